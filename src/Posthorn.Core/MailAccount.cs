@@ -1,0 +1,24 @@
+namespace Posthorn.Core;
+
+/// <summary>One account: who it is and where its mail lies. Equal by address alone.</summary>
+public sealed record MailAccount
+{
+    /// <summary>The account's own address, its name in every log and path.</summary>
+    public required EmailAddress Address { get; init; }
+
+    /// <summary>The root of its mail, absolute (for Maildir the folder that holds <c>cur</c>, <c>new</c>, <c>tmp</c>).</summary>
+    public required string MailRoot { get; init; }
+
+    /// <summary>The folder for Sieve scripts and the like, absolute (Dovecot's <c>mail_home</c>).</summary>
+    public required string Home { get; init; }
+
+    /// <summary>The most octets its mail may take; null is no limit.</summary>
+    public long? QuotaBytes { get; init; }
+
+    /// <summary>The most messages it may hold; null is no limit.</summary>
+    public long? QuotaMessages { get; init; }
+
+    public bool Equals(MailAccount? other) => other is not null && Address.Equals(other.Address);
+    public override int GetHashCode() => Address.GetHashCode();
+    public override string ToString() => Address.ToString();
+}
