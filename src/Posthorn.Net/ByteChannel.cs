@@ -1,0 +1,150 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Posthorn.Net;
+
+/// <summary>Two directions of bytes: a socket, TLS over one, or a pipe in tests. One reader and one writer at a time.</summary>
+public abstract class ByteChannel : IAsyncDisposable
+{
+    /// <summary>The other end; for a Unix socket a <see cref="UnixDomainSocketEndPoint"/>.</summary>
+    public abstract EndPoint RemoteEndPoint { get; }
+
+    /// <summary>This end.</summary>
+    public abstract EndPoint LocalEndPoint { get; }
+
+    /// <summary>Reads some bytes; 0 when the peer has closed or <see cref="StopReceiving"/> was called. A lost connection counts as closed.</summary>
+    public abstract ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancel);
+
+    /// <summary>Completes when there is something to read, without a buffer.</summary>
+    public abstract ValueTask WaitToReceiveAsync(CancellationToken cancel);
+
+    /// <summary>Writes all bytes.</summary>
+    /// <exception cref="IOException">The connection is lost.</exception>
+    public abstract ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel);
+
+    /// <summary>A stream over this channel for TLS to sit on; the channel stays the owner.</summary>
+    public abstract Stream AsStream();
+
+    /// <summary>Makes a waiting and every later read end with 0; writing still works. Callable from any thread.</summary>
+    public abstract void StopReceiving();
+
+    /// <summary>Breaks the connection at once; waiting reads and writes end. Callable from any thread.</summary>
+    public abstract void Abort();
+
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>A connected socket.</summary>
+public sealed class SocketChannel : ByteChannel
+{
+    private readonly Socket _socket;
+
+    public SocketChannel(Socket socket)
+    {
+        _socket = socket;
+        // Without it each handshake and small reply waits for the peer's delayed acknowledgement.
+        if (socket.ProtocolType == ProtocolType.Tcp) socket.NoDelay = true;
+        RemoteEndPoint = socket.RemoteEndPoint ?? new IPEndPoint(IPAddress.None, 0);
+        LocalEndPoint = socket.LocalEndPoint ?? new IPEndPoint(IPAddress.None, 0);
+    }
+
+    public override EndPoint RemoteEndPoint { get; }
+    public override EndPoint LocalEndPoint { get; }
+
+    public override async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancel)
+    {
+        try { return await _socket.ReceiveAsync(buffer, SocketFlags.None, cancel); }
+        catch (SocketException) { return 0; }
+        catch (ObjectDisposedException) { return 0; }
+    }
+
+    public override async ValueTask WaitToReceiveAsync(CancellationToken cancel)
+    {
+        try
+        {
+            if (_socket.Available > 0) return;
+            await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancel);
+        }
+        catch (SocketException) { /* the next read sees the end */ }
+        catch (ObjectDisposedException) { /* the same */ }
+    }
+
+    public override async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        try
+        {
+            while (bytes.Length > 0) bytes = bytes[await _socket.SendAsync(bytes, SocketFlags.None, cancel)..];
+        }
+        catch (SocketException e) { throw new IOException(e.Message, e); }
+        catch (ObjectDisposedException e) { throw new IOException("The connection is closed.", e); }
+    }
+
+    public override Stream AsStream() => new NetworkStream(_socket, ownsSocket: false);
+
+    public override void StopReceiving() => Shutdown(SocketShutdown.Receive);
+
+    public override void Abort() => Shutdown(SocketShutdown.Both);
+
+    public override ValueTask DisposeAsync()
+    {
+        _socket.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private void Shutdown(SocketShutdown how)
+    {
+        try { _socket.Shutdown(how); }
+        catch (SocketException) { /* already gone */ }
+        catch (ObjectDisposedException) { /* already gone */ }
+    }
+}
+
+/// <summary>A stream over another channel: TLS.</summary>
+public sealed class StreamChannel(Stream stream, ByteChannel below) : ByteChannel
+{
+    public override EndPoint RemoteEndPoint => below.RemoteEndPoint;
+    public override EndPoint LocalEndPoint => below.LocalEndPoint;
+
+    public override async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancel)
+    {
+        try { return await stream.ReadAsync(buffer, cancel); }
+        catch (IOException) { return 0; }
+        catch (ObjectDisposedException) { return 0; }
+        catch (InvalidOperationException) { return 0; } // a TLS stream whose handshake state broke under it
+    }
+
+    public override async ValueTask WaitToReceiveAsync(CancellationToken cancel)
+    {
+        try { _ = await stream.ReadAsync(Memory<byte>.Empty, cancel); }
+        catch (IOException) { /* the next read sees the end */ }
+        catch (ObjectDisposedException) { /* the same */ }
+        catch (InvalidOperationException) { /* the same */ }
+    }
+
+    public override async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        // One TLS record holds 16 KiB; larger writes stall with peers that delay acknowledgements.
+        for (; bytes.Length > MaxRecord; bytes = bytes[MaxRecord..]) await WriteAsync(bytes[..MaxRecord], cancel);
+        await WriteAsync(bytes, cancel);
+    }
+
+    public override Stream AsStream() => stream;
+    public override void StopReceiving() => below.StopReceiving();
+    public override void Abort() => below.Abort();
+
+    public override async ValueTask DisposeAsync()
+    {
+        try { await stream.DisposeAsync(); }
+        catch (IOException) { /* the peer left without a goodbye */ }
+        await below.DisposeAsync();
+    }
+
+    private const int MaxRecord = 16 * 1024;
+
+    private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        try { await stream.WriteAsync(bytes, cancel); }
+        catch (ObjectDisposedException e) { throw new IOException("The connection is closed.", e); }
+        catch (InvalidOperationException e) { throw new IOException(e.Message, e); }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Concurrent;
+using System.Net;
+
+namespace Posthorn.Net;
+
+/// <summary>All open connections of the server: counts them by address, watches deadlines with one timer, stops them at shutdown.</summary>
+public sealed class ConnectionSet : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<Connection, byte> _open = new();
+    private readonly ConcurrentDictionary<IPAddress, int> _byAddress = new();
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
+    private volatile TaskCompletionSource? _empty;
+
+    public ConnectionSet(TimeProvider time)
+    {
+        _time = time;
+        _timer = time.CreateTimer(_ => Sweep(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+    }
+
+    public int Count => _open.Count;
+
+    /// <summary>Open connections from an address, a /64 counting as one for IPv6.</summary>
+    public int CountFrom(IPAddress address) => _byAddress.GetValueOrDefault(Group(address));
+
+    public void Add(Connection connection)
+    {
+        _open[connection] = 0;
+        _byAddress.AddOrUpdate(Group(connection.RemoteAddress), 1, (_, n) => n + 1);
+        if (_empty is not null) connection.Stop(StopReason.Shutdown); // came in while the rest was being stopped
+    }
+
+    public void Remove(Connection connection)
+    {
+        if (!_open.TryRemove(connection, out _)) return;
+        IPAddress group = Group(connection.RemoteAddress);
+        if (_byAddress.AddOrUpdate(group, 0, (_, n) => n - 1) == 0) _byAddress.TryRemove(new(group, 0));
+        if (_open.IsEmpty) _empty?.TrySetResult();
+    }
+
+    /// <summary>Asks every session to say goodbye, waits for them up to <paramref name="grace"/>, then breaks the rest.</summary>
+    public async Task StopAllAsync(TimeSpan grace)
+    {
+        _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        foreach (Connection connection in _open.Keys) connection.Stop(StopReason.Shutdown);
+        if (_open.IsEmpty) return;
+        try { await _empty.Task.WaitAsync(grace, _time); }
+        catch (TimeoutException)
+        {
+            foreach (Connection connection in _open.Keys) connection.Abort();
+        }
+    }
+
+    public ValueTask DisposeAsync() => _timer.DisposeAsync();
+
+    private void Sweep()
+    {
+        long now = _time.GetTimestamp();
+        foreach (Connection connection in _open.Keys)
+            if (connection.IsOverdue(now)) connection.Stop(StopReason.Timeout);
+    }
+
+    private static IPAddress Group(IPAddress address)
+    {
+        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6) return address;
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        bytes[8..].Clear();
+        return new(bytes);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Net;
+
+namespace Posthorn.Net;
+
+/// <summary>When TLS begins on a listener.</summary>
+public enum TlsMode
+{
+    /// <summary>Never.</summary>
+    None,
+    /// <summary>When the client asks (STARTTLS).</summary>
+    StartTls,
+    /// <summary>With the first byte (RFC 8314 section 3).</summary>
+    Implicit,
+}
+
+/// <summary>One place to listen on.</summary>
+/// <param name="Name">The listener's name as in the configuration: <c>smtp</c>, <c>imaps</c>…</param>
+/// <param name="EndPoint">An address and port (0 takes a free one), or a Unix socket's path.</param>
+/// <param name="Tls">When TLS begins.</param>
+public sealed record ListenOptions(string Name, EndPoint EndPoint, TlsMode Tls)
+{
+    /// <summary>Permissions of a Unix socket's file.</summary>
+    public UnixFileMode SocketMode { get; init; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    /// <summary>Group of a Unix socket's file, by name; null leaves it.</summary>
+    public string? SocketGroup { get; init; }
+}
+
+/// <summary>Bounds on connections.</summary>
+public sealed record ConnectionLimits
+{
+    /// <summary>Open connections over all listeners. 20,000 idle clear-text ones cost under 200 MiB.</summary>
+    public int Total { get; init; } = 20_000;
+
+    /// <summary>Open connections from one address (IPv6: one /64). An office behind one address opens five and more for each user.</summary>
+    public int PerAddress { get; init; } = 1_000;
+
+    /// <summary>How long a TLS handshake may take.</summary>
+    public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(30);
+}

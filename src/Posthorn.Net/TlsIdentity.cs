@@ -1,0 +1,80 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging;
+
+namespace Posthorn.Net;
+
+/// <summary>The server's certificate and key, read from PEM files and read again when they change, without dropping sessions.</summary>
+public sealed class TlsIdentity : IDisposable
+{
+    /// <summary>How often the files are looked at; a renewal is live within this time.</summary>
+    private static readonly TimeSpan WatchEvery = TimeSpan.FromSeconds(5);
+
+    private readonly string _certificatePath;
+    private readonly string _keyPath;
+    private readonly ILogger _log;
+    private readonly ITimer _timer;
+    private (DateTime, DateTime) _seen;
+    private volatile SslServerAuthenticationOptions _options;
+
+    private TlsIdentity(string certificatePath, string keyPath, TimeProvider time, ILogger log)
+    {
+        _certificatePath = certificatePath;
+        _keyPath = keyPath;
+        _log = log;
+        _seen = WriteTimes();
+        _options = Read();
+        _timer = time.CreateTimer(_ => ReloadIfChanged(), null, WatchEvery, WatchEvery);
+    }
+
+    /// <summary>For a new handshake; sessions keep what they have.</summary>
+    public SslServerAuthenticationOptions ServerOptions => _options;
+
+    /// <summary>When the certificate ends.</summary>
+    public DateTimeOffset NotAfter { get; private set; }
+
+    /// <summary>Reads certificate chain and key.</summary>
+    /// <exception cref="IOException">A file is missing, unreadable, not PEM, or key and certificate do not belong together; the message says which.</exception>
+    public static TlsIdentity Load(string certificatePath, string keyPath, TimeProvider time, ILogger log) => new(certificatePath, keyPath, time, log);
+
+    /// <summary>Reads the files again if they changed; a bad pair is reported and the old one kept.</summary>
+    public void ReloadIfChanged()
+    {
+        (DateTime, DateTime) now = WriteTimes();
+        if (now == _seen) return;
+        _seen = now;
+        try
+        {
+            _options = Read();
+            _log.CertificateReloaded(_certificatePath, NotAfter);
+        }
+        catch (IOException e) { _log.CertificateRejected(e.Message); }
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private (DateTime, DateTime) WriteTimes() => (File.GetLastWriteTimeUtc(_certificatePath), File.GetLastWriteTimeUtc(_keyPath));
+
+    private SslServerAuthenticationOptions Read()
+    {
+        X509Certificate2Collection chain = [];
+        X509Certificate2 leaf;
+        try
+        {
+            leaf = X509Certificate2.CreateFromPemFile(_certificatePath, _keyPath);
+            chain.ImportFromPemFile(_certificatePath);
+        }
+        catch (CryptographicException e) { throw new IOException($"{_certificatePath} and {_keyPath} are not a PEM certificate and its key: {e.Message}", e); }
+        catch (UnauthorizedAccessException e) { throw new IOException(e.Message, e); }
+        NotAfter = leaf.NotAfter;
+        return new()
+        {
+            ServerCertificateContext = SslStreamCertificateContext.Create(leaf, chain, offline: true),
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            ClientCertificateRequired = false, // a client that shows one unasked is not refused (Gmail does)
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+        };
+    }
+}

@@ -1,0 +1,61 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store;
+
+/// <summary>The mail of all accounts on this server: opens stores, takes message bytes in, delivers.</summary>
+public interface IMailStores : IAsyncDisposable
+{
+    /// <summary>Somewhere to put the bytes of a message that is on its way in. Nothing of it is visible or durable until it is appended or delivered.</summary>
+    IMessageSink CreateSink();
+
+    /// <summary>Opens the store of an account; dispose it to let it go. Many may be open at once, all see the same mail.</summary>
+    ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel);
+
+    /// <summary>Whether the account has room for a message of this many octets (RFC 5321 section 4.3.2 code 452; DESIGN invariant 4). Reserves nothing.</summary>
+    ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel);
+
+    /// <summary>
+    /// Delivers one message into any number of mailboxes and, with <paramref name="attachment"/>, to another part of the server, as one durable record:
+    /// when the task completes, a power cut undoes none of it. Each refused delivery is named in the receipt; when all are refused and there is no attachment nothing is written.
+    /// </summary>
+    ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel);
+}
+
+/// <summary>The bytes of one message as they arrive: small ones stay in pooled memory, large ones go to a file.</summary>
+public interface IMessageSink : IAsyncDisposable
+{
+    /// <summary>Octets written so far.</summary>
+    long Length { get; }
+
+    ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel);
+
+    /// <summary>Reads back what was written, from <paramref name="offset"/>; the number of octets read, 0 at the end.</summary>
+    int Read(long offset, Span<byte> into);
+}
+
+/// <summary>One copy of a delivered message.</summary>
+/// <param name="Account">Whose mail it becomes.</param>
+/// <param name="Mailbox">The mailbox by name; INBOX takes its place when it is gone.</param>
+/// <param name="Flags">The flags it arrives with.</param>
+/// <param name="Keywords">The keywords it arrives with.</param>
+/// <param name="Prefix">Header lines of this copy alone (Return-Path, Delivered-To), each ending in CRLF; stored before the message's bytes.</param>
+public sealed record LocalDelivery(MailAccount Account, MailboxName Mailbox, SystemFlags Flags, KeywordSet Keywords, ReadOnlyMemory<byte> Prefix)
+{
+    /// <summary>Make the mailbox when it is missing, instead of using INBOX (Sieve <c>fileinto :create</c>).</summary>
+    public bool Create { get; init; }
+}
+
+/// <summary>What another part of the server (the queue) wants to become durable with the message, and its own step afterwards.</summary>
+/// <param name="Participant">The journal participant whose step this is.</param>
+/// <param name="Kind">The participant's own number for the kind of step.</param>
+/// <param name="Payload">The step's bytes.</param>
+/// <param name="ApplyAsync">Called once with the record's number when it is durable, before the delivery is reported. On replay the participant gets the step again.</param>
+public sealed record DeliveryAttachment(byte Participant, byte Kind, ReadOnlyMemory<byte> Payload, Func<long, CancellationToken, ValueTask> ApplyAsync);
+
+/// <summary>What became of a delivery.</summary>
+/// <param name="RecordNumber">The journal's number of the record; 0 when nothing was written.</param>
+/// <param name="Outcomes">One for each delivery, in order.</param>
+public sealed record DeliveryReceipt(long RecordNumber, IReadOnlyList<Result<StoredMessage>> Outcomes);
+
+/// <summary>Where a message came to lie.</summary>
+public sealed record StoredMessage(MailboxId Mailbox, UidValidity Validity, Uid Uid, EmailId EmailId);

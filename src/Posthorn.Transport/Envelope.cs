@@ -1,0 +1,100 @@
+using System.Net;
+using Posthorn.Core;
+using Posthorn.Net;
+
+namespace Posthorn.Transport;
+
+/// <summary>What a listener is for; it decides how strict the session is and who may use it.</summary>
+public enum ListenerRole
+{
+    /// <summary>Port 25: mail from other servers. Strict syntax, no relaying without login or trust.</summary>
+    Mx,
+    /// <summary>Ports 587 and 465: mail from our own users' programs (RFC 6409). Login needed, forgiving syntax.</summary>
+    Submission,
+    /// <summary>Local delivery for another mail server (RFC 2033). One reply for each recipient.</summary>
+    Lmtp,
+}
+
+/// <summary>Who speaks to us, as far as is known when a transaction starts.</summary>
+public sealed record ClientContext
+{
+    public required SessionId Session { get; init; }
+    public required ListenerRole Role { get; init; }
+
+    /// <summary>The listener's name as in the configuration.</summary>
+    public required string Listener { get; init; }
+
+    /// <summary>Loopback for a Unix socket.</summary>
+    public required IPAddress Address { get; init; }
+
+    /// <summary>The name given in EHLO, HELO or LHLO, as received.</summary>
+    public required string Helo { get; init; }
+
+    /// <summary>True after EHLO or LHLO, false after HELO.</summary>
+    public required bool IsExtended { get; init; }
+
+    public TlsDetails? Tls { get; init; }
+
+    /// <summary>The account that has logged in.</summary>
+    public MailAccount? Account { get; init; }
+
+    /// <summary>The address is in a network named as trusted: it may relay without login.</summary>
+    public required bool IsTrusted { get; init; }
+}
+
+/// <summary>The BODY parameter of MAIL (RFC 6152, RFC 3030).</summary>
+public enum BodyType
+{
+    SevenBit,
+    EightBitMime,
+    BinaryMime,
+}
+
+/// <summary>What a bounce returns (RFC 3461 section 4.3).</summary>
+public enum DsnReturn
+{
+    /// <summary>Not said.</summary>
+    Unspecified,
+    Full,
+    Headers,
+}
+
+/// <summary>When a recipient's sender wants a report (RFC 3461 section 4.1).</summary>
+[Flags]
+public enum DsnNotify
+{
+    /// <summary>Not said: failure and perhaps delay.</summary>
+    Unspecified = 0,
+    Never = 1,
+    Success = 2,
+    Failure = 4,
+    Delay = 8,
+}
+
+/// <summary>One recipient of a transaction, as accepted in RCPT.</summary>
+/// <param name="Address">The forward-path's address.</param>
+/// <param name="Notify">NOTIFY.</param>
+/// <param name="OriginalRecipient">ORCPT as received (<c>rfc822;…</c>), null when not given.</param>
+public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, string? OriginalRecipient);
+
+/// <summary>One mail transaction (RFC 5321 section 3.3).</summary>
+public sealed class Envelope
+{
+    /// <summary>The message's id from here to the mailbox.</summary>
+    public required QueueId Id { get; init; }
+    public required ClientContext Client { get; init; }
+    public required ReversePath From { get; init; }
+    public BodyType Body { get; init; }
+
+    /// <summary>SMTPUTF8 was given (RFC 6531).</summary>
+    public bool SmtpUtf8 { get; init; }
+    public DsnReturn Return { get; init; }
+
+    /// <summary>ENVID, decoded from xtext; null when not given.</summary>
+    public string? EnvelopeId { get; init; }
+
+    /// <summary>SIZE as declared, octets; null when not given.</summary>
+    public long? DeclaredSize { get; init; }
+
+    public IList<EnvelopeRecipient> Recipients { get; } = [];
+}
