@@ -3,6 +3,10 @@ namespace Posthorn.Testing;
 /// <summary>Test data that lies beside the project: real messages and standards.</summary>
 public static class SharedFolder
 {
+    // First: Path is found beside it.
+    /// <summary>The folder that holds the solution file.</summary>
+    public static string Checkout { get; } = FindCheckout();
+
     /// <summary>The folder, or null when this machine lacks it.</summary>
     public static string? Path { get; } = Find();
 
@@ -15,9 +19,6 @@ public static class SharedFolder
         Assert.Skip(text);
         return "";
     }
-
-    /// <summary>The folder that holds the solution file.</summary>
-    public static string Checkout { get; } = FindCheckout();
 
     private static string? Find()
     {
