@@ -150,7 +150,7 @@ internal sealed class ImapChecker(string text)
         while (Peek() != '"')
         {
             char c = text[_at++];
-            if (c is '\r' or '\n' or '\0' or > (char)126) Fail("a quoted string of TEXT-CHAR");
+            if (c is '\r' or '\n' or '\0' or > (char)127) Fail("a quoted string of TEXT-CHAR");
             if (c == '\\' && text[_at++] is not ('"' or '\\')) Fail("an escape");
         }
         return text[start..(_at++)];
