@@ -6,10 +6,10 @@ public static class MimeParameters
     /// <summary>The value of one parameter, or null. An extended form (<c>name*</c>) wins over a plain one.</summary>
     public static string? Get(ReadOnlySpan<byte> rawField, ReadOnlySpan<byte> name, MimeLimits limits)
     {
-        int semicolon = rawField.IndexOf((byte)';');
-        if (semicolon < 0) return null;
-        ParameterList list = new(rawField[semicolon..], new ParameterList.Entry[Math.Min(limits.MaxParameters, 16)]);
-        if (list.Count == 16) list = new(rawField[semicolon..], new ParameterList.Entry[limits.MaxParameters]);
+        ReadOnlySpan<byte> parameters = Behind(rawField);
+        if (parameters.IsEmpty) return null;
+        ParameterList list = new(parameters, new ParameterList.Entry[Math.Min(limits.MaxParameters, 16)]);
+        if (list.Count == 16) list = new(parameters, new ParameterList.Entry[limits.MaxParameters]);
         ByteScratch value = new(stackalloc byte[256]);
         string? plain = null, best = null;
         for (int i = 0; i < list.Count && best is null; i++)
@@ -24,6 +24,15 @@ public static class MimeParameters
         }
         value.Dispose();
         return best ?? plain;
+    }
+
+    // What stands behind the value itself, as BODYSTRUCTURE reads it: a missing semicolon hides nothing.
+    private static ReadOnlySpan<byte> Behind(ReadOnlySpan<byte> rawField)
+    {
+        int at = Tokens.SkipBlankAndComments(rawField, 0);
+        at = Tokens.SkipBlankAndComments(rawField, Tokens.End(rawField, at));
+        if (at < rawField.Length && rawField[at] == '/') at = Tokens.End(rawField, Tokens.SkipBlankAndComments(rawField, at + 1));
+        return rawField[at..];
     }
 
     // charset'language'text with %xx

@@ -34,6 +34,9 @@ public class TextTests
     [InlineData("x; name*0*=iso-8859-1''%F6; name*1=b; name*2*=%F6", "\u00f6b\u00f6")]
     [InlineData("x; name=plain; name*=utf-8''best", "best")]
     [InlineData("x; name=\"=?utf-8?q?=C3=B6?=\"", "\u00f6")]
+    [InlineData("x/y name=a", "a")]
+    [InlineData("(c;d=e) x (f) / y (g); name=a", "a")]
+    [InlineData("; name=a", "a")]
     [InlineData("x; other=a", null)]
     [InlineData("x", null)]
     public void Parameters(string raw, string? expected) => Assert.Equal(expected, MimeParameters.Get(MimeText.Bytes(raw), "name"u8, MimeLimits.Default));
