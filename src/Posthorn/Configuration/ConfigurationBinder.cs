@@ -123,7 +123,7 @@ internal static class ConfigurationBinder
             string form = text.Contains('/', StringComparison.Ordinal) ? text : text + (text.Contains(':', StringComparison.Ordinal) ? "/128" : "/32");
             if (!IPNetwork.TryParse(form, out IPNetwork network))
             {
-                reader.Problem(reader.PlaceOf("trusted"), $"'network.trusted' names \"{text}\"; expected an address or a network such as \"192.0.2.0/24\" (without bits after the prefix)");
+                reader.Problem(reader.PlaceOf("trusted"), $"'network.trusted' names \"{text}\"; expected an address or a network such as \"192.0.2.0/24\"");
                 continue;
             }
             trusted.Add(network);
