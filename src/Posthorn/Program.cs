@@ -3,7 +3,10 @@ using Posthorn.Commands;
 
 RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP in one program.")
 {
+    InitCommand.Create(),
     CheckCommand.Create(),
+    ReloadCommand.Create(),
+    StatusCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
 int status = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

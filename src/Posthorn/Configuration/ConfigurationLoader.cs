@@ -74,8 +74,8 @@ public static class ConfigurationLoader
         {
             string full = Path.GetFullPath(pattern, folder);
             string parent = Path.GetDirectoryName(full) ?? "/";
-            if (!Directory.Exists(parent)) continue;
-            foreach (string path in Directory.EnumerateFiles(parent, Path.GetFileName(full)).Order(StringComparer.Ordinal))
+            if (!Folder.Exists(parent)) continue;
+            foreach (string path in Folder.EnumerateFiles(parent, Path.GetFileName(full)).Order(StringComparer.Ordinal))
                 if (path != file && Read(path, problems) is { } included) Merge(root, included, problems);
         }
     }

@@ -19,5 +19,5 @@ internal static class PrivateFile
 
     /// <summary>Makes a folder with mode 0700 and what is missing above it.</summary>
     public static void MakeFolder(string path) =>
-        Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Folder.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 }
