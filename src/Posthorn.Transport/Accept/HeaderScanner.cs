@@ -21,7 +21,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private const int MaxDeliveredTo = 100;
 
     private enum State { LineStart, Name, Value, EndCr, Done }
-    private enum Field { Other, Received, DeliveredTo, From, Sender, Date, MessageId }
+    private enum Field { Other, Received, DeliveredTo, From, Date, MessageId }
 
     private readonly byte[] _name = new byte[MaxName];
     private readonly ArrayBufferWriter<byte> _value = new(256);
@@ -83,6 +83,11 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     public void Complete(IBufferWriter<byte> output)
     {
         if (_state == State.Done) return;
+        if (_state == State.Name && !_sawField && addFields is not null)
+        {
+            BeginBody(output);
+            return;
+        }
         if (_state == State.Name) output.Write(_name.AsSpan(0, _nameLength));
         if (_state is State.Name or State.Value && addFields is not null) output.Write("\r\n"u8);
         FinishField();
@@ -104,6 +109,11 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         {
             _state = State.EndCr;
             return 1;
+        }
+        if (first == '\n')
+        {
+            _state = State.EndCr; // its CR is missing; readers take it as the end too
+            return 0;
         }
         _nameLength = 0;
         _state = State.Name;
@@ -130,12 +140,17 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             _field = Field.Other; // a line that is no field
             return EndName(output);
         }
-        // No header at all: the fields become it, and this line begins the body.
-        addFields(this, output);
+        BeginBody(output);
+        return 0;
+    }
+
+    // No header at all: the fields become it, and this line begins the body.
+    private void BeginBody(IBufferWriter<byte> output)
+    {
+        addFields?.Invoke(this, output);
         output.Write("\r\n"u8);
         output.Write(_name.AsSpan(0, _nameLength));
         _state = State.Done;
-        return 0;
     }
 
     // The byte that ended the name belongs to the value.
