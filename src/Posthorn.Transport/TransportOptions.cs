@@ -1,5 +1,4 @@
 using System.Net;
-using Posthorn.Core;
 
 namespace Posthorn.Transport;
 

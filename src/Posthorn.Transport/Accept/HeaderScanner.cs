@@ -71,7 +71,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             }
         }
         _size += at;
-        if (_size > maxSize && _state != State.Done)
+        if (_size > maxSize)
         {
             IsTooLarge = true;
             _state = State.Done;

@@ -1,4 +1,3 @@
-using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store;
 

@@ -1,4 +1,3 @@
-using Posthorn.Core;
 
 namespace Posthorn.Transport.Queue;
 

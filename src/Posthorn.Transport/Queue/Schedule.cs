@@ -102,9 +102,11 @@ internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> 
         {
             Destination destination = _ring.Dequeue();
             destination.IsInRing = false;
-            bool took = TryTakeFrom(destination, now, out delivery);
+            bool took = TryTakeFrom(destination, now, out Delivery? taken);
             EnterRing(destination);
-            if (took) return true;
+            if (!took || taken is null) continue;
+            delivery = taken;
+            return true;
         }
         delivery = null;
         return false;
