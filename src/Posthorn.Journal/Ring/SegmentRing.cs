@@ -114,18 +114,20 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         string path = string.Create(CultureInfo.InvariantCulture, $"{directory}/{++_lastFile:d6}.seg");
         string draft = path + ".new";
         byte[] zeros = new byte[Math.Min(size, 1 << 20)];
-        IVolumeFile file = volume.Open(draft, VolumeOpen.Replace);
         try
         {
-            for (long at = 0; at < size; at += zeros.Length) file.Write(at, zeros.AsSpan(0, (int)Math.Min(zeros.Length, size - at)));
-            file.SyncData();
+            using (IVolumeFile file = volume.Open(draft, VolumeOpen.Replace))
+            {
+                for (long at = 0; at < size; at += zeros.Length) file.Write(at, zeros.AsSpan(0, (int)Math.Min(zeros.Length, size - at)));
+                file.SyncData();
+            }
+
             volume.Rename(draft, path);
             volume.SyncDirectory(directory);
-            return new(path, file, size);
+            return new(path, volume.Open(path, VolumeOpen.ReadWrite), size);
         }
         catch (VolumeException)
         {
-            file.Dispose();
             TryUnlink(draft);
             throw;
         }
