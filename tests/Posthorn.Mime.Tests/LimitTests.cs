@@ -43,6 +43,37 @@ public class LimitTests
         ImapChecker.Body(MimeText.BodyStructure(message, limits: MimeLimits.Default with { MaxDepth = int.MaxValue }), extended: true);
     }
 
+    [Fact]
+    public void EnvelopeFieldsBeyondSixtyFourAreLeftOut()
+    {
+        string envelope = MimeText.Envelope(MimeText.Bytes(Repeat("To: a@b\r\n", 64) + "Subject: late\r\n\r\n"));
+        Assert.StartsWith("(NIL NIL NIL NIL NIL (", envelope);
+        Assert.Equal(64, envelope.Split("\"a\"").Length - 1);
+    }
+
+    [Fact]
+    public void SectionsDeeperThanAnyMessageAreRefused()
+    {
+        Assert.True(SectionPath.TryParse(MimeText.Bytes(Repeat("1.", 2 * MimeLimits.DepthCeiling - 1) + "1"), out _));
+        Assert.False(SectionPath.TryParse(MimeText.Bytes(Repeat("1.", 2 * MimeLimits.DepthCeiling) + "1"), out _));
+    }
+
+    [Fact]
+    public void DatesAreReadUpToTheirLimit()
+    {
+        Assert.True(MailDate.TryParse(MimeText.Bytes(new string(' ', 400) + "2 Jan 2006 15:04:05 Z"), out _));
+        Assert.False(MailDate.TryParse(MimeText.Bytes(new string(' ', 512) + "2 Jan 2006 15:04:05 Z"), out _));
+    }
+
+    [Fact]
+    public void UnknownCharsetNamesAreNeverRemembered()
+    {
+        for (int i = 0; i < 1_000; i++) Assert.Null(Charsets.TryFind(MimeText.Bytes($"x-no-such-{i}")));
+        Assert.NotNull(Charsets.TryFind("KOI8-R"u8));
+        Assert.Null(Charsets.TryFind("utf-7"u8));
+        Assert.Null(Charsets.TryFind(MimeText.Bytes(new string('u', 41))));
+    }
+
     public static TheoryData<string, string> Bombs()
     {
         string many = string.Concat(Enumerable.Range(0, 200_000).Select(i => $"--ab{i}\r\n"));
