@@ -1,0 +1,14 @@
+namespace Posthorn.Journal;
+
+/// <summary>Somebody whose state is rebuilt from the journal: the mail store, the queue.</summary>
+public interface IJournalParticipant
+{
+    /// <summary>The number that its steps carry. It reaches the disk: never change it.</summary>
+    byte Id { get; }
+
+    /// <summary>Applies the steps of a record that carry its number, if they are not applied yet. Records come in order; the record and its payloads are valid only until the task completes.</summary>
+    ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel);
+
+    /// <summary>Makes durable all that records up to <paramref name="upTo"/> changed; then they are forgotten. When it throws, nothing is forgotten.</summary>
+    ValueTask SyncAsync(Lsn upTo, CancellationToken cancel);
+}

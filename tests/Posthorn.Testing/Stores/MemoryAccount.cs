@@ -1,0 +1,375 @@
+using System.Globalization;
+using Posthorn.Core;
+using Posthorn.Store;
+
+namespace Posthorn.Testing.Stores;
+
+/// <summary>The mail of one account.</summary>
+/// <remarks>Locking: <c>_gate</c> guards everything; each public step takes it once and awaits nothing under it.</remarks>
+internal sealed class MemoryAccount
+{
+    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly SortedDictionary<string, MemoryBox> _boxes = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _subscriptions = new(StringComparer.Ordinal);
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _modSeq = 1;
+    private uint _validity;
+    private int _ids;
+    private long? _limitBytes;
+    private long? _limitMessages;
+
+    internal MemoryAccount(TimeProvider time, MemoryStoreOptions options)
+    {
+        _time = time;
+        Separator = options.Separator;
+        _validity = (uint)time.GetUtcNow().ToUnixTimeSeconds();
+        Make(MailboxName.Inbox, SpecialUse.None);
+        _subscriptions.Add(MailboxName.Inbox.Value);
+        if (!options.SpecialMailboxes) return;
+        foreach (SpecialUse use in (SpecialUse[])[SpecialUse.Drafts, SpecialUse.Sent, SpecialUse.Junk, SpecialUse.Trash, SpecialUse.Archive])
+        {
+            _ = MailboxName.TryCreate(use.ToString(), Separator, out MailboxName name);
+            Make(name, use);
+            _subscriptions.Add(name.Value);
+        }
+    }
+
+    internal char Separator { get; }
+
+    internal long ChangeNumber { get; private set; } = 1;
+
+    internal void SetLimits(long? bytes, long? messages)
+    {
+        lock (_gate) (_limitBytes, _limitMessages) = (bytes, messages);
+    }
+
+    internal Task ChangeAbove(long seen)
+    {
+        lock (_gate) return ChangeNumber > seen ? Task.CompletedTask : _changed.Task;
+    }
+
+    internal Task ChangeOf(MemoryBox box, MailboxVersion seen)
+    {
+        lock (_gate) return box.ChangeFrom(seen);
+    }
+
+    internal MailboxInfo InfoOf(MemoryBox box)
+    {
+        lock (_gate) return Info(box);
+    }
+
+    internal IReadOnlyList<MailboxInfo> List()
+    {
+        lock (_gate)
+        {
+            IEnumerable<MailboxInfo> boxes = _boxes.Values.Select(Info);
+            IEnumerable<MailboxInfo> missing = _subscriptions.Where(name => !_boxes.ContainsKey(name)).Select(name =>
+                MailboxName.TryCreate(name, Separator, out MailboxName missing) ? new MailboxInfo(missing, null, SpecialUse.None, true, default) : throw new InvalidOperationException(name));
+            return [.. boxes.Concat(missing).OrderByDescending(info => info.Name.IsInbox).ThenBy(info => info.Name.Value, StringComparer.Ordinal)];
+        }
+    }
+
+    internal Result<MailboxInfo> Create(MailboxName name, SpecialUse use)
+    {
+        lock (_gate)
+        {
+            if (_boxes.ContainsKey(name.Value)) return new Refusal(RefusalKind.AlreadyExists, "The mailbox exists");
+            MemoryBox box = Make(name, use);
+            Announce();
+            return Info(box);
+        }
+    }
+
+    internal Result<Done> Delete(MailboxName name)
+    {
+        lock (_gate)
+        {
+            if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
+            if (!_boxes.Remove(name.Value, out MemoryBox? box)) return NoMailbox;
+            _modSeq++;
+            box.Remove();
+            Announce();
+            return Posthorn.Core.Done.It;
+        }
+    }
+
+    internal Result<Done> Rename(MailboxName from, MailboxName target)
+    {
+        lock (_gate)
+        {
+            if (_boxes.ContainsKey(target.Value)) return new Refusal(RefusalKind.AlreadyExists, "The mailbox exists");
+            if (from.IsInbox) return RenameInbox(target);
+            string children = from.Value + Separator;
+            if (target.Value.StartsWith(children, StringComparison.Ordinal)) return new Refusal(RefusalKind.BadName, "A mailbox cannot become its own child");
+            MemoryBox[] moving = [.. _boxes.Values.Where(box => box.Name.Value == from.Value || box.Name.Value.StartsWith(children, StringComparison.Ordinal))];
+            if (moving.Length == 0) return NoMailbox;
+            List<MailboxName> names = [];
+            foreach (MemoryBox box in moving)
+            {
+                if (!MailboxName.TryCreate(target.Value + box.Name.Value[from.Value.Length..], Separator, out MailboxName name)) return new Refusal(RefusalKind.BadName, "The name is too long");
+                if (_boxes.ContainsKey(name.Value)) return new Refusal(RefusalKind.AlreadyExists, $"{name} exists");
+                names.Add(name);
+            }
+
+            foreach (MemoryBox box in moving) _boxes.Remove(box.Name.Value);
+            for (int i = 0; i < moving.Length; i++)
+            {
+                moving[i].Name = names[i];
+                _boxes.Add(names[i].Value, moving[i]);
+            }
+            _modSeq++;
+            Announce();
+            return Posthorn.Core.Done.It;
+        }
+    }
+
+    internal Result<Done> Subscribe(MailboxName name, bool subscribed)
+    {
+        lock (_gate)
+        {
+            if (subscribed ? _subscriptions.Add(name.Value) : _subscriptions.Remove(name.Value)) Announce();
+            return Posthorn.Core.Done.It;
+        }
+    }
+
+    internal Result<MailboxStatus> Status(MailboxName name)
+    {
+        lock (_gate)
+        {
+            if (!_boxes.TryGetValue(name.Value, out MemoryBox? box)) return NoMailbox;
+            MailboxVersion version = box.Version;
+            IEnumerable<MessageRow> rows = version.Chunks.SelectMany(chunk => chunk.ToArray());
+            return new MailboxStatus(Info(box), version.Validity, version.UidNext, version.HighestModSeq)
+            {
+                Messages = version.Count,
+                Unseen = rows.Count(row => !row.Flags.HasFlag(SystemFlags.Seen)),
+                Deleted = rows.Count(row => row.Flags.HasFlag(SystemFlags.Deleted)),
+                Recent = rows.Count(row => row.Uid >= box.FirstUnclaimed),
+                Size = rows.Sum(row => row.Size),
+                DeletedSize = rows.Where(row => row.Flags.HasFlag(SystemFlags.Deleted)).Sum(row => row.Size),
+            };
+        }
+    }
+
+    internal Result<IMailbox> Open(MailboxName name, bool readOnly)
+    {
+        lock (_gate)
+        {
+            if (!_boxes.TryGetValue(name.Value, out MemoryBox? box)) return NoMailbox;
+            Uid recent = box.FirstUnclaimed;
+            box.Readers++;
+            if (!readOnly)
+            {
+                box.Writers++;
+                box.FirstUnclaimed = box.Version.UidNext;
+            }
+            return new MemoryMailbox(this, box, readOnly, recent);
+        }
+    }
+
+    internal void Close(MemoryBox box, bool readOnly)
+    {
+        lock (_gate)
+        {
+            box.Readers--;
+            if (!readOnly) box.Writers--;
+            if (box.Readers > 0) return;
+            // Nobody can still have what was expunged.
+            foreach (Uid uid in box.Entries.Keys.Where(uid => !box.Version.Contains(uid)).ToArray()) box.Entries.Remove(uid);
+        }
+    }
+
+    internal Result<AppendReceipt> Append(MailboxName target, IReadOnlyList<NewMessage> messages)
+    {
+        MemoryMessage[] contents = [.. messages.Select(message => new MemoryMessage(MemorySink.BytesOf(message.Content)))];
+        lock (_gate)
+        {
+            if (!_boxes.TryGetValue(target.Value, out MemoryBox? box)) return NoMailbox;
+            Result<Done> room = Room(contents.Sum(content => (long)content.Bytes.Length), contents.Length);
+            if (!room.IsOk) return room.Refusal;
+            List<(MemoryMessage, SystemFlags, KeywordSet, DateTimeOffset)> added = [];
+            for (int i = 0; i < contents.Length; i++) added.Add((contents[i], messages[i].Flags, messages[i].Keywords, messages[i].InternalDate));
+            Uid[] uids = Add(box, added);
+            Announce();
+            return new AppendReceipt(box.Id, box.Version.Validity, [.. uids.Select((uid, i) => new StoredMessage(box.Id, box.Version.Validity, uid, contents[i].EmailId))]);
+        }
+    }
+
+    internal Result<StoredMessage> Deliver(LocalDelivery delivery, MemoryMessage content)
+    {
+        lock (_gate)
+        {
+            Result<Done> room = Room(content.Bytes.Length, 1);
+            if (!room.IsOk) return room.Refusal;
+            if (!_boxes.TryGetValue(delivery.Mailbox.Value, out MemoryBox? box))
+                box = delivery.Create ? Make(delivery.Mailbox, SpecialUse.None) : _boxes[MailboxName.Inbox.Value];
+            Uid[] uids = Add(box, [(content, delivery.Flags, delivery.Keywords, _time.GetUtcNow())]);
+            Announce();
+            return new StoredMessage(box.Id, box.Version.Validity, uids[0], content.EmailId);
+        }
+    }
+
+    internal Result<Placement> Copy(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(source) is not { } from || !_boxes.TryGetValue(target.Value, out MemoryBox? into)) return NoMailbox;
+            Uid[] sources = [.. uids.Where(from.Version.Contains).Distinct()];
+            MessageRow[] rows = [.. sources.Select(uid => from.Version[from.Version.IndexOf(uid)])];
+            if (!move)
+            {
+                Result<Done> room = Room(rows.Sum(row => row.Size), rows.Length);
+                if (!room.IsOk) return room.Refusal;
+            }
+            Uid[] targets = Add(into, [.. rows.Select(row => (from.Entries[row.Uid].Message, row.Flags, row.Keywords, row.InternalDate))]);
+            if (move) Remove(from, sources);
+            if (sources.Length > 0) Announce();
+            return new Placement(into.Id, into.Version.Validity, sources, targets);
+        }
+    }
+
+    internal Result<FlagOutcome> ChangeFlags(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(mailbox) is not { } box) return NoMailbox;
+            List<Uid> changed = [], modified = [];
+            SortedDictionary<Uid, MessageRow> upserts = [];
+            ModSeq next = new(_modSeq + 1);
+            foreach (Uid uid in uids)
+            {
+                int at = box.Version.IndexOf(uid);
+                if (at < 0) continue;
+                MessageRow row = box.Version[at];
+                if (row.ModSeq > unchangedSince)
+                {
+                    modified.Add(uid);
+                    continue;
+                }
+                changed.Add(uid);
+                MessageRow wanted = Changed(row, change);
+                if (wanted.Flags != row.Flags || !wanted.Keywords.Equals(row.Keywords)) upserts[uid] = wanted with { ModSeq = next };
+            }
+            if (upserts.Count > 0)
+            {
+                _modSeq = next.Value;
+                KeywordSet keywords = upserts.Values.Aggregate(box.Version.Keywords, (all, row) => all.Union(row.Keywords));
+                box.Publish(box.Version.With([.. upserts.Values], [], box.Version.UidNext, next, keywords));
+                Announce();
+            }
+            return new FlagOutcome(changed, modified);
+        }
+    }
+
+    internal Result<IReadOnlyList<Uid>> Expunge(MailboxId mailbox, IReadOnlyList<Uid>? only)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(mailbox) is not { } box) return NoMailbox;
+            HashSet<Uid>? among = only is null ? null : [.. only];
+            Uid[] gone = [.. box.Version.Chunks.SelectMany(chunk => chunk.ToArray())
+                .Where(row => row.Flags.HasFlag(SystemFlags.Deleted) && among?.Contains(row.Uid) != false).Select(row => row.Uid)];
+            Remove(box, gone);
+            if (gone.Length > 0) Announce();
+            return gone;
+        }
+    }
+
+    internal IReadOnlyList<Uid> ExpungedSince(MailboxId mailbox, ModSeq since)
+    {
+        lock (_gate) return BoxOf(mailbox) is { } box ? [.. box.Tombstones.Where(stone => stone.ModSeq > since).Select(stone => stone.Uid).Order()] : [];
+    }
+
+    internal MemoryEntry? Find(MailboxId mailbox, Uid uid)
+    {
+        lock (_gate) return BoxOf(mailbox)?.Entries.GetValueOrDefault(uid);
+    }
+
+    internal QuotaState Quota()
+    {
+        lock (_gate) return new(UsedBytes, _limitBytes, UsedMessages, _limitMessages);
+    }
+
+    internal Result<Done> HasRoom(long octets, int messages)
+    {
+        lock (_gate) return Room(octets, messages);
+    }
+
+    private long UsedBytes => _boxes.Values.Sum(box => box.Version.Chunks.SelectMany(chunk => chunk.ToArray()).Sum(row => row.Size));
+
+    private long UsedMessages => _boxes.Values.Sum(box => (long)box.Version.Count);
+
+    private Result<Done> Room(long octets, int messages)
+    {
+        if (UsedBytes + octets > _limitBytes || UsedMessages + messages > _limitMessages) return new Refusal(RefusalKind.OverQuota, "The mailbox is full");
+        return Posthorn.Core.Done.It;
+    }
+
+    private MailboxInfo Info(MemoryBox box) => new(box.Name, box.Id, box.Use, _subscriptions.Contains(box.Name.Value), box.Version.HighestModSeq);
+
+    private MemoryBox? BoxOf(MailboxId id) => _boxes.Values.FirstOrDefault(box => box.Id == id);
+
+    private MemoryBox Make(MailboxName name, SpecialUse use)
+    {
+        MemoryBox box = new(new("F" + (++_ids).ToString(CultureInfo.InvariantCulture)), name, use, new(++_validity));
+        _boxes.Add(name.Value, box);
+        _modSeq++;
+        return box;
+    }
+
+    private Result<Done> RenameInbox(MailboxName target)
+    {
+        MemoryBox inbox = _boxes[MailboxName.Inbox.Value];
+        MemoryBox box = Make(target, SpecialUse.None);
+        MessageRow[] rows = [.. inbox.Version.Chunks.SelectMany(chunk => chunk.ToArray())];
+        Add(box, [.. rows.Select(row => (inbox.Entries[row.Uid].Message, row.Flags, row.Keywords, row.InternalDate))]);
+        Remove(inbox, [.. rows.Select(row => row.Uid)]);
+        Announce();
+        return Posthorn.Core.Done.It;
+    }
+
+    private Uid[] Add(MemoryBox box, List<(MemoryMessage Message, SystemFlags Flags, KeywordSet Keywords, DateTimeOffset Internal)> messages)
+    {
+        if (messages.Count == 0) return [];
+        ModSeq modSeq = new(++_modSeq);
+        uint next = box.Version.UidNext.Value;
+        List<MessageRow> rows = [];
+        KeywordSet keywords = box.Version.Keywords;
+        foreach ((MemoryMessage message, SystemFlags flags, KeywordSet words, DateTimeOffset date) in messages)
+        {
+            Uid uid = new(next++);
+            rows.Add(new(uid, message.Bytes.Length, date.ToUnixTimeSeconds(), modSeq, flags, words, (short)date.TotalOffsetMinutes));
+            box.Entries.Add(uid, new(message, _time.GetUtcNow(), new("T" + message.EmailId.Value[1..])));
+            keywords = keywords.Union(words);
+        }
+        box.Publish(box.Version.With(rows, [], new(next), modSeq, keywords));
+        return [.. rows.Select(row => row.Uid)];
+    }
+
+    private void Remove(MemoryBox box, Uid[] uids)
+    {
+        if (uids.Length == 0) return;
+        ModSeq modSeq = new(++_modSeq);
+        box.Tombstones.AddRange(uids.Select(uid => (uid, modSeq)));
+        if (box.Readers == 0)
+            foreach (Uid uid in uids) box.Entries.Remove(uid);
+        box.Publish(box.Version.With([], [.. uids.Order()], box.Version.UidNext, modSeq, box.Version.Keywords));
+    }
+
+    private void Announce()
+    {
+        ChangeNumber++;
+        TaskCompletionSource changed = _changed;
+        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        changed.SetResult();
+    }
+
+    private static MessageRow Changed(MessageRow row, FlagChange change) => change.Operation switch
+    {
+        FlagOperation.Replace => row with { Flags = change.Flags, Keywords = change.Keywords },
+        FlagOperation.Add => row with { Flags = row.Flags | change.Flags, Keywords = row.Keywords.Union(change.Keywords) },
+        _ => row with { Flags = row.Flags & ~change.Flags, Keywords = row.Keywords.Except(change.Keywords) },
+    };
+}

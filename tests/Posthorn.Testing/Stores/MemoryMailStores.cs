@@ -1,0 +1,60 @@
+using System.Collections.Concurrent;
+using Posthorn.Core;
+using Posthorn.Store;
+
+namespace Posthorn.Testing.Stores;
+
+/// <summary>The store contract in memory: the plain engine that transcripts run on and the real engine is compared with.</summary>
+/// <remarks>Locking: each account has one lock, held for the length of one synchronous step. Deliveries lock one account after the other, never two at once.</remarks>
+public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions options) : IMailStores
+{
+    private readonly ConcurrentDictionary<EmailAddress, MemoryAccount> _accounts = new();
+    private long _records;
+
+    public MemoryMailStores(TimeProvider time)
+        : this(time, new MemoryStoreOptions())
+    {
+    }
+
+    public IMessageSink CreateSink() => new MemorySink();
+
+    public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult<Result<IMailStore>>(new MemoryMailStore(account, AccountOf(account)));
+    }
+
+    public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) =>
+        ValueTask.FromResult(AccountOf(account).HasRoom(octets, 1));
+
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    {
+        byte[] body = MemorySink.BytesOf(message);
+        List<Result<StoredMessage>> outcomes = [];
+        Dictionary<string, MemoryMessage> contents = [];
+        bool stored = false;
+        foreach (LocalDelivery delivery in deliveries)
+        {
+            string prefix = System.Text.Encoding.Latin1.GetString(delivery.Prefix.Span);
+            if (!contents.TryGetValue(prefix, out MemoryMessage? content))
+                contents.Add(prefix, content = new MemoryMessage([.. delivery.Prefix.Span, .. body]));
+            Result<StoredMessage> outcome = AccountOf(delivery.Account).Deliver(delivery, content);
+            stored |= outcome.IsOk;
+            outcomes.Add(outcome);
+        }
+
+        if (!stored && attachment is null) return new(0, outcomes);
+        long record = Interlocked.Increment(ref _records);
+        if (attachment is not null) await attachment.ApplyAsync(record, cancel);
+        return new(record, outcomes);
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private MemoryAccount AccountOf(MailAccount account)
+    {
+        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options));
+        memory.SetLimits(account.QuotaBytes, account.QuotaMessages);
+        return memory;
+    }
+}
