@@ -5,6 +5,9 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
 {
     InitCommand.Create(),
     CheckCommand.Create(),
+    AccountCommand.Create(),
+    DomainCommand.Create(),
+    AliasCommand.Create(),
     ReloadCommand.Create(),
     StatusCommand.Create(),
 };
