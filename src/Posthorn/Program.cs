@@ -1,1 +1,16 @@
-return 0;
+using System.CommandLine;
+using Posthorn.Commands;
+
+RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP in one program.")
+{
+    InitCommand.Create(),
+    CheckCommand.Create(),
+    AccountCommand.Create(),
+    DomainCommand.Create(),
+    AliasCommand.Create(),
+    ReloadCommand.Create(),
+    StatusCommand.Create(),
+};
+ParseResult parsed = root.Parse(args);
+int status = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+return parsed.Errors.Count > 0 ? ExitStatus.Usage : status;
