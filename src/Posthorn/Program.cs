@@ -3,7 +3,9 @@ using Posthorn.Commands;
 
 RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP in one program.")
 {
+    QuickstartCommand.Create(),
     InitCommand.Create(),
+    ServeCommand.Create(),
     CheckCommand.Create(),
     AccountCommand.Create(),
     DomainCommand.Create(),
