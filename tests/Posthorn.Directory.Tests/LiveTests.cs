@@ -70,6 +70,21 @@ public sealed class LiveTests
     }
 
     [Fact]
+    public async Task While_a_file_was_never_read_nobody_is_unknown()
+    {
+        using World world = new("ann:{PLAIN}a\n");
+        File.Delete(world.Virtual);
+        Assert.Equal("Unavailable", world.Route("info@example.org"));
+        Assert.Equal("=ann@example.org", world.Route("ann@example.org"));
+        Assert.Equal("NotOurs", world.Route("info@far.example"));
+        Assert.IsType<AuthOutcome.Temporary>(await world.LoginAsync("bob", "x"));
+        world.Write(world.Virtual, "");
+        world.SecondPasses();
+        Assert.Equal("Unknown", world.Route("info@example.org"));
+        Assert.Equal(new AuthOutcome.Denied(DenialKind.UnknownUser), await world.LoginAsync("bob", "x"));
+    }
+
+    [Fact]
     public void A_file_emptied_for_a_moment_is_not_believed()
     {
         using World world = new("ann:{PLAIN}a\n");
