@@ -424,4 +424,46 @@ public sealed class JournalTests
         held.Read(0, read);
         Assert.Equal(bytes, read);
     }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(9000)]
+    public async Task A_held_record_frees_the_ring_and_comes_back_until_it_is_released(int size)
+    {
+        byte[] bytes = Enumerable.Repeat((byte)0x33, size).ToArray();
+        Recorder recorder = new(1);
+        Posthorn.Journal.Journal journal = await OpenAsync(recorder);
+        Lsn before = await PutAsync(journal, 10), stuck;
+        await using (JournalContent content = await ContentAsync(journal, bytes)) stuck = journal.Append(Step(7, 7), content);
+        await journal.WhenDurableAsync(stuck);
+        journal.Applied(before);
+        Assert.Equal(before, await journal.CheckpointAsync(default)); // its volume hangs
+        Assert.True(await journal.HoldAsync(stuck, default));
+        Assert.False(await journal.HoldAsync(before, default));
+        for (int i = 0; i < 60; i++)
+        {
+            journal.Applied(await PutAsync(journal, 3000));
+            await journal.CheckpointAsync(default);
+        }
+
+        await AssertContentAsync(journal, stuck, bytes);
+        for (int start = 0; start < 2; start++)
+        {
+            _volume.Crash(start);
+            recorder = new(1);
+            journal = await OpenAsync(recorder);
+            Assert.Equal((stuck, (byte)7), (recorder.Records[0].Lsn, recorder.Records[0].Steps[0].Payload[0]));
+            Assert.Equal(bytes, recorder.Records[0].Content);
+            Assert.Single(recorder.Records);
+            await AssertContentAsync(journal, stuck, bytes);
+        }
+
+        journal.Release(stuck);
+        Assert.Null(journal.OpenContent(stuck));
+        await journal.DisposeAsync();
+        recorder = new(1);
+        await OpenAsync(recorder);
+        Assert.Empty(recorder.Records);
+        Assert.Empty(_volume.List("/journal/spool", times: false));
+    }
 }

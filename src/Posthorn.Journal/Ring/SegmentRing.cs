@@ -107,6 +107,18 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         return new(segment.File, entry.Offset, entry.Content, () => Unpin(segment));
     }
 
+    /// <summary>The live segment that holds a record, kept from being recycled until <see cref="Unpin"/>; null when none does.</summary>
+    internal Segment? Pin(long lsn)
+    {
+        lock (gate)
+        {
+            Segment? segment = Live.FindLast(live => live.Header.PreviousLsn < lsn);
+            if (segment is null || lsn > segment.LastLsn) return null;
+            segment.Pins++;
+            return segment;
+        }
+    }
+
     /// <summary>Makes a segment: full of zeros, synced, and only then under its name.</summary>
     /// <exception cref="VolumeException">It cannot be made, for want of space perhaps.</exception>
     internal Segment Make(int size)
@@ -147,7 +159,7 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         foreach (Segment segment in Live.Concat(Free).Concat(_waiting).Concat(Discarded)) segment.File.Dispose();
     }
 
-    private void Unpin(Segment segment)
+    internal void Unpin(Segment segment)
     {
         lock (gate)
         {
