@@ -33,7 +33,7 @@ internal sealed record Auth(string Mechanism, byte[]? Initial) : ISmtpCommand<Au
         byte[] response = [];
         if (Initial is not null && !SaslBase64.TryDecode(Initial, out response)) return Reply.BadBase64;
 
-        SaslResult result = await exchange.StartAsync(Initial is null ? default(ReadOnlyMemory<byte>?) : response, cancel);
+        SaslResult result = await exchange.StartAsync(Initial is null ? null : response, cancel);
         while (result is SaslResult.Challenge challenge)
         {
             session.Say(Reply.Challenge(Convert.ToBase64String(challenge.Data.Span)));

@@ -12,6 +12,7 @@ internal sealed class BodyPace(SmtpSession session)
     /// <summary>Reads some more; false when the peer was lost or too slow.</summary>
     public async ValueTask<bool> FillAsync(CancellationToken cancel)
     {
+        await session.FlushAsync(cancel); // replies to commands before BDAT
         InputBuffer input = session.Connection.Input;
         SmtpOptions options = session.Options;
         TimeSpan left = options.DataTimeout + TimeSpan.FromSeconds((double)_received / options.MinDataRate) - _waited;

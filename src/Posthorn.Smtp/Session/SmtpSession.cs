@@ -156,10 +156,10 @@ internal sealed class SmtpSession
     };
 
     /// <summary>The peer was lost within a command.</summary>
-    public SmtpReply Lost()
+    public SmtpReply? Lost()
     {
         Close();
-        return Farewell ?? Reply.LocalError; // nobody hears it
+        return Farewell;
     }
 
     // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
