@@ -21,9 +21,9 @@ internal static class QuickstartScreen
         string from = $"{first.LocalPart}@{folder.State.Domain}", to = $"{other.LocalPart}@{folder.State.Domain}";
         console.WriteLine("To try:");
         if (submission is not null)
-            console.WriteLine(Line($"  swaks --server {submission.Host} --port {submission.Port} -tls --auth PLAIN --auth-user {from} --auth-password {first.Password} --from {from} --to {to}"));
-        if (imaps is not null) console.WriteLine(Line($"  curl -k imaps://{imaps.Host}:{imaps.Port}/INBOX?ALL -u {from}:{first.Password}"));
-        if (imap is not null) console.WriteLine(Line($"  openssl s_client -quiet -crlf -starttls imap -connect {imap.Host}:{imap.Port}"));
+            Console.Error.WriteLine(Line($"  swaks --server {submission.Host} --port {submission.Port} -tls --auth PLAIN --auth-user {from} --auth-password {first.Password} --from {from} --to {to}"));
+        if (imaps is not null) Console.Error.WriteLine(Line($"  curl -k imaps://{imaps.Host}:{imaps.Port}/INBOX?ALL -u {from}:{first.Password}"));
+        if (imap is not null) Console.Error.WriteLine(Line($"  openssl s_client -quiet -crlf -starttls imap -connect {imap.Host}:{imap.Port}"));
         console.WriteLine();
         console.WriteLine($"Configuration: {folder.ConfigurationFile}");
         console.WriteLine("Ctrl-C ends it; the next run finds the same accounts and mail.");

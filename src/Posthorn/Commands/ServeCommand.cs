@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Posthorn.Configuration;
-using Posthorn.Control;
 using Posthorn.Serving;
 
 namespace Posthorn.Commands;
