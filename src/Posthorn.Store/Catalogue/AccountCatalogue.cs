@@ -59,7 +59,7 @@ internal sealed class AccountCatalogue : IDisposable
     private readonly Dictionary<long, KeywordSet> _keywordSets = new() { [0] = KeywordSet.Empty };
     private readonly Dictionary<KeywordSet, long> _keywordIds = new() { [KeywordSet.Empty] = 0 };
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
-        _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles;
+        _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
     private readonly byte[] _packed = new byte[80];
 
     internal AccountCatalogue(string path)
@@ -97,7 +97,7 @@ internal sealed class AccountCatalogue : IDisposable
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
             _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty FROM files WHERE mailbox = ?1 ORDER BY uid");
-            _putContent = _database.Prepare("INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+            _putContent = _database.Prepare("INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
             _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id = ?1");
             _removeContent = _database.Prepare("DELETE FROM contents WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM messages WHERE content = ?1)");
             _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND part = ?2");
@@ -105,6 +105,8 @@ internal sealed class AccountCatalogue : IDisposable
             _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
             _tombstones = _database.Prepare("SELECT uid FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
+            _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
+            _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
             LoadKeywordSets();
         }
         catch
@@ -260,7 +262,8 @@ internal sealed class AccountCatalogue : IDisposable
     internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
     {
         _putContent.Bind(1, email.Value).Bind(2, thread.Value).Bind(3, record).Bind(4, part).Bind(5, octets)
-            .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span).Run();
+            .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span)
+            .Bind(10, facts.Preview.Span).Bind(11, MessageFacts.Write(facts.Sort)).Run();
         return _database.LastRow;
     }
 
@@ -270,6 +273,36 @@ internal sealed class AccountCatalogue : IDisposable
         ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
         _getContent.Reset();
         return row;
+    }
+
+    /// <summary>The conversation of a message: that of the nearest message it refers to, else that of an answer that came before it, else its own (RFC 8474 section 5.2).</summary>
+    internal ThreadId ThreadOf(SortKeys keys, EmailId email)
+    {
+        string? thread = null;
+        for (int i = keys.References.Count - 1; i >= 0 && thread is null; i--) thread = ThreadOf(keys.References[i]);
+        if (keys.MessageId.Length > 0) thread ??= ThreadOf(keys.MessageId);
+        thread ??= email.Value;
+        if (keys.MessageId.Length > 0) PutThread(keys.MessageId, thread);
+        foreach (string reference in keys.References) PutThread(reference, thread);
+        return new(thread);
+    }
+
+    private string? ThreadOf(string messageId)
+    {
+        if (!_getThread.Bind(1, HashOf(messageId)).Step()) return null;
+        string thread = _getThread.Text(0);
+        _getThread.Reset();
+        return thread;
+    }
+
+    private void PutThread(string messageId, string thread) => _putThread.Bind(1, HashOf(messageId)).Bind(2, thread).Run();
+
+    // FNV-1a, 64 bits: two ids that meet would only join two conversations.
+    private static long HashOf(string messageId)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (char c in messageId) hash = unchecked((hash ^ c) * 1099511628211);
+        return unchecked((long)hash);
     }
 
     /// <summary>Removes a content when no message has it any more.</summary>
@@ -294,9 +327,9 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     /// <summary>What is ready for the wire, only the columns asked for.</summary>
-    internal MessageSummary Summary(long mailbox, Uid uid, in StoredRow row, SummaryFields fields)
+    internal MessageSummary Summary(Uid uid, in StoredRow row, SummaryFields fields)
     {
-        const string columns = "email, thread, envelope, body, extended, structure";
+        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys";
         Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
         MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
         if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
@@ -309,6 +342,8 @@ internal sealed class AccountCatalogue : IDisposable
             Body = fields.HasFlag(SummaryFields.Body) ? query.Blob(3) : default(ReadOnlyMemory<byte>),
             BodyStructure = fields.HasFlag(SummaryFields.BodyStructure) ? query.Blob(4) : default(ReadOnlyMemory<byte>),
             Structure = fields.HasFlag(SummaryFields.Structure) ? query.Blob(5) : default(ReadOnlyMemory<byte>),
+            Preview = fields.HasFlag(SummaryFields.Preview) ? query.Blob(6) : default(ReadOnlyMemory<byte>),
+            Sort = fields.HasFlag(SummaryFields.SortKeys) ? MessageFacts.ReadKeys(query.Blob(7)) : null,
         };
         query.Reset();
         return summary;

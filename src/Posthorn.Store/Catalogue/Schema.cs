@@ -23,7 +23,9 @@ internal static class Schema
         CREATE INDEX files_dirty ON files(dirty) WHERE dirty = 1;
         CREATE TABLE contents(
           id INTEGER PRIMARY KEY, email TEXT NOT NULL, thread TEXT NOT NULL, record INTEGER NOT NULL, part INTEGER NOT NULL, octets INTEGER NOT NULL,
-          envelope BLOB NOT NULL, body BLOB NOT NULL, extended BLOB NOT NULL, structure BLOB NOT NULL);
+          envelope BLOB NOT NULL, body BLOB NOT NULL, extended BLOB NOT NULL, structure BLOB NOT NULL,
+          preview BLOB NOT NULL, sort_keys BLOB NOT NULL);
+        CREATE TABLE message_ids(hash INTEGER PRIMARY KEY, thread TEXT NOT NULL);
         CREATE INDEX contents_record ON contents(record) WHERE record > 0;
         CREATE TABLE keyword_sets(id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
         CREATE TABLE letters(mailbox INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;

@@ -35,6 +35,7 @@ internal sealed class Account : IDisposable
     private long _lastBoxId;
     private long _reservedOctets, _reservedMessages;
     private long _changeNumber = 1;
+    private long _lastChange;
     private long? _limitOctets, _limitMessages;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
@@ -206,6 +207,9 @@ internal sealed class Account : IDisposable
     // ---- Proposing changes: all of this under the gate ----
 
     internal Lock Gate => _gate;
+
+    /// <summary>Opens a mender for replay.</summary>
+    internal FileMender Mender() => new(this, _catalogue, Tree, _log);
 
     internal Box? Pending(string name) => _pending.GetValueOrDefault(name);
 
@@ -411,6 +415,7 @@ internal sealed class Account : IDisposable
             if (draft.IsChanged)
             {
                 _homeStale = true;
+                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
                 TaskCompletionSource changed = _changed;
                 _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -480,9 +485,17 @@ internal sealed class Account : IDisposable
         if (store is null || Journal?.OpenContent(new(content.Record)) is not { } opened) return false;
         using MessageBytes bytes = new(opened, store);
         bool written = Files.TryWrite(path, bytes, modified, DateTimeOffset.MinValue);
-        opened.DisposeAsync().AsTask().ContinueWith(static _ => { }, TaskScheduler.Default);
+        _ = opened.DisposeAsync().AsTask(); // completes at once
         if (written) lock (_gate) _unwritten.Remove((content.Record, content.Part));
         return written;
+    }
+
+    /// <summary>A message whose file could not be written yet, from its record; null when it is not among those.</summary>
+    internal RecordContent? Unwritten(ContentRow content)
+    {
+        Change.Store? store;
+        lock (_gate) store = _unwritten.GetValueOrDefault((content.Record, content.Part));
+        return store is not null && Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
     }
 
     /// <summary>Remembers how to write a file that the disk refused.</summary>
@@ -514,7 +527,10 @@ internal sealed class Account : IDisposable
     }
 
     /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
-    internal bool NeedsTidying => _namesDirty || _homeStale;
+    internal bool NeedsTidying(long now, TimeSpan idle) => _namesDirty || _homeStale && now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
+
+    /// <summary>Whether nothing changed for a while.</summary>
+    internal bool IsIdle(long now, TimeSpan idle) => now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
 
     /// <summary>Whether operations wait that could not be applied; such an account must not be closed.</summary>
     internal bool IsBusy
@@ -526,7 +542,7 @@ internal sealed class Account : IDisposable
     }
 
     /// <summary>Lets file names follow, some at a time, and then writes the second home. False when there is more to do.</summary>
-    internal bool Tidy(AccountTidier tidier, int limit)
+    internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
         lock (_catalogueLock)
         {
@@ -548,7 +564,7 @@ internal sealed class Account : IDisposable
                 }
             }
 
-            if (!_homeStale) return true;
+            if (!home || !_homeStale) return true;
             _homeStale = false;
             Box[] boxes;
             string[] subscriptions;

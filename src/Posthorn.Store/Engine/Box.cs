@@ -4,7 +4,7 @@ using Posthorn.Store.Catalogue;
 namespace Posthorn.Store.Engine;
 
 /// <summary>Where the content of a message that was expunged under somebody's eyes still lies.</summary>
-internal readonly record struct GoneMessage(long Content, string Path);
+internal readonly record struct GoneMessage(long Content, string Path, long Octets, long Wire);
 
 /// <summary>One mailbox of an open account.</summary>
 /// <remarks>Locking: the account's gate guards all but <see cref="Version"/> and <see cref="Exists"/>, which anybody may read; what was published changes under the catalogue lock too.</remarks>

@@ -70,7 +70,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (other is Change.Store earlier && earlier.Email == store.Email && catalogue.ContentOf(operation.Lsn.Value, earlier.Index) is { } known) return known;
         }
 
-        return catalogue.AddContent(store.Email, new(store.Email.Value), operation.Lsn.Value, store.Index, store.Octets, facts);
+        return catalogue.AddContent(store.Email, catalogue.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
     }
 
     private bool Place(Operation operation, int index, Change.Place place, Draft draft, ModSeq modSeq)
@@ -114,7 +114,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             }
 
             if (!place.Move || !known) continue;
-            source.Gone.Add((pair.Source, new(from.Content, "")));
+            source.Gone.Add((pair.Source, new(from.Content, "", 0, from.Row.Size)));
             Remove(source, from, modSeq);
             changed = true;
         }
@@ -136,7 +136,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 _files.Discard(box.Name, file, path);
             }
 
-            box.Gone.Add((uid, new(row.Content, path)));
+            box.Gone.Add((uid, new(row.Content, path, catalogue.Content(row.Content).Octets, row.Row.Size)));
             Remove(box, row, modSeq);
             catalogue.RemoveContent(row.Content);
             changed = true;
@@ -248,7 +248,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (disk is null) continue; // It went again before it was taken in.
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;
             MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
-            long content = catalogue.AddContent(file.Email, new(file.Email.Value), 0, 0, bytes.Length, facts);
+            long content = catalogue.AddContent(file.Email, catalogue.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
             Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
             changed = true;
         }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
-using Posthorn.Journal;
 using Posthorn.Journal.Format;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
@@ -99,7 +98,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             at += got;
         }
 
-        return found == Crc32C.Compute(bytes.Whole);
+        return found == Crc32C.Compute(bytes.Whole.Span);
     }
 
     private int Mend(Operation operation, Change.Place place)

@@ -34,6 +34,9 @@ public sealed record MaildirStoreOptions
     /// <summary>How long after a change names follow and the second home of the numbers is written.</summary>
     public TimeSpan TidyAfter { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long an account must be quiet before its <c>dovecot-uidlist</c> files are written between checkpoints. 10 seconds: writing one of a large mailbox costs as many milliseconds as it has thousands of messages.</summary>
+    public TimeSpan HomeAfter { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 

@@ -26,12 +26,12 @@ internal sealed class MessageBytes(JournalContent content, Change.Store store) :
     internal int Read(long at, Memory<byte> into) => content.Read(store.Offset + at, into.Span[..(int)Math.Min(into.Length, store.Length - at)]);
 
     /// <summary>All in one piece.</summary>
-    internal ReadOnlySpan<byte> Whole
+    internal ReadOnlyMemory<byte> Whole
     {
         get
         {
-            if (_joined is null && store.Prefix.IsEmpty && TryGetMemory(out ReadOnlyMemory<byte> body)) return body.Span;
-            if (_joined is not null) return _joined.AsSpan(0, (int)Octets);
+            if (_joined is null && store.Prefix.IsEmpty && TryGetMemory(out ReadOnlyMemory<byte> body)) return body;
+            if (_joined is not null) return _joined.AsMemory(0, (int)Octets);
             _joined = ArrayPool<byte>.Shared.Rent(checked((int)Octets));
             store.Prefix.CopyTo(_joined);
             int at = store.Prefix.Length;
@@ -42,7 +42,7 @@ internal sealed class MessageBytes(JournalContent content, Change.Store store) :
                 at += got;
             }
 
-            return _joined.AsSpan(0, (int)Octets);
+            return _joined.AsMemory(0, (int)Octets);
         }
     }
 

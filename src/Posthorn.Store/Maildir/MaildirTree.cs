@@ -66,7 +66,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         if ((modified - now).Duration() > TimeSpan.FromSeconds(1)) Volume.SetModified(path, modified);
     }
 
-    /// <summary>As <see cref="Write"/>, from something that is read piece by piece.</summary>
+    /// <summary>As above, from something that is read piece by piece.</summary>
     internal void Write(string path, ReadOnlyMemory<byte> prefix, Func<long, Memory<byte>, int> read, long length, DateTimeOffset modified)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
