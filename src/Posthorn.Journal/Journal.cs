@@ -224,7 +224,6 @@ public sealed class Journal : IAsyncDisposable
         List<SegmentFile> files = LogReader.Scan(_volume, _options.Directory, VolumeOpen.ReadWrite);
         await recovery.RunAsync(files, _participants, _time.GetUtcNow(), cancel);
         (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
-        if (recovery.Checkpoint > _checkpoint.Lsn || !_checkpoint.WasReadable) _checkpoint.Advance(recovery.Checkpoint, _epoch);
         recovery.SweepSpool();
 
         if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
