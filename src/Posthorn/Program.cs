@@ -12,6 +12,7 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     AliasCommand.Create(),
     ReloadCommand.Create(),
     StatusCommand.Create(),
+    QueueCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
 int status = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

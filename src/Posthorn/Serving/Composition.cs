@@ -13,16 +13,21 @@ using Posthorn.Store.Engine;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Remote;
 
 namespace Posthorn.Serving;
 
 /// <summary>The one place where the server is put together, with plain constructors.</summary>
 internal sealed class Composition : IAsyncDisposable
 {
+    /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
+    private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
+
     private readonly LogOutput _logOutput;
     private readonly Foundation _base;
     private readonly Journal.Journal _journal;
     private readonly MailTransport _transport;
+    private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
     private readonly List<SmtpServer> _smtp = [];
     private ServerConfiguration _configuration;
@@ -34,6 +39,8 @@ internal sealed class Composition : IAsyncDisposable
         Connections = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
+        _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
+        Queue = new(foundation.Queue, time);
         _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
     }
 
@@ -44,6 +51,7 @@ internal sealed class Composition : IAsyncDisposable
     public IDirectory Directory => _base.Directory;
     public IMailStores Stores => _base.Stores;
     public int Queued => _base.Queue.Count;
+    public QueueControl Queue { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;
 
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>
@@ -59,7 +67,9 @@ internal sealed class Composition : IAsyncDisposable
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
             foundation.Queue.Connect(journal);
-            return new(configuration, time, log, foundation, journal);
+            Composition parts = new(configuration, time, log, foundation, journal);
+            parts._runner.Start();
+            return parts;
         }
         catch
         {
@@ -93,6 +103,8 @@ internal sealed class Composition : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _runner.StopAsync(QueueGrace);
+        await _runner.DisposeAsync();
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();

@@ -115,6 +115,11 @@ internal sealed class ServerHost : IAsyncDisposable
     {
         ["GET /status"] = (_, _) => Reply(Status(), ControlJson.Default.StatusReport),
         ["POST /reload"] = (_, _) => Reply(Reload(), ControlJson.Default.ReloadReport),
+        ["GET /queue"] = (request, _) => Reply(QueueRoutes.List(_parts.Queue, request), ControlJson.Default.QueueReport),
+        ["POST /queue/retry"] = (request, _) => Reply(QueueRoutes.Retry(_parts.Queue, request), ControlJson.Default.QueueChange),
+        ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.HoldAsync(id, cancel)),
+        ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.ReleaseAsync(id, cancel)),
+        ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.DeleteAsync(id, cancel)),
     };
 
     private static ValueTask<ControlReply> Reply<T>(T report, JsonTypeInfo<T> type) =>

@@ -35,7 +35,7 @@ public sealed class MailKitTests
         IMessageSummary first = (await work.FetchAsync([uids[0]], MessageSummaryItems.All | MessageSummaryItems.BodyStructure))[0];
         Assert.True(first.Flags!.Value.HasFlag(MessageFlags.Flagged));
         Assert.Contains("$Work", first.Keywords);
-        Assert.Equal("text of 0", ((TextPart)await work.GetBodyPartAsync(uids[0], first.TextBody)).Text.TrimEnd());
+        Assert.Equal("text of 0", ((TextPart)await work.GetBodyPartAsync(uids[0], first.TextBody!)).Text.TrimEnd());
 
         UniqueIdMap moved = await work.MoveToAsync([uids[1], uids[2]], client.GetFolder(SpecialFolder.Archive)!);
         Assert.Equal(2, moved.Count);

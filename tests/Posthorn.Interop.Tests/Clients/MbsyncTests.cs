@@ -28,9 +28,9 @@ public sealed class MbsyncTests
         // Changes here: a new message, a flag, a removal. Changes there: a flag and a new folder.
         string folder = Path.Combine(home.Path, "mail", "INBOX");
         File.WriteAllText(Path.Combine(folder, "new", "1700000000.local.test"), "From: me@posthorn.test\nSubject: written here\n\nlocal\n");
-        string seen = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).First(f => f.Contains(",U=3:", StringComparison.Ordinal) || f.EndsWith(",U=3", StringComparison.Ordinal));
+        string seen = Folder.EnumerateFiles(folder, "*", SearchOption.AllDirectories).First(f => f.Contains(",U=3:", StringComparison.Ordinal) || f.EndsWith(",U=3", StringComparison.Ordinal));
         File.Move(seen, Path.Combine(folder, "cur", Path.GetFileName(seen).Split(':')[0] + ":2,FS"));
-        string gone = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).First(f => f.Contains(",U=5:", StringComparison.Ordinal) || f.EndsWith(",U=5", StringComparison.Ordinal));
+        string gone = Folder.EnumerateFiles(folder, "*", SearchOption.AllDirectories).First(f => f.Contains(",U=5:", StringComparison.Ordinal) || f.EndsWith(",U=5", StringComparison.Ordinal));
         File.Delete(gone);
         await AppendAsync(server, ann, "Projects", 3);
 
@@ -44,7 +44,7 @@ public sealed class MbsyncTests
             Assert.Equal(21, all.Count); // welcome + 20 - 1 + 1
             Assert.Contains(all, m => m.UniqueId.Id == 3 && m.Flags!.Value.HasFlag(MessageFlags.Flagged | MessageFlags.Seen));
             Assert.DoesNotContain(all, m => m.UniqueId.Id == 5);
-            Assert.Contains(all, m => m.Envelope.Subject == "written here");
+            Assert.Contains(all, m => m.Envelope!.Subject == "written here");
         }
 
         PeerResult again = await Peer.SucceedAsync(mbsync, [.. command, "-V"], home: home.Path);
@@ -53,7 +53,7 @@ public sealed class MbsyncTests
 
     private static string WriteConfiguration(TemporaryFolder home, PosthornProcess server, Account account)
     {
-        Directory.CreateDirectory(Path.Combine(home.Path, "mail"));
+        Folder.CreateDirectory(Path.Combine(home.Path, "mail"));
         return home.Write(".mbsyncrc", $"""
             IMAPAccount posthorn
             Host 127.0.0.1
@@ -89,14 +89,14 @@ public sealed class MbsyncTests
         try { folder = await client.GetFolderAsync(mailbox); }
         catch (FolderNotFoundException) { folder = (await client.GetFolder(client.PersonalNamespaces[0]).CreateAsync(mailbox, true))!; }
         for (int i = 0; i < count; i++)
-            await folder.AppendAsync(new AppendRequest(Mail.Compose(account, account.Address, $"{mailbox} {i}", string.Join('\n', Enumerable.Repeat($"line of {i}", i * 7 % 50)))));
+            await folder!.AppendAsync(new AppendRequest(Mail.Compose(account, account.Address, $"{mailbox} {i}", string.Join('\n', Enumerable.Repeat($"line of {i}", i * 7 % 50)))));
     }
 
     private static async Task<IReadOnlyList<string>> RemoteAsync(PosthornProcess server, Account account, string mailbox) =>
         [.. (await Mail.ReadAllAsync(server, account, mailbox)).Select(Hash).Order(StringComparer.Ordinal)];
 
     private static IReadOnlyList<string> Local(TemporaryFolder home, string mailbox) =>
-        [.. new[] { "cur", "new" }.SelectMany(f => Directory.EnumerateFiles(Path.Combine(home.Path, "mail", mailbox, f))).Select(File.ReadAllBytes).Select(Hash).Order(StringComparer.Ordinal)];
+        [.. new[] { "cur", "new" }.SelectMany(f => Folder.EnumerateFiles(Path.Combine(home.Path, "mail", mailbox, f))).Select(File.ReadAllBytes).Select(Hash).Order(StringComparer.Ordinal)];
 
     // mbsync keeps LF on disk and may add an X-TUID line: both are left out of the comparison.
     private static string Hash(byte[] message)

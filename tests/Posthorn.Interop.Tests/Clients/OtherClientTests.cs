@@ -136,7 +136,7 @@ public sealed class OtherClientTests
         await Peer.SucceedAsync(python, ["-c", script]);
     }
 
-    private static string[] Files(string maildir) => [.. Directory.EnumerateFiles(Path.Combine(maildir, "new")), .. Directory.EnumerateFiles(Path.Combine(maildir, "cur"))];
+    private static string[] Files(string maildir) => [.. Folder.EnumerateFiles(Path.Combine(maildir, "new")), .. Folder.EnumerateFiles(Path.Combine(maildir, "cur"))];
 
     private static string Quote(string text) => "'" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal) + "'";
 }

@@ -14,7 +14,7 @@ internal sealed class PostfixServer : IAsyncDisposable
 
     public string ConfigurationFolder { get; }
 
-    public int MailCount => Directory.Exists(Path.Combine(_mailbox, "new")) ? Directory.GetFiles(Path.Combine(_mailbox, "new")).Length : 0;
+    public int MailCount => Folder.Exists(Path.Combine(_mailbox, "new")) ? Folder.GetFiles(Path.Combine(_mailbox, "new")).Length : 0;
 
     /// <summary>Starts it on a port; mail for other domains goes to <paramref name="relay"/>.</summary>
     public static async Task<PostfixServer> StartAsync(string postfix, string folder, int port, string relay)
@@ -23,7 +23,7 @@ internal sealed class PostfixServer : IAsyncDisposable
         for (DirectoryInfo? at = new(folder); at is not null && at.FullName != "/"; at = at.Parent)
             if (at.FullName.StartsWith(Path.GetTempPath().TrimEnd('/') + "/", StringComparison.Ordinal)) File.SetUnixFileMode(at.FullName, (UnixFileMode)0x1ED);
         string root = Path.Combine(folder, "postfix"), configuration = Path.Combine(root, "conf"), queue = Path.Combine(root, "spool"), data = Path.Combine(root, "data"), mail = Path.Combine(root, "mail");
-        foreach (string made in (string[])[configuration, queue, data, mail]) Directory.CreateDirectory(made);
+        foreach (string made in (string[])[configuration, queue, data, mail]) Folder.CreateDirectory(made);
         await Peer.SucceedAsync("chown", ["postfix", data, mail]);
         string uid = (await Peer.SucceedAsync("id", ["-u", "postfix"])).Output.Trim();
         await Peer.SucceedAsync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mx.foreign.example",
@@ -68,7 +68,7 @@ internal sealed class PostfixServer : IAsyncDisposable
         await File.WriteAllLinesAsync(Path.Combine(configuration, "master.cf"), lines);
         PostfixServer server = new(postfix, configuration, Path.Combine(mail, "carl"));
         await Peer.SucceedAsync(postfix, ["-c", configuration, "start"]);
-        await server.WaitForBannerAsync(port);
+        await WaitForBannerAsync(port);
         return server;
     }
 
@@ -85,12 +85,12 @@ internal sealed class PostfixServer : IAsyncDisposable
                 Assert.Fail("Postfix got nothing\n" + (File.Exists(log) ? await File.ReadAllTextAsync(log) : ""));
             }
         }
-        return await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(_mailbox, "new"))[0]);
+        return await File.ReadAllTextAsync(Folder.GetFiles(Path.Combine(_mailbox, "new"))[0]);
     }
 
     public async ValueTask DisposeAsync() => await Peer.RunAsync(_postfix, "-c", ConfigurationFolder, "stop");
 
-    private async Task WaitForBannerAsync(int port)
+    private static async Task WaitForBannerAsync(int port)
     {
         using CancellationTokenSource patience = new(Patience);
         while (true)

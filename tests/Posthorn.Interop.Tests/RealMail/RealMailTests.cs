@@ -15,7 +15,7 @@ public sealed partial class RealMailTests
     [Fact]
     public async Task Every_message_comes_back_byte_by_byte_and_answers_every_section()
     {
-        IReadOnlyList<(string Name, byte[] Bytes)> corpus = Corpus(SharedFolder.Require("mail"));
+        List<(string Name, byte[] Bytes)> corpus = Corpus(SharedFolder.Require("mail"));
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"];
         List<(string Name, byte[] Bytes)> accepted = [];
@@ -120,7 +120,7 @@ public sealed partial class RealMailTests
     private static List<(string Name, byte[] Bytes)> Corpus(string root)
     {
         List<(string, byte[])> corpus = [];
-        foreach (string path in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (string path in Folder.EnumerateFiles(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             if (path.EndsWith("README.md", StringComparison.Ordinal)) continue;
             string text = Encoding.Latin1.GetString(File.ReadAllBytes(path));
