@@ -109,7 +109,7 @@ internal sealed class SmtpHost : ITranscriptHost
     /// <summary>Lets the clock run until the server has given a connection up.</summary>
     public async ValueTask PassTimeAsync(int connection)
     {
-        while (_connections[connection - 1].Stopped == StopReason.None)
+        while (_connections[connection - 1].Stopped == StopReason.None && !_sessions[connection - 1].IsCompleted)
         {
             Time.Advance(TimeSpan.FromSeconds(5));
             await Task.Yield();
