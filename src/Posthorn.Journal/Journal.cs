@@ -25,6 +25,7 @@ public sealed class Journal : IAsyncDisposable
     private readonly CheckpointFile _checkpoint;
     private readonly SpoolFolder _spool;
     private readonly SegmentRing _ring;
+    private readonly HeldRecords _held;
     private LogWriter _writer = null!; // set before OpenAsync returns
     private long _epoch;
     private long _replayed;
@@ -38,6 +39,7 @@ public sealed class Journal : IAsyncDisposable
         _checkpoint = CheckpointFile.Open(volume, options.Directory);
         _spool = new(volume, SpoolPath(options));
         _ring = new(volume, options.Directory, _gate);
+        _held = new(volume, options.Directory + "/held", _spool);
     }
 
     /// <summary>What it did so far.</summary>
@@ -103,16 +105,17 @@ public sealed class Journal : IAsyncDisposable
         lock (_gate) _writer.Window.Mark(lsn.Value);
     }
 
-    /// <summary>The content of a durable record that no checkpoint covers yet; the caller disposes it. Null when there is none (any more).</summary>
+    /// <summary>The content of a durable record that no checkpoint covers yet, or that is held; the caller disposes it. Null when there is none (any more).</summary>
     public JournalContent? OpenContent(Lsn lsn)
     {
         ContentIndex.Entry entry;
         lock (_gate)
         {
-            if (!_writer.Index.TryFind(lsn.Value, out entry)) return null;
-            if (entry.Content.Kind == ContentKind.Inline) return _ring.Open(entry, _spool);
+            if (!_writer.Index.TryFind(lsn.Value, out entry)) entry = default;
+            else if (entry.Content.Kind == ContentKind.Inline) return _ring.Open(entry, _spool);
         }
 
+        if (entry.Segment is null) return _held.Open(lsn.Value);
         try
         {
             return _ring.Open(entry, _spool);
@@ -123,7 +126,45 @@ public sealed class Journal : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Takes a durable record out of the ring into a file of its own, for a volume that hangs or fails: the ring is freed without it.
+    /// It comes back at each start (<see cref="JournalRecord.IsHeld"/>), before all others, until <see cref="Release"/>.
+    /// May be called from <see cref="IJournalParticipant.SyncAsync"/>. For the journal it counts as applied.
+    /// </summary>
+    /// <returns>False when no record above the checkpoint has this number.</returns>
+    /// <exception cref="VolumeException">Its file cannot be written; nothing has changed.</exception>
+    public ValueTask<bool> HoldAsync(Lsn lsn, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (lsn <= Checkpointed || _ring.Pin(lsn.Value) is not { } segment) return ValueTask.FromResult(false);
+        try
+        {
+            using SegmentReader reader = new(segment.File, segment.Header);
+            List<RecordView> records = [];
+            for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch); at = batch.End)
+            {
+                if (batch.LastLsn < lsn.Value) continue;
+                if (batch.FirstLsn > lsn.Value || !reader.TryRecords(batch, records)) break;
+                int index = (int)(lsn.Value - batch.FirstLsn);
+                int start = records.Take(index).Sum(record => record.Total);
+                _held.Hold(lsn.Value, DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), records[index], reader.Bytes(start, records[index].Total));
+                Applied(lsn);
+                return ValueTask.FromResult(true);
+            }
+
+            return ValueTask.FromResult(false);
+        }
+        finally
+        {
+            _ring.Unpin(segment);
+        }
+    }
+
+    /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
+    public void Release(Lsn lsn) => _held.Release(lsn.Value, _checkpoint.Lsn);
+
     /// <summary>Lets the participants sync what is applied, notes that durably and frees what it covers. Also for the owner to call on idle. Returns the checkpoint that holds now.</summary>
+    /// <exception cref="JournalStoppedException">The journal has stopped.</exception>
     public async ValueTask<Lsn> CheckpointAsync(CancellationToken cancel)
     {
         await _care.WaitAsync(cancel);
@@ -179,11 +220,10 @@ public sealed class Journal : IAsyncDisposable
             if (entry.Name.EndsWith(".seg.new", StringComparison.Ordinal)) _volume.Unlink($"{_options.Directory}/{entry.Name}");
         }
 
-        Recovery recovery = new(_options, _checkpoint, _spool, _ring, _log);
+        Recovery recovery = new(_options, _checkpoint, _spool, _ring, _held, _log);
         List<SegmentFile> files = LogReader.Scan(_volume, _options.Directory, VolumeOpen.ReadWrite);
         await recovery.RunAsync(files, _participants, _time.GetUtcNow(), cancel);
         (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
-        if (recovery.Checkpoint > _checkpoint.Lsn || !_checkpoint.WasReadable) _checkpoint.Advance(recovery.Checkpoint, _epoch);
         recovery.SweepSpool();
 
         if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
@@ -241,6 +281,7 @@ public sealed class Journal : IAsyncDisposable
     private async ValueTask AdvanceAsync(CancellationToken cancel)
     {
         await _writer.FlushAsync();
+        _writer.ThrowIfStopped();
         long upTo;
         lock (_gate) upTo = Math.Min(_writer.Window.Low - 1, _writer.Durable);
         if (upTo <= _checkpoint.Lsn) return;
@@ -255,7 +296,10 @@ public sealed class Journal : IAsyncDisposable
             _writer.Index.Forget(upTo, spools);
         }
 
-        foreach (long id in spools) _spool.Remove(id);
+        foreach (long id in spools)
+        {
+            if (!_held.Names(id)) _spool.Remove(id);
+        }
     }
 
     /// <summary>Replaces discarded segments and makes missing ones. Called by one at a time.</summary>
@@ -302,6 +346,7 @@ public sealed class Journal : IAsyncDisposable
         try
         {
             if (_closed) return;
+            _writer.ThrowIfStopped();
             MakeSegments();
             bool due;
             lock (_gate) due = _ring.IsHalfUsed || _ring.Free.Count == 0;

@@ -65,9 +65,15 @@ public ref struct HeaderReader
         ReadOnlySpan<byte> field = rest[..end];
         int colon = NameLength(field);
         ReadOnlySpan<byte> bare = Octets.WithoutLineEnd(field);
-        _current = colon < 0
-            ? new(default, bare, start, end, start)
-            : new(TrimEnd(bare[..colon]), bare[(colon + 1)..], start, end, start + colon + 1);
+        if (colon < 0)
+        {
+            _current = new(default, bare, start, end, start);
+            return true;
+        }
+        ReadOnlySpan<byte> name = TrimEnd(bare[..colon]);
+        // A byte order mark before the first field is not seen by who wrote it.
+        if (start == 0 && name.StartsWith("\uFEFF"u8)) name = name[3..];
+        _current = new(name, bare[(colon + 1)..], start, end, start + colon + 1);
         return true;
     }
 

@@ -138,24 +138,28 @@ internal ref struct MimeParser
 
     private bool TryOpen(ReadOnlySpan<byte> parameters)
     {
+        int start = _boundaries.Length;
         ParameterReader reader = new(parameters);
-        for (int i = 0; i < _limits.MaxParameters && reader.MoveNext(); i++)
+        bool found = false, extended = false;
+        for (int i = 0; i < _limits.MaxParameters && !found && reader.MoveNext(); i++)
         {
-            if (!Octets.Is(reader.Current.Name, "boundary"u8)) continue;
-            int start = _boundaries.Length;
-            reader.Current.WriteValue(ref _boundaries);
-            while (_boundaries.Length > start && Octets.IsBlank(_boundaries.Written[^1])) _boundaries.Truncate(_boundaries.Length - 1);
-            if (_boundaries.Length == start) return false;
-            if (_openCount == _open.Length)
-            {
-                Range32[] more = new Range32[_open.Length * 2];
-                _open.CopyTo(more);
-                _open = more;
-            }
-            _open[_openCount++] = new() { Start = start, Length = _boundaries.Length - start };
-            return true;
+            ReadOnlySpan<byte> name = reader.Current.Name;
+            found = Octets.Is(name, "boundary"u8);
+            extended |= name.Length > 8 && name[8] == '*' && Octets.Is(name[..8], "boundary"u8);
+            if (found) reader.Current.WriteValue(ref _boundaries);
         }
-        return false;
+        // Cut in segments or with a charset (RFC 2231): rare, so it may cost strings.
+        if (!found && extended && MimeParameters.Get(parameters, "boundary"u8, _limits) is { } value) _boundaries.Append(System.Text.Encoding.UTF8.GetBytes(value));
+        while (_boundaries.Length > start && Octets.IsBlank(_boundaries.Written[^1])) _boundaries.Truncate(_boundaries.Length - 1);
+        if (_boundaries.Length == start) return false;
+        if (_openCount == _open.Length)
+        {
+            Range32[] more = new Range32[_open.Length * 2];
+            _open.CopyTo(more);
+            _open = more;
+        }
+        _open[_openCount++] = new() { Start = start, Length = _boundaries.Length - start };
+        return true;
     }
 
     /// <summary>The first boundary line at or behind <paramref name="at"/>, which is the start of a line.</summary>

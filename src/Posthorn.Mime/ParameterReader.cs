@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Posthorn.Mime;
 
 /// <summary>One raw parameter of Content-Type or Content-Disposition.</summary>
@@ -19,6 +21,8 @@ internal readonly ref struct RawParameter(ReadOnlySpan<byte> name, ReadOnlySpan<
 /// <summary>Reads <c>;name=value</c> pairs one by one (RFC 2045 section 5.1). What has no equals sign is passed over; values with blanks that lack their quotes are taken up to the semicolon.</summary>
 internal ref struct ParameterReader(ReadOnlySpan<byte> text)
 {
+    private static readonly SearchValues<byte> BehindName = SearchValues.Create("=;( \t\r\n\""u8);
+
     private readonly ReadOnlySpan<byte> _text = text;
     private int _at;
 
@@ -36,7 +40,8 @@ internal ref struct ParameterReader(ReadOnlySpan<byte> text)
                 continue;
             }
             int start = _at;
-            while (_at < _text.Length && _text[_at] is not ((byte)'=' or (byte)';' or (byte)'(' or (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n' or (byte)'"')) _at++;
+            int length = _text[_at..].IndexOfAny(BehindName);
+            _at = length < 0 ? _text.Length : _at + length;
             ReadOnlySpan<byte> name = _text[start.._at];
             _at = Tokens.SkipBlankAndComments(_text, _at);
             if (name.IsEmpty || _at >= _text.Length || _text[_at] != '=')

@@ -64,23 +64,28 @@ internal static class StructureFormat
         return at == bytes.Length && IsTree(parts) ? new(parts, count) : null;
     }
 
-    // Subtrees must nest, the first must hold all, and what has to have children must have them.
+    // Subtrees and their bytes must nest, the first must hold all, and what has to have children must have them.
     private static bool IsTree(PartData[] parts)
     {
         if (parts[0].End != parts.Length || parts[0].HeaderOffset != 0) return false;
-        Span<int> ends = parts.Length <= 256 ? stackalloc int[parts.Length] : new int[parts.Length];
-        int depth = 0;
+        Span<int> open = stackalloc int[MimeLimits.DepthCeiling + 1];
+        int depth = 0, at = 0;
         for (int i = 0; i < parts.Length; i++)
         {
-            while (depth > 0 && ends[depth - 1] == i) depth--;
-            if (depth > 0 && (parts[i].End > ends[depth - 1] || depth > MimeLimits.DepthCeiling)) return false;
-            bool parent = parts[i].Kind is PartKind.Multipart or PartKind.Message;
-            if (parent != parts[i].End > i + 1) return false;
-            if (parts[i].Kind == PartKind.Message && parts[i + 1].End != parts[i].End) return false;
-            ends[depth++] = parts[i].End;
+            while (depth > 0 && parts[open[depth - 1]].End == i) at = ByteEnd(parts[open[--depth]]);
+            ref readonly PartData part = ref parts[i];
+            if (depth >= open.Length || part.HeaderOffset < at) return false;
+            if (depth > 0 && (part.End > parts[open[depth - 1]].End || ByteEnd(part) > ByteEnd(parts[open[depth - 1]]))) return false;
+            bool parent = part.Kind is PartKind.Multipart or PartKind.Message;
+            if (parent != part.End > i + 1) return false;
+            if (part.Kind == PartKind.Message && parts[i + 1].End != part.End) return false;
+            at = part.HeaderOffset + part.HeaderLength;
+            open[depth++] = i;
         }
         return true;
     }
+
+    private static int ByteEnd(in PartData part) => part.HeaderOffset + part.HeaderLength + part.BodyLength;
 
     private static void Number(ref ByteScratch bytes, int value)
     {

@@ -1,8 +1,13 @@
+using System.Buffers;
+
 namespace Posthorn.Mime;
 
 /// <summary>The lexical pieces that structured fields share: blanks, comments, quoted strings, tokens (RFC 2045 section 5.1, RFC 5322 section 3.2).</summary>
 internal static class Tokens
 {
+    private static readonly SearchValues<byte> NotToken = SearchValues.Create(
+        [.. Enumerable.Range(0, 33).Select(b => (byte)b), 127, .. "()<>@,;:\\\"/[]?="u8]);
+
     /// <summary>The first place at or behind <paramref name="at"/> that is neither blank nor inside a comment.</summary>
     public static int SkipBlankAndComments(ReadOnlySpan<byte> text, int at)
     {
@@ -58,12 +63,12 @@ internal static class Tokens
     /// <summary>The end of a MIME token that starts at <paramref name="at"/>.</summary>
     public static int End(ReadOnlySpan<byte> text, int at)
     {
-        while (at < text.Length && IsToken(text[at])) at++;
-        return at;
+        int length = text[at..].IndexOfAny(NotToken);
+        return length < 0 ? text.Length : at + length;
     }
 
     /// <summary>token of RFC 2045 section 5.1, with 8-bit bytes let through.</summary>
-    public static bool IsToken(byte b) => b > ' ' && b != 127 && !"()<>@,;:\\\"/[]?="u8.Contains(b);
+    public static bool IsToken(byte b) => !NotToken.Contains(b);
 
     private static bool EndsEscaped(ReadOnlySpan<byte> inner)
     {

@@ -1,6 +1,8 @@
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Bounce;
+using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
@@ -15,6 +17,7 @@ public sealed class MailTransport : IMailTransport
         (_options, Services) = (options, services);
         _ids = new(services.Time);
         Stage = new(services, () => _options);
+        Reporter = new(services, Stage, NewQueueId, () => _options);
     }
 
     /// <summary>The settings; a reload replaces them as a whole.</summary>
@@ -28,6 +31,7 @@ public sealed class MailTransport : IMailTransport
 
     internal TransportServices Services { get; }
     internal DeliveryStage Stage { get; }
+    internal Reporter Reporter { get; }
 
     public QueueId NewQueueId() => _ids.Next();
 
@@ -65,7 +69,47 @@ public sealed class MailTransport : IMailTransport
     internal async ValueTask<AcceptOutcome> FinishAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
         DeliveryOutcome outcome = await Stage.DeliverAsync(accepted, cancel);
-        return new(Overall(outcome.Replies), outcome.Replies);
+        SmtpReply overall = Overall(outcome.Replies);
+        if (!overall.IsPositive) return new(overall, outcome.Replies);
+        await TellOfSuccessAsync(accepted, outcome, cancel);
+        if (accepted.RepliesSeparately || outcome.Replies.All(reply => reply.IsPositive)) return new(overall, outcome.Replies);
+        return await KeepPromiseAsync(accepted, outcome.Replies, cancel) ? new(overall, outcome.Replies) : new(Replies.Trouble, outcome.Replies);
+    }
+
+    // SMTP has one reply for all: those that were refused after DATA, beside others that were not, get a bounce, or wait in the queue for a better time.
+    private async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<SmtpReply> replies, CancellationToken cancel)
+    {
+        QueueMessage message = accepted.Message;
+        List<EnvelopeRecipient> later = [];
+        List<ReportedRecipient> failed = [];
+        for (int i = 0; i < replies.Count; i++)
+        {
+            EnvelopeRecipient recipient = message.Recipients[i];
+            if (replies[i].IsTransient) later.Add(recipient);
+            else if (replies[i].IsPermanent && !message.From.IsNull && Report.IsWanted(ReportKind.Failed, recipient.Notify)) failed.Add(new(recipient, "failed", replies[i], ""));
+        }
+        if (failed.Count > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Content.Read }, cancel)) return false;
+        if (later.Count == 0) return true;
+        QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later };
+        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach(waiting, null), cancel); }
+        catch (IOException e)
+        {
+            Services.Log.NotStored(e, message.Id);
+            return false;
+        }
+        Services.Log.Queued(waiting.Id, waiting.From, later.Count);
+        return true;
+    }
+
+    // NOTIFY=SUCCESS (RFC 3461 section 4.1); what was relayed is reported when it has left.
+    private async ValueTask TellOfSuccessAsync(AcceptedMessage accepted, DeliveryOutcome outcome, CancellationToken cancel)
+    {
+        QueueMessage message = accepted.Message;
+        if (message.From.IsNull) return;
+        List<ReportedRecipient> delivered = [];
+        for (int i = 0; i < message.Recipients.Count; i++)
+            if (outcome.Replies[i].IsPositive && !outcome.Relayed[i] && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], "delivered", outcome.Replies[i], ""));
+        if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Content.Read }, cancel);
     }
 
     private SmtpReply AdmitSender(Envelope envelope)

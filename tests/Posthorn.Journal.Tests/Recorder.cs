@@ -11,7 +11,7 @@ internal sealed class Recorder(byte id) : IJournalParticipant
     internal List<Lsn> Syncs { get; } = [];
     internal Action<Lsn>? OnSync { get; set; }
 
-    internal sealed record Replayed(Lsn Lsn, bool Relaxed, IReadOnlyList<(byte Participant, byte Kind, byte[] Payload)> Steps, byte[]? Content);
+    internal sealed record Replayed(Lsn Lsn, bool IsHeld, bool Relaxed, IReadOnlyList<(byte Participant, byte Kind, byte[] Payload)> Steps, byte[]? Content);
 
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
     {
@@ -24,7 +24,7 @@ internal sealed class Recorder(byte id) : IJournalParticipant
             Assert.Equal(record.ContentChecksum, Crc32C.Compute(bytes));
         }
 
-        Records.Add(new(record.Lsn, record.Relaxed, [.. record.Steps.Select(step => (step.Participant, step.Kind, step.Payload.ToArray()))], bytes));
+        Records.Add(new(record.Lsn, record.IsHeld, record.Relaxed, [.. record.Steps.Select(step => (step.Participant, step.Kind, step.Payload.ToArray()))], bytes));
     }
 
     public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)

@@ -6,7 +6,7 @@ using Posthorn.Journal.Volume;
 namespace Posthorn.Journal.Ring;
 
 /// <summary>The start: finds the log, replays what lies above the checkpoint, and says where the next epoch begins.</summary>
-internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint, SpoolFolder spool, SegmentRing ring, ILogger log)
+internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint, SpoolFolder spool, SegmentRing ring, HeldRecords held, ILogger log)
 {
     // A batch that follows a damaged one begins at most this far behind it; a look at so much costs some milliseconds.
     private int TailWindow => options.BatchLimit + options.StepsLimit + options.InlineLimit + 2 * Blocks.Size;
@@ -36,9 +36,12 @@ internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint
         Checkpoint = LogReader.CheckpointOf(mark, files);
         if (!checkpoint.WasReadable) log.CheckpointUnreadable(options.Directory, new(Checkpoint));
 
+        if (Checkpoint > checkpoint.Lsn || !checkpoint.WasReadable) checkpoint.Advance(Checkpoint, mark.Epoch);
+
         List<SegmentFile> chain = LogReader.Chain(files, mark, Checkpoint, out LogEvent.Damage? gap);
         if (gap is not null) Lost(chain[0].Path, gap);
         if (chain.Count > 0 && mark.EndSequence != chain[^1].Header!.Value.Sequence) Harden(chain[^1]);
+        foreach (HeldRecords.Held record in held.Load(Checkpoint)) await ReplayAsync(record, participants, cancel);
         LastLsn = chain.Count > 0 ? chain[0].Header!.Value.PreviousLsn : Checkpoint;
         long tailEnd = 0;
         for (int i = 0; i < chain.Count; i++)
@@ -75,7 +78,7 @@ internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint
     {
         foreach (long id in spool.All())
         {
-            if (!_spooled.Contains(id)) spool.Remove(id);
+            if (!_spooled.Contains(id) && !held.Names(id)) spool.Remove(id);
         }
 
         spool.StartAfter(FirstLsn);
@@ -141,17 +144,24 @@ internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint
             ContentIndex.Entry entry = new(view.Lsn, segment, start + view.ContentStart, view.Content);
             if (view.Content.Kind != ContentKind.None) Contents.Add(entry);
             if (view.Content.Kind == ContentKind.Spool) CheckSpool(view);
-            JournalRecord record = new(new(view.Lsn), time, view.Relaxed, view.Steps, view.Content, view.Content.Kind == ContentKind.None ? null : () => ring.Open(entry, spool));
-            foreach (IJournalParticipant participant in participants)
-            {
-                if (Concerns(view.Steps, participant.Id)) await participant.ReplayAsync(record, cancel);
-            }
-
-            Replayed++;
+            await TellAsync(new(new(view.Lsn), time, view.Relaxed, view.Steps, view.Content, view.Content.Kind == ContentKind.None ? null : () => ring.Open(entry, spool)), participants, cancel);
         }
     }
 
-    private static bool Concerns(JournalStep[] steps, byte participant)
+    private ValueTask ReplayAsync(HeldRecords.Held record, IReadOnlyList<IJournalParticipant> participants, CancellationToken cancel) =>
+        TellAsync(new(new(record.Lsn), record.Time, record.View.Relaxed, record.View.Steps, record.View.Content, () => held.Open(record.Lsn)!) { IsHeld = true }, participants, cancel);
+
+    private async ValueTask TellAsync(JournalRecord record, IReadOnlyList<IJournalParticipant> participants, CancellationToken cancel)
+    {
+        foreach (IJournalParticipant participant in participants)
+        {
+            if (Concerns(record.Steps, participant.Id)) await participant.ReplayAsync(record, cancel);
+        }
+
+        Replayed++;
+    }
+
+    private static bool Concerns(IReadOnlyList<JournalStep> steps, byte participant)
     {
         foreach (JournalStep step in steps)
         {

@@ -40,6 +40,9 @@ internal sealed class SegmentReader(IVolumeFile file, SegmentHeader header) : ID
         return rest.IsEmpty;
     }
 
+    /// <summary>The bytes of a record that <see cref="TryRecords"/> read, counted from the end of the batch's head.</summary>
+    internal ReadOnlyMemory<byte> Bytes(int start, int length) => _body.AsMemory(start, length);
+
     /// <summary>The first batch head of this use between two offsets: the log goes on there, behind damage.</summary>
     internal bool TryFindHead(long start, long end, out BatchHeader batch)
     {

@@ -80,6 +80,9 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         else Current = null;
     }
 
+    /// <summary>The log goes on in another segment only: the end of this one is about to be noted.</summary>
+    internal void CloseCurrent() => Current = null;
+
     /// <summary>Frees the segments that a checkpoint covers wholly, oldest first.</summary>
     internal void FreeUpTo(long lsn)
     {
@@ -107,6 +110,18 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         return new(segment.File, entry.Offset, entry.Content, () => Unpin(segment));
     }
 
+    /// <summary>The live segment that holds a record, kept from being recycled until <see cref="Unpin"/>; null when none does.</summary>
+    internal Segment? Pin(long lsn)
+    {
+        lock (gate)
+        {
+            Segment? segment = Live.FindLast(live => live.Header.PreviousLsn < lsn);
+            if (segment is null || lsn > segment.LastLsn) return null;
+            segment.Pins++;
+            return segment;
+        }
+    }
+
     /// <summary>Makes a segment: full of zeros, synced, and only then under its name.</summary>
     /// <exception cref="VolumeException">It cannot be made, for want of space perhaps.</exception>
     internal Segment Make(int size)
@@ -114,27 +129,30 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         string path = string.Create(CultureInfo.InvariantCulture, $"{directory}/{++_lastFile:d6}.seg");
         string draft = path + ".new";
         byte[] zeros = new byte[Math.Min(size, 1 << 20)];
-        IVolumeFile file = volume.Open(draft, VolumeOpen.Replace);
         try
         {
-            for (long at = 0; at < size; at += zeros.Length) file.Write(at, zeros.AsSpan(0, (int)Math.Min(zeros.Length, size - at)));
-            file.SyncData();
+            using (IVolumeFile file = volume.Open(draft, VolumeOpen.Replace))
+            {
+                for (long at = 0; at < size; at += zeros.Length) file.Write(at, zeros.AsSpan(0, (int)Math.Min(zeros.Length, size - at)));
+                file.SyncData();
+            }
+
             volume.Rename(draft, path);
             volume.SyncDirectory(directory);
-            return new(path, file, size);
+            return new(path, volume.Open(path, VolumeOpen.ReadWrite), size);
         }
         catch (VolumeException)
         {
-            file.Dispose();
             TryUnlink(draft);
             throw;
         }
     }
 
-    /// <summary>Removes a discarded segment's file.</summary>
+    /// <summary>Removes a discarded segment's file, for good: its head may carry a sequence that is given out anew.</summary>
     internal void Remove(Segment segment)
     {
         TryUnlink(segment.Path);
+        volume.SyncDirectory(directory);
         bool pinned;
         lock (gate) pinned = segment.Pins > 0;
         if (!pinned) segment.File.Dispose(); // else the last reader's end is left to the finalizer
@@ -145,7 +163,7 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         foreach (Segment segment in Live.Concat(Free).Concat(_waiting).Concat(Discarded)) segment.File.Dispose();
     }
 
-    private void Unpin(Segment segment)
+    internal void Unpin(Segment segment)
     {
         lock (gate)
         {

@@ -26,4 +26,5 @@ internal sealed record AcceptedMessage
 /// <summary>What became of a message.</summary>
 /// <param name="Replies">One for each recipient.</param>
 /// <param name="Relayed">Whether a recipient's mail went to the queue.</param>
-internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed);
+/// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed, bool IsRecorded);

@@ -26,9 +26,10 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
         DeliveryAttachment? attachment = queued is not null ? services.Queue.Attach(queued, accepted.Cause)
             : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
             : null;
+        SmtpReply? failure = null;
         if (plan.Copies.Count > 0 || attachment is not null)
         {
-            (SmtpReply? failure, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan.Copies, attachment, cancel);
+            (failure, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan.Copies, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
                 if (outcomes[i] is { } refusal) Blame(plan.Copies[i].Recipients, refusal, bad);
@@ -41,7 +42,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
             }
             if (queued is not null && failure is null) services.Log.Queued(queued.Id, queued.From, queued.Recipients.Count);
         }
-        return new(Replied(accepted, plan, good, bad), relayed);
+        return new(Replied(accepted, plan, good, bad), relayed, failure is null);
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.

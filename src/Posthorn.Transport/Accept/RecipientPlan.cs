@@ -107,7 +107,7 @@ internal sealed class RecipientPlan
             return;
         }
         DsnNotify notify = single || given.Notify == DsnNotify.Never ? given.Notify : given.Notify & ~DsnNotify.Success;
-        string? original = given.OriginalRecipient ?? (address == given.Address ? null : $"rfc822;{given.Address}");
+        string? original = given.OriginalRecipient ?? (address == given.Address ? null : $"rfc822;{Xtext.Encode(given.Address.ToString())}");
         _onward.Add(address, new(new(address, notify, original), [recipient]));
     }
 

@@ -111,11 +111,39 @@ public sealed class MailQueue : IJournalParticipant
         return _spool.OpenContent(entry.Message.Id);
     }
 
-    /// <summary>Runs something under the lock, with the schedule.</summary>
-    internal T WithSchedule<T>(Func<Schedule, T> action)
+    /// <summary>The next delivery to carry out, if there is one.</summary>
+    internal Delivery? TryTake(DateTimeOffset now)
     {
-        lock (_gate) return action(_schedule);
+        lock (_gate) return _schedule.TryTake(now, out Delivery? delivery) ? delivery : null;
     }
+
+    /// <summary>When the next job is due.</summary>
+    internal DateTimeOffset? NextDue
+    {
+        get { lock (_gate) return _schedule.NextDue; }
+    }
+
+    /// <summary>A delivery has ended; with <paramref name="more"/>, the next one for the same destination, for the connection that is open.</summary>
+    internal Delivery? End(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now, bool more)
+    {
+        Delivery? next = null;
+        lock (_gate)
+        {
+            _schedule.End(delivery, verdict, now);
+            if (more) _schedule.TryTakeFrom(delivery.Destination, now, out next);
+        }
+        Announce();
+        return next;
+    }
+
+    /// <summary>Keeps what was last heard about a recipient that waits.</summary>
+    internal void Defer(QueueEntry entry, int recipient, SmtpReply reply)
+    {
+        lock (_gate) entry.Defer(recipient, reply);
+    }
+
+    /// <summary>Takes last words over that could not be made durable.</summary>
+    internal void ApplyUnrecorded(QueueAnswers answers) => Apply(answers);
 
     /// <summary>Completes when the schedule has changed since the task was asked for.</summary>
     internal Task News => _news.Task;

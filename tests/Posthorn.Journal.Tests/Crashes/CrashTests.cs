@@ -18,7 +18,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     private async Task EveryCutAsync(HistoryKind kind, int histories)
     {
         int first = Setting("POSTHORN_CRASH_SEED", 1);
-        int cuts = 0, failures = 0, full = 0, stopped = 0;
+        int cuts = 0, failures = 0, full = 0, stopped = 0, held = 0;
         long replayed = 0;
         for (int seed = first; seed < first + histories; seed++)
         {
@@ -50,14 +50,16 @@ public sealed class CrashTests(ITestOutputHelper output)
                 }
 
                 cuts++;
+                held += history.Holds;
                 (failures, full, stopped, replayed) = (failures + history.Failures, full + history.Full, stopped + history.Stopped, replayed + history.ReplayedRecords);
                 if (!wasCut) break;
             }
         }
 
-        output.WriteLine($"{kind}: seeds {first} to {first + histories - 1}, {cuts} cuts, {failures} failed flushes, {full} times full, {stopped} times stopped, {replayed} records replayed");
+        output.WriteLine($"{kind}: seeds {first} to {first + histories - 1}, {cuts} cuts, {failures} failed flushes, {full} times full, {stopped} times stopped, {held} held, {replayed} records replayed");
         Assert.True(cuts > histories * 100, $"{cuts} cuts are too few to mean anything");
         Assert.True(replayed > cuts);
+        Assert.True(held > cuts / 2);
         if (kind == HistoryKind.FailingSyncs) Assert.True(failures > cuts / 2);
     }
 }

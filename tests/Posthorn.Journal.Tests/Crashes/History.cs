@@ -15,6 +15,8 @@ internal sealed class History(int seed, HistoryKind kind)
     private readonly FakeTimeProvider _time = new(new(2026, 11, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly Dictionary<long, Record> _records = [];
     private readonly List<long> _open = [];
+    private readonly HashSet<long> _held = [];
+    private readonly HashSet<long> _perhapsHeld = [];
     private Posthorn.Journal.Journal? _journal;
     private long _highest;
     private long _checkpoint;
@@ -22,6 +24,7 @@ internal sealed class History(int seed, HistoryKind kind)
 
     internal CrashVolume Volume { get; } = new(new FakeTimeProvider());
     internal int Failures { get; private set; }
+    internal int Holds { get; private set; }
     internal int Stopped { get; private set; }
     internal int Full { get; private set; }
     internal long ReplayedRecords { get; private set; }
@@ -112,8 +115,11 @@ internal sealed class History(int seed, HistoryKind kind)
             case < 15:
                 await FlushAsync();
                 break;
-            case < 18:
+            case < 17:
                 ApplySome();
+                break;
+            case < 18:
+                await HoldAsync();
                 break;
             case < 19:
                 await CheckpointAsync();
@@ -229,6 +235,28 @@ internal sealed class History(int seed, HistoryKind kind)
         _journal!.Applied(new(lsn));
     }
 
+    /// <summary>Holds the oldest record that is not applied, or releases one that is held.</summary>
+    private async Task HoldAsync()
+    {
+        long oldest = _open.Where(lsn => _records[lsn].Fate == Fate.Acknowledged).DefaultIfEmpty().Min();
+        if (oldest == 0 || _held.Count > 2)
+        {
+            if (_held.Count == 0) return;
+            long release = _held.Min();
+            _held.Remove(release);
+            _perhapsHeld.Add(release); // if the power goes now
+            _journal!.Release(new(release));
+            _perhapsHeld.Remove(release);
+            return;
+        }
+
+        _perhapsHeld.Add(oldest);
+        Assert.True(await _journal!.HoldAsync(new(oldest), default));
+        _held.Add(oldest);
+        _open.Remove(oldest);
+        Holds++;
+    }
+
     private async Task CheckpointAsync()
     {
         // It flushes what is pending: ask for each fate first, so that the model knows it.
@@ -259,7 +287,12 @@ internal sealed class History(int seed, HistoryKind kind)
     private async Task OpenAsync()
     {
         // A start may checkpoint too, when no segment is free.
-        Recorder recorder = new(1) { OnSync = upTo => _checkpointTried = Math.Max(_checkpointTried, upTo.Value) };
+        Recorder recorder = new(1);
+        recorder.OnSync = upTo =>
+        {
+            _checkpointTried = Math.Max(_checkpointTried, upTo.Value);
+            foreach (Recorder.Replayed replayed in recorder.Records.Where(replayed => !replayed.IsHeld)) _held.Remove(replayed.Lsn.Value); // the log still had it
+        };
         _journal = await Posthorn.Journal.Journal.OpenAsync(Options, Volume, [recorder], _time, NullLogger.Instance, default);
         Check(recorder);
         _checkpoint = _journal.Checkpointed.Value;
@@ -279,7 +312,7 @@ internal sealed class History(int seed, HistoryKind kind)
             seen.Add(lsn);
             Assert.True(_records.TryGetValue(lsn, out Record? record), $"record {lsn} was never appended");
             Assert.True(record.Fate is Fate.Acknowledged or Fate.Pending, $"record {lsn} is {record.Fate} and came back");
-            Assert.True(lsn > _checkpoint, $"record {lsn} is below checkpoint {_checkpoint}");
+            Assert.True(lsn > _checkpoint || (replayed.IsHeld && (_held.Contains(lsn) || _perhapsHeld.Contains(lsn))), $"record {lsn} is below checkpoint {_checkpoint}");
             Assert.Equal(record.Relaxed, replayed.Relaxed);
             Assert.Equal(record.Payload, replayed.Steps[0].Payload);
             Assert.Equal(record.Content, replayed.Content);
@@ -290,6 +323,7 @@ internal sealed class History(int seed, HistoryKind kind)
         foreach ((long lsn, Record record) in _records.OrderBy(entry => entry.Key))
         {
             bool replayed = seen.Contains(lsn);
+            if (_held.Contains(lsn)) Assert.True(replayed, $"held record {lsn} is lost");
             if (record.Fate == Fate.Acknowledged && lsn > _checkpointTried) Assert.True(replayed, $"acknowledged record {lsn} is lost");
             if (record.Fate == Fate.Pending && lsn > _checkpointTried)
             {
@@ -300,6 +334,8 @@ internal sealed class History(int seed, HistoryKind kind)
         }
 
         _open.Clear(); // replayed means applied
+        _held.Clear();
+        _held.UnionWith(recorder.Records.Where(replayed => replayed.IsHeld).Select(replayed => replayed.Lsn.Value));
     }
 
     private byte[] Bytes(int count)

@@ -148,6 +148,23 @@ public sealed class AcceptTests
         Assert.StartsWith(expected, (await rig.Transport.AdmitSenderAsync(rig.Envelope(rig.User, from), default)).ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("From: Ann <ANN@example.org>\n", "250 2.0.0")]
+    [InlineData("From: ann+x@example.org,\n sales@example.org\n", "250 2.0.0")]
+    [InlineData("From: =?utf-8?q?Boss?= <boss@example.com>\n", "550 5.7.1")]
+    [InlineData("From: ann@example.org, bob@example.org\n", "550 5.7.1")]
+    [InlineData("From: ann@example.org\nFrom: ann@example.org\n", "550 5.7.1")]
+    [InlineData("From: \n", "550 5.6.0")]
+    [InlineData("From: just words\n", "550 5.6.0")]
+    [InlineData("From: undisclosed:;\n", "550 5.6.0")]
+    public async Task What_users_send_is_from_themselves(string from, string expected)
+    {
+        using TransportRig rig = new();
+        rig.Directory.AddAlias("sales@example.org", "ann@example.org");
+        AcceptOutcome outcome = await rig.SendAsync(rig.Envelope(rig.User, "", "bob@example.org"), from + "\nText\n", 3);
+        Assert.Equal(expected, outcome.Overall.ToString()[..9]);
+    }
+
     [Fact]
     public async Task Submission_needs_a_login()
     {
@@ -199,7 +216,7 @@ public sealed class AcceptTests
         using TransportRig rig = new();
         rig.Stores.Failure = new IOException("disk");
         Assert.Equal("451 4.3.0", (await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "", "ann@example.org"), Message)).Overall.ToString()[..9]);
-        Assert.Equal("451 4.3.0", (await rig.SendAsync(rig.Envelope(rig.User, "", "someone@example.com"), Message)).Overall.ToString()[..9]);
+        Assert.Equal("451 4.3.0", (await rig.SendAsync(rig.Envelope(rig.User, "", "someone@example.com"), "From: ann@example.org\n\nx\n")).Overall.ToString()[..9]);
         rig.Stores.Failure = new Journal.JournalFullException();
         Assert.Equal("452 4.3.1", (await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "", "ann@example.org"), Message)).Overall.ToString()[..9]);
         Assert.Empty(rig.Queued);
@@ -213,7 +230,7 @@ public sealed class AcceptTests
         AcceptOutcome outcome = await rig.SendAsync(envelope, "From: ann@example.org\nDate: x\nMessage-ID: y\n\nText\n");
         Assert.True(outcome.Overall.IsPositive);
         Assert.Single(await rig.MailAsync(rig.Bob));
-        Queue.QueueEntry entry = Assert.Single(rig.Queued);
+        Transport.Queue.QueueEntry entry = Assert.Single(rig.Queued);
         Assert.Equal(envelope.Id, entry.Message.Id);
         Assert.Equal("far@example.com", Assert.Single(entry.Message.Recipients).Address.ToString());
         Assert.StartsWith("Received: by mail.example.org", rig.ContentOf(entry), StringComparison.Ordinal);

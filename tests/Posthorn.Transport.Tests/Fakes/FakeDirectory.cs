@@ -24,6 +24,7 @@ internal sealed class FakeDirectory : IDirectory
     public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) => throw new InvalidOperationException("Nobody logs in here.");
     public ScramLookup FindScramKeys(ScramRequest request) => throw new InvalidOperationException("Nobody logs in here.");
     public IReadOnlyList<string> MechanismsFor(LoginContext context) => [];
+    public bool MayUsePasswords(LoginContext context) => false;
     public bool IsLocalDomain(DomainName domain) => Domains.Contains(domain);
 
     public Resolution Resolve(EmailAddress recipient)
