@@ -75,6 +75,21 @@ public sealed class StartTlsTests : IDisposable
         await host.Sessions[0].WaitAsync(TimeSpan.FromSeconds(60));
     }
 
+    [Fact]
+    public async Task AHandshakeThatNeverComesIsGivenUp()
+    {
+        await using SmtpHost host = new() { Identity = _identity };
+        await using TestClient client = new(host.Connect(ReadSplit.Whole));
+        await client.ReplyAsync();
+        await client.AskAsync("EHLO clear.example.net");
+        await client.AskAsync("STARTTLS");
+        DateTimeOffset before = host.Time.GetUtcNow();
+        await host.PassTimeAsync(1);
+        await host.Sessions[0].WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.True(host.Time.GetUtcNow() - before >= host.Options.HandshakeTimeout);
+        Assert.Empty(await client.RestAsync());
+    }
+
     [Theory]
     [InlineData(TlsMode.StartTls)]
     [InlineData(TlsMode.Implicit)]
