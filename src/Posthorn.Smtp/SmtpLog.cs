@@ -7,8 +7,8 @@ namespace Posthorn.Smtp;
 /// <summary>All log events of SMTP sessions, numbered 2000-2999; the next free id is 2013. Numbers are never reused.</summary>
 internal static partial class SmtpLog
 {
-    [LoggerMessage(2000, LogLevel.Information, "refused {Session} {Code} {Status} {Text}", EventName = "refused")]
-    internal static partial void Refused(this ILogger log, SessionId session, int code, string status, string text);
+    [LoggerMessage(2000, LogLevel.Information, "refused {Session} {Verb} {Code} {Status} {Text}", EventName = "refused")]
+    internal static partial void Refused(this ILogger log, SessionId session, string verb, int code, string status, string text);
 
     [LoggerMessage(2001, LogLevel.Information, "refused-recipient {Session} {Message} {From} {Recipient} {Code} {Status} {Text}", EventName = "refused-recipient")]
     internal static partial void RecipientRefused(this ILogger log, SessionId session, QueueId message, string from, EmailAddress recipient, int code, string status, string text);

@@ -33,6 +33,8 @@ public sealed class LogTests
         Assert.Contains("login s1 LOGIN ann@example.org", all, StringComparison.Ordinal);
         Assert.Contains("refused-recipient s1 q1 ann@example.org nobody@example.org 550 5.1.1", all, StringComparison.Ordinal);
         Assert.Contains("message q1 from=<ann@example.org> nrcpt=1 size=23 s1 250 2.0.0", all, StringComparison.Ordinal);
+        Assert.Contains("refused s1 AUTH 535 5.7.8", all, StringComparison.Ordinal);
+        Assert.DoesNotContain("refused s1 RCPT", all, StringComparison.Ordinal); // said once, with the addresses
         foreach (string secret in (string[])["secret", "wrong\0", "c2VjcmV0", "AGFubg", "confidential"])
             Assert.DoesNotContain(secret, all, StringComparison.OrdinalIgnoreCase);
     }
