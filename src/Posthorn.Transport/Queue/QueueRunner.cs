@@ -18,6 +18,7 @@ public sealed class QueueRunner : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _abort = new();
     private readonly HashSet<Task> _running = [];
     private readonly Lock _gate = new();
     private Task _loop = Task.CompletedTask;
@@ -52,6 +53,7 @@ public sealed class QueueRunner : IAsyncDisposable
         try { await all.WaitAsync(grace, _time); }
         catch (TimeoutException)
         {
+            await _abort.CancelAsync();
             await Connections.StopAllAsync(TimeSpan.Zero);
             await all;
         }
@@ -62,6 +64,7 @@ public sealed class QueueRunner : IAsyncDisposable
         await StopAsync(TimeSpan.Zero);
         await Connections.DisposeAsync();
         _stop.Dispose();
+        _abort.Dispose();
     }
 
     private async Task LoopAsync()
@@ -96,12 +99,19 @@ public sealed class QueueRunner : IAsyncDisposable
     private async Task RunAsync(Delivery first)
     {
         await Task.Yield(); // the loop goes on at once
-        await using RemoteDelivery remote = new(_remote, () => _transport.Options);
+        RemoteDelivery remote = new(_remote, () => _transport.Options);
         Delivery? delivery = first;
         while (delivery is not null)
         {
             ConnectionVerdict verdict = await AttemptAsync(delivery, remote);
             delivery = _queue.End(delivery, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
+        }
+        try { await remote.DisposeAsync(); }
+#pragma warning disable CA1031 // The queue worker: how a connection ends is no reason to end the queue.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _log.AttemptFailed(e, first.Entry.Message.Id);
         }
     }
 
@@ -113,11 +123,13 @@ public sealed class QueueRunner : IAsyncDisposable
             {
                 { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], new ConnectionVerdict.Nothing(), false),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
-                _ => await remote.TryAsync(delivery, CancellationToken.None),
+                _ => await remote.TryAsync(delivery, _abort.Token),
             };
+            // What a server has said is written down even while everything stops.
             await _settlement.SettleAsync(delivery, result, CancellationToken.None);
             return result.Verdict;
         }
+        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
 #pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again.
         catch (Exception e)
 #pragma warning restore CA1031

@@ -159,6 +159,18 @@ internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> 
             default: break;
         }
         Recount(destination, destination.Running);
+        if (!destination.IsResting(now)) return;
+        // What was ready waits with it, in the same order, so that nothing stands ready which nobody may take.
+        long place = 0;
+        while (destination.Ready.TryDequeue(out Job? job))
+            if (job.State == JobState.Ready) WaitOutRest(job, ++place);
+    }
+
+    // Until the rest ends, or until the sender has to hear something before that.
+    private void WaitOutRest(Job job, long place)
+    {
+        DateTimeOffset duty = NextDuty(job.Entry);
+        Wait(job, job.Destination.RestUntil < duty ? job.Destination.RestUntil.AddTicks(place) : duty);
     }
 
     private void Promote(DateTimeOffset now)
@@ -179,11 +191,7 @@ internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> 
                 job.State = JobState.Ready;
                 _overdue.Enqueue(job);
             }
-            else
-            {
-                DateTimeOffset duty = NextDuty(job.Entry);
-                Wait(job, job.Destination.RestUntil < duty ? job.Destination.RestUntil : duty);
-            }
+            else WaitOutRest(job, 0);
         }
     }
 
