@@ -59,6 +59,7 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
         bool complete = items.Exists(item => item.SetsSeen) && !box.IsReadOnly
             ? await ReadAsync(session, box, writer, positions, cancel)
             : await writer.WriteAsync(positions, cancel);
+        if (writer.MetUnknownEncoding) return Completion.No("UNKNOWN-CTE", "The part is in an encoding that is not known here");
         return complete ? Completion.Ok("Fetched") : Completion.No("EXPUNGEISSUED", "Some of these messages are gone");
     }
 

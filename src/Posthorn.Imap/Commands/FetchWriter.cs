@@ -61,7 +61,7 @@ internal sealed class FetchWriter
             // Summaries come in the order asked, so the next is usually the next in the view.
             position = position + 1 < _box.Count && _box.View[position + 1].Uid == summary.Uid ? position + 1 : _box.View.IndexOf(summary.Uid);
             if (position < 0) continue;
-            if (_readsContent || NeedsFallback(summary))
+            if (_readsContent || WholeMessage.Lacks(summary, _fields))
             {
                 if (await WriteContentAsync(position, summary, cancel)) written++;
             }
@@ -74,12 +74,6 @@ internal sealed class FetchWriter
         }
         return written == uids.Length;
     }
-
-    // A summary that a store could not keep (an old catalogue, a damaged row) is made from the message itself.
-    private bool NeedsFallback(MessageSummary summary) =>
-        (_fields & SummaryFields.Envelope) != 0 && summary.Envelope.IsEmpty
-        || (_fields & SummaryFields.Body) != 0 && summary.Body.IsEmpty
-        || (_fields & SummaryFields.BodyStructure) != 0 && summary.BodyStructure.IsEmpty;
 
     private void WriteRow(int position, MessageSummary? summary)
     {
@@ -95,7 +89,8 @@ internal sealed class FetchWriter
         if (!opened.IsOk) return opened.Refusal.Kind == RefusalKind.Expunged ? false : throw new IOException(opened.Refusal.Text);
         await using IMessageContent content = opened.Value;
         MimeStructure? structure = StructureOf(summary, content);
-        if (summary is not null && NeedsFallback(summary)) summary = MessageText.Summarise(summary, content, _fields);
+        if (structure is not null && HasUnknownEncoding(structure)) return true;
+        if (summary is not null && WholeMessage.Lacks(summary, _fields)) summary = WholeMessage.Complete(summary, content, _fields);
         MessageRow row = Begin(position);
         bool first = true;
         foreach (FetchItem item in _items)
@@ -106,10 +101,12 @@ internal sealed class FetchWriter
                     WriteSimple(simple.Item, row, summary, ref first);
                     break;
                 case FetchItem.Section section:
-                    await WriteSectionAsync(section, content, structure, Gap(ref first), cancel);
+                    Gap(ref first);
+                    await WriteSectionAsync(section, content, structure, cancel);
                     break;
                 case FetchItem.Binary binary:
-                    await WriteBinaryAsync(binary, content, structure!, Gap(ref first), cancel);
+                    Gap(ref first);
+                    await WriteBinaryAsync(binary, content, structure!, cancel);
                     break;
             }
         }
@@ -117,11 +114,24 @@ internal sealed class FetchWriter
         return true;
     }
 
+    /// <summary>A part could not be decoded; the whole command is refused then (RFC 3516 section 4.3).</summary>
+    public bool MetUnknownEncoding { get; private set; }
+
+    private bool HasUnknownEncoding(MimeStructure structure)
+    {
+        foreach (FetchItem item in _items)
+        {
+            if (item is not FetchItem.Binary { Path: var path } || path.Numbers.IsEmpty || !path.TryPart(structure, out MimePart part)) continue;
+            MetUnknownEncoding |= part.Kind != PartKind.Multipart && part.Encoding == TransferEncoding.Unknown;
+        }
+        return MetUnknownEncoding;
+    }
+
     private MimeStructure? StructureOf(MessageSummary? summary, IMessageContent content)
     {
         if ((_fields & SummaryFields.Structure) == 0) return null;
         MimeStructure? kept = summary is { Structure.IsEmpty: false } ? MimeStructure.TryRead(summary.Structure.Span) : null;
-        return kept is not null && kept.Length == content.Length ? kept : MessageText.Parse(content);
+        return kept is not null && kept.Length == content.Length ? kept : WholeMessage.Parse(content);
     }
 
     private MessageRow Begin(int position)
@@ -205,14 +215,13 @@ internal sealed class FetchWriter
         Out.Raw(value.Span);
     }
 
-    private bool Gap(ref bool first)
+    private void Gap(ref bool first)
     {
         if (!first) Out.Raw(" "u8);
         first = false;
-        return true;
     }
 
-    private async ValueTask WriteSectionAsync(FetchItem.Section section, IMessageContent content, MimeStructure? structure, bool _, CancellationToken cancel)
+    private async ValueTask WriteSectionAsync(FetchItem.Section section, IMessageContent content, MimeStructure? structure, CancellationToken cancel)
     {
         Out.Raw(section.Label.Span);
         Out.Raw(" "u8);
@@ -241,7 +250,7 @@ internal sealed class FetchWriter
         byte[] header = ArrayPool<byte>.Shared.Rent((int)length);
         try
         {
-            MessageText.ReadExactly(content, offset, header.AsSpan(0, (int)length));
+            WholeMessage.ReadExactly(content, offset, header.AsSpan(0, (int)length));
             _picked ??= new();
             _picked.ResetWrittenCount();
             HeaderFields.Select(header.AsSpan(0, (int)length), section.Path.FieldNames, section.Path.Text == SectionText.HeaderFieldsNot, _picked);
@@ -252,7 +261,7 @@ internal sealed class FetchWriter
         await WriteBytesAsync(_picked.WrittenMemory.Slice((int)skip, (int)count), cancel);
     }
 
-    private async ValueTask WriteBinaryAsync(FetchItem.Binary binary, IMessageContent content, MimeStructure structure, bool _, CancellationToken cancel)
+    private async ValueTask WriteBinaryAsync(FetchItem.Binary binary, IMessageContent content, MimeStructure structure, CancellationToken cancel)
     {
         Out.Raw(binary.Label.Span);
         Out.Raw(" "u8);
@@ -263,7 +272,7 @@ internal sealed class FetchWriter
         }
         // Decoded text is as long as what was decoded or shorter, and parts are bounded by the largest message.
         TransferEncoding encoding = binary.Path.Numbers.IsEmpty || part.Kind is PartKind.Multipart ? TransferEncoding.Binary : part.Encoding;
-        ReadOnlyMemory<byte> decoded = MessageText.Decode(content, range.Offset, range.Length, encoding);
+        ReadOnlyMemory<byte> decoded = WholeMessage.Decode(content, range.Offset, range.Length, encoding);
         if (binary.SizeOnly)
         {
             Out.Number(decoded.Length);

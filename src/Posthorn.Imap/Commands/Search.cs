@@ -117,12 +117,13 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         if (Has(SearchOptions.Partial)) return [.. Partial!.Of(found).Order()];
         if (!Has(SearchOptions.Min | SearchOptions.Max) || Has(SearchOptions.All | SearchOptions.Count)) return [.. found.Order()];
         List<int> saved = [];
-        if (Has(SearchOptions.Min)) saved.Add(found.Min());
-        if (Has(SearchOptions.Max) && !saved.Contains(found.Max())) saved.Add(found.Max());
+        if (Has(SearchOptions.Min)) saved.Add(found[0]);
+        if (Has(SearchOptions.Max) && !saved.Contains(found[^1])) saved.Add(found[^1]);
+        saved.Sort();
         return saved;
     }
 
-    /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer.</summary>
+    /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer; MIN and MAX are its ends (RFC 5267 section 3).</summary>
     public void Write(ImapSession session, List<int> found, Numbering by, bool modSeq)
     {
         if (Options == SearchOptions.Save) return; // RFC 5182 section 2.1: nothing is told but OK
@@ -133,8 +134,8 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         output.String(session.Tag); // quoted, as the new Outlook needs it (trap 29)
         output.Raw(")"u8);
         if (by == Numbering.Uid) output.Raw(" UID"u8);
-        if (found.Count > 0 && Has(SearchOptions.Min)) output.Raw($" MIN {Name(found.Min())}");
-        if (found.Count > 0 && Has(SearchOptions.Max)) output.Raw($" MAX {Name(found.Max())}");
+        if (found.Count > 0 && Has(SearchOptions.Min)) output.Raw($" MIN {Name(found[0])}");
+        if (found.Count > 0 && Has(SearchOptions.Max)) output.Raw($" MAX {Name(found[^1])}");
         if (Has(SearchOptions.Count)) output.Raw($" COUNT {found.Count}");
         if (found.Count > 0 && Has(SearchOptions.All)) output.Raw($" ALL {Format(found, Name)}");
         if (Partial is not null)

@@ -38,15 +38,12 @@ internal ref struct SearchGrammar
 
     private static Encoding? Charset(ref ImapReader args, string? name)
     {
-        switch (name?.ToUpperInvariant())
-        {
-            case null: return null;
-            case "UTF-8" or "UTF8" or "US-ASCII" or "ASCII": return Encoding.UTF8;
-            case "ISO-8859-1" or "LATIN1": return Encoding.Latin1;
-            default:
-                args.Refuse(Completion.No("BADCHARSET (US-ASCII UTF-8 ISO-8859-1)", "This charset is not known here"));
-                return null;
-        }
+        if (name is null) return null;
+        // US-ASCII keys are read as UTF-8, which they are.
+        if (name.Equals("US-ASCII", StringComparison.OrdinalIgnoreCase)) return Encoding.UTF8;
+        Encoding? charset = Mime.Charsets.TryFind(Encoding.ASCII.GetBytes(name));
+        if (charset is null) args.Refuse(Completion.No("BADCHARSET (US-ASCII UTF-8)", "This charset is not known here"));
+        return charset;
     }
 
     private SearchKey Key(ref ImapReader args, int depth)

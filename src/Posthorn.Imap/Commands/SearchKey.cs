@@ -124,7 +124,7 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
     private async ValueTask<List<int>> BySummaryAsync(List<int> candidates, SummaryFields fields, Func<MessageSummary, bool> test, CancellationToken cancel)
     {
         List<int> found = [];
-        await foreach (MessageSummary summary in session.Store.SummariesAsync(box.Id, UidsOf(candidates), fields, cancel))
+        await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, UidsOf(candidates), fields, cancel))
             if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);
         return found;
     }

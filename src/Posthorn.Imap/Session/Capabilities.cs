@@ -48,6 +48,7 @@ internal static class Capabilities
         ("THREAD=REFERENCES", s => s.IsLoggedIn && Has("THREAD")),
         ("I18NLEVEL=1", s => s.IsLoggedIn && Has("SORT")),
         ("REPLACE", s => s.IsLoggedIn && Has("REPLACE")),
+        ("SEARCH=FUZZY", s => s.IsLoggedIn),
         ("PARTIAL", s => s.IsLoggedIn),
         ("UNAUTHENTICATE", s => s.IsLoggedIn && Has("UNAUTHENTICATE")),
     ];

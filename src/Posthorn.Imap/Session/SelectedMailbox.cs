@@ -125,14 +125,20 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     /// <param name="mayExpunge">Whether sequence numbers may change now.</param>
     public void Tell(ImapOutput output, ClientMode mode, bool mayExpunge)
     {
-        MailboxVersion current = _box.Current;
-        if (ReferenceEquals(current, _compared) && (!HoldsExpunges || !mayExpunge))
+        MailboxVersion newest = _box.Current;
+        if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
         {
             _toldAhead.Clear();
             return;
         }
         int known = _view.Count;
-        VersionDifference news = current.Since(_view);
+        VersionDifference news = newest.Since(_view);
+        MailboxVersion current = newest;
+        if (known - news.Expunged.Count != news.FirstNew)
+        {
+            current = WithoutReturned(newest);
+            news = current.Since(_view);
+        }
         if (news.Expunged.Count > 0 && mayExpunge)
         {
             TellExpunged(output, mode, news.Expunged);
@@ -140,7 +146,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         }
         HoldsExpunges = news.Expunged.Count > 0 && !mayExpunge;
         _view = HoldsExpunges ? WithGhosts(current, news.Expunged) : current;
-        _compared = current;
+        _compared = newest;
         TellKeywords(output, current);
         if (_view.Count != known) output.Numbered(_view.Count, "EXISTS"u8);
         TellRecent(output, mode);
@@ -166,6 +172,20 @@ internal sealed class SelectedMailbox : IAsyncDisposable
             else positions.Add(new(first, end));
         }
         return positions;
+    }
+
+    // A message that was told as expunged and came back under its UID (somebody moved its file away and back) would stand in the middle
+    // of the view, which no response can tell: this session sees it when it selects the mailbox anew.
+    private MailboxVersion WithoutReturned(MailboxVersion newest)
+    {
+        Uid last = _view.Count > 0 ? _view[_view.Count - 1].Uid : default;
+        List<Uid> returned = [];
+        foreach (ReadOnlyMemory<MessageRow> chunk in newest.Chunks)
+        {
+            foreach (ref readonly MessageRow row in chunk.Span)
+                if (row.Uid <= last && !_view.Contains(row.Uid)) returned.Add(row.Uid);
+        }
+        return newest.With([], returned, newest.UidNext, newest.HighestModSeq, newest.Keywords);
     }
 
     private MailboxVersion WithGhosts(MailboxVersion current, IReadOnlyList<Uid> expunged)

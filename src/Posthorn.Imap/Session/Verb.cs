@@ -81,6 +81,10 @@ internal sealed class Verb
         For<UidExpunge>("UID EXPUNGE", States.Selected, VerbTraits.Writes),
         For<Search>("SEARCH", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
         For<Search>("UID SEARCH", States.Selected, VerbTraits.UsesClock),
+        For<Sort>("SORT", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
+        For<Sort>("UID SORT", States.Selected, VerbTraits.UsesClock),
+        For<ThreadCommand>("THREAD", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
+        For<ThreadCommand>("UID THREAD", States.Selected, VerbTraits.UsesClock),
         For<Fetch>("FETCH", States.Selected, VerbTraits.HoldsExpunges),
         For<Fetch>("UID FETCH", States.Selected),
         For<StoreCommand>("STORE", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.Writes),
@@ -89,6 +93,12 @@ internal sealed class Verb
         For<Copy>("UID COPY", States.Selected),
         For<Move>("MOVE", States.Selected, VerbTraits.Writes),
         For<Move>("UID MOVE", States.Selected, VerbTraits.Writes),
+        For<Replace>("REPLACE", States.Selected, VerbTraits.Writes | VerbTraits.TakesMessages),
+        For<Replace>("UID REPLACE", States.Selected, VerbTraits.Writes | VerbTraits.TakesMessages),
+        For<GetQuota>("GETQUOTA", States.LoggedIn),
+        For<GetQuotaRoot>("GETQUOTAROOT", States.LoggedIn),
+        For<SetQuota>("SETQUOTA", States.LoggedIn),
+        For<Unauthenticate>("UNAUTHENTICATE", States.LoggedIn),
     ];
 
     private static readonly Dictionary<string, Verb> ByName = Table.ToDictionary(verb => verb.Name, StringComparer.Ordinal);
