@@ -39,7 +39,7 @@ internal static class Peer
             start.Environment["HOME"] = home;
         }
         start.Environment["LC_ALL"] = "C.UTF-8";
-        start.Environment["TERM"] = "dumb";
+        start.Environment["TERM"] = "xterm";
         using Process process = Process.Start(start)!;
         using CancellationTokenSource patience = new(Patience);
         Task<string> output = process.StandardOutput.ReadToEndAsync(patience.Token), errors = process.StandardError.ReadToEndAsync(patience.Token);
