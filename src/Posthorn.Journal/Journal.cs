@@ -160,10 +160,11 @@ public sealed class Journal : IAsyncDisposable
         }
     }
 
-    /// <summary>What a held record says is durable now: it is not needed any more.</summary>
+    /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
     public void Release(Lsn lsn) => _held.Release(lsn.Value, _checkpoint.Lsn);
 
     /// <summary>Lets the participants sync what is applied, notes that durably and frees what it covers. Also for the owner to call on idle. Returns the checkpoint that holds now.</summary>
+    /// <exception cref="JournalStoppedException">The journal has stopped.</exception>
     public async ValueTask<Lsn> CheckpointAsync(CancellationToken cancel)
     {
         await _care.WaitAsync(cancel);
@@ -223,7 +224,6 @@ public sealed class Journal : IAsyncDisposable
         List<SegmentFile> files = LogReader.Scan(_volume, _options.Directory, VolumeOpen.ReadWrite);
         await recovery.RunAsync(files, _participants, _time.GetUtcNow(), cancel);
         (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
-        if (recovery.Checkpoint > _checkpoint.Lsn || !_checkpoint.WasReadable) _checkpoint.Advance(recovery.Checkpoint, _epoch);
         recovery.SweepSpool();
 
         if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
@@ -281,6 +281,7 @@ public sealed class Journal : IAsyncDisposable
     private async ValueTask AdvanceAsync(CancellationToken cancel)
     {
         await _writer.FlushAsync();
+        _writer.ThrowIfStopped();
         long upTo;
         lock (_gate) upTo = Math.Min(_writer.Window.Low - 1, _writer.Durable);
         if (upTo <= _checkpoint.Lsn) return;
@@ -345,6 +346,7 @@ public sealed class Journal : IAsyncDisposable
         try
         {
             if (_closed) return;
+            _writer.ThrowIfStopped();
             MakeSegments();
             bool due;
             lock (_gate) due = _ring.IsHalfUsed || _ring.Free.Count == 0;

@@ -7,13 +7,13 @@ namespace Posthorn.Smtp;
 /// <summary>All log events of SMTP sessions, numbered 2000-2999; the next free id is 2013. Numbers are never reused.</summary>
 internal static partial class SmtpLog
 {
-    [LoggerMessage(2000, LogLevel.Information, "refused {Session} {Code} {Status} {Text}", EventName = "refused")]
-    internal static partial void Refused(this ILogger log, SessionId session, int code, string status, string text);
+    [LoggerMessage(2000, LogLevel.Information, "refused {Session} {Verb} {Code} {Status} {Text}", EventName = "refused")]
+    internal static partial void Refused(this ILogger log, SessionId session, string verb, int code, string status, string text);
 
     [LoggerMessage(2001, LogLevel.Information, "refused-recipient {Session} {Message} {From} {Recipient} {Code} {Status} {Text}", EventName = "refused-recipient")]
     internal static partial void RecipientRefused(this ILogger log, SessionId session, QueueId message, string from, EmailAddress recipient, int code, string status, string text);
 
-    [LoggerMessage(2002, LogLevel.Information, "message {Session} {Message} {Code} {Status} {Text}", EventName = "message")]
+    [LoggerMessage(2002, LogLevel.Information, "message {Message} {Session} {Code} {Status} {Text}", EventName = "message")]
     internal static partial void MessageAnswered(this ILogger log, MessageFacts message, SessionId session, int code, string status, string text);
 
     [LoggerMessage(2003, LogLevel.Information, "tls {Session} {Tls}", EventName = "tls")]

@@ -3,10 +3,16 @@ using Posthorn.Commands;
 
 RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP in one program.")
 {
+    QuickstartCommand.Create(),
     InitCommand.Create(),
+    ServeCommand.Create(),
     CheckCommand.Create(),
+    AccountCommand.Create(),
+    DomainCommand.Create(),
+    AliasCommand.Create(),
     ReloadCommand.Create(),
     StatusCommand.Create(),
+    QueueCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
 int status = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

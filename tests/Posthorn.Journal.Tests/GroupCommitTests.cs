@@ -16,9 +16,9 @@ public sealed class GroupCommitTests(ITestOutputHelper output) : IDisposable
 
     [Theory]
     [InlineData(1, 400, 1, 1)]
-    [InlineData(20, 100, 3, 20)]
-    [InlineData(100, 40, 10, 100)]
-    public async Task Messages_for_each_flush(int writers, int each, int atLeast, int atMost)
+    [InlineData(20, 100, 1.5, 20)]
+    [InlineData(100, 40, 4, 100)]
+    public async Task Messages_for_each_flush(int writers, int each, double atLeast, int atMost)
     {
         Recorder recorder = new(1);
         await using Posthorn.Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(Options(_folder + "/journal"), new LinuxVolume(), [recorder], TimeProvider.System, NullLogger.Instance, default);
@@ -42,8 +42,8 @@ public sealed class GroupCommitTests(ITestOutputHelper output) : IDisposable
         double share = (double)statistics.Records / statistics.Flushes;
         output.WriteLine($"{writers} writers: {statistics.Records} records, {statistics.Flushes} flushes, {share:F1} each, largest {statistics.LargestBatch}, {statistics.Records / took.TotalSeconds:F0} records/s");
         Assert.Equal(writers * each, statistics.Records);
-        Assert.InRange(share, atLeast, atMost);
-        Assert.InRange(statistics.LargestBatch, atLeast, atMost);
+        Assert.InRange(share, atLeast, atMost); // loose below: how many meet depends on the machine's other work
+        Assert.InRange(statistics.LargestBatch, (int)atLeast, atMost);
     }
 
     [Fact]

@@ -518,6 +518,45 @@ public abstract class MailStoreContract : IAsyncLifetime
         Assert.True(bare.Envelope.IsEmpty);
     }
 
+    [Fact]
+    public async Task Envelope_structure_preview_and_sort_keys_are_ready_and_the_same_for_copies()
+    {
+        IMailStore store = await OpenAsync("ann");
+        string answer = Text("answer").Replace("Subject: answer", "Subject: Re: apple", StringComparison.Ordinal).Replace("Date:", "References: <apple@example.org>\r\nDate:", StringComparison.Ordinal);
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", Text("apple"), answer, Text("other"));
+        Placement placed = Must(await store.CopyAsync(receipt.Mailbox, Uids(2), Name("Archive"), Cancel));
+        const SummaryFields all = (SummaryFields)255;
+        IReadOnlyList<MessageSummary> summaries = await store.SummariesAsync(receipt.Mailbox, all, Uids(1, 2, 3));
+        MessageSummary copy = (await store.SummariesAsync(placed.Target, all, Uids(1)))[0];
+        MessageFacts facts = MessageFacts.Of(System.Text.Encoding.Latin1.GetBytes(answer), Mime.MimeLimits.Default);
+        foreach (MessageSummary summary in (MessageSummary[])[summaries[1], copy])
+        {
+            Assert.Equal(facts.Envelope.ToArray(), summary.Envelope.ToArray());
+            Assert.Equal(facts.Body.ToArray(), summary.Body.ToArray());
+            Assert.Equal(facts.BodyStructure.ToArray(), summary.BodyStructure.ToArray());
+            Assert.Equal(facts.Structure.ToArray(), summary.Structure.ToArray());
+            Assert.Equal("This is answer.", System.Text.Encoding.UTF8.GetString(summary.Preview.Span));
+            Assert.Equal(("APPLE", true, "A", "answer@example.org"), (summary.Sort!.BaseSubject, summary.Sort.IsReply, summary.Sort.From, summary.Sort.MessageId));
+            Assert.Equal(["apple@example.org"], summary.Sort.References);
+            Assert.Equal(new DateTimeOffset(2024, 1, 1, 10, 0, 0, TimeSpan.FromHours(1)), summary.Sort.Sent);
+        }
+
+        Assert.Equal(summaries[0].ThreadId, summaries[1].ThreadId);
+        Assert.NotEqual(summaries[0].ThreadId, summaries[2].ThreadId);
+        Assert.Contains("Re: apple", System.Text.Encoding.UTF8.GetString(facts.Envelope.Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Lines_without_carriage_return_are_counted_and_served_with_it()
+    {
+        IMailStore store = await OpenAsync("ann");
+        string text = "Subject: bare\n\none\ntwo\r\nthree\n";
+        string wire = "Subject: bare\r\n\r\none\r\ntwo\r\nthree\r\n";
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", text);
+        Assert.Equal(wire.Length, (await SelectAsync(store, "INBOX")).Current[0].Size);
+        Assert.Equal(wire, await store.ContentAsync(receipt.Mailbox, new(1)));
+    }
+
     [Theory]
     [InlineData("Müllabfuhr & Söhne")]
     [InlineData("日本語.受信箱")]

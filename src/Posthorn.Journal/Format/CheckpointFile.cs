@@ -43,6 +43,9 @@ internal sealed class CheckpointFile : IDisposable
         {
             file.WasReadable = TryRead(file._file, out long sequence, out CheckpointMark mark);
             (file._sequence, file.Mark, file._lsn) = (sequence, mark, mark.Lsn);
+
+            // What was read may stand in the page cache only, after a sync that failed; what a start does rests on it.
+            if (file.WasReadable) file.Write(mark);
         }
         else
         {

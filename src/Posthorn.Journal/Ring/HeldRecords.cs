@@ -24,20 +24,26 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
         lock (_gate) return _held.Values.Any(content => content.Kind == ContentKind.Spool && content.Spool == spoolFile);
     }
 
-    /// <summary>Reads all that are held, by LSN. What is torn and still in the log is removed.</summary>
+    /// <summary>Reads all that are held, by LSN.</summary>
     internal List<Held> Load(long checkpoint)
     {
         List<Held> found = [];
         if (!volume.TryStat(folder, out _)) return found;
+        bool removed = false;
         foreach (VolumeEntry entry in volume.List(folder, times: false))
         {
-            if (!long.TryParse(entry.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long lsn)) continue;
+            if (long.TryParse(entry.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long lsn) && lsn <= checkpoint)
+            {
+                found.Add(Read(lsn) ?? throw new JournalDamagedException(PathOf(lsn), "the record is not whole"));
+                continue;
+            }
 
-            // The log still has it: its file was not needed yet, or was never finished.
-            if (lsn > checkpoint) volume.Unlink(PathOf(lsn));
-            else found.Add(Read(lsn) ?? throw new JournalDamagedException(PathOf(lsn), "the record is not whole"));
+            // A draft, or a record that the log still has. It must not come back when the log has it no more.
+            volume.Unlink($"{folder}/{entry.Name}");
+            removed = true;
         }
 
+        if (removed) volume.SyncDirectory(folder);
         found.Sort(static (left, right) => left.Lsn.CompareTo(right.Lsn));
         foreach (Held held in found) _held[held.Lsn] = held.View.Content;
         return found;
@@ -57,17 +63,19 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
         BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(16), time.ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(24), bytes.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(8), Crc32C.Compute(head.AsSpan(12)));
-        using (IVolumeFile file = volume.Open(PathOf(lsn), VolumeOpen.Replace))
+        string draft = PathOf(lsn) + ".new";
+        using (IVolumeFile file = volume.Open(draft, VolumeOpen.Replace))
         {
             file.Write(0, [head, bytes]);
             file.SyncData();
         }
 
+        volume.Rename(draft, PathOf(lsn));
         volume.SyncDirectory(folder);
         lock (_gate) _held[lsn] = view.Content;
     }
 
-    /// <summary>Its owner has made it durable elsewhere.</summary>
+    /// <summary>Its owner has made it durable elsewhere: it never comes back.</summary>
     internal void Release(long lsn, long checkpoint)
     {
         ContentReference content;
@@ -77,6 +85,7 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
         }
 
         volume.Unlink(PathOf(lsn));
+        volume.SyncDirectory(folder);
         if (content.Kind == ContentKind.Spool && lsn <= checkpoint) spool.Remove(content.Spool);
     }
 

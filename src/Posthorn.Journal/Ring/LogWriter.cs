@@ -50,6 +50,15 @@ internal sealed class LogWriter : IThreadPoolWorkItem
     /// <summary>The highest record that is durable.</summary>
     internal long Durable => _settled;
 
+    /// <exception cref="JournalStoppedException">It has stopped: nothing on disk may change any more, so that the next start finds what there was.</exception>
+    internal void ThrowIfStopped()
+    {
+        lock (_gate)
+        {
+            if (_dead is not null) throw new JournalStoppedException(_dead.InnerException!);
+        }
+    }
+
     internal JournalStatistics Statistics(int checkpoints, long replayed)
     {
         lock (_gate) return new(_records, _bytes, _flushes, _largest, _failures, checkpoints, replayed);
@@ -66,7 +75,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
         int total = length + (reference.Kind == ContentKind.Inline ? Blocks.Eight((int)reference.Length) : 0);
         lock (_gate)
         {
-            if (_dead is not null) throw new JournalStoppedException(_dead.InnerException!);
+            ThrowIfStopped();
             Batch batch = BatchFor(total);
             long lsn = _next++;
             batch.Add(lsn, relaxed, steps, length, reference, content);
@@ -302,6 +311,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
         }
 
         JournalStoppedException? dead = null;
+        lock (_gate) _ring.CloseCurrent();
         try
         {
             _checkpoint.Close(_epoch, _ring.Tail.Sequence, _ring.Tail.End, _ring.LastSequence);

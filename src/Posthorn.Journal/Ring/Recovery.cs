@@ -36,6 +36,8 @@ internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint
         Checkpoint = LogReader.CheckpointOf(mark, files);
         if (!checkpoint.WasReadable) log.CheckpointUnreadable(options.Directory, new(Checkpoint));
 
+        if (Checkpoint > checkpoint.Lsn || !checkpoint.WasReadable) checkpoint.Advance(Checkpoint, mark.Epoch);
+
         List<SegmentFile> chain = LogReader.Chain(files, mark, Checkpoint, out LogEvent.Damage? gap);
         if (gap is not null) Lost(chain[0].Path, gap);
         if (chain.Count > 0 && mark.EndSequence != chain[^1].Header!.Value.Sequence) Harden(chain[^1]);

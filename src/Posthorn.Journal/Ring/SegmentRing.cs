@@ -80,6 +80,9 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         else Current = null;
     }
 
+    /// <summary>The log goes on in another segment only: the end of this one is about to be noted.</summary>
+    internal void CloseCurrent() => Current = null;
+
     /// <summary>Frees the segments that a checkpoint covers wholly, oldest first.</summary>
     internal void FreeUpTo(long lsn)
     {
@@ -145,10 +148,11 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         }
     }
 
-    /// <summary>Removes a discarded segment's file.</summary>
+    /// <summary>Removes a discarded segment's file, for good: its head may carry a sequence that is given out anew.</summary>
     internal void Remove(Segment segment)
     {
         TryUnlink(segment.Path);
+        volume.SyncDirectory(directory);
         bool pinned;
         lock (gate) pinned = segment.Pins > 0;
         if (!pinned) segment.File.Dispose(); // else the last reader's end is left to the finalizer

@@ -34,6 +34,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         }
         mail.Refused++;
         session.Log.RecipientRefused(session.Id, mail.Envelope.Id, mail.Envelope.From.ToString(), To, verdict.Code, verdict.Status, verdict.Text);
+        session.IsLogged();
         if (!session.RefusedRecipient()) return verdict;
         session.Say(verdict);
         return Reply.TooManyRefused;

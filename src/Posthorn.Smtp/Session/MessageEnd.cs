@@ -13,6 +13,7 @@ internal static class MessageEnd
         SmtpReply overall = outcome.Overall;
         Envelope envelope = mail.Envelope;
         session.Log.MessageAnswered(new(envelope.Id, envelope.From.ToString(), envelope.Recipients.Count, body.Size), session.Id, overall.Code, overall.Status, overall.Text);
+        session.IsLogged();
         await session.EndTransactionAsync();
         if (overall.IsPositive) session.Forgive();
         if (session.Role != ListenerRole.Lmtp) return overall;

@@ -16,6 +16,8 @@ internal sealed class SmtpSession
     private readonly SessionTally _tally;
     private ClientContext? _client;
     private bool _closing;
+    private bool _told;
+    private string _verb = "";
 
     public SmtpSession(SmtpServer server, Connection connection)
     {
@@ -92,6 +94,9 @@ internal sealed class SmtpSession
 
     /// <summary>The session ends after the replies gathered so far.</summary>
     public void Close() => _closing = true;
+
+    /// <summary>The command has said more in the log than the session could.</summary>
+    public void IsLogged() => _told = true;
 
     /// <summary>Sends what was gathered. A peer that is gone or does not read ends the session.</summary>
     public async ValueTask FlushAsync(CancellationToken cancel)
@@ -199,8 +204,9 @@ internal sealed class SmtpSession
             Close();
             return;
         }
+        (_told, _verb) = (false, "");
         if (await AnswerAsync(line, cancel) is not { } reply) return;
-        if (reply.Code >= 400) Log.Refused(Id, reply.Code, reply.Status, reply.Text);
+        if (reply.Code >= 400 && !_told) Log.Refused(Id, _verb, reply.Code, reply.Status, reply.Text);
         Say(reply);
         if (reply.Code is 421 or 221) Close();
         else if (CountsAsError(reply))
@@ -225,6 +231,7 @@ internal sealed class SmtpSession
         if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
         if (line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31)) return Reply.ControlCharacters;
         if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return Unknown(line.Bytes.Span[..end]);
+        _verb = verb.Name;
         if (Admit(verb, line.Bytes.Length) is { } refusal) return refusal;
 #pragma warning disable CA1031 // The one broad catch of the session: what is broken on our side is a 451 for the peer and a stack for the log.
         try { return await verb.RunAsync(this, line.Bytes.Span, end, cancel); }

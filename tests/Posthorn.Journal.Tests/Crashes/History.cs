@@ -243,9 +243,10 @@ internal sealed class History(int seed, HistoryKind kind)
         {
             if (_held.Count == 0) return;
             long release = _held.Min();
-            _held.Remove(release); // its name may yet come back
-            _perhapsHeld.Add(release);
+            _held.Remove(release);
+            _perhapsHeld.Add(release); // if the power goes now
             _journal!.Release(new(release));
+            _perhapsHeld.Remove(release);
             return;
         }
 
@@ -286,7 +287,12 @@ internal sealed class History(int seed, HistoryKind kind)
     private async Task OpenAsync()
     {
         // A start may checkpoint too, when no segment is free.
-        Recorder recorder = new(1) { OnSync = upTo => _checkpointTried = Math.Max(_checkpointTried, upTo.Value) };
+        Recorder recorder = new(1);
+        recorder.OnSync = upTo =>
+        {
+            _checkpointTried = Math.Max(_checkpointTried, upTo.Value);
+            foreach (Recorder.Replayed replayed in recorder.Records.Where(replayed => !replayed.IsHeld)) _held.Remove(replayed.Lsn.Value); // the log still had it
+        };
         _journal = await Posthorn.Journal.Journal.OpenAsync(Options, Volume, [recorder], _time, NullLogger.Instance, default);
         Check(recorder);
         _checkpoint = _journal.Checkpointed.Value;

@@ -24,6 +24,7 @@ internal sealed class FakeDirectory : IDirectory
 
     public ScramLookup FindScramKeys(ScramRequest request) => throw new NotSupportedException();
     public IReadOnlyList<string> MechanismsFor(LoginContext context) => ["PLAIN", "LOGIN"];
+    public bool MayUsePasswords(LoginContext context) => context.IsSecure;
     public bool IsLocalDomain(DomainName domain) => domain == DefaultDomain;
     public Resolution Resolve(EmailAddress recipient) => new Resolution.Unknown();
     public MailAccount? FindAccount(EmailAddress address) => address == Ann.Address ? Ann : null;

@@ -11,11 +11,15 @@ internal sealed record TakenMessage(Envelope Envelope, byte[] Content, int Piece
 internal sealed class FakeTransport : IMailTransport
 {
     private int _ids;
+    private long _octets;
 
     public List<TakenMessage> Taken { get; } = [];
 
     /// <summary>Intakes begun and neither finished nor disposed.</summary>
     public int OpenIntakes { get; set; }
+
+    /// <summary>Octets written by all intakes so far.</summary>
+    public long Octets => Interlocked.Read(ref _octets);
 
     public int FailWritesAfter { get; set; } = int.MaxValue;
     public long MaxMessageSize { get; set; } = 50_000_000;
@@ -62,6 +66,7 @@ internal sealed class FakeTransport : IMailTransport
             if (_content.Length >= transport.FailWritesAfter) throw new IOException("disk broken");
             _content.Write(bytes.Span);
             _pieces++;
+            Interlocked.Add(ref transport._octets, bytes.Length);
             return ValueTask.CompletedTask;
         }
 

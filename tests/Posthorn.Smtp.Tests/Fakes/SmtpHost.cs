@@ -28,6 +28,7 @@ internal sealed class SmtpHost : ITranscriptHost
     public ListenerRole Role { get; set; } = ListenerRole.Mx;
     public TlsMode Tls { get; set; } = TlsMode.StartTls;
     public TlsIdentity? Identity { get; set; }
+    public Microsoft.Extensions.Logging.ILogger Log { get; set; } = NullLogger.Instance;
 
     public SmtpOptions Options { get; set; } = new()
     {
@@ -89,7 +90,7 @@ internal sealed class SmtpHost : ITranscriptHost
     public MemoryChannel Connect(ReadSplit serverReads, int window)
     {
         (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(serverReads, window);
-        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, new FakeDirectory(), Identity, Time, NullLogger.Instance));
+        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, new FakeDirectory(), Identity, Time, Log));
         Connection connection = new(server, new("s1"), Time);
         _set.Add(connection);
         _connections.Add(connection);
@@ -108,7 +109,7 @@ internal sealed class SmtpHost : ITranscriptHost
     /// <summary>Lets the clock run until the server has given a connection up.</summary>
     public async ValueTask PassTimeAsync(int connection)
     {
-        while (_connections[connection - 1].Stopped == StopReason.None)
+        while (_connections[connection - 1].Stopped == StopReason.None && !_sessions[connection - 1].IsCompleted)
         {
             Time.Advance(TimeSpan.FromSeconds(5));
             await Task.Yield();
@@ -120,6 +121,8 @@ internal sealed class SmtpHost : ITranscriptHost
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await using (connection)
         {
+            // What the listener does for implicit TLS.
+            if (Tls == TlsMode.Implicit) await connection.StartTlsAsync(Identity!.ServerOptions, CancellationToken.None);
             try { await _server!.ServeAsync(connection, CancellationToken.None); }
             finally { _set.Remove(connection); }
         }

@@ -30,6 +30,7 @@ public sealed class ScriptedPeer : IAsyncDisposable
     private Socket? _listener;
     private Task _accepting = Task.CompletedTask;
     private int _count;
+    private int _disposed;
 
     public ScriptedPeer(TimeProvider? time = null) => _time = time ?? TimeProvider.System;
 
@@ -88,6 +89,7 @@ public sealed class ScriptedPeer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         await _stop.CancelAsync();
         _listener?.Dispose();
         await _accepting;

@@ -1,0 +1,120 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>APPEND of one or several messages (RFC 9051 section 6.3.12, RFC 3502). Bytes go from the connection to the store as they come.</summary>
+/// <remarks><c>append = "APPEND" SP mailbox 1*append-message</c>, <c>append-message = [SP flag-list] [SP date-time] SP literal</c></remarks>
+internal sealed record Append(MailboxName Target, MessageHead First) : IImapCommand<Append>
+{
+    public static Append Parse(ref ImapReader args)
+    {
+        args.Space();
+        MailboxName target = args.Mailbox();
+        return new(target, MessageHead.Parse(ref args));
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        List<NewMessage> messages = [];
+        try
+        {
+            Completion? failure = await ReceiveAsync(session, First, messages, cancel);
+            if (failure is not null) return failure;
+            Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);
+            return receipt.IsOk ? Appended(session, receipt.Value, messages) : Completion.From(receipt.Refusal, creatable: true);
+        }
+        finally
+        {
+            foreach (NewMessage message in messages) await message.Content.DisposeAsync();
+        }
+    }
+
+    /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
+    {
+        long total = 0;
+        while (true)
+        {
+            if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
+            if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
+            if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
+            Result<Done> room = await session.Services.Stores.HasRoomAsync(session.Account!, total + head.Literal.Length, cancel);
+            if (!room.IsOk) return Completion.From(room.Refusal);
+
+            total += head.Literal.Length;
+            CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: !head.Literal.IsBinary);
+            messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
+            session.Frames.Accept(head.Literal);
+            if (!await session.Frames.CopyLiteralAsync(head.Literal, sink, cancel)) return EndedWithin(session);
+            Frame rest = await session.Frames.ReadRestAsync(cancel);
+            session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
+            switch (rest.Status)
+            {
+                case FrameStatus.Command when IsEnd(rest.Text.Span, head.IsInUtf8):
+                    return null;
+                case FrameStatus.Message:
+                    ImapReader reader = new(rest.Text.Span, new(false, '/', session.Options, default));
+                    if (head.IsInUtf8) reader.Take((byte)')');
+                    head = MessageHead.Parse(ref reader);
+                    if (reader.Failed) return Completion.Bad(reader.Error!);
+                    if (reader.Refusal is { } refusal) return refusal;
+                    break;
+                case FrameStatus.Ended:
+                    return EndedWithin(session);
+                default:
+                    return Completion.Bad("expected the end of the command after the message");
+            }
+        }
+    }
+
+    private static bool IsEnd(ReadOnlySpan<byte> rest, bool inUtf8) => inUtf8 ? rest.SequenceEqual(")"u8) : rest.IsEmpty;
+
+    private static Completion EndedWithin(ImapSession session)
+    {
+        session.TookLiteral();
+        return Completion.Bad("The message ended too soon"); // the session loop sees the end next
+    }
+
+    public static Completion Appended(ImapSession session, AppendReceipt receipt, List<NewMessage> messages)
+    {
+        for (int i = 0; i < receipt.Messages.Count; i++)
+        {
+            StoredMessage stored = receipt.Messages[i];
+            session.Log.Appended(session.Connection.Session, session.Account!.ToString(), receipt.Mailbox.ToString(), stored.Uid.Value, stored.EmailId.ToString(), messages[i].Content.Length);
+        }
+        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format([.. receipt.Messages.Select(m => m.Uid)])}", "Appended");
+    }
+}
+
+/// <summary>What stands before a message's bytes.</summary>
+internal sealed record MessageHead(SystemFlags Flags, KeywordSet Keywords, DateTimeOffset? Date, LiteralHead Literal, bool IsInUtf8)
+{
+    public static MessageHead Parse(ref ImapReader args)
+    {
+        args.Space();
+        (SystemFlags flags, KeywordSet keywords) = (SystemFlags.None, KeywordSet.Empty);
+        DateTimeOffset? date = null;
+        if (args.Next == '(')
+        {
+            (flags, keywords) = args.Flags();
+            args.Space();
+        }
+        if (keywords.Count > args.Dialect.Limits.MaxKeywords) args.Refuse(Completion.No("LIMIT", "Too many keywords"));
+        if (args.Next == '"')
+        {
+            date = args.DateTime();
+            args.Space();
+        }
+        // RFC 6855 section 4: UTF8 (~{n}...). What is in the message is kept in any case.
+        bool inUtf8 = args.TryWord("UTF8"u8);
+        if (inUtf8)
+        {
+            args.Space();
+            args.Take((byte)'(');
+        }
+        return new(flags, keywords, date, args.LiteralHead(), inUtf8);
+    }
+}

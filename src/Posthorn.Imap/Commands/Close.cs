@@ -1,0 +1,27 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>CLOSE: removes what is marked deleted without a word, then closes the mailbox (RFC 9051 section 6.4.1).</summary>
+internal sealed record Close : IImapCommand<Close>
+{
+    public static Close Parse(ref ImapReader args)
+    {
+        args.End();
+        return new();
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (!box.IsReadOnly && box.Exists)
+        {
+            Result<IReadOnlyList<Uid>> gone = await session.Store.ExpungeAsync(box.Id, null, cancel);
+            if (!gone.IsOk) return Completion.From(gone.Refusal);
+        }
+        await session.DeselectAsync();
+        return Completion.Ok("Closed");
+    }
+}

@@ -1,0 +1,30 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>COPY and UID COPY: all or none (RFC 9051 section 6.4.7, COPYUID of section 7.1).</summary>
+/// <remarks><c>copy = "COPY" SP sequence-set SP mailbox</c></remarks>
+internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapCommand<Copy>
+{
+    public static Copy Parse(ref ImapReader args)
+    {
+        args.Space();
+        NumberSet messages = args.SequenceSet();
+        args.Space();
+        MailboxName target = args.Mailbox();
+        args.End();
+        return new(messages, target);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
+        Result<Store.Placement> copied = await session.Store.CopyAsync(box.Id, box.UidsOf(positions), Target, cancel);
+        if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
+        if (copied.Value.Sources.Count > 0) return Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");
+        return positions.Count == 0 ? Completion.Ok("Nothing to copy") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
+    }
+}

@@ -1,0 +1,50 @@
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>ENABLE (RFC 9051 section 6.3.1, RFC 5161). Unknown names are passed over.</summary>
+internal sealed record Enable(IReadOnlyList<string> Names) : IImapCommand<Enable>
+{
+    private const int MaxNames = 50; // far more than there are extensions to enable
+
+    public static Enable Parse(ref ImapReader args)
+    {
+        List<string> names = [];
+        do
+        {
+            args.Space();
+            names.Add(System.Text.Encoding.ASCII.GetString(args.Atom()).ToUpperInvariant());
+            if (names.Count > MaxNames) args.Fail("at most 50 names");
+        }
+        while (!args.Failed && !args.AtEnd);
+        args.End();
+        return new(names);
+    }
+
+    public ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        List<string> enabled = [];
+        bool condstore = session.Mode.Condstore;
+        foreach (string name in Names)
+        {
+            ClientMode mode = session.Mode;
+            ClientMode after = name switch
+            {
+                "IMAP4REV2" => mode with { Rev2 = true },
+                "UTF8=ACCEPT" => mode with { Utf8Accept = true },
+                "CONDSTORE" => mode with { Condstore = true },
+                "QRESYNC" => mode with { Condstore = true, Qresync = true },
+                _ => mode,
+            };
+            if (after == mode) continue;
+            session.Mode = after;
+            enabled.Add(name == "IMAP4REV2" ? "IMAP4rev2" : name);
+        }
+        session.Out.Begin("ENABLED"u8);
+        foreach (string name in enabled) session.Out.Raw(" " + name);
+        session.Out.End();
+        if (!condstore && session.Mode.Condstore && session.HasSelected) session.Out.UntaggedOk($"HIGHESTMODSEQ {session.Selected.View.HighestModSeq}", "Highest");
+        return new(Completion.Ok("Enabled"));
+    }
+}

@@ -1,0 +1,63 @@
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>IDLE: news at once, until the client says DONE (RFC 9051 section 6.3.13, RFC 2177).</summary>
+internal sealed record Idle : IImapCommand<Idle>
+{
+    public static Idle Parse(ref ImapReader args)
+    {
+        args.End();
+        return new();
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        session.TellNews(mayExpunge: true);
+        session.Out.Continue("idling"u8);
+        await session.FlushAsync(cancel);
+        DateTimeOffset end = session.Services.Time.GetUtcNow() + session.Options.IdleTimeout;
+        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        // The line may be here already: iOS sends DONE together with what follows (trap 27).
+        Task<bool>? input = session.Connection.Input.Span.Contains((byte)'\n') ? null : session.Connection.Input.FillAsync(cancel).AsTask();
+        Task news = NewsAsync(session, done.Token);
+        int number = session.Connection.GetHashCode();
+        while (input is { IsCompleted: false } && !session.IsEnding)
+        {
+            Task beat = session.Heartbeat.NextAsync(number);
+            Task first = await Task.WhenAny(input, news, beat);
+            if (first == input) break;
+            if (first == news)
+            {
+                await news;
+                session.TellNews(mayExpunge: true);
+                news = NewsAsync(session, done.Token);
+            }
+            else session.Out.UntaggedOk(null, "Still here");
+            await session.FlushAsync(cancel);
+            session.Connection.SetDeadline(end - session.Services.Time.GetUtcNow());
+        }
+        await done.CancelAsync();
+        try { await news; }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { /* nobody waits for it any more */ }
+        if (session.IsEnding) session.Connection.Stop(Net.StopReason.None);
+        return await EndAsync(session, input, cancel);
+    }
+
+    private static async ValueTask<Completion> EndAsync(ImapSession session, Task<bool>? input, CancellationToken cancel)
+    {
+        if (session.IsEnding)
+        {
+            if (input is not null) await input; // nothing may read on after the session
+            return Completion.Written;
+        }
+        if (input is not null && !await input) return Completion.Written; // the session loop sees the end next
+        Frame line = await session.Frames.ReadLineAsync(cancel);
+        if (line.Status == FrameStatus.Ended) return Completion.Written;
+        return System.Text.Ascii.EqualsIgnoreCase(line.Text.Span, "DONE"u8) ? Completion.Ok("Idled") : Completion.Bad("expected DONE");
+    }
+
+    private static Task NewsAsync(ImapSession session, CancellationToken cancel) =>
+        session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
+}

@@ -1,0 +1,152 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>LIST, plain and extended (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154).</summary>
+/// <remarks><c>list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]</c></remarks>
+internal sealed record List(ListSelection Selection, string Reference, IReadOnlyList<string> Patterns, ListReturns Returns, StatusItems StatusItems) : IImapCommand<List>
+{
+    public static List Parse(ref ImapReader args)
+    {
+        args.Space();
+        ListSelection selection = ListSelection.None;
+        if (args.Next == '(')
+        {
+            selection = ParseSelection(ref args);
+            args.Space();
+        }
+        string reference = args.DecodeName(args.AString());
+        args.Space();
+        List<string> patterns = ParsePatterns(ref args, out bool extended);
+        ListReturns returns = extended || selection != ListSelection.None ? ListReturns.Extended : ListReturns.None;
+        StatusItems status = StatusItems.None;
+        if (args.TrySpace()) returns |= ParseReturns(ref args, ref status);
+        args.End();
+        return new(selection, reference, patterns, returns, status);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        // An empty pattern asks for the separator alone (RFC 9051 section 6.3.9); iOS stops without an answer (trap 28).
+        if (Patterns is [""])
+        {
+            session.Out.Begin("LIST (\\Noselect) "u8);
+            session.Out.String(session.Store.Separator.ToString());
+            session.Out.Raw(" \"\""u8);
+            session.Out.End();
+            return Completion.Ok("Listed");
+        }
+        MailboxTree tree = new(await session.Store.ListAsync(cancel), session.Store.Separator);
+        List<MailboxPattern> patterns = [.. Patterns.Select(pattern => new MailboxPattern(Reference + pattern, session.Store.Separator))];
+        foreach (MailboxNode node in tree.Nodes)
+        {
+            if (!patterns.Exists(pattern => pattern.Matches(node.Name)) || !IsWanted(node, out bool childInfo)) continue;
+            Write(session, node, childInfo);
+            if (StatusItems != StatusItems.None && node.Exists)
+            {
+                Result<MailboxStatus> status = await session.Store.StatusAsync(node.Info!.Name, cancel);
+                if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
+            }
+            await session.FlushIfLargeAsync(cancel);
+        }
+        return Completion.Ok("Listed");
+    }
+
+    private bool IsWanted(MailboxNode node, out bool childInfo)
+    {
+        childInfo = (Selection & ListSelection.RecursiveMatch) != 0 && node.HasSubscribedBelow;
+        if ((Selection & ListSelection.SpecialUse) != 0 && node.Use == SpecialUse.None) return false;
+        if ((Selection & ListSelection.Subscribed) != 0) return node.IsSubscribed || childInfo;
+        return node.Exists || node.HasChildren;
+    }
+
+    private void Write(ImapSession session, MailboxNode node, bool childInfo)
+    {
+        bool subscribed = node.IsSubscribed && ((Selection & ListSelection.Subscribed) != 0 || (Returns & ListReturns.Subscribed) != 0);
+        MailboxTree.WriteLine(session, "LIST ("u8, node, node.Exists, subscribed);
+        if (childInfo) session.Out.Raw(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"u8);
+        session.Out.End();
+    }
+
+    private static ListSelection ParseSelection(ref ImapReader args)
+    {
+        ListSelection selection = ListSelection.None;
+        args.Take((byte)'(');
+        if (args.TryTake((byte)')')) return ListSelection.None;
+        do
+        {
+            if (args.TryWord("SUBSCRIBED"u8)) selection |= ListSelection.Subscribed;
+            else if (args.TryWord("REMOTE"u8)) selection |= ListSelection.Remote;
+            else if (args.TryWord("RECURSIVEMATCH"u8)) selection |= ListSelection.RecursiveMatch;
+            else if (args.TryWord("SPECIAL-USE"u8)) selection |= ListSelection.SpecialUse;
+            else args.Fail("a list selection option");
+        }
+        while (args.TrySpace());
+        // RFC 5258 section 3: RECURSIVEMATCH says nothing on its own or with REMOTE alone.
+        if ((selection & ListSelection.RecursiveMatch) != 0 && (selection & (ListSelection.Subscribed | ListSelection.SpecialUse)) == 0) args.Fail("RECURSIVEMATCH with SUBSCRIBED");
+        args.Take((byte)')');
+        return selection;
+    }
+
+    private static List<string> ParsePatterns(ref ImapReader args, out bool extended)
+    {
+        List<string> patterns = [];
+        extended = args.TryTake((byte)'(');
+        do
+        {
+            string pattern = args.DecodeName(args.ListPattern());
+            if (pattern.Count(c => c is '*' or '%') > args.Dialect.Limits.MaxWildcards) args.Refuse(Completion.No("LIMIT", "Too many wildcards in the pattern"));
+            patterns.Add(pattern);
+            if (patterns.Count > args.Dialect.Limits.MaxListPatterns) args.Fail("fewer patterns");
+        }
+        while (extended && args.TrySpace());
+        if (extended) args.Take((byte)')');
+        return patterns;
+    }
+
+    private static ListReturns ParseReturns(ref ImapReader args, ref StatusItems status)
+    {
+        ListReturns returns = ListReturns.Extended;
+        if (!args.TryWord("RETURN"u8)) args.Fail("RETURN");
+        args.Space();
+        args.Take((byte)'(');
+        if (args.TryTake((byte)')')) return returns;
+        do
+        {
+            if (args.TryWord("SUBSCRIBED"u8)) returns |= ListReturns.Subscribed;
+            else if (args.TryWord("CHILDREN"u8) || args.TryWord("SPECIAL-USE"u8)) { } // told in any case
+            else if (args.TryWord("STATUS"u8))
+            {
+                args.Space();
+                status |= Commands.Status.ParseItems(ref args);
+            }
+            else args.Fail("a list return option");
+        }
+        while (args.TrySpace());
+        args.Take((byte)')');
+        return returns;
+    }
+}
+
+/// <summary>Which mailboxes LIST tells.</summary>
+[Flags]
+internal enum ListSelection
+{
+    None = 0,
+    Subscribed = 1,
+    Remote = 2,
+    RecursiveMatch = 4,
+    SpecialUse = 8,
+}
+
+/// <summary>What LIST tells of them.</summary>
+[Flags]
+internal enum ListReturns
+{
+    None = 0,
+    Extended = 1,
+    Subscribed = 2,
+}

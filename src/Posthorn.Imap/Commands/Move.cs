@@ -1,0 +1,35 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>MOVE and UID MOVE: copy, then expunge, as one step (RFC 9051 section 6.4.8, RFC 6851).</summary>
+/// <remarks><c>move = "MOVE" SP sequence-set SP mailbox</c></remarks>
+internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapCommand<Move>
+{
+    public static Move Parse(ref ImapReader args)
+    {
+        args.Space();
+        NumberSet messages = args.SequenceSet();
+        args.Space();
+        MailboxName target = args.Mailbox();
+        args.End();
+        return new(messages, target);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
+        Result<Store.Placement> moved = await session.Store.MoveAsync(box.Id, box.UidsOf(positions), Target, cancel);
+        if (!moved.IsOk) return Completion.From(moved.Refusal, creatable: true);
+        if (moved.Value.Sources.Count == 0)
+            return positions.Count == 0 ? Completion.Ok("Nothing to move") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
+
+        // COPYUID goes out before the expunges, while the client can still match the numbers (RFC 6851 section 4.3).
+        session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
+        session.TellNews(mayExpunge: true);
+        return session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Moved") : Completion.Ok("Moved");
+    }
+}

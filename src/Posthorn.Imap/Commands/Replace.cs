@@ -1,0 +1,46 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>REPLACE and UID REPLACE: a new message takes the place of another (RFC 8508). The new one is durable before the old one goes.</summary>
+/// <remarks><c>replace = "REPLACE" SP seq-number SP mailbox append-message</c></remarks>
+internal sealed record Replace(NumberSet Message, MailboxName Target, MessageHead Head) : IImapCommand<Replace>
+{
+    public static Replace Parse(ref ImapReader args)
+    {
+        args.Space();
+        uint number = args.TryTake((byte)'*') ? NumberSet.Star : args.NzNumber();
+        args.Space();
+        MailboxName target = args.Mailbox();
+        return new(new([new(number, number)]), target, MessageHead.Parse(ref args));
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (!box.TryResolve(Message, by, [], out List<PositionRange> positions, out Completion? bad)) return bad;
+        if (positions.Count == 0) return Completion.No("NONEXISTENT", "There is no such message");
+        Uid[] old = box.UidsOf(positions);
+        List<NewMessage> messages = [];
+        try
+        {
+            Completion? failure = await Append.ReceiveAsync(session, Head, messages, cancel);
+            if (failure is not null) return failure;
+            if (messages.Count != 1) return Completion.Bad("REPLACE takes one message");
+            Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);
+            if (!receipt.IsOk) return Completion.From(receipt.Refusal, creatable: true);
+            Completion appended = Append.Appended(session, receipt.Value, messages);
+            session.Out.UntaggedOk(appended.Code, "Replacement stored");
+            Result<FlagOutcome> marked = await session.Store.ChangeFlagsAsync(box.Id, old, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, cancel);
+            if (!marked.IsOk) return Completion.From(marked.Refusal);
+            return await Expunge.RunAsync(session, old, cancel);
+        }
+        finally
+        {
+            foreach (NewMessage message in messages) await message.Content.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,152 @@
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>SEARCH and UID SEARCH (RFC 9051 section 6.4.4; RETURN of RFC 4731, SAVE of RFC 5182, PARTIAL of RFC 9394).</summary>
+/// <remarks><c>search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"] [SP "CHARSET" SP astring] 1*(SP search-key)</c></remarks>
+internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>
+{
+    public static Search Parse(ref ImapReader args)
+    {
+        args.Space();
+        SearchReturn? wanted = null;
+        if (args.TryWord("RETURN"u8))
+        {
+            args.Space();
+            wanted = SearchReturn.Parse(ref args);
+            args.Space();
+        }
+        string? charset = null;
+        if (args.TryWord("CHARSET"u8))
+        {
+            args.Space();
+            charset = Encoding.ASCII.GetString(args.AString());
+            args.Space();
+        }
+        SearchKey key = SearchGrammar.Parse(ref args, charset, out bool usesModSeq);
+        return new(wanted, key, usesModSeq);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (UsesModSeq) session.EnableCondstore();
+        SearchRun run = new(session, box);
+        List<int> found = await run.FindAsync(Key, cancel);
+        SearchReturn? wanted = Return ?? (session.Mode.Rev2 ? SearchReturn.All : null);
+        if (wanted is null) await WriteOldAsync(session, box, found, by, cancel);
+        else wanted.Write(session, found, by, UsesModSeq);
+        if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
+        return Completion.Ok("Searched");
+    }
+
+    private async ValueTask WriteOldAsync(ImapSession session, SelectedMailbox box, List<int> found, Numbering by, CancellationToken cancel)
+    {
+        session.Out.Begin("SEARCH"u8);
+        foreach (int position in found)
+        {
+            session.Out.Raw(" "u8);
+            session.Out.Number(by == Numbering.Uid ? box.View[position].Uid.Value : position + 1);
+            await session.FlushIfLargeAsync(cancel);
+        }
+        if (UsesModSeq && found.Count > 0)
+        {
+            session.Out.Raw(" (MODSEQ "u8);
+            session.Out.Number(found.Max(position => box.Newest(position).ModSeq.Value));
+            session.Out.Raw(")"u8);
+        }
+        session.Out.End();
+    }
+}
+
+/// <summary>What ESEARCH is to tell.</summary>
+[Flags]
+internal enum SearchOptions
+{
+    None = 0,
+    Min = 1,
+    Max = 2,
+    All = 4,
+    Count = 8,
+    Save = 16,
+    Partial = 32,
+}
+
+/// <summary>RETURN of SEARCH and SORT (RFC 4731, RFC 5267).</summary>
+internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial)
+{
+    /// <summary>What SEARCH means for clients of IMAP4rev2 (RFC 9051 section 6.4.4).</summary>
+    public static SearchReturn All { get; } = new(SearchOptions.All, null);
+
+    public bool Has(SearchOptions option) => (Options & option) != 0;
+
+    public static SearchReturn Parse(ref ImapReader args)
+    {
+        SearchOptions options = SearchOptions.None;
+        PartialRange? partial = null;
+        args.Take((byte)'(');
+        if (args.TryTake((byte)')')) return All;
+        do
+        {
+            if (args.TryWord("MIN"u8)) options |= SearchOptions.Min;
+            else if (args.TryWord("MAX"u8)) options |= SearchOptions.Max;
+            else if (args.TryWord("ALL"u8)) options |= SearchOptions.All;
+            else if (args.TryWord("COUNT"u8)) options |= SearchOptions.Count;
+            else if (args.TryWord("SAVE"u8)) options |= SearchOptions.Save;
+            else if (args.TryWord("PARTIAL"u8))
+            {
+                options |= SearchOptions.Partial;
+                partial = PartialRange.Parse(ref args);
+            }
+            else args.Fail("a return option");
+        }
+        while (args.TrySpace());
+        args.Take((byte)')');
+        // RFC 9394 section 3.1: a window and the whole exclude each other.
+        if ((options & (SearchOptions.All | SearchOptions.Partial)) == (SearchOptions.All | SearchOptions.Partial)) args.Fail("ALL or PARTIAL, not both");
+        return new(options, partial);
+    }
+
+    /// <summary>The positions that <c>$</c> stands for afterwards (RFC 5182 section 2.1): with MIN or MAX and neither ALL nor COUNT only those.</summary>
+    public List<int> Saved(List<int> found)
+    {
+        if (found.Count == 0) return found;
+        if (Has(SearchOptions.Partial)) return [.. Partial!.Of(found).Order()];
+        if (!Has(SearchOptions.Min | SearchOptions.Max) || Has(SearchOptions.All | SearchOptions.Count)) return [.. found.Order()];
+        List<int> saved = [];
+        if (Has(SearchOptions.Min)) saved.Add(found[0]);
+        if (Has(SearchOptions.Max) && !saved.Contains(found[^1])) saved.Add(found[^1]);
+        saved.Sort();
+        return saved;
+    }
+
+    /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer; MIN and MAX are its ends (RFC 5267 section 3).</summary>
+    public void Write(ImapSession session, List<int> found, Numbering by, bool modSeq)
+    {
+        if (Options == SearchOptions.Save) return; // RFC 5182 section 2.1: nothing is told but OK
+        SelectedMailbox box = session.Selected;
+        ImapOutput output = session.Out;
+        uint Name(int position) => by == Numbering.Uid ? box.View[position].Uid.Value : (uint)position + 1;
+        output.Begin("ESEARCH (TAG "u8);
+        output.String(session.Tag); // quoted, as the new Outlook needs it (trap 29)
+        output.Raw(")"u8);
+        if (by == Numbering.Uid) output.Raw(" UID"u8);
+        if (found.Count > 0 && Has(SearchOptions.Min)) output.Raw($" MIN {Name(found[0])}");
+        if (found.Count > 0 && Has(SearchOptions.Max)) output.Raw($" MAX {Name(found[^1])}");
+        if (Has(SearchOptions.Count)) output.Raw($" COUNT {found.Count}");
+        if (found.Count > 0 && Has(SearchOptions.All)) output.Raw($" ALL {Format(found, Name)}");
+        if (Partial is not null)
+        {
+            List<int> window = Partial.Of(found);
+            output.Raw($" PARTIAL ({Partial} {(window.Count == 0 ? "NIL" : Format(window, Name))})");
+        }
+        List<int> told = Has(SearchOptions.All | SearchOptions.Count | SearchOptions.Partial) ? found : Saved(found);
+        if (modSeq && told.Count > 0) output.Raw($" MODSEQ {told.Max(position => box.Newest(position).ModSeq.Value)}");
+        output.End();
+    }
+
+    private static string Format(List<int> positions, Func<int, uint> name) => NumberSet.Format([.. positions.Select(position => new Uid(name(position)))]);
+}

@@ -1,0 +1,175 @@
+using Posthorn.Core;
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>SELECT (RFC 9051 section 6.3.2).</summary>
+internal sealed record Select(Opening Opening) : IImapCommand<Select>
+{
+    public static Select Parse(ref ImapReader args) => new(Opening.Parse(ref args));
+
+    public ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel) => Opening.RunAsync(session, false, cancel);
+}
+
+/// <summary>EXAMINE: the same, read-only (RFC 9051 section 6.3.3).</summary>
+internal sealed record Examine(Opening Opening) : IImapCommand<Examine>
+{
+    public static Examine Parse(ref ImapReader args) => new(Opening.Parse(ref args));
+
+    public ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel) => Opening.RunAsync(session, true, cancel);
+}
+
+/// <summary>What a client knew of a mailbox when it last left it (RFC 7162 section 3.2.5).</summary>
+internal sealed record Resync(uint Validity, long ModSeq, NumberSet? KnownUids);
+
+/// <summary>The arguments and the work that SELECT and EXAMINE share.</summary>
+/// <remarks><c>select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]</c></remarks>
+internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
+{
+    public static Opening Parse(ref ImapReader args)
+    {
+        args.Space();
+        MailboxName name = args.Mailbox();
+        bool condstore = false;
+        Resync? resync = null;
+        if (args.TrySpace())
+        {
+            args.Take((byte)'(');
+            do
+            {
+                if (args.TryWord("CONDSTORE"u8)) condstore = true;
+                else if (args.TryWord("QRESYNC"u8)) resync = ParseResync(ref args);
+                else args.Fail("CONDSTORE or QRESYNC");
+            }
+            while (args.TrySpace());
+            args.Take((byte)')');
+        }
+        args.End();
+        return new(name, condstore, resync);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, bool readOnly, CancellationToken cancel)
+    {
+        if (Resync is not null && !session.Mode.Qresync) return Completion.Bad("ENABLE QRESYNC first");
+        if (session.HasSelected)
+        {
+            await session.DeselectAsync();
+            session.Out.UntaggedOk("CLOSED", "The mailbox before is closed");
+        }
+        Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name, readOnly, cancel);
+        if (!opened.IsOk) return Completion.From(opened.Refusal);
+        if (Condstore) session.EnableCondstore();
+        SelectedMailbox box = new(opened.Value, readOnly);
+        await session.SelectAsync(box);
+        Describe(session, box);
+        if (Resync is not null && Resync.Validity == box.View.Validity.Value) await ResyncAsync(session, box, Resync, cancel);
+        return readOnly ? Completion.Ok("READ-ONLY", "Examined") : Completion.Ok("READ-WRITE", "Selected");
+    }
+
+    private static Resync ParseResync(ref ImapReader args)
+    {
+        args.Space();
+        args.Take((byte)'(');
+        uint validity = args.NzNumber();
+        args.Space();
+        long modSeq = args.Number64();
+        NumberSet? known = null;
+        if (args.TrySpace())
+        {
+            if (args.Next != '(')
+            {
+                known = args.SequenceSet();
+                if (args.TrySpace()) SkipMatchData(ref args);
+            }
+            else SkipMatchData(ref args);
+        }
+        args.Take((byte)')');
+        return new(validity, modSeq, known);
+    }
+
+    // Sequence numbers and their UIDs help servers that have forgotten expunges; this one has not.
+    private static void SkipMatchData(ref ImapReader args)
+    {
+        args.Take((byte)'(');
+        args.SequenceSet();
+        args.Space();
+        args.SequenceSet();
+        args.Take((byte)')');
+    }
+
+    private static void Describe(ImapSession session, SelectedMailbox box)
+    {
+        ImapOutput output = session.Out;
+        box.FlagLines(output);
+        output.Numbered(box.Count, "EXISTS"u8);
+        if (!session.Mode.Rev2)
+        {
+            output.Numbered(box.RecentCount, "RECENT"u8);
+            if (FirstUnseen(box.View) is > 0 and int unseen) output.UntaggedOk($"UNSEEN {unseen}", "First unseen");
+        }
+        output.UntaggedOk($"UIDVALIDITY {box.View.Validity}", "UIDs are valid");
+        output.UntaggedOk($"UIDNEXT {box.View.UidNext}", "Next UID");
+        output.UntaggedOk($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Highest");
+        output.UntaggedOk($"MAILBOXID ({box.Id})", "Its id");
+        if (!session.Mode.Rev2) return;
+        output.Begin("LIST () "u8);
+        output.String(session.Store.Separator.ToString());
+        output.Raw(" "u8);
+        output.Mailbox(box.Info.Name.Value);
+        output.End();
+    }
+
+    private static int FirstUnseen(MailboxVersion version)
+    {
+        int position = 0;
+        foreach (ReadOnlyMemory<MessageRow> chunk in version.Chunks)
+        {
+            foreach (ref readonly MessageRow row in chunk.Span)
+            {
+                position++;
+                if ((row.Flags & SystemFlags.Seen) == 0) return position;
+            }
+        }
+        return 0;
+    }
+
+    private static async ValueTask ResyncAsync(ImapSession session, SelectedMailbox box, Resync since, CancellationToken cancel)
+    {
+        await VanishedAsync(session, box, since.KnownUids, new(since.ModSeq), cancel);
+        List<NumberRange>? known = since.KnownUids?.Normalise(uint.MaxValue - 1);
+        for (int i = 0; i < box.Count; i++)
+        {
+            MessageRow row = box.View[i];
+            if (row.ModSeq.Value <= since.ModSeq || known is not null && !Contains(known, row.Uid.Value)) continue;
+            box.TellFlags(session.Out, session.Mode, i, row);
+            await session.FlushIfLargeAsync(cancel);
+        }
+    }
+
+    /// <summary>VANISHED (EARLIER): what was expunged since, of these UIDs (RFC 7162 section 3.2.10.1).</summary>
+    public static async ValueTask VanishedAsync(ImapSession session, SelectedMailbox box, NumberSet? uids, ModSeq since, CancellationToken cancel)
+    {
+        IReadOnlyList<Uid> expunged = await session.Store.ExpungedSinceAsync(box.Id, since, cancel);
+        List<NumberRange>? wanted = uids?.Normalise(uint.MaxValue - 1);
+        Uid[] vanished = [.. expunged.Where(uid => (wanted is null || Contains(wanted, uid.Value)) && !box.View.Contains(uid))];
+        if (vanished.Length == 0) return;
+        session.Out.Begin("VANISHED (EARLIER) "u8);
+        session.Out.Raw(NumberSet.Format(vanished));
+        session.Out.End();
+    }
+
+    private static bool Contains(List<NumberRange> ranges, uint number)
+    {
+        int low = 0, high = ranges.Count - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            if (number < ranges[middle].First) high = middle - 1;
+            else if (number > ranges[middle].Last) low = middle + 1;
+            else return true;
+        }
+        return false;
+    }
+}

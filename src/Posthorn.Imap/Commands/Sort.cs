@@ -1,0 +1,145 @@
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>SORT and UID SORT (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO of RFC 5957; RETURN of RFC 5267).</summary>
+/// <remarks><c>sort = "SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-criterion *(SP sort-criterion) ")" SP charset 1*(SP search-key)</c></remarks>
+internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>
+{
+    public static Sort Parse(ref ImapReader args)
+    {
+        args.Space();
+        SearchReturn? wanted = null;
+        if (args.TryWord("RETURN"u8))
+        {
+            args.Space();
+            wanted = SearchReturn.Parse(ref args);
+            args.Space();
+        }
+        List<SortCriterion> criteria = ParseCriteria(ref args);
+        args.Space();
+        string charset = System.Text.Encoding.ASCII.GetString(args.AString());
+        args.Space();
+        SearchKey key = SearchGrammar.Parse(ref args, charset, out bool usesModSeq);
+        return new(wanted, criteria, key, usesModSeq);
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (UsesModSeq) session.EnableCondstore();
+        SearchRun run = new(session, box);
+        List<int> found = await run.FindAsync(Key, cancel);
+        SortEntry[] entries = await LoadAsync(session, run, found, Criteria.Any(c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
+        Array.Sort(entries, Compare);
+        List<int> sorted = [.. entries.Select(entry => entry.Position)];
+        if (Return is not null)
+        {
+            Return.Write(session, sorted, by, UsesModSeq);
+            if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
+            return Completion.Ok("Sorted");
+        }
+        session.Out.Begin("SORT"u8);
+        foreach (int position in sorted)
+        {
+            session.Out.Raw(" "u8);
+            session.Out.Number(by == Numbering.Uid ? box.View[position].Uid.Value : position + 1);
+            await session.FlushIfLargeAsync(cancel);
+        }
+        session.Out.End();
+        return Completion.Ok("Sorted");
+    }
+
+    /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
+    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
+    {
+        SelectedMailbox box = session.Selected;
+        if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
+        List<SortEntry> entries = new(positions.Count);
+        await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+            if (box.View.IndexOf(summary.Uid) is >= 0 and int position) entries.Add(new(position, box.View[position], summary.Sort ?? NoKeys));
+        return [.. entries];
+    }
+
+    private static SortKeys NoKeys { get; } = new(null, "", false, "", "", "", "", "", "", []);
+
+    private static List<SortCriterion> ParseCriteria(ref ImapReader args)
+    {
+        List<SortCriterion> criteria = [];
+        args.Take((byte)'(');
+        do
+        {
+            bool reverse = args.TryWord("REVERSE"u8);
+            if (reverse) args.Space();
+            criteria.Add(new(ParseCriterion(ref args), reverse));
+            if (criteria.Count > 50) args.Fail("fewer sort criteria"); // there are nine of them
+        }
+        while (args.TrySpace());
+        args.Take((byte)')');
+        return criteria;
+    }
+
+    private static SortBy ParseCriterion(ref ImapReader args)
+    {
+        if (args.TryWord("ARRIVAL"u8)) return SortBy.Arrival;
+        if (args.TryWord("CC"u8)) return SortBy.Cc;
+        if (args.TryWord("DATE"u8)) return SortBy.Date;
+        if (args.TryWord("FROM"u8)) return SortBy.From;
+        if (args.TryWord("SIZE"u8)) return SortBy.Size;
+        if (args.TryWord("SUBJECT"u8)) return SortBy.Subject;
+        if (args.TryWord("TO"u8)) return SortBy.To;
+        if (args.TryWord("DISPLAYFROM"u8)) return SortBy.DisplayFrom;
+        if (args.TryWord("DISPLAYTO"u8)) return SortBy.DisplayTo;
+        args.Fail("a sort criterion");
+        return SortBy.Arrival;
+    }
+
+    // Equal messages stand in the order of the mailbox, REVERSE or not (RFC 5256 section 3).
+    private int Compare(SortEntry left, SortEntry right)
+    {
+        foreach (SortCriterion criterion in Criteria)
+        {
+            int order = criterion.By switch
+            {
+                SortBy.Arrival => left.Row.Internal.CompareTo(right.Row.Internal),
+                SortBy.Size => left.Row.Size.CompareTo(right.Row.Size),
+                SortBy.Date => left.SentUtc.CompareTo(right.SentUtc),
+                SortBy.Subject => string.CompareOrdinal(left.Keys.BaseSubject, right.Keys.BaseSubject),
+                SortBy.From => string.CompareOrdinal(left.Keys.From, right.Keys.From),
+                SortBy.To => string.CompareOrdinal(left.Keys.To, right.Keys.To),
+                SortBy.Cc => string.CompareOrdinal(left.Keys.Cc, right.Keys.Cc),
+                SortBy.DisplayFrom => string.CompareOrdinal(left.Keys.DisplayFrom, right.Keys.DisplayFrom),
+                SortBy.DisplayTo => string.CompareOrdinal(left.Keys.DisplayTo, right.Keys.DisplayTo),
+                _ => throw new System.Diagnostics.UnreachableException(),
+            };
+            if (order != 0) return criterion.Reverse ? -order : order;
+        }
+        return left.Position.CompareTo(right.Position);
+    }
+}
+
+/// <summary>What messages are sorted by.</summary>
+internal enum SortBy
+{
+    Arrival,
+    Cc,
+    Date,
+    From,
+    Size,
+    Subject,
+    To,
+    DisplayFrom,
+    DisplayTo,
+}
+
+/// <summary>One criterion.</summary>
+internal sealed record SortCriterion(SortBy By, bool Reverse);
+
+/// <summary>A message to be sorted or threaded.</summary>
+internal sealed record SortEntry(int Position, MessageRow Row, SortKeys Keys)
+{
+    /// <summary>The Date header, else when it arrived (RFC 5256 section 2.2).</summary>
+    public long SentUtc => Keys.Sent?.ToUnixTimeSeconds() ?? Row.Internal;
+}

@@ -1,0 +1,20 @@
+using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
+
+namespace Posthorn.Imap.Commands;
+
+/// <summary>UNAUTHENTICATE: back to the state before login, for proxies that reuse connections (RFC 8437).</summary>
+internal sealed record Unauthenticate : IImapCommand<Unauthenticate>
+{
+    public static Unauthenticate Parse(ref ImapReader args)
+    {
+        args.End();
+        return new();
+    }
+
+    public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
+    {
+        await session.LeaveAsync();
+        return Completion.Ok($"CAPABILITY {Capabilities.Of(session)}", "Nobody is logged in");
+    }
+}

@@ -1,0 +1,71 @@
+namespace Posthorn.Imap;
+
+/// <summary>Every limit of the IMAP server. Immutable; a reload brings a new one for new sessions.</summary>
+public sealed record ImapOptions
+{
+    /// <summary>The name in the greeting.</summary>
+    public required string HostName { get; init; }
+
+    /// <summary>The longest line of a command, octets. RFC 7162 section 4 asks for 8,192; synchronising clients send UID sets of tens of thousands, and Dovecot takes 64 KiB.</summary>
+    public int MaxLine { get; init; } = 64 * 1024;
+
+    /// <summary>The longest command with its joined literals, octets: several long lines of a search.</summary>
+    public int MaxCommand { get; init; } = 256 * 1024;
+
+    /// <summary>The same before login, where anybody may make us hold memory. A login with tokens fits.</summary>
+    public int MaxCommandBeforeLogin { get; init; } = 16 * 1024;
+
+    /// <summary>The largest message that APPEND takes, octets (RFC 7889). Above what other servers will carry on, so that no draft is refused.</summary>
+    public long MaxMessage { get; init; } = 100L * 1024 * 1024;
+
+    /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both.</summary>
+    public long MaxSkippedLiteral { get; init; } = 1024 * 1024;
+
+    /// <summary>Messages of one APPEND (RFC 3502): all are held until the last has come.</summary>
+    public int MaxAppendedMessages { get; init; } = 1000;
+
+    /// <summary>Parentheses, NOT and OR inside each other in one SEARCH. People nest three deep.</summary>
+    public int MaxSearchDepth { get; init; } = 50;
+
+    /// <summary>Keys of one SEARCH. Rules made by programs (one OR for each correspondent) reach hundreds.</summary>
+    public int MaxSearchKeys { get; init; } = 2000;
+
+    /// <summary>Items of one FETCH, each perhaps a section to be read. Clients ask for tens.</summary>
+    public int MaxFetchItems { get; init; } = 200;
+
+    /// <summary>Header names of one BODY[HEADER.FIELDS]. Clients ask for about thirty.</summary>
+    public int MaxHeaderNames { get; init; } = 200;
+
+    /// <summary>Patterns of one extended LIST (RFC 5258).</summary>
+    public int MaxListPatterns { get; init; } = 100;
+
+    /// <summary>Keywords of one STORE or APPEND.</summary>
+    public int MaxKeywords { get; init; } = 100;
+
+    /// <summary>Wildcards of one LIST pattern: matching costs their product with the name's length.</summary>
+    public int MaxWildcards { get; init; } = 20;
+
+    /// <summary>Commands in a row that were not understood before the connection is closed: a person typing makes fewer, a program of another protocol more.</summary>
+    public int MaxBadCommands { get; init; } = 20;
+
+    /// <summary>Wrong logins on one connection before it is closed.</summary>
+    public int MaxFailedLogins { get; init; } = 4;
+
+    /// <summary>How long the first wrong login waits for its answer; each further one twice as long.</summary>
+    public TimeSpan FailedLoginDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Connections of one account. Thunderbird opens five for each computer, phones more (trap 34).</summary>
+    public int MaxConnectionsPerAccount { get; init; } = 100;
+
+    /// <summary>How long a connection may stay without login.</summary>
+    public TimeSpan LoginTimeout { get; init; } = TimeSpan.FromMinutes(3);
+
+    /// <summary>How long a logged-in session may stay silent: at least 30 minutes (RFC 9051 section 5.4).</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>How long a client may leave output unread before it is cut off. Slow lines take 48 KiB in far less.</summary>
+    public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromMinutes(3);
+
+    /// <summary>How often an idle client hears from us, so that no NAT forgets the connection (trap 33).</summary>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromMinutes(2);
+}

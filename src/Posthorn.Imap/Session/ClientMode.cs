@@ -1,0 +1,20 @@
+namespace Posthorn.Imap.Session;
+
+/// <summary>What this client has switched on (RFC 5161; RFC 7162 section 3.1.2.1). Nothing is ever switched off again but by UNAUTHENTICATE.</summary>
+internal sealed record ClientMode
+{
+    /// <summary>ENABLE IMAP4rev2: ESEARCH for SEARCH, UTF-8 names, no RECENT (RFC 9051 section 6.3.1).</summary>
+    public bool Rev2 { get; init; }
+
+    /// <summary>ENABLE UTF8=ACCEPT (RFC 6855 section 3).</summary>
+    public bool Utf8Accept { get; init; }
+
+    /// <summary>MODSEQ is told (RFC 7162 section 3.1).</summary>
+    public bool Condstore { get; init; }
+
+    /// <summary>VANISHED instead of EXPUNGE (RFC 7162 section 3.2).</summary>
+    public bool Qresync { get; init; }
+
+    /// <summary>Mailbox names are UTF-8.</summary>
+    public bool Utf8Names => Rev2 || Utf8Accept;
+}

@@ -1,0 +1,365 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Imap.Wire;
+using Posthorn.Net;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Session;
+
+/// <summary>One client's session: reads commands, runs them one after the other, tells the news.</summary>
+internal sealed class ImapSession : IAsyncDisposable
+{
+    private readonly ImapServer _server;
+    private Dialect _dialect;
+    private ClientMode _mode = new();
+    private byte[] _tag = [];
+    private LiteralHead? _pendingLiteral;
+    private bool _ending;
+    private bool _lost;
+    private int _badCommands;
+    private int _failedLogins;
+    private string _ended = "connection closed";
+
+    public ImapSession(ImapServer server, Connection connection, ImapOptions options)
+    {
+        (_server, Connection, Options) = (server, connection, options);
+        Out = new(connection);
+        Frames = new(connection, options, IsMessageNext, FlushAsync);
+        _dialect = new(false, '/', options, default);
+    }
+
+    public Connection Connection { get; }
+    public ImapOptions Options { get; }
+    public ImapOutput Out { get; }
+    public FrameReader Frames { get; }
+    public ImapServices Services => _server.Services;
+    public ILogger Log => Services.Log;
+    public Heartbeat Heartbeat => _server.Heartbeat;
+
+    /// <summary>What this client has switched on.</summary>
+    public ClientMode Mode
+    {
+        get => _mode;
+        set
+        {
+            _mode = value;
+            Out.Utf8 = value.Utf8Names;
+            _dialect = _dialect with { Utf8 = value.Utf8Names };
+        }
+    }
+
+    /// <summary>Who is logged in; null before.</summary>
+    public MailAccount? Account { get; private set; }
+
+    public bool IsLoggedIn => Account is not null;
+
+    private IMailStore? OpenStore { get; set; }
+
+    private SelectedMailbox? OpenBox { get; set; }
+
+    /// <summary>The account's mail. The verb table admits its users after login only.</summary>
+    public IMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");
+
+    /// <summary>The selected mailbox. The verb table admits its users in the selected state only.</summary>
+    public SelectedMailbox Selected => OpenBox ?? throw new InvalidOperationException("No mailbox is selected.");
+
+    public bool HasSelected => OpenBox is not null;
+
+    /// <summary>The saved search result <c>$</c>, in order (RFC 5182).</summary>
+    public IReadOnlyList<Uid> SavedResult { get; set; } = [];
+
+    public States State => Account is null ? States.NotAuthenticated : OpenBox is null ? States.Authenticated : States.Selected;
+
+    public LoginContext LoginContext => new(Connection.IsUnixSocket ? null : Connection.RemoteAddress, Connection.IsSecure || Connection.IsUnixSocket, "imap");
+
+    /// <summary>The SASL mechanisms for this client now.</summary>
+    public IReadOnlyList<string> Mechanisms => Services.Directory.MechanismsFor(LoginContext);
+
+    /// <summary>A clear-text password would be taken here (RFC 9051 section 6.2.3, LOGINDISABLED).</summary>
+    public bool MayLogIn => Mechanisms.Contains("PLAIN") || Mechanisms.Contains("LOGIN");
+
+    public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn;
+
+    /// <summary>The session ends after the running command.</summary>
+    public bool IsEnding => _ending;
+
+    public bool AwaitsMessage => _pendingLiteral is not null;
+
+    /// <summary>The tag of the running command.</summary>
+    public ReadOnlySpan<byte> Tag => _tag;
+
+    /// <summary>Serves the client from greeting to goodbye.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        RestartIdleClock();
+        Out.UntaggedOk($"CAPABILITY {Capabilities.Of(this)}", $"{Options.HostName} Posthorn ready");
+        while (!_ending)
+        {
+            Frame frame = await Frames.ReadAsync(cancel);
+            RestartIdleClock();
+            await HandleAsync(frame, cancel);
+            if (Out.IsLarge) await FlushAsync(cancel);
+        }
+        await FlushAsync(cancel);
+    }
+
+    /// <summary>Ends the session after the running command's answer.</summary>
+    public void EndAfterThis(string reason) => (_ending, _ended) = (true, reason);
+
+    /// <summary>Sends what was written. A client that does not read is cut off in time.</summary>
+    public async ValueTask FlushAsync(CancellationToken cancel)
+    {
+        if (Connection.Output.Length == 0) return;
+        Connection.SetDeadline(Options.WriteTimeout);
+        try { await Connection.Output.FlushAsync(cancel); }
+        catch (IOException)
+        {
+            _lost = true;
+            throw;
+        }
+        RestartIdleClock();
+    }
+
+    /// <summary>Sends if much has gathered: long answers go out in pieces.</summary>
+    public ValueTask FlushIfLargeAsync(CancellationToken cancel) => Out.IsLarge ? FlushAsync(cancel) : ValueTask.CompletedTask;
+
+    public void RestartIdleClock() => Connection.SetDeadline(IsLoggedIn ? Options.IdleTimeout : Options.LoginTimeout);
+
+    /// <summary>Takes the account in: from here on the session is logged in. Null, or why not.</summary>
+    public async ValueTask<Completion?> EnterAsync(MailAccount account, string mechanism, string form, CancellationToken cancel)
+    {
+        if (!_server.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("LIMIT", "This account has too many connections");
+        bool entered = false;
+        try
+        {
+            Result<IMailStore> store = await Services.Stores.OpenAsync(account, cancel);
+            if (!store.IsOk) return Completion.From(store.Refusal);
+            (Account, OpenStore) = (account, store.Value);
+            entered = true;
+        }
+        finally
+        {
+            if (!entered) _server.Leave(account);
+        }
+        _dialect = _dialect with { Separator = Store.Separator };
+        Frames.MaxCommand = Options.MaxCommand;
+        Log.LoggedIn(Connection.Session, account.ToString(), mechanism, form);
+        return null;
+    }
+
+    /// <summary>The answer to a wrong login: late, and the last one after a few.</summary>
+    public async ValueTask<Completion> RefuseLoginAsync(string login, DenialKind kind, CancellationToken cancel)
+    {
+        Log.LoginFailed(Connection.Session, Connection.RemoteAddress.ToString(), login, kind.ToString());
+        if (kind == DenialKind.NotSecure) return Completion.No("PRIVACYREQUIRED", "Start TLS before you send a password");
+        TimeSpan delay = Options.FailedLoginDelay * (1 << Math.Min(_failedLogins++, 6));
+        if (delay > TimeSpan.Zero) await Task.Delay(delay, Services.Time, cancel);
+        if (_failedLogins >= Options.MaxFailedLogins)
+        {
+            Out.Bye(null, "Too many wrong logins");
+            EndAfterThis("too many wrong logins");
+        }
+        return Completion.No("AUTHENTICATIONFAILED", "Wrong name or password");
+    }
+
+    /// <summary>Back to the state before login (RFC 8437).</summary>
+    public async ValueTask LeaveAsync()
+    {
+        await DeselectAsync();
+        if (OpenStore is not null) await OpenStore.DisposeAsync();
+        OpenStore = null;
+        if (Account is not null) _server.Leave(Account);
+        Account = null;
+        Mode = new();
+        Frames.MaxCommand = Options.MaxCommandBeforeLogin;
+    }
+
+    /// <summary>From here on MODSEQ is told (RFC 7162 section 3.1.2.1).</summary>
+    public void EnableCondstore()
+    {
+        if (Mode.Condstore) return;
+        Mode = Mode with { Condstore = true };
+        if (OpenBox is not null) Out.UntaggedOk($"HIGHESTMODSEQ {OpenBox.View.HighestModSeq}", "Highest");
+    }
+
+    public async ValueTask SelectAsync(SelectedMailbox box)
+    {
+        await DeselectAsync();
+        OpenBox = box;
+    }
+
+    public async ValueTask DeselectAsync()
+    {
+        SavedResult = [];
+        if (OpenBox is null) return;
+        SelectedMailbox box = OpenBox;
+        OpenBox = null;
+        await box.DisposeAsync();
+    }
+
+    /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
+    public void TellNews(bool mayExpunge)
+    {
+        if (OpenBox is null) return;
+        if (!OpenBox.Exists)
+        {
+            Out.Bye(null, "The selected mailbox was deleted");
+            EndAfterThis("mailbox deleted");
+            return;
+        }
+        OpenBox.Tell(Out, Mode, mayExpunge);
+    }
+
+    /// <summary>The command has read its message literal, or what follows is another.</summary>
+    public void TookLiteral(LiteralHead? next = null) => _pendingLiteral = next;
+
+    public async ValueTask DisposeAsync()
+    {
+        string account = Account?.ToString() ?? "";
+        await LeaveAsync();
+        Frames.Dispose();
+        if (account.Length > 0) Log.LoggedOut(Connection.Session, account, _ended, Connection.Output.Sent);
+    }
+
+    private async ValueTask HandleAsync(Frame frame, CancellationToken cancel)
+    {
+        switch (frame.Status)
+        {
+            case FrameStatus.Ended:
+                SayGoodbye();
+                return;
+            case FrameStatus.TooLong:
+                CountBad(frame, Completion.Bad($"A command may have {Math.Min(Frames.MaxCommand, Options.MaxLine)} octets in a line and {Frames.MaxCommand} in all"));
+                return;
+            case FrameStatus.LiteralTooBig:
+                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
+                return;
+            case FrameStatus.Unskippable:
+                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
+                Out.Bye("TOOBIG", "The literal cannot be skipped");
+                EndAfterThis("literal too large");
+                return;
+        }
+        if (frame.Status == FrameStatus.Message) _pendingLiteral = frame.Literal;
+        Verb? verb = null;
+        IImapCommand? command = null;
+        Completion? failure = Parse(frame.Text.Span, ref verb, ref command);
+        if (failure is null && command is not null && verb is not null) await RunAsync(verb, command, cancel);
+        else CountBad(failure ?? Completion.Bad("Not a command"));
+        if (_pendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
+    }
+
+    // Everything that is done with the frame's bytes is done here, before anything is awaited.
+    private Completion? Parse(ReadOnlySpan<byte> text, ref Verb? verb, ref IImapCommand? command)
+    {
+        verb = Verb.Split(text, out ReadOnlySpan<byte> tag, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> arguments);
+        _tag = IsTag(tag) ? tag.ToArray() : "*"u8.ToArray();
+        if (_tag is [(byte)'*']) return Completion.Bad("expected a tag, a space and a command");
+        if (verb is null) return Completion.Bad(name.IsEmpty ? "expected a command after the tag" : "Unknown command");
+        if ((verb.States & State) == 0) return NotNow(verb);
+        if (verb.Has(VerbTraits.Writes) && Selected.IsReadOnly) return Completion.No("NOPERM", "The mailbox was opened read-only");
+        // Only SEARCH asks for the time; everything else shares one dialect.
+        ImapReader reader = new(arguments, verb.Has(VerbTraits.UsesClock) ? _dialect with { Now = Services.Time.GetUtcNow() } : _dialect);
+        command = verb.Parse(ref reader);
+        if (reader.Failed) return Completion.Bad(reader.Error!);
+        return reader.Refusal;
+    }
+
+    private Completion NotNow(Verb verb) => Completion.Bad(
+        State == States.NotAuthenticated ? "Log in first"
+        : verb.States == States.NotAuthenticated ? "Already logged in"
+        : "Select a mailbox first");
+
+    private async ValueTask RunAsync(Verb verb, IImapCommand command, CancellationToken cancel)
+    {
+        Completion completion;
+#pragma warning disable CA1031 // The session loop: a broken disk or a mistake of ours ends one command, not the session.
+        try { completion = await command.RunAsync(this, verb.By, cancel); }
+        catch (Exception e) when (!_lost && e is not OperationCanceledException)
+        {
+            Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", verb.Name);
+            if (Out.IsWithinResponse || e is BrokenReplyException)
+            {
+                // Half a response has gone out; no client could make sense of what follows.
+                Connection.Abort();
+                EndAfterThis("broken reply");
+                return;
+            }
+            completion = Completion.ServerBug;
+        }
+#pragma warning restore CA1031
+        if (completion.Kind == CompletionKind.Bad) _badCommands++;
+        else _badCommands = 0;
+        if (!_ending) TellNews(!verb.Has(VerbTraits.HoldsExpunges));
+        Out.Tagged(_tag, completion);
+        EndIfTooBad();
+    }
+
+    private async ValueTask DropLiteralAsync(LiteralHead literal, CancellationToken cancel)
+    {
+        _pendingLiteral = null;
+        if (_ending || await Frames.DiscardAsync(literal, cancel)) return;
+        Out.Bye("TOOBIG", "The literal cannot be skipped");
+        EndAfterThis("literal too large");
+    }
+
+    private void CountBad(Frame frame, Completion completion)
+    {
+        ReadOnlySpan<byte> text = frame.Text.Span;
+        int space = text.IndexOf((byte)' ');
+        _tag = space > 0 && IsTag(text[..space]) ? text[..space].ToArray() : "*"u8.ToArray();
+        CountBad(completion);
+    }
+
+    private void CountBad(Completion completion)
+    {
+        if (completion.Kind == CompletionKind.Bad) _badCommands++;
+        Out.Tagged(_tag, completion);
+        EndIfTooBad();
+    }
+
+    private void EndIfTooBad()
+    {
+        if (_ending || _badCommands < Options.MaxBadCommands) return;
+        Out.Bye(null, "Too many commands that are none");
+        EndAfterThis("too many bad commands");
+    }
+
+    private void SayGoodbye()
+    {
+        _ending = true;
+        switch (Connection.Stopped)
+        {
+            case StopReason.Timeout:
+                Out.Bye(null, IsLoggedIn ? "Idle for too long" : "Log in sooner");
+                _ended = "timeout";
+                break;
+            case StopReason.Shutdown:
+                Out.Bye("UNAVAILABLE", "The server is going down, come back soon");
+                _ended = "shutdown";
+                break;
+        }
+    }
+
+    private static bool IsMessageNext(ReadOnlySpan<byte> text)
+    {
+        Verb? verb = Verb.Split(text, out _, out _, out ReadOnlySpan<byte> arguments);
+        if (verb is null || !verb.Has(VerbTraits.TakesMessages)) return false;
+        // The first literal may be the mailbox's name: it stands alone behind the verb (and behind REPLACE's number).
+        if (arguments.Contains((byte)'\n')) return true;
+        int words = arguments.Count((byte)' ');
+        return words > (verb.Name.EndsWith("REPLACE", StringComparison.Ordinal) ? 2 : 1);
+    }
+
+    private static bool IsTag(ReadOnlySpan<byte> tag)
+    {
+        if (tag.IsEmpty || tag.Length > 256) return false;
+        foreach (byte b in tag)
+            if (b is <= 32 or >= 127 or (byte)'(' or (byte)')' or (byte)'{' or (byte)'%' or (byte)'*' or (byte)'"' or (byte)'\\' or (byte)'+') return false;
+        return true;
+    }
+}
+
+/// <summary>A response was begun that cannot be finished, such as a literal whose file got shorter: the connection must close.</summary>
+internal sealed class BrokenReplyException(string message) : IOException(message);

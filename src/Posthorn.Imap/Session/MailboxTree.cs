@@ -1,0 +1,110 @@
+using Posthorn.Imap.Commands;
+using Posthorn.Core;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Session;
+
+/// <summary>One name in the tree of mailboxes; without info only names below it exist.</summary>
+internal sealed class MailboxNode(string name)
+{
+    public string Name => name;
+    public MailboxInfo? Info { get; set; }
+    public bool Exists => Info?.Id is not null;
+    public bool IsSubscribed => Info?.IsSubscribed == true;
+    public SpecialUse Use => Info?.Use ?? SpecialUse.None;
+
+    /// <summary>Mailboxes that exist stand below it.</summary>
+    public bool HasChildren { get; set; }
+
+    public bool HasSubscribedBelow { get; set; }
+}
+
+/// <summary>All mailboxes of an account with the levels above them, as LIST and LSUB tell them.</summary>
+internal sealed class MailboxTree
+{
+    private readonly Dictionary<string, MailboxNode> _byName = new(StringComparer.Ordinal);
+
+    public MailboxTree(IReadOnlyList<MailboxInfo> mailboxes, char separator)
+    {
+        foreach (MailboxInfo info in mailboxes)
+        {
+            string name = info.Name.Value;
+            Get(name).Info = info;
+            for (int at = name.LastIndexOf(separator); at > 0; at = name.LastIndexOf(separator, at - 1))
+            {
+                MailboxNode parent = Get(name[..at]);
+                if (info.Id is not null) parent.HasChildren = true;
+                if (info.IsSubscribed) parent.HasSubscribedBelow = true;
+            }
+        }
+        Nodes = [.. _byName.Values.OrderBy(node => node.Name != "INBOX").ThenBy(node => node.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>INBOX first, then by name.</summary>
+    public IReadOnlyList<MailboxNode> Nodes { get; }
+
+    /// <summary>Writes a line up to its name; the caller ends it.</summary>
+    public static void WriteLine(ImapSession session, ReadOnlySpan<byte> start, MailboxNode node, bool selectable, bool subscribed)
+    {
+        ImapOutput output = session.Out;
+        output.Begin(start);
+        // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
+        if (!node.Exists) output.Raw("\\NonExistent \\Noselect "u8);
+        else if (!selectable) output.Raw("\\Noselect "u8);
+        output.Raw(node.HasChildren ? "\\HasChildren"u8 : "\\HasNoChildren"u8);
+        if (subscribed) output.Raw(" \\Subscribed"u8);
+        if (node.Use != SpecialUse.None)
+        {
+            output.Raw(" "u8);
+            output.Raw(SpecialUses.Name(node.Use));
+        }
+        output.Raw(") "u8);
+        output.String(session.Store.Separator.ToString());
+        output.Raw(" "u8);
+        output.Mailbox(node.Name);
+    }
+
+    private MailboxNode Get(string name)
+    {
+        if (!_byName.TryGetValue(name, out MailboxNode? node)) _byName[name] = node = new(name);
+        return node;
+    }
+}
+
+/// <summary>A LIST pattern: <c>*</c> is anything, <c>%</c> anything within a level (RFC 9051 section 6.3.9). INBOX fits in any case.</summary>
+internal sealed class MailboxPattern(string pattern, char separator)
+{
+    public bool Matches(string name)
+    {
+        bool inbox = name.StartsWith("INBOX", StringComparison.Ordinal) && (name.Length == 5 || name[5] == separator);
+        int p = 0, n = 0;
+        // Where to go on when the rest does not fit: the last * swallows one more, or the last % behind it does.
+        int star = -1, starName = 0, percent = -1, percentName = 0;
+        while (n < name.Length || p < pattern.Length)
+        {
+            if (p < pattern.Length && pattern[p] == '*')
+            {
+                (star, starName, percent) = (++p, n, -1);
+                continue;
+            }
+            if (p < pattern.Length && pattern[p] == '%')
+            {
+                (percent, percentName) = (++p, n);
+                continue;
+            }
+            if (n < name.Length && p < pattern.Length && Same(pattern[p], name[n], inbox && n < 5))
+            {
+                p++;
+                n++;
+                continue;
+            }
+            if (percent >= 0 && percentName < name.Length && name[percentName] != separator) (p, n) = (percent, ++percentName);
+            else if (star >= 0 && starName < name.Length) (p, n, percent) = (star, ++starName, -1);
+            else return false;
+        }
+        return true;
+    }
+
+    private static bool Same(char pattern, char name, bool anyCase) => pattern == name || anyCase && char.ToUpperInvariant(pattern) == name;
+}

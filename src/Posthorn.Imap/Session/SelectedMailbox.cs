@@ -1,0 +1,277 @@
+using System.Diagnostics.CodeAnalysis;
+using Posthorn.Core;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Session;
+
+/// <summary>Positions <see cref="First"/> up to and without <see cref="End"/>, from 0.</summary>
+internal readonly record struct PositionRange(int First, int End);
+
+/// <summary>The selected mailbox as its client has been told of it. Positions (sequence numbers less one) always count this view.</summary>
+/// <remarks>
+/// The view is a version of the store, or, while expunges may not be told, the newest version with the expunged rows put back.
+/// So every sequence number means what the client believes it to mean, and comparing view and current version gives all that is untold.
+/// </remarks>
+internal sealed class SelectedMailbox : IAsyncDisposable
+{
+    private readonly IMailbox _box;
+    private readonly List<(Uid Uid, ModSeq ModSeq)> _toldAhead = [];
+    private MailboxVersion _view;
+    private MailboxVersion _compared;
+    private KeywordSet _toldKeywords;
+    private int _toldRecent;
+
+    public SelectedMailbox(IMailbox box, bool isReadOnly)
+    {
+        _box = box;
+        IsReadOnly = isReadOnly;
+        _view = _compared = box.Current;
+        _toldKeywords = _view.Keywords;
+        _toldRecent = RecentCount;
+    }
+
+    public MailboxId Id => _box.Info.Id ?? throw new InvalidOperationException("An open mailbox has an id.");
+    public MailboxInfo Info => _box.Info;
+    public bool IsReadOnly { get; }
+
+    /// <summary>False once somebody has deleted it.</summary>
+    public bool Exists => _box.Exists;
+
+    /// <summary>What the client knows.</summary>
+    public MailboxVersion View => _view;
+
+    public int Count => _view.Count;
+
+    /// <summary>There is something to tell.</summary>
+    public bool HasNews => !ReferenceEquals(_compared, _box.Current) || !_box.Exists;
+
+    /// <summary>Expunges that the client has not been told of.</summary>
+    public bool HoldsExpunges { get; private set; }
+
+    /// <summary>Messages that are <c>\Recent</c> for this session (RFC 3501 section 2.3.2).</summary>
+    public int RecentCount => _view.Count - PositionAtOrAfter(_box.FirstRecent);
+
+    public bool IsRecent(Uid uid) => uid >= _box.FirstRecent;
+
+    /// <summary>The newest state of the message at a position: what another session has done and this client has not heard is in it already.</summary>
+    public MessageRow Newest(int position)
+    {
+        MessageRow told = _view[position];
+        MailboxVersion current = _box.Current;
+        if (ReferenceEquals(current, _compared) && !HoldsExpunges) return told;
+        int at = current.IndexOf(told.Uid);
+        return at >= 0 ? current[at] : told;
+    }
+
+    /// <summary>The newest state of all messages.</summary>
+    public MailboxVersion Newest() => _box.Current;
+
+    /// <summary>The first position whose UID is at least this.</summary>
+    public int PositionAtOrAfter(Uid uid)
+    {
+        int at = _view.IndexOf(uid);
+        return at >= 0 ? at : ~at;
+    }
+
+    /// <summary>The positions that a set names, in order. Sequence numbers that do not exist are the client's error; UIDs that do not are passed over.</summary>
+    public bool TryResolve(NumberSet set, Numbering by, IReadOnlyList<Uid> saved, out List<PositionRange> positions, [NotNullWhen(false)] out Completion? bad)
+    {
+        bad = null;
+        positions = [];
+        if (set.IsSavedResult) positions = PositionsOf(saved);
+        else if (by == Numbering.Uid) positions = FromUids(set);
+        else if (set.LargestNamed > Count || Count == 0) bad = Completion.Bad($"There are only {Count} messages");
+        else foreach (NumberRange range in set.Normalise((uint)Count)) positions.Add(new((int)range.First - 1, (int)range.Last));
+        return bad is null;
+    }
+
+    /// <summary>The positions of UIDs that still stand in the view; the UIDs are in order.</summary>
+    public List<PositionRange> PositionsOf(IReadOnlyList<Uid> uids)
+    {
+        List<PositionRange> positions = [];
+        foreach (Uid uid in uids)
+        {
+            int at = _view.IndexOf(uid);
+            if (at < 0) continue;
+            if (positions.Count > 0 && positions[^1].End == at) positions[^1] = positions[^1] with { End = at + 1 };
+            else positions.Add(new(at, at + 1));
+        }
+        return positions;
+    }
+
+    public Uid[] UidsOf(List<PositionRange> positions)
+    {
+        Uid[] uids = new Uid[CountOf(positions)];
+        int next = 0;
+        foreach (PositionRange range in positions)
+            for (int i = range.First; i < range.End; i++) uids[next++] = _view[i].Uid;
+        return uids;
+    }
+
+    public static int CountOf(List<PositionRange> positions)
+    {
+        int count = 0;
+        foreach (PositionRange range in positions) count += range.End - range.First;
+        return count;
+    }
+
+    /// <summary>The client has been told these flags (or wants no word of them): they are no news. In UID order within a command.</summary>
+    public void ToldAhead(Uid uid, ModSeq modSeq) => _toldAhead.Add((uid, modSeq));
+
+    /// <summary>Tells the client what has happened since it was told last (RFC 9051 sections 7.4.1, 7.5.1, 7.5.2).</summary>
+    /// <param name="output">Where to write.</param>
+    /// <param name="mode">What this client understands.</param>
+    /// <param name="mayExpunge">Whether sequence numbers may change now.</param>
+    public void Tell(ImapOutput output, ClientMode mode, bool mayExpunge)
+    {
+        MailboxVersion newest = _box.Current;
+        if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
+        {
+            _toldAhead.Clear();
+            return;
+        }
+        int known = _view.Count;
+        VersionDifference news = newest.Since(_view);
+        MailboxVersion current = newest;
+        if (known - news.Expunged.Count != news.FirstNew)
+        {
+            current = WithoutReturned(newest);
+            news = current.Since(_view);
+        }
+        if (news.Expunged.Count > 0 && mayExpunge)
+        {
+            TellExpunged(output, mode, news.Expunged);
+            known -= news.Expunged.Count;
+        }
+        HoldsExpunges = news.Expunged.Count > 0 && !mayExpunge;
+        _view = HoldsExpunges ? WithGhosts(current, news.Expunged) : current;
+        _compared = newest;
+        TellKeywords(output, current);
+        if (_view.Count != known) output.Numbered(_view.Count, "EXISTS"u8);
+        TellRecent(output, mode);
+        TellChanged(output, mode, current, news);
+        _toldAhead.Clear();
+    }
+
+    public ValueTask WaitForNewsAsync(CancellationToken cancel) => _box.WaitForChangeAsync(_compared, cancel);
+
+    public ValueTask DisposeAsync() => _box.DisposeAsync();
+
+    private List<PositionRange> FromUids(NumberSet set)
+    {
+        List<PositionRange> positions = [];
+        if (Count == 0) return positions;
+        foreach (NumberRange range in set.Normalise(_view[Count - 1].Uid.Value))
+        {
+            int first = PositionAtOrAfter(new(range.First));
+            int last = _view.IndexOf(new Uid(range.Last));
+            int end = last >= 0 ? last + 1 : ~last;
+            if (first >= end) continue;
+            if (positions.Count > 0 && positions[^1].End >= first) positions[^1] = positions[^1] with { End = end };
+            else positions.Add(new(first, end));
+        }
+        return positions;
+    }
+
+    // A message that was told as expunged and came back under its UID (somebody moved its file away and back) would stand in the middle
+    // of the view, which no response can tell: this session sees it when it selects the mailbox anew.
+    private MailboxVersion WithoutReturned(MailboxVersion newest)
+    {
+        Uid last = _view.Count > 0 ? _view[_view.Count - 1].Uid : default;
+        List<Uid> returned = [];
+        foreach (ReadOnlyMemory<MessageRow> chunk in newest.Chunks)
+        {
+            foreach (ref readonly MessageRow row in chunk.Span)
+                if (row.Uid <= last && !_view.Contains(row.Uid)) returned.Add(row.Uid);
+        }
+        return newest.With([], returned, newest.UidNext, newest.HighestModSeq, newest.Keywords);
+    }
+
+    private MailboxVersion WithGhosts(MailboxVersion current, IReadOnlyList<Uid> expunged)
+    {
+        MessageRow[] ghosts = new MessageRow[expunged.Count];
+        for (int i = 0; i < ghosts.Length; i++) ghosts[i] = _view[_view.IndexOf(expunged[i])];
+        return current.With(ghosts, [], current.UidNext, current.HighestModSeq, current.Keywords);
+    }
+
+    private void TellExpunged(ImapOutput output, ClientMode mode, IReadOnlyList<Uid> expunged)
+    {
+        if (mode.Qresync)
+        {
+            output.Begin("VANISHED "u8);
+            output.Raw(NumberSet.Format(expunged));
+            output.End();
+            return;
+        }
+        // Each number is told as it is after the ones before it; from the end no number shifts another.
+        for (int i = expunged.Count - 1; i >= 0; i--) output.Numbered(_view.IndexOf(expunged[i]) + 1, "EXPUNGE"u8);
+    }
+
+    private void TellKeywords(ImapOutput output, MailboxVersion current)
+    {
+        if (current.Keywords.Equals(_toldKeywords)) return;
+        _toldKeywords = current.Keywords;
+        FlagLines(output);
+    }
+
+    /// <summary>FLAGS and PERMANENTFLAGS (RFC 9051 sections 7.3.5 and 7.1).</summary>
+    public void FlagLines(ImapOutput output)
+    {
+        const SystemFlags All = SystemFlags.Answered | SystemFlags.Flagged | SystemFlags.Deleted | SystemFlags.Seen | SystemFlags.Draft;
+        output.Begin("FLAGS "u8);
+        output.Flags(All, _toldKeywords, false);
+        output.End();
+        output.Begin("OK [PERMANENTFLAGS "u8);
+        if (IsReadOnly) output.Raw("()] No flags can be changed"u8);
+        else
+        {
+            output.Raw("(\\Answered \\Flagged \\Deleted \\Seen \\Draft"u8);
+            foreach (Keyword keyword in _toldKeywords)
+            {
+                output.Raw(" "u8);
+                output.Raw(keyword.Name);
+            }
+            output.Raw(" \\*)] Flags that last"u8);
+        }
+        output.End();
+    }
+
+    private void TellRecent(ImapOutput output, ClientMode mode)
+    {
+        int recent = RecentCount;
+        if (recent == _toldRecent) return;
+        _toldRecent = recent;
+        if (!mode.Rev2) output.Numbered(recent, "RECENT"u8);
+    }
+
+    private void TellChanged(ImapOutput output, ClientMode mode, MailboxVersion current, VersionDifference news)
+    {
+        int ahead = 0;
+        foreach (int changed in news.Changed)
+        {
+            ref readonly MessageRow row = ref current[changed];
+            while (ahead < _toldAhead.Count && _toldAhead[ahead].Uid < row.Uid) ahead++;
+            if (ahead < _toldAhead.Count && _toldAhead[ahead].Uid == row.Uid && _toldAhead[ahead].ModSeq >= row.ModSeq) continue;
+            int at = HoldsExpunges ? _view.IndexOf(row.Uid) : changed;
+            TellFlags(output, mode, at, row);
+        }
+    }
+
+    /// <summary>One FETCH with the flags of a message: always with its UID, and with its MODSEQ for those who know it (RFC 7162 section 3.2.4).</summary>
+    public void TellFlags(ImapOutput output, ClientMode mode, int position, in MessageRow row)
+    {
+        output.Begin(position + 1, "FETCH (UID "u8);
+        output.Number(row.Uid.Value);
+        output.Raw(" FLAGS "u8);
+        output.Flags(row.Flags, row.Keywords, !mode.Rev2 && IsRecent(row.Uid));
+        if (mode.Condstore)
+        {
+            output.Raw(" MODSEQ ("u8);
+            output.Number(row.ModSeq.Value);
+            output.Raw(")"u8);
+        }
+        output.Raw(")"u8);
+        output.End();
+    }
+}

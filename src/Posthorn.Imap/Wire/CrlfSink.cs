@@ -1,0 +1,59 @@
+using System.Buffers;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Wire;
+
+/// <summary>Passes a message's bytes on, a bare LF becoming CRLF: what is stored has one kind of line end, as RFC 5322 demands.</summary>
+/// <param name="inner">Where the bytes go; the caller disposes it.</param>
+/// <param name="convert">False passes all bytes as they are (literal8).</param>
+internal sealed class CrlfSink(IMessageSink inner, bool convert) : IMessageSink
+{
+    private bool _afterCr;
+
+    public IMessageSink Inner => inner;
+
+    public long Length => inner.Length;
+
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        if (!convert || !HasBareFeed(bytes.Span))
+        {
+            if (!bytes.IsEmpty) _afterCr = bytes.Span[^1] == '\r';
+            await inner.WriteAsync(bytes, cancel);
+            return;
+        }
+        byte[] mended = ArrayPool<byte>.Shared.Rent(bytes.Length * 2);
+        int length = Mend(bytes.Span, mended);
+        await inner.WriteAsync(mended.AsMemory(0, length), cancel);
+        ArrayPool<byte>.Shared.Return(mended);
+    }
+
+    public int Read(long offset, Span<byte> into) => inner.Read(offset, into);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private bool HasBareFeed(ReadOnlySpan<byte> bytes)
+    {
+        bool afterCr = _afterCr;
+        for (int at = 0; at < bytes.Length;)
+        {
+            int feed = bytes[at..].IndexOf((byte)'\n');
+            if (feed < 0) return false;
+            if (feed + at == 0 ? !afterCr : bytes[at + feed - 1] != '\r') return true;
+            at += feed + 1;
+        }
+        return false;
+    }
+
+    private int Mend(ReadOnlySpan<byte> bytes, Span<byte> into)
+    {
+        int length = 0;
+        foreach (byte b in bytes)
+        {
+            if (b == '\n' && !_afterCr) into[length++] = (byte)'\r';
+            into[length++] = b;
+            _afterCr = b == '\r';
+        }
+        return length;
+    }
+}

@@ -1,0 +1,42 @@
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Directory;
+
+namespace Posthorn.Imap.Tests;
+
+/// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
+internal sealed class FakeDirectory : IDirectory
+{
+    public static MailAccount Ann { get; } = Account("ann");
+    public static MailAccount Bob { get; } = Account("bob");
+
+    /// <summary>Passwords are taken without TLS.</summary>
+    public bool TrustsEveryNetwork { get; set; } = true;
+
+    public DomainName DefaultDomain { get; } = DomainName.Create("example.org");
+    public IReadOnlyCollection<MailAccount> Accounts => [Ann, Bob];
+
+    public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (request.Login == "broken") return new(new AuthOutcome.Temporary("The directory cannot be asked now"));
+        if (FindLogin(request.Login) is not { } account) return new(new AuthOutcome.Denied(DenialKind.UnknownUser));
+        string password = new([.. account.Address.LocalPart.Reverse()]);
+        return new(request.Password.Span.SequenceEqual(Encoding.UTF8.GetBytes(password))
+            ? new AuthOutcome.Success(account, PasswordForm.AsSent)
+            : new AuthOutcome.Denied(DenialKind.WrongPassword));
+    }
+
+    public ScramLookup FindScramKeys(ScramRequest request) => throw new NotSupportedException();
+
+    public IReadOnlyList<string> MechanismsFor(LoginContext context) => context.IsSecure || TrustsEveryNetwork ? ["PLAIN", "LOGIN"] : [];
+    public bool IsLocalDomain(DomainName domain) => domain == DefaultDomain;
+    public Resolution Resolve(EmailAddress recipient) => new Resolution.Unknown();
+    public MailAccount? FindAccount(EmailAddress address) => Accounts.FirstOrDefault(account => account.Address == address);
+    public MailAccount? FindLogin(string login) => Accounts.FirstOrDefault(account => account.Address.LocalPart == login || account.Address.ToString() == login);
+    public bool MaySendAs(MailAccount account, ReversePath from) => true;
+    public string? Detail(EmailAddress address) => null;
+
+    private static MailAccount Account(string name) =>
+        new() { Address = EmailAddress.Parse($"{name}@example.org"), MailRoot = $"/mail/{name}", Home = $"/home/{name}" };
+}
