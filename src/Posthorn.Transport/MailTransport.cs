@@ -44,7 +44,7 @@ public sealed class MailTransport : IMailTransport
 
     public async ValueTask<SmtpReply> AdmitRecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel)
     {
-        Resolution resolution = new LocalDomains(Services.Directory, _options.OwnEndPoints).Resolve(recipient.Address);
+        Resolution resolution = new LocalDomains(Services.Directory, _options, Services.Time.GetUtcNow()).Resolve(recipient.Address);
         switch (resolution)
         {
             // DESIGN invariant 5: this line is the relay control. No setting reaches it.
@@ -72,24 +72,21 @@ public sealed class MailTransport : IMailTransport
         SmtpReply overall = Overall(outcome.Replies);
         if (!overall.IsPositive) return new(overall, outcome.Replies);
         await TellOfSuccessAsync(accepted, outcome, cancel);
-        if (accepted.RepliesSeparately || outcome.Replies.All(reply => reply.IsPositive)) return new(overall, outcome.Replies);
-        return await KeepPromiseAsync(accepted, outcome.Replies, cancel) ? new(overall, outcome.Replies) : new(Replies.Trouble, outcome.Replies);
+        // SMTP has one reply for all: it does not speak for those that were refused after DATA.
+        IEnumerable<Shortfall> refused = accepted.RepliesSeparately ? [] : outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Where(one => !one.Reply.IsPositive);
+        Shortfall[] owed = [.. outcome.Shortfalls, .. refused];
+        if (owed.Length == 0 || await KeepPromiseAsync(accepted, owed, cancel)) return new(overall, outcome.Replies);
+        return new(Replies.Trouble, [.. outcome.Replies.Select(reply => reply.IsPositive ? Replies.Trouble : reply)]);
     }
 
-    // SMTP has one reply for all: those that were refused after DATA, beside others that were not, get a bounce, or wait in the queue for a better time.
-    private async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<SmtpReply> replies, CancellationToken cancel)
+    // A positive reply is out for something that not all places took: they get a bounce, or wait in the queue for a better time.
+    private async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<Shortfall> owed, CancellationToken cancel)
     {
         QueueMessage message = accepted.Message;
-        List<EnvelopeRecipient> later = [];
-        List<ReportedRecipient> failed = [];
-        for (int i = 0; i < replies.Count; i++)
-        {
-            EnvelopeRecipient recipient = message.Recipients[i];
-            if (replies[i].IsTransient) later.Add(recipient);
-            else if (replies[i].IsPermanent && !message.From.IsNull && Report.IsWanted(ReportKind.Failed, recipient.Notify)) failed.Add(new(recipient, "failed", replies[i], ""));
-        }
-        if (failed.Count > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Content.Read }, cancel)) return false;
-        if (later.Count == 0) return true;
+        EnvelopeRecipient[] later = [.. owed.Where(one => one.Reply.IsTransient).Select(one => one.Recipient)];
+        ReportedRecipient[] failed = message.From.IsNull ? [] : [.. owed.Where(one => one.Reply.IsPermanent && Report.IsWanted(ReportKind.Failed, one.Recipient.Notify)).Select(one => new ReportedRecipient(one.Recipient, "failed", one.Reply, ""))];
+        if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Content.Read }, cancel)) return false;
+        if (later.Length == 0) return true;
         QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later };
         try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach(waiting, null), cancel); }
         catch (IOException e)
@@ -97,7 +94,7 @@ public sealed class MailTransport : IMailTransport
             Services.Log.NotStored(e, message.Id);
             return false;
         }
-        Services.Log.Queued(waiting.Id, waiting.From, later.Count);
+        Services.Log.Queued(waiting.Id, waiting.From, later.Length);
         return true;
     }
 

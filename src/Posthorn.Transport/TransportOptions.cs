@@ -1,4 +1,5 @@
 using System.Net;
+using Posthorn.Core;
 
 namespace Posthorn.Transport;
 
@@ -32,9 +33,24 @@ public sealed record TransportOptions
     /// <summary>Answer a full mailbox with 552 5.2.2 at once; else with 452 4.2.2, so that the sender tries again for some days. Our own users always get 552.</summary>
     public bool QuotaIsPermanent { get; init; }
 
+    /// <summary>How senders of mail that is sent on are rewritten; null leaves them.</summary>
+    public SenderRewritingOptions? SenderRewriting { get; init; }
+
     /// <summary>How the queue works.</summary>
     public QueueOptions Queue { get; init; } = new();
 
     /// <summary>How mail leaves.</summary>
     public OutboundOptions Outbound { get; init; } = new();
+}
+
+/// <summary>How senders are rewritten when our aliases and scripts send mail on (SRS).</summary>
+/// <param name="Secret">What only we know; addresses made with another one are not ours.</param>
+/// <param name="Domain">The hosted domain under which they stand.</param>
+public sealed record SenderRewritingOptions(ReadOnlyMemory<byte> Secret, DomainName Domain)
+{
+    /// <summary>How long bounces find the way back, days. 21 as others do: longer than any queue keeps mail.</summary>
+    public int MaxAgeDays { get; init; } = 21;
+
+    /// <summary>Never shows the secret.</summary>
+    public override string ToString() => Domain.ToString();
 }

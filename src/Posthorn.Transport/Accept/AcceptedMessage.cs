@@ -27,4 +27,8 @@ internal sealed record AcceptedMessage
 /// <param name="Replies">One for each recipient.</param>
 /// <param name="Relayed">Whether a recipient's mail went to the queue.</param>
 /// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
-internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed, bool IsRecorded);
+/// <param name="Shortfalls">Places that an alias leads to and that did not take the message, while others for the same recipient did: its positive reply does not speak for them.</param>
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+
+/// <summary>A recipient that is still owed the message, or word of why not.</summary>
+internal sealed record Shortfall(EnvelopeRecipient Recipient, SmtpReply Reply);

@@ -11,17 +11,13 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
     /// <summary>Delivers. When the task completes, what has a positive reply is durable.</summary>
     public async ValueTask<DeliveryOutcome> DeliverAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
-        LocalDomains domains = new(services.Directory, options().OwnEndPoints);
+        LocalDomains domains = new(services.Directory, options(), services.Time.GetUtcNow());
         RecipientPlan plan = await RecipientPlan.MakeAsync(accepted, domains, services.Planner, cancel);
-        int count = accepted.Message.Recipients.Count;
-        SmtpReply?[] bad = new SmtpReply?[count];
-        bool[] good = new bool[count];
-        bool[] relayed = new bool[count];
-
+        Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;
         List<RecipientPlan.Onward> onward = hasRoom ? [.. plan.Elsewhere] : [];
         if (!hasRoom)
-            foreach (RecipientPlan.Onward lost in plan.Elsewhere) Blame(lost.Recipients, Replies.QueueFull, bad);
+            foreach (RecipientPlan.Onward lost in plan.Elsewhere) ledger.Refuse(lost.Recipients, lost.Recipient.Address, Replies.QueueFull);
         QueueMessage? queued = onward.Count == 0 ? null : accepted.Message with { Recipients = [.. onward.Select(target => target.Recipient)] };
         DeliveryAttachment? attachment = queued is not null ? services.Queue.Attach(queued, accepted.Cause)
             : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
@@ -32,17 +28,17 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
             (failure, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan.Copies, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
-                if (outcomes[i] is { } refusal) Blame(plan.Copies[i].Recipients, refusal, bad);
-                else foreach (int recipient in plan.Copies[i].Recipients) good[recipient] = true;
+                if (outcomes[i] is { } refusal) ledger.Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, refusal);
+                else ledger.Serve(plan.Copies[i].Recipients, relayed: false);
             }
             foreach (RecipientPlan.Onward target in onward)
             {
-                if (failure is not null) Blame(target.Recipients, failure, bad);
-                else foreach (int recipient in target.Recipients) good[recipient] = relayed[recipient] = true;
+                if (failure is not null) ledger.Refuse(target.Recipients, target.Recipient.Address, failure);
+                else ledger.Serve(target.Recipients, relayed: true);
             }
             if (queued is not null && failure is null) services.Log.Queued(queued.Id, queued.From, queued.Recipients.Count);
         }
-        return new(Replied(accepted, plan, good, bad), relayed, failure is null);
+        return ledger.Close(failure is null);
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.
@@ -73,25 +69,5 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
             services.Log.NotStored(error, id);
             return (reply, [.. Enumerable.Repeat(reply, copies.Count)]);
         }
-    }
-
-    // A recipient with one good copy is served; what was refused beside it is lost to that copy's owner alone and was logged.
-    private static SmtpReply[] Replied(AcceptedMessage accepted, RecipientPlan plan, bool[] good, SmtpReply?[] bad)
-    {
-        SmtpReply[] replies = new SmtpReply[good.Length];
-        for (int i = 0; i < replies.Length; i++)
-        {
-            SmtpReply? reply = good[i] ? null : bad[i] ?? plan.RefusalOf(i);
-            replies[i] = reply ?? (accepted.RepliesSeparately
-                ? Replies.Delivered(accepted.Message.Recipients[i].Address, accepted.Message.Id)
-                : Replies.Queued(accepted.Message.Id));
-        }
-        return replies;
-    }
-
-    private static void Blame(IEnumerable<int> recipients, SmtpReply reply, SmtpReply?[] bad)
-    {
-        foreach (int recipient in recipients)
-            if (bad[recipient] is not { IsTransient: true }) bad[recipient] = reply;
     }
 }

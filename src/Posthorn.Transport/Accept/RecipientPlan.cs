@@ -13,9 +13,7 @@ internal sealed class RecipientPlan
     private readonly List<Copy> _copies = [];
     private readonly Dictionary<EmailAddress, Onward> _onward = [];
     private readonly Dictionary<EmailAddress, Visit> _accounts = [];
-    private readonly SmtpReply?[] _refusals;
-
-    private RecipientPlan(int recipients) => _refusals = new SmtpReply?[recipients];
+    private readonly List<Refused> _refused = [];
 
     /// <summary>A copy for a local mailbox.</summary>
     internal sealed record Copy(LocalDelivery Delivery, EmailAddress Address, HashSet<int> Recipients);
@@ -23,18 +21,23 @@ internal sealed class RecipientPlan
     /// <summary>An address elsewhere.</summary>
     internal sealed record Onward(EnvelopeRecipient Recipient, HashSet<int> Recipients);
 
+    /// <summary>A place where nothing goes.</summary>
+    /// <param name="Recipient">The recipient on whose behalf.</param>
+    /// <param name="Address">The address after aliases.</param>
+    /// <param name="Reply">Why.</param>
+    internal sealed record Refused(int Recipient, EmailAddress Address, SmtpReply Reply);
+
     // Who has been asked already, and which recipients its copies and redirects serve.
     private sealed record Visit(HashSet<int> Recipients, SmtpReply? Rejection);
 
     public IReadOnlyList<Copy> Copies => _copies;
     public IReadOnlyCollection<Onward> Elsewhere => _onward.Values;
 
-    /// <summary>Why nothing goes anywhere for a recipient; null when something does or it was discarded.</summary>
-    public SmtpReply? RefusalOf(int recipient) => _refusals[recipient];
+    public IReadOnlyList<Refused> Refusals => _refused;
 
     public static async ValueTask<RecipientPlan> MakeAsync(AcceptedMessage accepted, LocalDomains domains, IDeliveryPlanner planner, CancellationToken cancel)
     {
-        RecipientPlan plan = new(accepted.Message.Recipients.Count);
+        RecipientPlan plan = new();
         for (int i = 0; i < accepted.Message.Recipients.Count; i++)
             await plan.AddAsync(accepted, i, domains, planner, cancel);
         return plan;
@@ -48,18 +51,18 @@ internal sealed class RecipientPlan
         {
             switch (domains.Resolve(next.Address))
             {
-                case Resolution.NotOurs: SendOn(next.Address, given, recipient, single: true); break;
-                case Resolution.Unknown: Refuse(recipient, Replies.Unknown); break;
-                case Resolution.Loop: Refuse(recipient, Replies.AliasLoop); break;
-                case Resolution.TooMany: Refuse(recipient, Replies.TooManyTargets); break;
+                case Resolution.NotOurs: SendOn(new(next.Address, given.Notify, given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient); break;
+                case Resolution.Unknown: Refuse(recipient, next.Address, Replies.Unknown); break;
+                case Resolution.Loop: Refuse(recipient, next.Address, Replies.AliasLoop); break;
+                case Resolution.TooMany: Refuse(recipient, next.Address, Replies.TooManyTargets); break;
                 case Resolution.Recipients { Targets: var targets }:
                     foreach (Target target in targets)
                     {
-                        if (target is Target.Remote remote) SendOn(remote.Address, given, recipient, targets.Count == 1);
+                        if (target is Target.Remote remote) SendOn(Forwarded(remote.Address, given, targets.Count == 1), given, recipient);
                         else if (target is Target.Local local)
                         {
                             IReadOnlyList<EmailAddress> redirects = await DeliverAsync(accepted, local, recipient, planner, cancel);
-                            if (next.Depth >= MaxRedirects && redirects.Count > 0) Refuse(recipient, Replies.DeliveryLoop);
+                            if (next.Depth >= MaxRedirects && redirects.Count > 0) Refuse(recipient, local.FinalAddress, Replies.DeliveryLoop);
                             else foreach (EmailAddress redirect in redirects) work.Enqueue((redirect, next.Depth + 1));
                         }
                     }
@@ -72,7 +75,7 @@ internal sealed class RecipientPlan
     {
         if (_accounts.TryGetValue(local.Account.Address, out Visit? visit))
         {
-            if (visit.Rejection is { } rejected) Refuse(recipient, rejected);
+            if (visit.Rejection is { } rejected) Refuse(recipient, local.FinalAddress, rejected);
             visit.Recipients.Add(recipient);
             return [];
         }
@@ -80,7 +83,7 @@ internal sealed class RecipientPlan
         if (accepted.DeliveredTo.Contains(local.FinalAddress))
         {
             _accounts.Add(local.Account.Address, new(recipients, Replies.DeliveryLoop));
-            Refuse(recipient, Replies.DeliveryLoop);
+            Refuse(recipient, local.FinalAddress, Replies.DeliveryLoop);
             return [];
         }
         EmailAddress original = accepted.Message.Recipients[recipient].Address;
@@ -89,7 +92,7 @@ internal sealed class RecipientPlan
         _accounts.Add(local.Account.Address, new(recipients, plan.Rejection));
         if (plan.Rejection is { } rejection)
         {
-            Refuse(recipient, rejection);
+            Refuse(recipient, local.FinalAddress, rejection);
             return [];
         }
         byte[] prefix = ReceivedLine.Prefix(accepted.Message.From, local.FinalAddress);
@@ -99,17 +102,19 @@ internal sealed class RecipientPlan
     }
 
     // RFC 3461 section 5.2.7: an alias with one target keeps the sender's wishes; one with several has been delivered when it was expanded.
-    private void SendOn(EmailAddress address, EnvelopeRecipient given, int recipient, bool single)
+    private static EnvelopeRecipient Forwarded(EmailAddress address, EnvelopeRecipient given, bool single) =>
+        new(address, single ? given.Notify : given.Notify & ~DsnNotify.Success, given.OriginalRecipient) { IsForwarded = true };
+
+    private void SendOn(EnvelopeRecipient target, EnvelopeRecipient given, int recipient)
     {
-        if (_onward.TryGetValue(address, out Onward? onward))
+        if (_onward.TryGetValue(target.Address, out Onward? onward))
         {
             onward.Recipients.Add(recipient);
             return;
         }
-        DsnNotify notify = single || given.Notify == DsnNotify.Never ? given.Notify : given.Notify & ~DsnNotify.Success;
-        string? original = given.OriginalRecipient ?? (address == given.Address ? null : $"rfc822;{Xtext.Encode(given.Address.ToString())}");
-        _onward.Add(address, new(new(address, notify, original), [recipient]));
+        if (target.Address != given.Address) target = target with { OriginalRecipient = given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}" };
+        _onward.Add(target.Address, new(target, [recipient]));
     }
 
-    private void Refuse(int recipient, SmtpReply reply) => _refusals[recipient] ??= reply;
+    private void Refuse(int recipient, EmailAddress address, SmtpReply reply) => _refused.Add(new(recipient, address, reply));
 }

@@ -132,6 +132,7 @@ internal static class QueueFormat
             writer.Text(recipient.Address.ToString());
             writer.Byte((byte)recipient.Notify);
             writer.Text(recipient.OriginalRecipient);
+            writer.Byte(recipient.IsForwarded ? (byte)1 : (byte)0);
         }
     }
 
@@ -154,8 +155,9 @@ internal static class QueueFormat
             bool parsed = EmailAddress.TryParse(reader.Text(), out EmailAddress address);
             DsnNotify notify = (DsnNotify)reader.Byte();
             string? original = reader.TextOrNull();
+            bool forwarded = reader.Byte() == 1;
             if (!parsed) return null;
-            recipients.Add(new(address, notify, original));
+            recipients.Add(new(address, notify, original) { IsForwarded = forwarded });
         }
         ReversePath path = ReversePath.Null;
         if (from is not null)

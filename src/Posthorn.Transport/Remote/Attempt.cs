@@ -20,8 +20,16 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
 
     public bool IsDone => Array.TrueForAll(_replies, reply => reply is not null);
 
-    /// <summary>The next recipients that have no reply, as many as go into one transaction.</summary>
-    public IReadOnlyList<int> Next() => [.. Enumerable.Range(0, _replies.Length).Where(i => _replies[i] is null).Take(_batchSize)];
+    /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none.</summary>
+    public IReadOnlyList<int> Next()
+    {
+        int first = Array.FindIndex(_replies, reply => reply is null);
+        if (first < 0) return [];
+        bool forwarded = IsForwarded(first);
+        return [.. Enumerable.Range(first, _replies.Length - first).Where(i => _replies[i] is null && IsForwarded(i) == forwarded).Take(_batchSize)];
+    }
+
+    private bool IsForwarded(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].IsForwarded;
 
     /// <summary>Takes over how a transaction ended.</summary>
     public void Take(IReadOnlyList<int> batch, TransactionResult result, string host, bool relaysDsn)

@@ -55,6 +55,8 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         };
     }
 
+    public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
+
     public NextHop HopOf(DomainName domain)
     {
         OutboundOptions outbound = options().Outbound;

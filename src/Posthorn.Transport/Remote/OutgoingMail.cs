@@ -1,13 +1,18 @@
+using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
 
 /// <summary>A message on its way out, with the recipients of one transaction.</summary>
-internal sealed record OutgoingMail(QueueMessage Message, IReadOnlyList<EnvelopeRecipient> Recipients, IMessageContent Content)
+/// <param name="Message">The message.</param>
+/// <param name="From">The sender to say: the message's own, or one of ours for mail that is sent on.</param>
+/// <param name="Recipients">The recipients of this transaction.</param>
+/// <param name="Content">The bytes.</param>
+internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients, IMessageContent Content)
 {
     /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
-    public bool NeedsUtf8 => !Message.From.IsNull && Message.From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
+    public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
 
     /// <summary>Worth saying SMTPUTF8 where it is offered: the client said it, and the header makes use of it.</summary>
     public bool WantsUtf8 => NeedsUtf8 || Message.SmtpUtf8 && Message.Traits.HasFlag(ContentTraits.EightBitHeader);

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Store;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
@@ -118,7 +119,9 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         while (_session is { IsUsable: true } session && attempt.Next() is { Count: > 0 } batch)
         {
             QueueMessage message = attempt.Delivery.Entry.Message;
-            OutgoingMail mail = new(message, [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])], content);
+            EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
+            ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
+            OutgoingMail mail = new(message, from, recipients, content);
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit).RunAsync(cancel);
             attempt.Take(batch, result, session.Host, session.Features.Dsn);
             if (result.HostFault is null) continue;
@@ -126,6 +129,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (!session.IsUsable) attempt.Worked = false;
             return;
         }
+    }
+
+    // Our own users' mail is sent on under their own names: our server may speak for them.
+    private ReversePath Rewritten(ReversePath from)
+    {
+        if (options().SenderRewriting is not { } rewriting || from.IsNull || services.Router.IsLocal(from.Address.Domain)) return from;
+        return new SenderRewriting(rewriting).Forward(from, services.Time.GetUtcNow());
     }
 
     private sealed record Opening(SmtpReply? Fault, bool FromRemote, bool HandshakeFailed);

@@ -116,7 +116,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     private string MailCommand()
     {
         ServerFeatures features = session.Features;
-        StringBuilder command = new($"MAIL FROM:<{mail.Message.From}>");
+        StringBuilder command = new($"MAIL FROM:<{mail.From}>");
         if (features.Size) command.Append(CultureInfo.InvariantCulture, $" SIZE={mail.Message.Size}");
         if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
         if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");

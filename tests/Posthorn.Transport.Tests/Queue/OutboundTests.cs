@@ -206,6 +206,68 @@ public sealed class OutboundTests
     }
 
     [Fact]
+    public async Task Operators_list_total_and_retry()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com").At("CONNECT", new PeerAct.Say("421 4.3.2 Busy"), new PeerAct.Say("220 hi"));
+        await rig.SendAsync("a@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        await rig.SendAsync("b@example.com");
+        QueueControl control = new(rig.Rig.Queue, rig.Rig.Time);
+        Assert.Equal(2, control.List(new()).Count);
+        Assert.Single(control.List(new() { Limit = 1 }));
+        Assert.Equal("a@example.com", Assert.Single(control.List(new() { To = "A@example.com", From = "@example.org" })).Recipients[0].Address.ToString());
+        Assert.Empty(control.List(new() { From = "<>" }));
+        Assert.Empty(control.List(new() { IsHeld = true }));
+        QueueTotal total = Assert.Single(control.Totals());
+        Assert.Equal(("example.com", 2, "421 4.3.2 Busy"), (total.Destination, total.Messages, total.LastFault!.ToString()));
+        // The second message was put off with its destination, without an attempt of its own.
+        Assert.Single(rig.Dialled);
+        Assert.Equal(2, control.Retry(new()));
+        await rig.UntilEmptyAsync();
+    }
+
+    [Fact]
+    public async Task A_report_on_an_address_outside_ascii_says_so_in_utf8()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["PIPELINING"] });
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), Return = DsnReturn.Headers, SmtpUtf8 = true };
+        envelope.Recipients.Add(new(EmailAddress.Parse("bücher@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope);
+        await rig.UntilEmptyAsync();
+        string report = System.Text.Encoding.UTF8.GetString(System.Text.Encoding.Latin1.GetBytes(Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann))));
+        Assert.Contains("Content-Type: message/global-delivery-status\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Final-Recipient: utf-8; bücher@example.com\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Content-Type: message/global-headers\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Subject: hi\r\n", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("Text\r\n", report, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mail_that_is_sent_on_leaves_under_our_name_and_its_bounce_finds_the_way_back()
+    {
+        await using OutboundRig rig = new(options => options with { SenderRewriting = new(new byte[] { 1, 2, 3 }, DomainName.Create("example.org")) });
+        rig.Rig.Directory.AddAlias("forward@example.org", "far@example.com");
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        ScriptedPeer origin = rig.AddPeer("203.0.113.2", "example.net");
+        await rig.SendAsync(rig.Rig.Envelope(TransportRig.Stranger, "eve@example.net", "forward@example.org"), "From: eve@example.net\n\nx\n");
+        await rig.UntilEmptyAsync();
+        string sender = Assert.Single(peer.Messages).From.Trim().Split('>')[0].TrimStart('<');
+        Assert.Matches("^SRS0=[a-z2-7]{8}=[a-z2-7]{2}=example.net=eve@example.org$", sender);
+
+        Assert.True((await rig.Rig.RcptAsync(TransportRig.Stranger, sender.ToUpperInvariant(), "x@example.com")).IsPositive);
+        await rig.SendAsync(rig.Rig.Envelope(TransportRig.Stranger, "", sender), "From: bounce@example.com\n\nx\n");
+        await rig.UntilEmptyAsync();
+        Assert.StartsWith("<eve@example.net>", Assert.Single(Assert.Single(origin.Messages).To).Trim(), StringComparison.Ordinal);
+
+        // Our own users need no other name.
+        await rig.SendAsync("forward@example.org");
+        await rig.UntilEmptyAsync();
+        Assert.StartsWith("<ann@example.org>", peer.Messages[1].From.Trim(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Orders_hold_release_and_delete()
     {
         await using OutboundRig rig = new();

@@ -8,7 +8,7 @@ public sealed class QueueFormatTests
 {
     private static readonly Gen<EmailAddress> Address = Gen.OneOf("a@example.com", "\"odd one\"@example.org", "bücher@bücher.example", "x@[192.0.2.7]", "x@[IPv6:2001:db8::1]").Select(EmailAddress.Parse);
 
-    private static readonly Gen<EnvelopeRecipient> Recipient = Gen.Select(Address, Gen.Int[0, 15], Gen.OneOf("rfc822;a@b", "", "utf-8;ü@b").Null(), (address, notify, original) => new EnvelopeRecipient(address, (DsnNotify)notify, original));
+    private static readonly Gen<EnvelopeRecipient> Recipient = Gen.Select(Address, Gen.Int[0, 15], Gen.OneOf("rfc822;a@b", "", "utf-8;ü@b").Null(), (address, notify, original) => new EnvelopeRecipient(address, (DsnNotify)notify, original) { IsForwarded = notify > 7 });
 
     private static readonly Gen<QueueMessage> Message =
         Gen.Select(Address.Select(ReversePath.Of), Recipient.Array[1, 5], Gen.Long[0, 1L << 50], Gen.Int[0, 2], Gen.Bool, Gen.String.Null(), (from, recipients, number, small, flag, text) => new QueueMessage

@@ -1,6 +1,7 @@
 using System.Net;
 using Posthorn.Core;
 using Posthorn.Testing;
+using Posthorn.Transport.Remote;
 using Posthorn.Transport.Tests.Fakes;
 
 namespace Posthorn.Transport.Tests.Remote;
@@ -174,6 +175,20 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public async Task Transactions_and_connections_have_their_limits()
+    {
+        await using OutboundRig rig = new(options => options with { Queue = options.Queue with { MaxRecipientsPerTransaction = 2 }, Outbound = options.Outbound with { MaxTransactions = 3 } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        await rig.SendAsync([.. Enumerable.Range(0, 9).Select(i => $"u{i}@example.com")]);
+        await rig.UntilEmptyAsync();
+        Assert.Equal([2, 2, 2, 2, 1], peer.Messages.Select(message => message.To.Count));
+        Assert.Equal(1, peer.ConnectionCount); // one delivery is never torn apart
+        await rig.SendAsync("a@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(2, peer.ConnectionCount);
+    }
+
+    [Fact]
     public async Task Size_is_looked_at_before_anything_is_sent()
     {
         await using OutboundRig rig = new();
@@ -300,5 +315,16 @@ public sealed class ClientTests
         await rig.SendAsync("far@example.com");
         await rig.UntilEmptyAsync();
         Assert.Contains(greeting, Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Equal_hosts_share_the_load()
+    {
+        await using OutboundRig rig = new();
+        rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (10, "b.example.com", "203.0.113.2"), (5, "c.example.com", "203.0.113.3"));
+        MailRouter router = new(rig.Dns, rig.Rig.Directory, () => rig.Rig.Options);
+        HashSet<string> orders = [];
+        for (int i = 0; i < 60; i++) orders.Add(string.Join(' ', Assert.IsType<Route.Hosts>(await router.FindAsync(DomainName.Create("example.com"), default)).Names));
+        Assert.Equal(["c.example.com a.example.com b.example.com", "c.example.com b.example.com a.example.com"], orders.Order());
     }
 }
