@@ -28,7 +28,8 @@ public readonly record struct EmailAddress
         address = default;
         if (localPart.Length == 0 || Encoding.UTF8.GetByteCount(localPart) > MaxLocalPart) return false;
         foreach (char c in localPart)
-            if (char.IsControl(c) || char.IsSurrogate(c) && !IsWellFormed(localPart)) return false;
+            // U+FFFE is no character, and normalising it throws.
+            if (char.IsControl(c) || c == '\uFFFE' || char.IsSurrogate(c) && !IsWellFormed(localPart)) return false;
         address = new(localPart.IsNormalized() ? localPart : localPart.Normalize(), domain);
         return true;
     }

@@ -11,4 +11,14 @@ public static class Jitter
 #pragma warning restore RS0030, CA5394
         return span * factor;
     }
+
+    /// <summary>The same items in random order, to share load among equals.</summary>
+    public static T[] Shuffle<T>(IEnumerable<T> items)
+    {
+        T[] shuffled = [.. items];
+#pragma warning disable RS0030, CA5394 // As above.
+        Random.Shared.Shuffle(shuffled);
+#pragma warning restore RS0030, CA5394
+        return shuffled;
+    }
 }

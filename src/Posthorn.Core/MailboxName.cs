@@ -26,7 +26,7 @@ public readonly record struct MailboxName
         if (text[0] == separator || text[^1] == separator) return false;
         char last = '\0';
         foreach (Rune rune in text.EnumerateRunes())
-            if (Rune.IsControl(rune) || rune == Rune.ReplacementChar || rune.Value is 0x2028 or 0x2029) return false;
+            if (Rune.IsControl(rune) || rune == Rune.ReplacementChar || rune.Value is 0x2028 or 0x2029 or 0xFFFE) return false;
         foreach (char c in text)
         {
             if (c == separator && last == separator) return false;

@@ -70,13 +70,13 @@ public sealed record DirectoryLimits
     /// <summary>Argon2 computations at once; each takes 19 MiB with our own parameters, and more with those of others.</summary>
     public int Argon2AtOnce { get; init; } = 2;
 
-    /// <summary>Logins that may wait for an Argon2 computation: at 50 ms each and two at once, about two seconds' worth.</summary>
+    /// <summary>Logins that may wait for an Argon2 computation: at 0.2 s each (measured on two laden cores) and two at once, some six seconds' worth, which mail programs bear.</summary>
     public int Argon2Waiting { get; init; } = 64;
 
     /// <summary>Other slow hashes (crypt, PBKDF2) at once: as many as there are processors.</summary>
     public int SlowHashesAtOnce { get; init; } = Math.Max(1, Environment.ProcessorCount);
 
-    /// <summary>Logins that may wait for another slow hash; these are about ten times as quick as Argon2.</summary>
+    /// <summary>Logins that may wait for another slow hash; SHA512-CRYPT takes 1.3 ms, bcrypt as long as its cost says.</summary>
     public int SlowHashesWaiting { get; init; } = 256;
 
     /// <summary>Recent successes remembered, 72 octets or so each.</summary>

@@ -21,6 +21,9 @@ internal sealed class DirectorySnapshot
     public required AliasMap Aliases { get; init; }
     public required IReadOnlyList<DirectoryProblem> Problems { get; init; }
 
+    /// <summary>True while a file has never been read: then nobody is unknown for certain.</summary>
+    public required bool IsIncomplete { get; init; }
+
     /// <summary>What is computed for names that nobody has: a password of the commonest scheme.</summary>
     public required StoredPassword? Decoy { get; init; }
 

@@ -20,6 +20,9 @@ public interface IDirectory
     /// <summary>The SASL mechanisms to announce to this client now, in order of preference.</summary>
     IReadOnlyList<string> MechanismsFor(LoginContext context);
 
+    /// <summary>True when this client may send a password now (for IMAP's LOGINDISABLED and the like): under TLS or from a trusted network.</summary>
+    bool MayUsePasswords(LoginContext context);
+
     /// <summary>True when we are the final destination for this domain.</summary>
     bool IsLocalDomain(DomainName domain);
 

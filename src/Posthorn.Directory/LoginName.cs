@@ -31,7 +31,7 @@ internal readonly record struct LoginName(string User, DomainName? Domain)
         return true;
     }
 
-    /// <summary>NFC and lower case; false for text that is not well-formed.</summary>
+    /// <summary>NFC and lower case; false for text that is not well-formed (U+FFFE is no character, and normalising it throws).</summary>
     public static bool TryFold(string text, out string folded)
     {
         folded = text;
@@ -41,7 +41,7 @@ internal readonly record struct LoginName(string User, DomainName? Domain)
             return true;
         }
         foreach (Rune rune in text.EnumerateRunes())
-            if (rune == Rune.ReplacementChar) return false;
+            if (rune == Rune.ReplacementChar || rune.Value == 0xFFFE) return false;
         folded = text.Normalize().ToLowerInvariant();
         return true;
     }

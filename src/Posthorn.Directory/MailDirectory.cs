@@ -92,6 +92,8 @@ public sealed class MailDirectory : IDirectory, IDisposable
         return [.. snapshot.Options.Mechanisms.Where(name => SaslExchange.IsKnown(name) && (SaslExchange.ScramHashOf(name) is { } hash ? snapshot.ScramForAll.Contains(hash) : clear))];
     }
 
+    public bool MayUsePasswords(LoginContext context) => MayUseClearText(Now(), context);
+
     public async ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel)
     {
         DirectorySnapshot snapshot = Now();
@@ -102,6 +104,7 @@ public sealed class MailDirectory : IDirectory, IDisposable
 
         AccountEntry? entry = Admit(snapshot, request.Login, request.AuthorizeAs, request.Context, out DenialKind denial);
         if (entry is { Line.NoPassword: true }) return new AuthOutcome.Success(entry.Account, PasswordForm.AsSent);
+        if (entry is null && denial == DenialKind.UnknownUser && snapshot.IsIncomplete) return new AuthOutcome.Temporary("The list of accounts cannot be read now, try again later");
         if (entry is { Line.Password: null }) (entry, denial) = (null, DenialKind.NoUsablePassword);
 
         // For names that nobody has, the same work is done, so that the time does not tell.

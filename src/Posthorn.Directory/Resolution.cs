@@ -13,6 +13,9 @@ public abstract record Resolution
     /// <summary>The domain is ours, but nobody has this name (reply 550 5.1.1).</summary>
     public sealed record Unknown : Resolution;
 
+    /// <summary>Nobody is known by this name, but a file of accounts or aliases could not be read since the start: a temporary failure (451 4.3.0), for a permanent one might lose mail.</summary>
+    public sealed record Unavailable : Resolution;
+
     /// <summary>These receive the message: at least one, none twice.</summary>
     public sealed record Recipients(IReadOnlyList<Target> Targets) : Resolution;
 

@@ -30,10 +30,12 @@ internal sealed class SnapshotBuilder
     /// <param name="users">The passwd-files with the domain of their bare names; null for the default domain.</param>
     /// <param name="aliases">The alias files with the domains that name them; none for the default domain.</param>
     /// <param name="unreadable">What is wrong with files as a whole.</param>
+    /// <param name="isIncomplete">Whether a file has never been read.</param>
     public DirectorySnapshot Build(
         IReadOnlyList<(PasswdTable Table, DomainName? Domain)> users,
         IReadOnlyList<(AliasTable Table, IReadOnlyList<DomainName> Domains)> aliases,
-        IEnumerable<DirectoryProblem> unreadable)
+        IEnumerable<DirectoryProblem> unreadable,
+        bool isIncomplete)
     {
         _problems.AddRange(unreadable);
         foreach ((PasswdTable table, DomainName? domain) in users)
@@ -54,6 +56,7 @@ internal sealed class SnapshotBuilder
                 .ToFrozenDictionary(static g => g.Key, static g => (IReadOnlyList<AccountEntry>)[.. g], StringComparer.OrdinalIgnoreCase),
             Aliases = map,
             Problems = _problems,
+            IsIncomplete = isIncomplete,
             Decoy = withPassword.GroupBy(static a => a.Line.Password!.Scheme).OrderByDescending(static g => g.Count()).FirstOrDefault()?.First().Line.Password,
             ScramForAll = withPassword.Count == 0 ? [] : [.. Enum.GetValues<ScramHash>().Where(hash => withPassword.All(a => CanScram(a.Line.Password!, hash)))],
         };

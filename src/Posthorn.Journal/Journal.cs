@@ -1,115 +1,373 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Journal.Content;
+using Posthorn.Journal.Format;
+using Posthorn.Journal.Ring;
 using Posthorn.Journal.Volume;
 
 namespace Posthorn.Journal;
 
-/// <summary>The one redo log.</summary>
-/// <remarks>This first form keeps its records in memory; segments and replay stand behind the same surface.</remarks>
+/// <summary>The one redo log: what a client is told is in here first, flushed.</summary>
+/// <remarks>
+/// The way of a record: <see cref="Append"/>, <see cref="WhenDurableAsync"/>, the owner applies its steps, <see cref="Applied"/>.
+/// Locking: <c>_gate</c> guards the ring, the writer and the index, and is never held across a call to the volume or a participant;
+/// <c>_care</c> lets one at a time checkpoint and make segments. Members may be called from any thread.
+/// </remarks>
 public sealed class Journal : IAsyncDisposable
 {
     private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _care = new(1, 1);
     private readonly JournalOptions _options;
+    private readonly IVolume _volume;
     private readonly IReadOnlyList<IJournalParticipant> _participants;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly IVolumeFile _lock;
+    private readonly CheckpointFile _checkpoint;
     private readonly SpoolFolder _spool;
-    private readonly SortedDictionary<long, (JournalContent? Content, bool Applied)> _records = [];
-    private long _last;
-    private long _checkpoint;
+    private readonly SegmentRing _ring;
+    private readonly HeldRecords _held;
+    private LogWriter _writer = null!; // set before OpenAsync returns
+    private long _epoch;
+    private long _replayed;
+    private int _checkpoints;
+    private bool _caring;
+    private bool _closed;
 
-    private Journal(JournalOptions options, IVolume volume, IReadOnlyList<IJournalParticipant> participants)
+    private Journal(JournalOptions options, IVolume volume, IReadOnlyList<IJournalParticipant> participants, TimeProvider time, ILogger log, IVolumeFile lockFile)
     {
-        (_options, _participants) = (options, participants);
-        if (!volume.TryStat(options.Directory, out _)) volume.MakeDirectory(options.Directory);
-        if (!volume.TryStat(options.Directory + "/spool", out _)) volume.MakeDirectory(options.Directory + "/spool");
-        _spool = new(volume, options.Directory + "/spool");
-    }
-
-    /// <summary>Opens the journal, replays what lies above the last checkpoint to the participants in order, and opens a new epoch.</summary>
-    public static ValueTask<Journal> OpenAsync(JournalOptions options, IVolume volume, IReadOnlyList<IJournalParticipant> participants, TimeProvider time, ILogger log, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        Journal journal = new(options, volume, participants) { _last = time.GetUtcNow().ToUnixTimeSeconds() << 28 };
-        return ValueTask.FromResult(journal);
+        (_options, _volume, _participants, _time, _log, _lock) = (options, volume, participants, time, log, lockFile);
+        _checkpoint = CheckpointFile.Open(volume, options.Directory);
+        _spool = new(volume, SpoolPath(options));
+        _ring = new(volume, options.Directory, _gate);
+        _held = new(volume, options.Directory + "/held", _spool);
     }
 
     /// <summary>What it did so far.</summary>
-    public JournalStatistics Statistics { get; }
+    public JournalStatistics Statistics => _writer.Statistics(_checkpoints, _replayed);
 
     /// <summary>The highest record that a checkpoint covers.</summary>
-    public Lsn Checkpointed => new(_checkpoint);
+    public Lsn Checkpointed => new(_checkpoint.Lsn);
+
+    /// <summary>The run that writes now.</summary>
+    public long Epoch => _epoch;
+
+    /// <summary>Opens the journal, replays what lies above the last checkpoint to the participants in order, and opens a new epoch.</summary>
+    /// <exception cref="JournalInUseException">Another process has it open.</exception>
+    /// <exception cref="JournalDamagedException">Acknowledged records cannot be read.</exception>
+    /// <exception cref="VolumeException">The directory cannot be read or written.</exception>
+    public static async ValueTask<Journal> OpenAsync(JournalOptions options, IVolume volume, IReadOnlyList<IJournalParticipant> participants, TimeProvider time, ILogger log, CancellationToken cancel)
+    {
+        options = options.Checked();
+        MakeDirectories(volume, options);
+        IVolumeFile lockFile = volume.Open(options.Directory + "/lock", VolumeOpen.OpenOrCreate);
+        Journal? journal = null;
+        try
+        {
+            if (!lockFile.TryLock()) throw new JournalInUseException(options.Directory);
+            journal = new(options, volume, participants, time, log, lockFile);
+            await journal.StartAsync(cancel);
+            return journal;
+        }
+        catch
+        {
+            if (journal is null) lockFile.Dispose();
+            else journal.CloseFiles();
+            throw;
+        }
+    }
 
     /// <summary>Empty content, to be written, completed and appended.</summary>
     public JournalContent CreateContent() => new(_spool, _options.InlineLimit, _options.ContentLimit);
 
     /// <summary>Takes the next LSN for a record and copies it into the pending batch. Cheap, does not wait; may be called under an account's lock. The caller goes on with <see cref="WhenDurableAsync"/> and, when all steps are applied, <see cref="Applied"/>.</summary>
     /// <exception cref="JournalFullException">The ring is full. Nothing was taken.</exception>
+    /// <exception cref="JournalException">The record is too large, or the journal has stopped.</exception>
     public Lsn Append(ReadOnlySpan<JournalStep> steps, JournalContent? content)
     {
-        if (content is { IsComplete: false }) throw new InvalidOperationException("Complete the content before it is appended.");
-        lock (_gate)
-        {
-            content?.Take();
-            _records.Add(++_last, (content, false));
-            return new(_last);
-        }
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return _writer.Append(steps, content, relaxed: false);
     }
 
     /// <summary>As <see cref="Append"/>, for what may be lost by a power cut (flag changes): durable at the latest with the next flush, checkpoint or close; nobody needs to wait for it.</summary>
-    public Lsn AppendRelaxed(ReadOnlySpan<JournalStep> steps) => Append(steps, null);
+    public Lsn AppendRelaxed(ReadOnlySpan<JournalStep> steps)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return _writer.Append(steps, null, relaxed: true);
+    }
 
-    /// <summary>Completes when the record is durable, and with it all before it.</summary>
+    /// <summary>Completes when the record is durable, and with it all before it. The first to ask flushes on its own thread.</summary>
     /// <exception cref="JournalFlushFailedException">It will never be: nobody may be told that it happened, and no replay will bring it back.</exception>
-    public ValueTask WhenDurableAsync(Lsn lsn) => lsn.Value > _last ? throw new ArgumentOutOfRangeException(nameof(lsn)) : ValueTask.CompletedTask;
+    public ValueTask WhenDurableAsync(Lsn lsn) => _writer.WhenDurableAsync(lsn);
 
     /// <summary>Says that all steps of the record are applied. Records whose flush failed need not be named.</summary>
     public void Applied(Lsn lsn)
     {
-        lock (_gate)
-        {
-            if (_records.TryGetValue(lsn.Value, out (JournalContent? Content, bool) record)) _records[lsn.Value] = (record.Content, true);
-        }
+        lock (_gate) _writer.Window.Mark(lsn.Value);
     }
 
-    /// <summary>The content of a durable record that no checkpoint covers yet; the caller disposes it. Null when there is none (any more).</summary>
+    /// <summary>The content of a durable record that no checkpoint covers yet, or that is held; the caller disposes it. Null when there is none (any more).</summary>
     public JournalContent? OpenContent(Lsn lsn)
     {
+        ContentIndex.Entry entry;
         lock (_gate)
         {
-            if (!_records.TryGetValue(lsn.Value, out (JournalContent? Content, bool) record)) return null;
-            record.Content?.Take();
-            return record.Content;
+            if (!_writer.Index.TryFind(lsn.Value, out entry)) entry = default;
+            else if (entry.Content.Kind == ContentKind.Inline) return _ring.Open(entry, _spool);
+        }
+
+        if (entry.Segment is null) return _held.Open(lsn.Value);
+        try
+        {
+            return _ring.Open(entry, _spool);
+        }
+        catch (VolumeException missing) when (missing.Error == VolumeError.Missing)
+        {
+            return null; // a checkpoint came between
         }
     }
 
-    /// <summary>Lets the participants sync what is applied, notes that durably and frees what it covers. Also for the owner to call on idle.</summary>
+    /// <summary>
+    /// Takes a durable record out of the ring into a file of its own, for a volume that hangs or fails: the ring is freed without it.
+    /// It comes back at each start (<see cref="JournalRecord.IsHeld"/>), before all others, until <see cref="Release"/>.
+    /// May be called from <see cref="IJournalParticipant.SyncAsync"/>. For the journal it counts as applied.
+    /// </summary>
+    /// <returns>False when no record above the checkpoint has this number.</returns>
+    /// <exception cref="VolumeException">Its file cannot be written; nothing has changed.</exception>
+    public ValueTask<bool> HoldAsync(Lsn lsn, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (lsn <= Checkpointed || _ring.Pin(lsn.Value) is not { } segment) return ValueTask.FromResult(false);
+        try
+        {
+            using SegmentReader reader = new(segment.File, segment.Header);
+            List<RecordView> records = [];
+            for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch); at = batch.End)
+            {
+                if (batch.LastLsn < lsn.Value) continue;
+                if (batch.FirstLsn > lsn.Value || !reader.TryRecords(batch, records)) break;
+                int index = (int)(lsn.Value - batch.FirstLsn);
+                int start = records.Take(index).Sum(record => record.Total);
+                _held.Hold(lsn.Value, DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), records[index], reader.Bytes(start, records[index].Total));
+                Applied(lsn);
+                return ValueTask.FromResult(true);
+            }
+
+            return ValueTask.FromResult(false);
+        }
+        finally
+        {
+            _ring.Unpin(segment);
+        }
+    }
+
+    /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
+    public void Release(Lsn lsn) => _held.Release(lsn.Value, _checkpoint.Lsn);
+
+    /// <summary>Lets the participants sync what is applied, notes that durably and frees what it covers. Also for the owner to call on idle. Returns the checkpoint that holds now.</summary>
+    /// <exception cref="JournalStoppedException">The journal has stopped.</exception>
     public async ValueTask<Lsn> CheckpointAsync(CancellationToken cancel)
     {
-        long upTo = _checkpoint;
-        lock (_gate)
+        await _care.WaitAsync(cancel);
+        try
         {
-            foreach ((long lsn, (_, bool applied)) in _records)
-            {
-                if (!applied) break;
-                upTo = lsn;
-            }
+            ObjectDisposedException.ThrowIf(_closed, this);
+            await AdvanceAsync(cancel);
+            MakeSegments();
+            return Checkpointed;
         }
-
-        if (upTo == _checkpoint) return new(upTo);
-        foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(upTo), cancel);
-        lock (_gate)
+        finally
         {
-            foreach (long lsn in _records.Keys.TakeWhile(lsn => lsn <= upTo).ToArray())
-            {
-                _records[lsn].Content?.Release();
-                _records.Remove(lsn);
-            }
-
-            _checkpoint = upTo;
+            _care.Release();
         }
-
-        return new(upTo);
     }
 
-    /// <summary>Flushes what is pending and closes.</summary>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>Flushes what is pending and closes. A checkpoint before it makes the next start quick.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_closed) return;
+        _closed = true;
+        await _care.WaitAsync(CancellationToken.None);
+        try
+        {
+            await _writer.FlushAsync();
+        }
+        finally
+        {
+            CloseFiles();
+            _care.Release();
+        }
+    }
+
+    private static string SpoolPath(JournalOptions options) => options.Directory + "/spool";
+
+    private static void MakeDirectories(IVolume volume, JournalOptions options)
+    {
+        if (!volume.TryStat(options.Directory, out _))
+        {
+            volume.MakeDirectory(options.Directory);
+            volume.SyncDirectory(Path.GetDirectoryName(options.Directory)!);
+        }
+
+        if (volume.TryStat(SpoolPath(options), out _)) return;
+        volume.MakeDirectory(SpoolPath(options));
+        volume.SyncDirectory(options.Directory);
+    }
+
+    private async ValueTask StartAsync(CancellationToken cancel)
+    {
+        foreach (VolumeEntry entry in _volume.List(_options.Directory, times: false))
+        {
+            if (entry.Name.EndsWith(".seg.new", StringComparison.Ordinal)) _volume.Unlink($"{_options.Directory}/{entry.Name}");
+        }
+
+        Recovery recovery = new(_options, _checkpoint, _spool, _ring, _held, _log);
+        List<SegmentFile> files = LogReader.Scan(_volume, _options.Directory, VolumeOpen.ReadWrite);
+        await recovery.RunAsync(files, _participants, _time.GetUtcNow(), cancel);
+        (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
+        recovery.SweepSpool();
+
+        if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
+        _writer = new(_gate, _options, _ring, _checkpoint, _time, _log, _epoch, recovery.FirstLsn) { CareNeeded = RequestCare };
+        foreach (ContentIndex.Entry entry in recovery.Contents)
+        {
+            if (entry.Lsn > _checkpoint.Lsn) _writer.Index.Add(entry);
+        }
+
+        OpenEpoch(recovery.FirstLsn);
+        _log.JournalOpened(_options.Directory, _epoch, _replayed, new(recovery.Checkpoint));
+        if (!_options.BackgroundWork) MakeSegments();
+        else if (_ring.Count < _options.Segments || _ring.IsHalfUsed) RequestCare();
+    }
+
+    /// <summary>A free segment for the new epoch: a further one, or the old ones after a checkpoint of what was replayed.</summary>
+    private async ValueTask MakeRoomAsync(Recovery recovery, CancellationToken cancel)
+    {
+        if (_ring.Count < _options.Segments)
+        {
+            _ring.Free.Add(_ring.Make(_options.SegmentSize));
+            return;
+        }
+
+        foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(recovery.LastLsn), cancel);
+        _checkpoint.Advance(recovery.LastLsn, _epoch);
+        _checkpoints++;
+        _ring.FreeUpTo(recovery.LastLsn);
+    }
+
+    /// <summary>Begins a segment for this run and so says where the log of the last one ended.</summary>
+    private void OpenEpoch(long firstLsn)
+    {
+        byte[] head = new byte[Blocks.Size];
+        while (true)
+        {
+            Segment segment = _ring.TakeFree(_epoch, firstLsn, _checkpoint.Lsn, _time.GetUtcNow().ToUnixTimeMilliseconds())
+                ?? throw new JournalException($"{_options.Directory}: no segment can be written; look at the disk.");
+            try
+            {
+                segment.Header.Write(head);
+                segment.File.Write(0, head);
+                segment.File.SyncData();
+                _ring.Begun(segment);
+                return;
+            }
+            catch (VolumeException cause) when (cause.Error == VolumeError.Io && _ring.Free.Count > 0)
+            {
+                _log.FlushFailed(cause, firstLsn, firstLsn, segment.Path);
+                _ring.Poison(segment);
+            }
+        }
+    }
+
+    private async ValueTask AdvanceAsync(CancellationToken cancel)
+    {
+        await _writer.FlushAsync();
+        _writer.ThrowIfStopped();
+        long upTo;
+        lock (_gate) upTo = Math.Min(_writer.Window.Low - 1, _writer.Durable);
+        if (upTo <= _checkpoint.Lsn) return;
+
+        foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(upTo), cancel);
+        _checkpoint.Advance(upTo, _epoch);
+        List<long> spools = [];
+        lock (_gate)
+        {
+            _checkpoints++;
+            _ring.FreeUpTo(upTo);
+            _writer.Index.Forget(upTo, spools);
+        }
+
+        foreach (long id in spools)
+        {
+            if (!_held.Names(id)) _spool.Remove(id);
+        }
+    }
+
+    /// <summary>Replaces discarded segments and makes missing ones. Called by one at a time.</summary>
+    private void MakeSegments()
+    {
+        Segment[] discarded;
+        lock (_gate)
+        {
+            discarded = [.. _ring.Discarded];
+            _ring.Discarded.Clear();
+        }
+
+        foreach (Segment segment in discarded) _ring.Remove(segment);
+        while (true)
+        {
+            int count;
+            lock (_gate) count = _ring.Count;
+            if (count >= _options.Segments) return;
+            try
+            {
+                Segment segment = _ring.Make(_options.SegmentSize);
+                lock (_gate) _ring.Free.Add(segment);
+            }
+            catch (VolumeException cause)
+            {
+                _log.SegmentNotMade(cause, count, _options.Segments);
+                return;
+            }
+        }
+    }
+
+    /// <summary>Called under the lock: lets a thread of the pool checkpoint and make segments, unless one does already.</summary>
+    private void RequestCare()
+    {
+        if (_caring || _closed || !_options.BackgroundWork) return;
+        _caring = true;
+        ThreadPool.UnsafeQueueUserWorkItem(static journal => _ = journal.CareAsync(), this, preferLocal: false);
+    }
+
+    private async Task CareAsync()
+    {
+        await _care.WaitAsync(CancellationToken.None);
+#pragma warning disable CA1031 // A worker of the journal: whatever a participant throws, the journal goes on and tries again later.
+        try
+        {
+            if (_closed) return;
+            _writer.ThrowIfStopped();
+            MakeSegments();
+            bool due;
+            lock (_gate) due = _ring.IsHalfUsed || _ring.Free.Count == 0;
+            if (due) await AdvanceAsync(CancellationToken.None);
+        }
+        catch (Exception cause)
+        {
+            _log.CheckpointFailed(cause);
+        }
+        finally
+        {
+            lock (_gate) _caring = false;
+            _care.Release();
+        }
+#pragma warning restore CA1031
+    }
+
+    private void CloseFiles()
+    {
+        _ring.CloseFiles();
+        _checkpoint.Dispose();
+        _lock.Dispose();
+    }
 }

@@ -40,3 +40,7 @@ public sealed class JournalDamagedException(string place, string found)
     /// <summary>The file and offset.</summary>
     public string Place { get; } = place;
 }
+
+/// <summary>The disk failed twice: a flush, and the note that its records do not count. What becomes of them is unknown until the next start, so no reply may be given: close the connection and let the client ask again. The journal takes nothing more.</summary>
+public sealed class JournalStoppedException(Exception cause)
+    : JournalException($"The journal has stopped, since the disk failed: {cause.Message}", cause);

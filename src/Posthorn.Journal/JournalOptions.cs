@@ -24,9 +24,26 @@ public sealed record JournalOptions
     /// <summary>Bytes of content that one message may have at most, as a guard behind the protocols' own limits.</summary>
     public long ContentLimit { get; init; } = 1L << 32;
 
-    /// <summary>Whether the journal itself starts a checkpoint when half the ring is used. Tests that stop at every operation turn it off.</summary>
-    public bool AutomaticCheckpoint { get; init; } = true;
+    /// <summary>Whether the journal may work on the thread pool by itself: checkpoints when half the ring is used, and the making of further segments at the first start. Tests that stop at every operation turn it off.</summary>
+    public bool BackgroundWork { get; init; } = true;
 
     /// <summary>Go on without acknowledged records that cannot be read, instead of refusing to open.</summary>
     public bool Salvage { get; init; }
+
+    internal const int SmallestSegment = 64 * 1024;
+
+    /// <summary>The same with limits that fit into a segment.</summary>
+    /// <exception cref="ArgumentException">A value makes no sense.</exception>
+    internal JournalOptions Checked()
+    {
+        if (!Directory.StartsWith('/') || Directory.EndsWith('/')) throw new ArgumentException($"The journal's directory must be an absolute path without a slash at its end; found '{Directory}'.");
+        if (SegmentSize < SmallestSegment || SegmentSize % Format.Blocks.Size != 0) throw new ArgumentException($"A segment has at least {SmallestSegment} bytes and whole blocks of {Format.Blocks.Size}; found {SegmentSize}.");
+        if (Segments < 2) throw new ArgumentException($"The journal needs at least 2 segments; found {Segments}.");
+        return this with
+        {
+            InlineLimit = Math.Min(InlineLimit, SegmentSize / 8),
+            BatchLimit = Math.Min(BatchLimit, SegmentSize / 4),
+            StepsLimit = Math.Min(StepsLimit, SegmentSize / 4),
+        };
+    }
 }

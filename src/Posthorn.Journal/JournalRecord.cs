@@ -22,6 +22,9 @@ public sealed class JournalRecord
     /// <summary>Whether it rode along without a flush of its own.</summary>
     public bool Relaxed { get; }
 
+    /// <summary>Whether it was held (<see cref="Journal.HoldAsync"/>): its owner releases it once what it says is durable.</summary>
+    public bool IsHeld { get; internal init; }
+
     /// <summary>Its steps, in the order in which they were given.</summary>
     public IReadOnlyList<JournalStep> Steps { get; }
 
@@ -36,5 +39,5 @@ public sealed class JournalRecord
 
     /// <summary>Opens the content; the caller disposes it.</summary>
     /// <exception cref="InvalidOperationException">There is none.</exception>
-    public JournalContent OpenContent() => _open?.Invoke() ?? throw new InvalidOperationException($"Record {Lsn} carries no content.");
+    public JournalContent OpenContent() => HasContent && _open is not null ? _open() : throw new InvalidOperationException($"Record {Lsn} carries no content.");
 }

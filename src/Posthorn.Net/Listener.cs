@@ -43,6 +43,7 @@ public sealed class Listener : IAsyncDisposable
     /// <exception cref="IOException">The place is taken or may not be bound; the message says which and what to do.</exception>
     public static Listener Bind(ListenOptions options, IConnectionHandler handler, ListenerServices services)
     {
+        if (options.Tls == TlsMode.Implicit && services.Tls is null) throw new IOException($"listen.{options.Name}: TLS needs a certificate");
         Socket socket = options.EndPoint is UnixDomainSocketEndPoint unix
             ? BindUnix(unix, options)
             : BindTcp((IPEndPoint)options.EndPoint, options.Name);
@@ -126,7 +127,7 @@ public sealed class Listener : IAsyncDisposable
         connection.SetDeadline(_services.Limits.Handshake);
         try
         {
-            await connection.StartTlsAsync(_services.Tls.ServerOptions, CancellationToken.None);
+            await connection.StartTlsAsync(_services.Tls!.ServerOptions, CancellationToken.None);
             _services.Log.TlsStarted(connection.Session, connection.Tls!.ToString());
             return true;
         }
@@ -195,4 +196,10 @@ public sealed class Listener : IAsyncDisposable
 }
 
 /// <summary>What all listeners share.</summary>
-public sealed record ListenerServices(ConnectionSet Connections, TlsIdentity Tls, ConnectionLimits Limits, Func<SessionId> NewSession, TimeProvider Time, ILogger Log);
+/// <param name="Connections">All open connections.</param>
+/// <param name="Tls">The certificate; listeners with TLS from the first byte need it.</param>
+/// <param name="Limits">Bounds on connections.</param>
+/// <param name="NewSession">Makes ids.</param>
+/// <param name="Time">The clock.</param>
+/// <param name="Log">Where events go.</param>
+public sealed record ListenerServices(ConnectionSet Connections, TlsIdentity? Tls, ConnectionLimits Limits, Func<SessionId> NewSession, TimeProvider Time, ILogger Log);

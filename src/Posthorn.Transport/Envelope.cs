@@ -75,7 +75,11 @@ public enum DsnNotify
 /// <param name="Address">The forward-path's address.</param>
 /// <param name="Notify">NOTIFY.</param>
 /// <param name="OriginalRecipient">ORCPT as received (<c>rfc822;…</c>), null when not given.</param>
-public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, string? OriginalRecipient);
+public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, string? OriginalRecipient)
+{
+    /// <summary>An alias or script of ours sends the mail on to this address: it leaves under a sender of ours (SRS).</summary>
+    public bool IsForwarded { get; init; }
+}
 
 /// <summary>One mail transaction (RFC 5321 section 3.3).</summary>
 public sealed class Envelope

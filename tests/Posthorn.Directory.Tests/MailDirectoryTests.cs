@@ -125,6 +125,28 @@ public sealed class MailDirectoryTests
         Assert.Equal(PasswordForm.Latin1, Assert.IsType<AuthOutcome.Success>(await world.LoginAsync("ann", "grün")).Form);
     }
 
+    [Theory]
+    [InlineData("ann\uFFFE", "61")]
+    [InlineData("ann\uD800", "61")]
+    [InlineData("ann@\uFFFE.example", "61")]
+    [InlineData("ann", "61EFBFBE")]
+    [InlineData("ann", "EDA080")]
+    [InlineData("ann", "FF80C3")]
+    public async Task Octets_that_are_no_text_are_denied_quietly(string login, string password)
+    {
+        using World world = new(Users);
+        Assert.IsType<AuthOutcome.Denied>(await world.LoginAsync(login, Convert.FromHexString(password)));
+        Assert.False(EmailAddress.TryCreate("a\uFFFE", DomainName.Create(World.Example), out _));
+    }
+
+    [Fact]
+    public void Passwords_are_for_secure_clients()
+    {
+        using World world = new(Users);
+        Assert.True(world.Directory.MayUsePasswords(World.Secure));
+        Assert.False(world.Directory.MayUsePasswords(World.Clear));
+    }
+
     [Fact]
     public void Whom_an_account_may_send_as()
     {

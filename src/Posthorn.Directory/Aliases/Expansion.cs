@@ -16,7 +16,8 @@ internal sealed class Expansion(DirectorySnapshot directory)
         if (!directory.Domains.ContainsKey(recipient.Domain)) return new Resolution.NotOurs();
         Follow(recipient);
         if (_failure is not null) return _failure;
-        return _targets.Count > 0 ? new Resolution.Recipients(_targets) : new Resolution.Unknown();
+        if (_targets.Count > 0) return new Resolution.Recipients(_targets);
+        return directory.IsIncomplete ? new Resolution.Unavailable() : new Resolution.Unknown();
     }
 
     private void Follow(EmailAddress address)

@@ -59,5 +59,6 @@ internal sealed class FileSet
     public DirectorySnapshot Build() => new SnapshotBuilder(_options).Build(
         [.. _userOrder.Select(static u => (u.File.Content, u.Domain))],
         [.. _aliasOrder.Select(static a => (a.File.Content, a.Domains))],
-        _users.Values.Select(static f => f.Problem).Concat(_aliases.Values.Select(static f => f.Problem)).OfType<DirectoryProblem>());
+        _users.Values.Select(static f => f.Problem).Concat(_aliases.Values.Select(static f => f.Problem)).OfType<DirectoryProblem>(),
+        _users.Values.Any(static f => f.Reads == 0) || _aliases.Values.Any(static f => f.Reads == 0));
 }

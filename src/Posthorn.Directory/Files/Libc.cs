@@ -21,6 +21,17 @@ internal static class Libc
     [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static extern int FsyncNative(SafeFileHandle file);
 
+    [DllImport("libc", EntryPoint = "open", SetLastError = true)]
+    private static extern int OpenNative(byte[] path, int flags);
+
+    /// <summary>Opens a directory, which .NET does not; it can be locked and synced.</summary>
+    public static SafeFileHandle OpenDirectory(string path)
+    {
+        const int readOnlyCloseOnExec = 0x80000;
+        int descriptor = OpenNative(Text(path), readOnlyCloseOnExec);
+        return descriptor >= 0 ? new(descriptor, ownsHandle: true) : throw new IOException($"Cannot open the folder {path}: error {Marshal.GetLastPInvokeError()}");
+    }
+
     public static int Statx(int directory, string path, int flags, uint mask, byte[] buffer) => StatxNative(directory, Text(path), flags, mask, buffer);
 
     /// <summary>Gives a file to another user and group; false when that is not allowed.</summary>
@@ -30,10 +41,9 @@ internal static class Libc
     public static bool TryLock(SafeFileHandle file) => FlockNative(file, LockExclusive | LockNonBlocking) == 0;
 
     /// <summary>Makes a directory's entries durable.</summary>
-    public static void SyncDirectory(string path)
+    public static void SyncDirectory(SafeFileHandle folder)
     {
-        using SafeFileHandle handle = File.OpenHandle(path);
-        if (FsyncNative(handle) != 0) throw new IOException($"Cannot sync {path}: error {Marshal.GetLastPInvokeError()}");
+        if (FsyncNative(folder) != 0) throw new IOException($"Cannot sync a folder: error {Marshal.GetLastPInvokeError()}");
     }
 
     private static byte[] Text(string path) => System.Text.Encoding.UTF8.GetBytes(path + "\0");

@@ -102,8 +102,8 @@ internal static class PasswdParser
                 case "userdb_home": return entry with { Home = value };
                 case "userdb_mail": return entry with { Mail = value };
                 case "userdb_mail_path": return entry with { Mail = value };
-                case "userdb_quota_storage_size": return entry with { QuotaBytes = Size(value, 1) ?? Complain(name, value) };
-                case "userdb_quota_message_count": return entry with { QuotaMessages = Size(value, 1) ?? Complain(name, value) };
+                case "userdb_quota_storage_size": return entry with { QuotaBytes = Limit(Size(value, 1) ?? Complain(name, value)) };
+                case "userdb_quota_message_count": return entry with { QuotaMessages = Limit(Size(value, 1) ?? Complain(name, value)) };
             }
             if (name.StartsWith("userdb_quota_rule", StringComparison.Ordinal)) return Quota(entry, name, value);
             problems.Add(new(ProblemSeverity.Note, file, line, $"the extra field '{name}' of '{entry.User}' is not known here and not used"));
@@ -139,7 +139,7 @@ internal static class PasswdParser
                 int equals = part.IndexOf('=', StringComparison.Ordinal);
                 string key = equals < 0 ? part : part[..equals], amount = equals < 0 ? "" : part[(equals + 1)..];
                 if (key == "ignore") return entry with { QuotaBytes = null, QuotaMessages = null };
-                long? size = key switch { "storage" => Size(amount, 1024), "bytes" or "messages" => Size(amount, 1), _ => null } ?? Complain(name, part);
+                long? size = Limit(key switch { "storage" => Size(amount, 1024), "bytes" or "messages" => Size(amount, 1), _ => null } ?? Complain(name, part));
                 entry = key == "messages" ? entry with { QuotaMessages = size } : entry with { QuotaBytes = size };
             }
             return entry;
@@ -160,7 +160,9 @@ internal static class PasswdParser
                 unit = char.ToUpperInvariant(text[number.Length]) switch { 'K' => 1L << 10, 'M' => 1L << 20, 'G' => 1L << 30, 'T' => 1L << 40, _ => 1 };
             }
             if (!long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long value) || value > long.MaxValue / unit) return null;
-            return value == 0 ? long.MaxValue : value * unit;
+            return value * unit;
         }
+
+        private static long? Limit(long? size) => size == 0 ? null : size;
     }
 }

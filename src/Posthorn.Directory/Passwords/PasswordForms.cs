@@ -16,6 +16,8 @@ internal static class PasswordForms
             return forms;
         }
         string text = Encoding.UTF8.GetString(sent);
+        // No character, and normalising it throws: only the octets count.
+        if (text.Contains('\uFFFE', StringComparison.Ordinal)) return forms;
         Add(forms, PasswordForm.OpaqueString, Encoding.UTF8.GetBytes(OpaqueString(text)));
         if (SaslPrep(text) is { } prepared) Add(forms, PasswordForm.SaslPrep, Encoding.UTF8.GetBytes(prepared));
         string composed = text.Normalize();
@@ -40,7 +42,7 @@ internal static class PasswordForms
             if (!IsMappedToNothing(c)) mapped.Append(IsSpace(c) ? ' ' : c);
         string result;
         try { result = mapped.ToString().Normalize(NormalizationForm.FormKC); }
-        catch (ArgumentException) { return null; }
+        catch (ArgumentException) { return null; } // lone surrogates, U+FFFE
         foreach (Rune rune in result.EnumerateRunes())
         {
             if (Rune.IsControl(rune) || rune == Rune.ReplacementChar) return null;

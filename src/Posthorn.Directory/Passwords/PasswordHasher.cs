@@ -7,7 +7,7 @@ namespace Posthorn.Directory.Passwords;
 /// <summary>Makes password fields for passwd-files.</summary>
 public static class PasswordHasher
 {
-    /// <summary><c>{ARGON2ID}</c> with 19 MiB, two passes, one lane: the parameters that OWASP names, 50 ms on a small server.</summary>
+    /// <summary><c>{ARGON2ID}</c> with 19 MiB, two passes, one lane: the least that OWASP names, so that a small server bears many logins.</summary>
     public static string Argon2Id(string password)
     {
         Argon2Hash hash = new(Argon2Parameters.Argon2id, 19, 19456, 2, 1, RandomNumberGenerator.GetBytes(16), new byte[32]);

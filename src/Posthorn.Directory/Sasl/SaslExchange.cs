@@ -58,8 +58,8 @@ public sealed class SaslExchange
     /// <summary>The first step.</summary>
     /// <param name="initial">The initial response, decoded; null when the client sent none (an empty one is something else).</param>
     /// <param name="cancel">Ends the waiting for a password check.</param>
-    public async ValueTask<SaslResult> StartAsync(ReadOnlyMemory<byte>? initial, CancellationToken cancel) =>
-        initial is { } response ? await StepAsync(response, cancel) : new SaslResult.Challenge(_mechanism.FirstChallenge);
+    public async ValueTask<SaslResult> StartAsync(byte[]? initial, CancellationToken cancel) =>
+        initial is not null ? await StepAsync(initial, cancel) : new SaslResult.Challenge(_mechanism.FirstChallenge);
 
     /// <summary>Takes the client's response to the last challenge.</summary>
     public async ValueTask<SaslResult> StepAsync(ReadOnlyMemory<byte> response, CancellationToken cancel)

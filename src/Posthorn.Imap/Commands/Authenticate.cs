@@ -29,7 +29,7 @@ internal sealed record Authenticate(string Mechanism, ReadOnlyMemory<byte>? Init
                 ? await session.RefuseLoginAsync("", Directory.DenialKind.NotSecure, cancel)
                 : Completion.No("CANNOT", "No such mechanism here");
         }
-        Directory.Sasl.SaslResult result = await exchange.StartAsync(Initial, cancel);
+        Directory.Sasl.SaslResult result = await exchange.StartAsync(Initial?.ToArray(), cancel);
         while (result is Directory.Sasl.SaslResult.Challenge challenge)
         {
             session.Out.Continue(System.Text.Encoding.ASCII.GetBytes(Convert.ToBase64String(challenge.Data.Span)));

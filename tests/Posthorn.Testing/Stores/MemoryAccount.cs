@@ -13,6 +13,7 @@ internal sealed class MemoryAccount
     private readonly TimeProvider _time;
     private readonly SortedDictionary<string, MemoryBox> _boxes = new(StringComparer.Ordinal);
     private readonly HashSet<string> _subscriptions = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ThreadId> _threads = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _modSeq = 1;
     private uint _validity;
@@ -287,6 +288,9 @@ internal sealed class MemoryAccount
         lock (_gate) return BoxOf(mailbox)?.Entries.GetValueOrDefault(uid);
     }
 
+    internal IReadOnlyList<Uid> Search(MailboxId mailbox, IReadOnlyList<Uid> candidates, MessageSearch search) =>
+        [.. candidates.Where(uid => Find(mailbox, uid) is { } entry && search.Matches(entry.Message.Bytes))];
+
     internal QuotaState Quota()
     {
         lock (_gate) return new(UsedBytes, _limitBytes, UsedMessages, _limitMessages);
@@ -340,12 +344,23 @@ internal sealed class MemoryAccount
         foreach ((MemoryMessage message, SystemFlags flags, KeywordSet words, DateTimeOffset date) in messages)
         {
             Uid uid = new(next++);
-            rows.Add(new(uid, message.Bytes.Length, date.ToUnixTimeSeconds(), modSeq, flags, words, (short)date.TotalOffsetMinutes));
-            box.Entries.Add(uid, new(message, _time.GetUtcNow(), new("T" + message.EmailId.Value[1..])));
+            rows.Add(new(uid, message.Facts.WireLength, date.ToUnixTimeSeconds(), modSeq, flags, words, (short)date.TotalOffsetMinutes));
+            box.Entries.Add(uid, new(message, _time.GetUtcNow(), ThreadOf(message)));
             keywords = keywords.Union(words);
         }
         box.Publish(box.Version.With(rows, [], new(next), modSeq, keywords));
         return [.. rows.Select(row => row.Uid)];
+    }
+
+    // That of the nearest message it refers to, else that of an answer that came before it, else its own.
+    private ThreadId ThreadOf(MemoryMessage message)
+    {
+        SortKeys keys = message.Facts.Sort;
+        string[] ids = [.. keys.References.Reverse(), .. keys.MessageId.Length > 0 ? (string[])[keys.MessageId] : []];
+        string? known = ids.FirstOrDefault(_threads.ContainsKey);
+        ThreadId thread = known is null ? new(message.EmailId.Value) : _threads[known];
+        foreach (string id in ids) _threads.TryAdd(id, thread);
+        return thread;
     }
 
     private void Remove(MemoryBox box, Uid[] uids)

@@ -52,10 +52,10 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     }
 
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
-        Done<Result<IMessageContent>>(memory.Find(mailbox, uid) is { } entry ? new MemoryContent(entry.Message.Bytes) : new Refusal(RefusalKind.Expunged, "The message was removed"), cancel);
+        Done<Result<IMessageContent>>(memory.Find(mailbox, uid) is { } entry ? new MemoryContent(entry.Message.Wire) : new Refusal(RefusalKind.Expunged, "The message was removed"), cancel);
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        Done<IReadOnlyList<Uid>>([.. candidates.Where(uid => memory.Find(mailbox, uid)?.Message.Matches(criterion) == true)], cancel);
+        Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => Done(memory.Quota(), cancel);
 

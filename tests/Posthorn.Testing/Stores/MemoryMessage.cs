@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Posthorn.Core;
+using Posthorn.Mime;
 using Posthorn.Store;
 
 namespace Posthorn.Testing.Stores;
@@ -9,29 +10,40 @@ internal sealed class MemoryMessage(byte[] bytes)
 {
     internal byte[] Bytes { get; } = bytes;
 
+    /// <summary>With CRLF line ends.</summary>
+    internal byte[] Wire { get; } = WithCrlf(bytes);
+
     internal EmailId EmailId { get; } = new("E" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12)));
+
+    internal MessageFacts Facts { get; } = MessageFacts.Of(bytes, MimeLimits.Default);
 
     internal MessageSummary Summarize(Uid uid, SummaryFields fields, ThreadId thread, DateTimeOffset saved) => new(uid)
     {
+        Envelope = Wanted(fields, SummaryFields.Envelope, Facts.Envelope),
+        Body = Wanted(fields, SummaryFields.Body, Facts.Body),
+        BodyStructure = Wanted(fields, SummaryFields.BodyStructure, Facts.BodyStructure),
+        Structure = Wanted(fields, SummaryFields.Structure, Facts.Structure),
+        Preview = Wanted(fields, SummaryFields.Preview, Facts.Preview),
+        Sort = fields.HasFlag(SummaryFields.SortKeys) ? Facts.Sort : null,
         EmailId = fields.HasFlag(SummaryFields.Ids) ? EmailId : default,
         ThreadId = fields.HasFlag(SummaryFields.Ids) ? thread : default,
         SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? saved : default,
     };
 
-    internal bool Matches(TextCriterion criterion)
+    private static byte[] WithCrlf(byte[] bytes)
     {
-        string text = System.Text.Encoding.UTF8.GetString(Bytes);
-        int split = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
-        (string header, string body) = split < 0 ? (text, "") : (text[..(split + 2)], text[(split + 4)..]);
-        return criterion.Scope switch
+        List<byte> wire = new(bytes.Length);
+        byte last = 0;
+        foreach (byte b in bytes)
         {
-            TextScope.All => text.Contains(criterion.Needle, StringComparison.OrdinalIgnoreCase),
-            TextScope.Body => body.Contains(criterion.Needle, StringComparison.OrdinalIgnoreCase),
-            _ => header.Replace("\r\n ", " ", StringComparison.Ordinal).Split("\r\n").Any(line =>
-                line.StartsWith(criterion.HeaderName + ":", StringComparison.OrdinalIgnoreCase)
-                && line[(criterion.HeaderName.Length + 1)..].Contains(criterion.Needle, StringComparison.OrdinalIgnoreCase)),
-        };
+            if (b == '\n' && last != '\r') wire.Add((byte)'\r');
+            wire.Add(last = b);
+        }
+
+        return wire.Count == bytes.Length ? bytes : [.. wire];
     }
+
+    private static ReadOnlyMemory<byte> Wanted(SummaryFields fields, SummaryFields one, ReadOnlyMemory<byte> value) => fields.HasFlag(one) ? value : default;
 }
 
 /// <summary>Reads a message's bytes.</summary>

@@ -1,0 +1,292 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Net;
+using Posthorn.Smtp.Wire;
+using Posthorn.Transport;
+
+namespace Posthorn.Smtp.Session;
+
+/// <summary>One connection, from the greeting to the goodbye: reads command lines, runs them one after the other, gathers the replies.</summary>
+/// <remarks>One task runs it; nothing here is shared with other sessions but the transport, the directory and the log.</remarks>
+internal sealed class SmtpSession
+{
+    private readonly SmtpServer _server;
+    private readonly SessionTally _tally;
+    private ClientContext? _client;
+    private bool _closing;
+    private bool _told;
+    private string _verb = "";
+
+    public SmtpSession(SmtpServer server, Connection connection)
+    {
+        (_server, Connection, Options) = (server, connection, server.Options);
+        IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
+        _tally = new(Options);
+        bool forgiving = Role != ListenerRole.Mx;
+        Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
+    }
+
+    public Connection Connection { get; }
+    public SmtpOptions Options { get; }
+    public SmtpSyntax Syntax { get; }
+
+    /// <summary>The client is in a network named as trusted, or on a Unix socket.</summary>
+    public bool IsTrusted { get; }
+
+    public SessionId Id => Connection.Session;
+    public ListenerRole Role => _server.Listener.Role;
+    public SmtpServices Services => _server.Services;
+    public IMailTransport Transport => Services.Transport;
+    public TimeProvider Time => Services.Time;
+    public ILogger Log => Services.Log;
+
+    /// <summary>The name given in EHLO, HELO or LHLO; null before.</summary>
+    public string? Helo { get; private set; }
+
+    public bool IsExtended { get; private set; }
+    public MailAccount? Account { get; private set; }
+    public Transaction? Transaction { get; private set; }
+    public int FailedLogins { get; set; }
+
+    /// <summary>STARTTLS can be had here and now.</summary>
+    public bool CanStartTls => _server.Listener.Tls == TlsMode.StartTls && Services.Tls is not null && !Connection.IsSecure;
+
+    /// <summary>A password may travel on this connection.</summary>
+    public bool MayLogIn => Connection.IsSecure || IsTrusted;
+
+    /// <summary>This listener knows AUTH at all.</summary>
+    public bool KnowsLogin => Services.Directory is not null && (Role == ListenerRole.Submission || (Role == ListenerRole.Mx && Options.AuthOnMx));
+
+    /// <summary>Who speaks, for the transport.</summary>
+    public ClientContext Client => _client ??= new()
+    {
+        Session = Id,
+        Role = Role,
+        Listener = _server.Listener.Name,
+        Address = Connection.RemoteAddress,
+        Helo = Helo ?? "",
+        IsExtended = IsExtended,
+        Tls = Connection.Tls,
+        Account = Account,
+        IsTrusted = IsTrusted,
+    };
+
+    /// <summary>Who speaks, for the directory.</summary>
+    public LoginContext LoginContext =>
+        new(Connection.IsUnixSocket ? null : Connection.RemoteAddress, MayLogIn, _server.Listener.Name);
+
+    /// <summary>Serves the connection until it ends.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await GreetAsync(cancel);
+            while (!_closing) await OneCommandAsync(cancel);
+            await GoodbyeFlushAsync(cancel);
+        }
+        finally { await EndTransactionAsync(); }
+    }
+
+    /// <summary>Gathers a reply; it goes out when there is nothing more to read.</summary>
+    public void Say(SmtpReply reply) => Connection.Output.Write(reply);
+
+    /// <summary>The session ends after the replies gathered so far.</summary>
+    public void Close() => _closing = true;
+
+    /// <summary>The command has said more in the log than the session could.</summary>
+    public void IsLogged() => _told = true;
+
+    /// <summary>Sends what was gathered. A peer that is gone or does not read ends the session.</summary>
+    public async ValueTask FlushAsync(CancellationToken cancel)
+    {
+        if (Connection.Output.Length == 0) return;
+        Connection.SetDeadline(Options.WriteTimeout);
+        try { await Connection.Output.FlushAsync(cancel); }
+        catch (IOException) { Close(); }
+        Connection.ClearDeadline();
+    }
+
+    /// <summary>Reads one line within the command timeout; what was gathered goes out first when the client waits for it.</summary>
+    public async ValueTask<InputLine> ReadLineAsync(CancellationToken cancel)
+    {
+        if (Connection.Output.IsLarge || !Connection.Input.Span.Contains((byte)'\n')) await FlushAsync(cancel);
+        Connection.SetDeadline(Options.CommandTimeout);
+        InputLine line = await Connection.ReadLineAsync(Options.MaxAuthLine, cancel);
+        Connection.ClearDeadline();
+        return line;
+    }
+
+    /// <summary>EHLO, HELO or LHLO: a new start (RFC 5321 section 4.1.4).</summary>
+    public async ValueTask GreetedAsync(string helo, bool extended)
+    {
+        await EndTransactionAsync();
+        (Helo, IsExtended, _client) = (helo, extended, null);
+    }
+
+    /// <summary>TLS has begun: everything before is forgotten (RFC 3207 section 4.2).</summary>
+    public async ValueTask SecuredAsync()
+    {
+        await EndTransactionAsync();
+        (Helo, IsExtended, Account, _client) = (null, false, null, null);
+    }
+
+    public void LoggedIn(MailAccount account) => (Account, _client) = (account, null);
+
+    public void Open(Transaction transaction) => Transaction = transaction;
+
+    public bool MayOpenAnother() => _tally.MayOpenAnother();
+
+    /// <summary>A recipient was refused. True when it was one too many.</summary>
+    public bool RefusedRecipient() => _tally.RefusedRecipient() && Role != ListenerRole.Lmtp;
+
+    /// <summary>Ends the transaction, taking back what has not been accepted.</summary>
+    public async ValueTask EndTransactionAsync()
+    {
+        Transaction? transaction = Transaction;
+        Transaction = null;
+        if (transaction is not null) await transaction.DisposeAsync();
+    }
+
+    /// <summary>A message was accepted: earlier errors are forgiven.</summary>
+    public void Forgive() => _tally.Forgive();
+
+    /// <summary>Why the peer was lost, as the last reply; null when it has closed by itself.</summary>
+    public SmtpReply? Farewell => Connection.Stopped switch
+    {
+        StopReason.Timeout => Reply.TimedOut,
+        StopReason.Shutdown => Reply.ShuttingDown,
+        _ => null,
+    };
+
+    /// <summary>The peer was lost within a command.</summary>
+    public SmtpReply? Lost()
+    {
+        Close();
+        return Farewell;
+    }
+
+    // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
+    private async ValueTask GreetAsync(CancellationToken cancel)
+    {
+        SmtpReply greeting = Reply.Greeting(Options.Hostname, Role == ListenerRole.Lmtp);
+        if (Role != ListenerRole.Mx || Options.GreetingDelay <= TimeSpan.Zero)
+        {
+            Say(greeting);
+            return;
+        }
+        Connection.SetDeadline(Options.CommandTimeout);
+        Task<bool> first = Connection.Input.FillAsync(cancel).AsTask();
+        await Task.WhenAny(first, Task.Delay(Options.GreetingDelay, Time, cancel));
+        if (first.IsCompleted)
+        {
+            if (!await first) return; // the loop sees the end
+            Log.TalksEarly(Id, "greeting");
+            Say(Reply.SpokeFirst);
+            Close();
+            return;
+        }
+        Say(greeting);
+        await FlushAsync(cancel);
+        Connection.SetDeadline(Options.CommandTimeout);
+        await first;
+    }
+
+    private async ValueTask OneCommandAsync(CancellationToken cancel)
+    {
+        InputLine line = await ReadLineAsync(cancel);
+        if (_closing) return;
+        if (line.Status == LineStatus.Ended)
+        {
+            if (Farewell is { } farewell) Say(farewell);
+            if (Connection.Stopped == StopReason.Timeout) Log.TimedOut(Id, Transaction is null ? "idle" : "transaction");
+            Close();
+            return;
+        }
+        (_told, _verb) = (false, "");
+        if (await AnswerAsync(line, cancel) is not { } reply) return;
+        if (reply.Code >= 400 && !_told) Log.Refused(Id, _verb, reply.Code, reply.Status, reply.Text);
+        Say(reply);
+        if (reply.Code is 421 or 221) Close();
+        else if (CountsAsError(reply))
+        {
+            Log.TooManyErrors(Id);
+            Say(Reply.TooManyErrors);
+            Close();
+        }
+    }
+
+    // Refusals by policy have limits of their own. Recipients pipelined behind a refused MAIL are no error of the client's.
+    private bool CountsAsError(SmtpReply reply)
+    {
+        if (reply == Reply.NeedMail) return _tally.IdleCommand();
+        return reply.Code is (>= 500 and <= 504) or 530 or 538 or 555 && _tally.Error();
+    }
+
+    private async ValueTask<SmtpReply?> AnswerAsync(InputLine line, CancellationToken cancel)
+    {
+        if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
+        // A bare LF may be the trace of two servers that see two different conversations.
+        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
+        if (line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31)) return Reply.ControlCharacters;
+        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return Unknown(line.Bytes.Span[..end]);
+        _verb = verb.Name;
+        if (Admit(verb, line.Bytes.Length) is { } refusal) return refusal;
+#pragma warning disable CA1031 // The one broad catch of the session: what is broken on our side is a 451 for the peer and a stack for the log.
+        try { return await verb.RunAsync(this, line.Bytes.Span, end, cancel); }
+        catch (Exception e) when (e is not OperationCanceledException)
+#pragma warning restore CA1031
+        {
+            Log.CommandFailed(e, Id, verb.Name);
+            if (verb.Is(VerbTraits.CarriesData)) Close();
+            return Reply.LocalError;
+        }
+    }
+
+    private SmtpReply? Admit(Verb verb, int length)
+    {
+        bool lmtp = Role == ListenerRole.Lmtp;
+        if (verb.Is(VerbTraits.Smtp) && lmtp || verb.Is(VerbTraits.Lmtp) && !lmtp) return Reply.UnknownCommand;
+        if (length > Options.MaxCommandLine && !verb.Is(VerbTraits.LongLine)) return Reply.LineTooLong;
+        if (verb.Is(VerbTraits.EndsPipeline) && Connection.Input.Length > 0 && _tally.TalksEarly()) Log.TalksEarly(Id, verb.Name);
+        if (verb.Is(VerbTraits.Idle) && _tally.IdleCommand())
+        {
+            Log.TooManyErrors(Id);
+            return Reply.TooManyErrors;
+        }
+        return verb.Is(VerbTraits.NeedsHello) && Helo is null ? Reply.NeedHello : null;
+    }
+
+    // A web browser that was led here by a page sends its request, and in it whatever the page likes.
+    private SmtpReply Unknown(ReadOnlySpan<byte> word)
+    {
+        foreach (string verb in (ReadOnlySpan<string>)["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"])
+        {
+            if (!System.Text.Ascii.EqualsIgnoreCase(word, verb)) continue;
+            Close();
+            return Reply.NotSmtp;
+        }
+        return Reply.UnknownCommand;
+    }
+
+    // The connection's deadline ends reading only once, and it may have ended it already: this wait has its own bound.
+    private async ValueTask GoodbyeFlushAsync(CancellationToken cancel)
+    {
+        if (Connection.Output.Length == 0) return;
+        using CancellationTokenSource bound = new(GoodbyeTimeout, Time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
+        try { await Connection.Output.FlushAsync(either.Token); }
+        catch (IOException) { /* it is gone already */ }
+        catch (OperationCanceledException) when (bound.IsCancellationRequested) { Connection.Abort(); }
+    }
+
+    private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(5);
+
+    private static bool IsIn(IReadOnlyList<IPNetwork> networks, IPAddress address)
+    {
+        foreach (IPNetwork network in networks)
+            if (network.Contains(address)) return true;
+        return false;
+    }
+}

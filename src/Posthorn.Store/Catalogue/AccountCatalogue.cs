@@ -1,0 +1,456 @@
+using System.Buffers.Binary;
+using Posthorn.Core;
+using Posthorn.Journal.Format;
+
+namespace Posthorn.Store.Catalogue;
+
+/// <summary>One row of <c>messages</c>.</summary>
+internal readonly record struct StoredRow(MessageRow Row, long Content, long Saved);
+
+/// <summary>One row of <c>files</c>: where a message lies; an empty disk name means that its file is still to be written.</summary>
+internal readonly record struct FileRow(Uid Uid, string DiskName, string Base, bool Dirty);
+
+/// <summary>One row of <c>contents</c> without what is ready for the wire.</summary>
+internal readonly record struct ContentRow(long Id, EmailId Email, ThreadId Thread, long Record, int Part, long Octets);
+
+/// <summary>One row of <c>mailboxes</c>.</summary>
+internal sealed record MailboxRow(long Id, MailboxId Object, string Name, SpecialUse Use, UidValidity Validity)
+{
+    internal required Uid UidNext { get; init; }
+    internal required ModSeq Highest { get; init; }
+    internal required ModSeq Floor { get; init; }
+    internal required Uid FirstRecent { get; init; }
+    internal required Counts Counts { get; init; }
+}
+
+/// <summary>Counters of a mailbox.</summary>
+internal readonly record struct Counts(long Messages, long Unseen, long Deleted, long Octets, long DeletedOctets)
+{
+    internal Counts With(in MessageRow row, int sign) => new(
+        Messages + sign,
+        Unseen + ((row.Flags & SystemFlags.Seen) == 0 ? sign : 0),
+        Deleted + ((row.Flags & SystemFlags.Deleted) != 0 ? sign : 0),
+        Octets + sign * row.Size,
+        DeletedOctets + ((row.Flags & SystemFlags.Deleted) != 0 ? sign * row.Size : 0));
+}
+
+/// <summary>The numbers of an account as a whole.</summary>
+internal enum MetaKey
+{
+    /// <summary>The catalogue's own id, as in the Maildir's marker.</summary>
+    Id = 1,
+    /// <summary>The last record applied.</summary>
+    Applied = 2,
+    /// <summary>The account's MODSEQ counter.</summary>
+    ModSeq = 3,
+    /// <summary>The last UIDVALIDITY given.</summary>
+    Validity = 4,
+    /// <summary>The boot of the machine in which it was open last; empty when it was closed in order.</summary>
+    OpenBoot = 5,
+    /// <summary>Whether a rebuild is not finished.</summary>
+    Rebuilding = 6,
+}
+
+/// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
+/// <remarks>Not for two threads at once; the account's catalogue lock guards it.</remarks>
+internal sealed class AccountCatalogue : IDisposable
+{
+    private readonly Database _database;
+    private readonly Dictionary<long, KeywordSet> _keywordSets = new() { [0] = KeywordSet.Empty };
+    private readonly Dictionary<KeywordSet, long> _keywordIds = new() { [KeywordSet.Empty] = 0 };
+    private readonly Statement _begin, _commit, _rollback, _putMeta, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
+        _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
+    private readonly byte[] _packed = new byte[80];
+
+    internal AccountCatalogue(string path)
+    {
+        _database = new(path);
+        try
+        {
+            // One process has it, for as long as it is open: no shared memory file and no lock for each transaction.
+            _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000");
+            Schema.Migrate(_database);
+            _begin = _database.Prepare("BEGIN IMMEDIATE");
+            _commit = _database.Prepare("COMMIT");
+            _rollback = _database.Prepare("ROLLBACK");
+            _putMeta = _database.Prepare("INSERT INTO meta(key, number, text) VALUES(?1, ?2, ?3) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3");
+            _putBox = _database.Prepare("""
+                INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets)
+                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                ON CONFLICT(id) DO UPDATE SET name = ?3, special_use = ?4, validity = ?5, uid_next = ?6, highest = ?7, floor = ?8, first_recent = ?9,
+                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14
+                """);
+            _removeBox = _database.Prepare("DELETE FROM mailboxes WHERE id = ?1");
+            _putMessage = _database.Prepare("""
+                INSERT INTO messages(mailbox, uid, modseq, flags, keywords, size, internal, zone, content, saved, checksum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                ON CONFLICT(mailbox, uid) DO UPDATE SET modseq = ?3, flags = ?4, keywords = ?5, size = ?6, internal = ?7, zone = ?8, content = ?9, saved = ?10, checksum = ?11
+                """);
+            const string columns = "uid, modseq, flags, keywords, size, internal, zone, content, saved, checksum";
+            _getMessage = _database.Prepare($"SELECT {columns} FROM messages WHERE mailbox = ?1 AND uid = ?2");
+            _rows = _database.Prepare($"SELECT {columns} FROM messages WHERE mailbox = ?1 ORDER BY uid");
+            _removeMessage = _database.Prepare("DELETE FROM messages WHERE mailbox = ?1 AND uid = ?2");
+            _putFile = _database.Prepare("""
+                INSERT INTO files(mailbox, uid, disk_name, base, dirty) VALUES(?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT(mailbox, uid) DO UPDATE SET disk_name = ?3, base = ?4, dirty = ?5
+                """);
+            _getFile = _database.Prepare("SELECT uid, disk_name, base, dirty FROM files WHERE mailbox = ?1 AND uid = ?2");
+            _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
+            _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
+            _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty FROM files WHERE mailbox = ?1 ORDER BY uid");
+            _putContent = _database.Prepare("INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+            _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id = ?1");
+            _removeContent = _database.Prepare("DELETE FROM contents WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM messages WHERE content = ?1)");
+            _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND part = ?2");
+            _copiesOf = _database.Prepare("SELECT mailbox, uid FROM messages WHERE content = ?1");
+            _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
+            _tombstones = _database.Prepare("SELECT uid FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
+            _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
+            _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
+            _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+            LoadKeywordSets();
+        }
+        catch
+        {
+            _database.Dispose();
+            throw;
+        }
+    }
+
+    internal void Begin() => _begin.Run();
+
+    internal void Commit() => _commit.Run();
+
+    internal void Rollback()
+    {
+        if (_database.InTransaction) _rollback.Run();
+    }
+
+    /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
+    internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+
+    internal (long Number, string Text) Meta(MetaKey key)
+    {
+        using Statement query = _database.Prepare("SELECT number, text FROM meta WHERE key = ?1");
+        return query.Bind(1, (long)key).Step() ? (query.Int64(0), query.Text(1)) : (0, "");
+    }
+
+    internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Run();
+
+    internal List<MailboxRow> Mailboxes()
+    {
+        List<MailboxRow> rows = [];
+        using Statement query = _database.Prepare(
+            "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets FROM mailboxes");
+        while (query.Step())
+        {
+            rows.Add(new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
+            {
+                UidNext = new((uint)query.Int64(5)),
+                Highest = new(query.Int64(6)),
+                Floor = new(query.Int64(7)),
+                FirstRecent = new((uint)query.Int64(8)),
+                Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
+            });
+        }
+
+        return rows;
+    }
+
+    internal void PutMailbox(MailboxRow row)
+    {
+        _putBox.Bind(1, row.Id).Bind(2, row.Object.Value).Bind(3, row.Name).Bind(4, (long)row.Use).Bind(5, row.Validity.Value).Bind(6, row.UidNext.Value)
+            .Bind(7, row.Highest.Value).Bind(8, row.Floor.Value).Bind(9, row.FirstRecent.Value);
+        _putBox.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets).Run();
+    }
+
+    /// <summary>Removes a mailbox and all its rows.</summary>
+    internal void RemoveMailbox(long id)
+    {
+        List<long> contents = [];
+        using (Statement query = _database.Prepare("SELECT DISTINCT content FROM messages WHERE mailbox = ?1"))
+        {
+            query.Bind(1, id);
+            while (query.Step()) contents.Add(query.Int64(0));
+        }
+
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters"])
+        {
+            using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
+            remove.Bind(1, id).Run();
+        }
+
+        foreach (long content in contents) RemoveContent(content);
+        _removeBox.Bind(1, id).Run();
+    }
+
+    internal void PutMessage(long mailbox, in StoredRow stored)
+    {
+        MessageRow row = stored.Row;
+        long keywords = IdOf(row.Keywords);
+        _putMessage.Bind(1, mailbox).Bind(2, row.Uid.Value).Bind(3, row.ModSeq.Value).Bind(4, (long)row.Flags).Bind(5, keywords).Bind(6, row.Size)
+            .Bind(7, row.Internal).Bind(8, row.ZoneMinutes).Bind(9, stored.Content).Bind(10, stored.Saved)
+            .Bind(11, Checksum(mailbox, stored, keywords)).Run();
+    }
+
+    internal bool TryGetMessage(long mailbox, Uid uid, out StoredRow row)
+    {
+        row = default;
+        if (!_getMessage.Bind(1, mailbox).Bind(2, uid.Value).Step()) return false;
+        try
+        {
+            row = RowOf(_getMessage, mailbox);
+        }
+        finally
+        {
+            _getMessage.Reset();
+        }
+
+        return true;
+    }
+
+    internal void RemoveMessage(long mailbox, Uid uid)
+    {
+        _removeMessage.Bind(1, mailbox).Bind(2, uid.Value).Run();
+        _removeFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+    }
+
+    /// <summary>All messages of a mailbox in UID order.</summary>
+    internal IEnumerable<StoredRow> Messages(long mailbox)
+    {
+        _rows.Bind(1, mailbox);
+        try
+        {
+            while (_rows.Step()) yield return RowOf(_rows, mailbox);
+        }
+        finally
+        {
+            _rows.Reset();
+        }
+    }
+
+    internal void PutFile(long mailbox, Uid uid, string diskName, string baseName, bool dirty) =>
+        _putFile.Bind(1, mailbox).Bind(2, uid.Value).Bind(3, diskName).Bind(4, baseName).Bind(5, dirty ? 1 : 0).Run();
+
+    internal bool TryGetFile(long mailbox, Uid uid, out FileRow row)
+    {
+        row = default;
+        if (!_getFile.Bind(1, mailbox).Bind(2, uid.Value).Step()) return false;
+        row = FileOf(_getFile);
+        _getFile.Reset();
+        return true;
+    }
+
+    internal void MarkDirty(long mailbox, Uid uid) => _renameFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+
+    /// <summary>Files whose names do not say what they should, some of them.</summary>
+    internal List<(long Mailbox, Uid Uid)> Dirty(int limit)
+    {
+        List<(long, Uid)> rows = [];
+        _dirty.Bind(1, limit);
+        while (_dirty.Step()) rows.Add((_dirty.Int64(0), new((uint)_dirty.Int64(1))));
+        return rows;
+    }
+
+    internal List<FileRow> Files(long mailbox)
+    {
+        List<FileRow> rows = [];
+        _moveFiles.Bind(1, mailbox);
+        while (_moveFiles.Step()) rows.Add(FileOf(_moveFiles));
+        return rows;
+    }
+
+    internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
+    {
+        _putContent.Bind(1, email.Value).Bind(2, thread.Value).Bind(3, record).Bind(4, part).Bind(5, octets)
+            .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span)
+            .Bind(10, facts.Preview.Span).Bind(11, MessageFacts.Write(facts.Sort)).Run();
+        return _database.LastRow;
+    }
+
+    internal ContentRow Content(long id)
+    {
+        if (!_getContent.Bind(1, id).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
+        _getContent.Reset();
+        return row;
+    }
+
+    /// <summary>The conversation of a message: that of the nearest message it refers to, else that of an answer that came before it, else its own (RFC 8474 section 5.2).</summary>
+    internal ThreadId ThreadOf(SortKeys keys, EmailId email)
+    {
+        string? thread = null;
+        for (int i = keys.References.Count - 1; i >= 0 && thread is null; i--) thread = ThreadOf(keys.References[i]);
+        if (keys.MessageId.Length > 0) thread ??= ThreadOf(keys.MessageId);
+        thread ??= email.Value;
+        if (keys.MessageId.Length > 0) PutThread(keys.MessageId, thread);
+        foreach (string reference in keys.References) PutThread(reference, thread);
+        return new(thread);
+    }
+
+    private string? ThreadOf(string messageId)
+    {
+        if (!_getThread.Bind(1, HashOf(messageId)).Step()) return null;
+        string thread = _getThread.Text(0);
+        _getThread.Reset();
+        return thread;
+    }
+
+    private void PutThread(string messageId, string thread) => _putThread.Bind(1, HashOf(messageId)).Bind(2, thread).Run();
+
+    // FNV-1a, 64 bits: two ids that meet would only join two conversations.
+    private static long HashOf(string messageId)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (char c in messageId) hash = unchecked((hash ^ c) * 1099511628211);
+        return unchecked((long)hash);
+    }
+
+    /// <summary>Removes a content when no message has it any more.</summary>
+    internal void RemoveContent(long id) => _removeContent.Bind(1, id).Run();
+
+    /// <summary>The content that a part of a record brought, if there still is one.</summary>
+    internal long? ContentOf(long record, int part)
+    {
+        if (!_recordContents.Bind(1, record).Bind(2, part).Step()) return null;
+        long id = _recordContents.Int64(0);
+        _recordContents.Reset();
+        return id;
+    }
+
+    /// <summary>All messages that have a content.</summary>
+    internal List<(long Mailbox, Uid Uid)> CopiesOf(long content)
+    {
+        List<(long, Uid)> copies = [];
+        _copiesOf.Bind(1, content);
+        while (_copiesOf.Step()) copies.Add((_copiesOf.Int64(0), new((uint)_copiesOf.Int64(1))));
+        return copies;
+    }
+
+    /// <summary>What is ready for the wire, only the columns asked for.</summary>
+    internal MessageSummary Summary(Uid uid, in StoredRow row, SummaryFields fields)
+    {
+        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys";
+        Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
+        MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
+        if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
+        if (!query.Bind(1, row.Content).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        summary = summary with
+        {
+            EmailId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(0)) : default,
+            ThreadId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(1)) : default,
+            Envelope = fields.HasFlag(SummaryFields.Envelope) ? query.Blob(2) : default(ReadOnlyMemory<byte>),
+            Body = fields.HasFlag(SummaryFields.Body) ? query.Blob(3) : default(ReadOnlyMemory<byte>),
+            BodyStructure = fields.HasFlag(SummaryFields.BodyStructure) ? query.Blob(4) : default(ReadOnlyMemory<byte>),
+            Structure = fields.HasFlag(SummaryFields.Structure) ? query.Blob(5) : default(ReadOnlyMemory<byte>),
+            Preview = fields.HasFlag(SummaryFields.Preview) ? query.Blob(6) : default(ReadOnlyMemory<byte>),
+            Sort = fields.HasFlag(SummaryFields.SortKeys) ? MessageFacts.ReadKeys(query.Blob(7)) : null,
+        };
+        query.Reset();
+        return summary;
+    }
+
+    private Statement? _summary;
+
+    internal void PutTombstone(long mailbox, ModSeq modSeq, Uid uid) => _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Run();
+
+    internal List<Uid> Tombstones(long mailbox, ModSeq since)
+    {
+        List<Uid> uids = [];
+        _tombstones.Bind(1, mailbox).Bind(2, since.Value);
+        while (_tombstones.Step()) uids.Add(new((uint)_tombstones.Int64(0)));
+        uids.Sort();
+        return uids;
+    }
+
+    internal List<string> Subscriptions() => _database.Texts("SELECT name FROM subscriptions");
+
+    internal void Subscribe(string name, bool subscribed)
+    {
+        using Statement change = _database.Prepare(subscribed ? "INSERT INTO subscriptions(name) VALUES(?1) ON CONFLICT DO NOTHING" : "DELETE FROM subscriptions WHERE name = ?1");
+        change.Bind(1, name).Run();
+    }
+
+    /// <summary>The keywords that have letters in a mailbox, by number.</summary>
+    internal SortedDictionary<int, string> Letters(long mailbox)
+    {
+        SortedDictionary<int, string> letters = [];
+        using Statement query = _database.Prepare("SELECT number, name FROM letters WHERE mailbox = ?1");
+        query.Bind(1, mailbox);
+        while (query.Step()) letters[(int)query.Int64(0)] = query.Text(1);
+        return letters;
+    }
+
+    internal void PutLetter(long mailbox, int number, string name)
+    {
+        using Statement put = _database.Prepare("INSERT INTO letters(mailbox, number, name) VALUES(?1, ?2, ?3) ON CONFLICT(mailbox, number) DO UPDATE SET name = ?3");
+        put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Run();
+    }
+
+    /// <summary>Reads every page and index.</summary>
+    internal List<string> Verify() => _database.Texts("PRAGMA integrity_check");
+
+    public void Dispose() => _database.Dispose();
+
+    private void LoadKeywordSets()
+    {
+        using Statement query = _database.Prepare("SELECT id, names FROM keyword_sets");
+        while (query.Step())
+        {
+            KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
+            _keywordSets[query.Int64(0)] = set;
+            _keywordIds.TryAdd(set, query.Int64(0));
+        }
+    }
+
+    private long IdOf(KeywordSet keywords)
+    {
+        if (_keywordIds.TryGetValue(keywords, out long id)) return id;
+        using Statement put = _database.Prepare("INSERT INTO keyword_sets(names) VALUES(?1) ON CONFLICT(names) DO UPDATE SET names = ?1 RETURNING id");
+        put.Bind(1, keywords.ToString()).Step();
+        id = put.Int64(0);
+        put.Reset();
+        // Should the transaction be rolled back, the row is written again under another number: forgotten in Forget.
+        _keywordIds[keywords] = id;
+        _keywordSets[id] = keywords;
+        return id;
+    }
+
+    /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
+    internal void Forget()
+    {
+        _keywordSets.Clear();
+        _keywordIds.Clear();
+        _keywordSets[0] = KeywordSet.Empty;
+        _keywordIds[KeywordSet.Empty] = 0;
+        LoadKeywordSets();
+    }
+
+    private StoredRow RowOf(Statement query, long mailbox)
+    {
+        long keywords = query.Int64(3);
+        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw new CatalogueException("A message has keywords that are not there.", SQLitePCL.raw.SQLITE_CORRUPT);
+        MessageRow row = new(new((uint)query.Int64(0)), query.Int64(4), query.Int64(5), new(query.Int64(1)), (SystemFlags)query.Int64(2), set, (short)query.Int64(6));
+        StoredRow stored = new(row, query.Int64(7), query.Int64(8));
+        if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw new CatalogueException("A message's row does not have its checksum.", SQLitePCL.raw.SQLITE_CORRUPT);
+        return stored;
+    }
+
+    private static FileRow FileOf(Statement query) => new(new((uint)query.Int64(0)), query.Text(1), query.Text(2), query.Int64(3) != 0);
+
+    private long Checksum(long mailbox, in StoredRow stored, long keywords)
+    {
+        Span<byte> packed = _packed;
+        MessageRow row = stored.Row;
+        BinaryPrimitives.WriteInt64LittleEndian(packed, mailbox);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[8..], row.Uid.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[16..], row.ModSeq.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[24..], (long)row.Flags);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[32..], keywords);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[40..], row.Size);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[48..], row.Internal);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[56..], row.ZoneMinutes);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[64..], stored.Content);
+        BinaryPrimitives.WriteInt64LittleEndian(packed[72..], stored.Saved);
+        return Crc32C.Compute(packed);
+    }
+}

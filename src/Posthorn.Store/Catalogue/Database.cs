@@ -1,0 +1,135 @@
+using SQLitePCL;
+
+namespace Posthorn.Store.Catalogue;
+
+/// <summary>The catalogue's database failed.</summary>
+internal sealed class CatalogueException(string message, int code) : IOException(message)
+{
+    /// <summary>SQLite's primary result code.</summary>
+    public int Code { get; } = code & 0xFF;
+
+    /// <summary>Whether the file is damaged, so that it must be rebuilt.</summary>
+    public bool IsDamage => Code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
+}
+
+/// <summary>An open SQLite database. Not for two threads at once: its owner's lock guards it.</summary>
+internal sealed class Database : IDisposable
+{
+    private readonly sqlite3 _handle;
+    private readonly HashSet<Statement> _statements = [];
+
+    static Database() => Batteries_V2.Init();
+
+    internal Database(string path)
+    {
+        int code = raw.sqlite3_open_v2(path, out _handle, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE | raw.SQLITE_OPEN_NOMUTEX, null);
+        if (code == raw.SQLITE_OK) return;
+        string reason = _handle is null ? "no memory" : raw.sqlite3_errmsg(_handle).utf8_to_string();
+        _handle?.Dispose();
+        throw new CatalogueException($"open {path}: {reason}", code);
+    }
+
+    internal Statement Prepare(string sql)
+    {
+        Check(raw.sqlite3_prepare_v3(_handle, sql, raw.SQLITE_PREPARE_PERSISTENT, out sqlite3_stmt statement), sql);
+        Statement prepared = new(this, statement);
+        _statements.Add(prepared);
+        return prepared;
+    }
+
+    /// <summary>Runs statements that return nothing.</summary>
+    internal void Execute(string sql) => Check(raw.sqlite3_exec(_handle, sql), sql);
+
+    internal long LastRow => raw.sqlite3_last_insert_rowid(_handle);
+
+    internal bool InTransaction => raw.sqlite3_get_autocommit(_handle) == 0;
+
+    /// <summary>One number from one row.</summary>
+    internal long Number(string sql)
+    {
+        using Statement statement = new(this, Prepared(sql));
+        return statement.Step() ? statement.Int64(0) : 0;
+    }
+
+    /// <summary>The texts of the first column.</summary>
+    internal List<string> Texts(string sql)
+    {
+        List<string> texts = [];
+        using Statement statement = new(this, Prepared(sql));
+        while (statement.Step()) texts.Add(statement.Text(0));
+        return texts;
+    }
+
+    internal void Check(int code, string what)
+    {
+        if (code is raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE) return;
+        throw new CatalogueException($"{what}: {raw.sqlite3_errmsg(_handle).utf8_to_string()}", code);
+    }
+
+    public void Dispose()
+    {
+        foreach (Statement statement in _statements.ToArray()) statement.Dispose();
+        _handle.Dispose();
+    }
+
+    internal void Forget(Statement statement) => _statements.Remove(statement);
+
+    private sqlite3_stmt Prepared(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(_handle, sql, out sqlite3_stmt statement), sql);
+        return statement;
+    }
+}
+
+/// <summary>A prepared statement: bind from 1, step, read columns from 0.</summary>
+internal sealed class Statement(Database database, sqlite3_stmt handle) : IDisposable
+{
+    internal Statement Bind(int index, long value)
+    {
+        database.Check(raw.sqlite3_bind_int64(handle, index, value), "bind");
+        return this;
+    }
+
+    internal Statement Bind(int index, string value)
+    {
+        database.Check(raw.sqlite3_bind_text(handle, index, value), "bind");
+        return this;
+    }
+
+    internal Statement Bind(int index, ReadOnlySpan<byte> value)
+    {
+        database.Check(raw.sqlite3_bind_blob(handle, index, value), "bind");
+        return this;
+    }
+
+    /// <summary>True while there is a row; after the last one the statement is ready for its next use.</summary>
+    internal bool Step()
+    {
+        int code = raw.sqlite3_step(handle);
+        if (code == raw.SQLITE_ROW) return true;
+        raw.sqlite3_reset(handle);
+        database.Check(code, "step");
+        return false;
+    }
+
+    /// <summary>Runs a statement that returns nothing.</summary>
+    internal void Run()
+    {
+        if (Step()) Reset();
+    }
+
+    /// <summary>Ends a query before its last row.</summary>
+    internal void Reset() => raw.sqlite3_reset(handle);
+
+    internal long Int64(int column) => raw.sqlite3_column_int64(handle, column);
+
+    internal string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
+
+    internal byte[] Blob(int column) => raw.sqlite3_column_blob(handle, column).ToArray();
+
+    public void Dispose()
+    {
+        handle.Dispose();
+        database.Forget(this);
+    }
+}

@@ -1,0 +1,58 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store.Changes;
+
+/// <summary>A change of one account as the journal keeps it. All numbers are in it, so that applying it again gives the same result.</summary>
+/// <remarks>The kinds' numbers and the fields' order reach the disk (see <see cref="ChangeCodec"/>): never renumber, only add.</remarks>
+internal abstract record Change
+{
+    /// <summary>A message comes into a mailbox. Its bytes are a range of the record's content behind a header of its own.</summary>
+    internal sealed record Store(MailboxId Mailbox, Uid Uid, EmailId Email, int Index) : Change
+    {
+        internal required SystemFlags Flags { get; init; }
+        internal required KeywordSet Keywords { get; init; }
+        internal required long Internal { get; init; }
+        internal required short Zone { get; init; }
+        internal required ReadOnlyMemory<byte> Prefix { get; init; }
+        internal required long Offset { get; init; }
+        internal required long Length { get; init; }
+
+        /// <summary>What was found out about it before the record was written; replay finds it out again.</summary>
+        internal MessageFacts? Facts { get; init; }
+
+        internal long Octets => Prefix.Length + Length;
+    }
+
+    /// <summary>Messages are copied or moved from one mailbox to another.</summary>
+    internal sealed record Place(MailboxId Source, MailboxId Target, bool Move, IReadOnlyList<Pair> Pairs) : Change;
+
+    /// <summary>Messages go.</summary>
+    internal sealed record Expunge(MailboxId Mailbox, IReadOnlyList<(Uid Uid, string Base)> Messages) : Change;
+
+    /// <summary>Flags change.</summary>
+    internal sealed record Flag(MailboxId Mailbox, FlagChange What, IReadOnlyList<Uid> Uids) : Change;
+
+    /// <summary>A mailbox is made.</summary>
+    internal sealed record Create(MailboxId Mailbox, MailboxName Name, SpecialUse Use, UidValidity Validity) : Change;
+
+    /// <summary>A mailbox goes with all that is in it.</summary>
+    internal sealed record Delete(MailboxId Mailbox, MailboxName Name) : Change;
+
+    /// <summary>A mailbox gets another name.</summary>
+    internal sealed record Rename(MailboxId Mailbox, MailboxName From, MailboxName Target) : Change;
+
+    /// <summary>A name is subscribed, or no longer.</summary>
+    internal sealed record Subscribe(MailboxName Name, bool Subscribed) : Change;
+
+    /// <summary>A session claims what is recent.</summary>
+    internal sealed record Claim(MailboxId Mailbox, Uid FirstUnclaimed) : Change;
+
+    /// <summary>Files that others put into the Maildir get their numbers.</summary>
+    internal sealed record Adopt(MailboxId Mailbox, IReadOnlyList<Adopted> Files) : Change;
+}
+
+/// <summary>One message of a copy: which, what it becomes, the base of its file's name, and the n of its new file's name.</summary>
+internal readonly record struct Pair(Uid Source, Uid Target, string SourceBase, int Index);
+
+/// <summary>A file of somebody else's: its name with <c>new/</c> or <c>cur/</c>, and what it becomes.</summary>
+internal sealed record Adopted(string DiskName, Uid Uid, EmailId Email, SystemFlags Flags, KeywordSet Keywords, long Internal);

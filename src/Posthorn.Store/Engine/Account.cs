@@ -1,0 +1,601 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>One open account: what is published, what is on its way, and the one path by which the latter becomes the former.</summary>
+/// <remarks>
+/// Locking. Two locks, never awaited under, the first always before the second:
+/// the catalogue lock (SQLite, files, publishing; held for milliseconds at most) and the gate (everything in memory; held for microseconds).
+/// Gates of several accounts are taken in the order of their addresses. A record is appended to the journal under the gate, so that an
+/// account's operations queue in the order of their LSNs. They are applied in that order, as many as are durable in one transaction, by whoever
+/// comes first; the others find theirs done.
+/// </remarks>
+internal sealed class Account : IDisposable
+{
+    private readonly Lock _catalogueLock = new();
+    private readonly Lock _gate = new();
+    private readonly AccountCatalogue _catalogue;
+    private readonly ChangeApplier _applier;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly LinkedList<Operation> _queue = [];
+    private readonly Dictionary<MailboxId, Box> _boxes = [];
+    private readonly Dictionary<string, Box> _published = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _subscriptions;
+    private readonly List<(string Path, string Target)> _discards = [];
+    private readonly Dictionary<(long Record, int Part), Change.Store> _unwritten = [];
+    private Dictionary<string, Box> _pending = new(StringComparer.Ordinal);
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _pendingIsWrong;
+    private long _lastBoxId;
+    private long _reservedOctets, _reservedMessages;
+    private long _changeNumber = 1;
+    private long _lastChange;
+    private long? _limitOctets, _limitMessages;
+    private volatile bool _namesDirty;
+    private volatile bool _homeStale = true;
+
+    internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
+    {
+        (Who, Tree, _catalogue, _time, _log) = (who, tree, catalogue, time, log);
+        HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
+        Files = new(this, catalogue, tree, log);
+        _applier = new(this, catalogue, tree, options, time);
+        Applied = catalogue.Meta(MetaKey.Applied).Number;
+        ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
+        Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
+        _subscriptions = [.. catalogue.Subscriptions()];
+        foreach (MailboxRow row in catalogue.Mailboxes())
+        {
+            if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
+            Box box = new(row.Object, row.Use, row.Validity)
+            {
+                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, NextUid = row.UidNext.Value,
+            };
+            box.Appear();
+            _boxes.Add(row.Object, box);
+            _published.Add(name.Value, box);
+            _lastBoxId = Math.Max(_lastBoxId, row.Id);
+        }
+
+        _pending = new(_published, StringComparer.Ordinal);
+        NamesAreDirty();
+    }
+
+    internal MailAccount Who { get; private set; }
+    internal MaildirTree Tree { get; }
+    internal FileKeeper Files { get; }
+    internal string HostName { get; }
+
+    /// <summary>The last record that is in the catalogue.</summary>
+    internal long Applied { get; private set; }
+
+    internal long ModSeq { get; private set; }
+    internal uint Validity { get; private set; }
+
+    /// <summary>The journal; null while it replays.</summary>
+    internal Journal.Journal? Journal { get; set; }
+
+    internal long ChangeNumber => Volatile.Read(ref _changeNumber);
+
+    // ---- Reading what is published ----
+
+    internal Box? Published(MailboxId mailbox)
+    {
+        lock (_gate) return _boxes.GetValueOrDefault(mailbox);
+    }
+
+    internal Box? PublishedByName(string name)
+    {
+        lock (_gate) return _published.GetValueOrDefault(name);
+    }
+
+    internal Box? PublishedById(long id)
+    {
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values)
+                if (box.Id == id) return box;
+            return null;
+        }
+    }
+
+    internal IReadOnlyList<MailboxInfo> List()
+    {
+        lock (_gate)
+        {
+            List<MailboxInfo> list = [.. _published.Values.Select(InfoOf)];
+            foreach (string name in _subscriptions)
+                if (!_published.ContainsKey(name) && MailboxName.TryCreate(name, Tree.Names.Separator, out MailboxName missing)) list.Add(new(missing, null, SpecialUse.None, true, default));
+            list.Sort((a, b) => a.Name.IsInbox == b.Name.IsInbox ? string.CompareOrdinal(a.Name.Value, b.Name.Value) : a.Name.IsInbox ? -1 : 1);
+            return list;
+        }
+    }
+
+    internal MailboxInfo InfoOf(Box box)
+    {
+        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest);
+    }
+
+    internal QuotaState Quota()
+    {
+        lock (_gate) return new(Used.Octets, _limitOctets, Used.Messages, _limitMessages);
+    }
+
+    internal Task ChangeAbove(long seen)
+    {
+        lock (_gate) return _changeNumber > seen ? Task.CompletedTask : _changed.Task;
+    }
+
+    internal Task ChangeOf(Box box, MailboxVersion seen)
+    {
+        lock (_gate) return box.ChangeFrom(seen);
+    }
+
+    /// <summary>Reads from the catalogue.</summary>
+    internal T Read<T>(Func<AccountCatalogue, T> read)
+    {
+        lock (_catalogueLock) return read(_catalogue);
+    }
+
+    /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
+    internal MailboxVersion VersionOf(Box box)
+    {
+        if (box.Version is { } known) return known;
+        lock (_catalogueLock)
+        {
+            if (box.Version is { } loaded) return loaded;
+            KeywordSet keywords = KeywordSet.Empty;
+            KeywordSet last = KeywordSet.Empty;
+            IEnumerable<MessageRow> Rows()
+            {
+                foreach (StoredRow stored in _catalogue.Messages(box.Id))
+                {
+                    MessageRow row = stored.Row;
+                    if (!ReferenceEquals(row.Keywords, last)) keywords = keywords.Union(last = row.Keywords);
+                    yield return row.ModSeq < box.Floor ? row with { ModSeq = box.Floor } : row;
+                }
+            }
+
+            MessageRow[] rows = [.. Rows()];
+            keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
+                .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
+            MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
+            box.Load(version);
+            return version;
+        }
+    }
+
+    /// <summary>Takes a hold on a mailbox for a session; null when it does not exist.</summary>
+    internal (Box Box, Uid FirstRecent, bool Claimed)? Open(string name, bool readOnly)
+    {
+        if (PublishedByName(name) is not { } box) return null;
+        VersionOf(box);
+        lock (_gate)
+        {
+            if (!box.Exists) return null;
+            Uid recent = box.FirstRecent;
+            box.Readers++;
+            if (readOnly) return (box, recent, false);
+            box.Writers++;
+            box.FirstRecent = box.UidNext;
+            return (box, recent, recent < box.UidNext);
+        }
+    }
+
+    internal void Close(Box box, bool readOnly)
+    {
+        lock (_gate)
+        {
+            box.Readers--;
+            if (!readOnly) box.Writers--;
+            if (box.Readers == 0) box.Gone.Clear();
+        }
+    }
+
+    /// <summary>A message that was expunged while the mailbox is open.</summary>
+    internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
+    {
+        lock (_gate) return _boxes.GetValueOrDefault(mailbox)?.Gone is { } gone && gone.TryGetValue(uid, out GoneMessage where) ? where : null;
+    }
+
+    // ---- Proposing changes: all of this under the gate ----
+
+    internal Lock Gate => _gate;
+
+    /// <summary>Opens a mender for replay.</summary>
+    internal FileMender Mender() => new(this, _catalogue, Tree, _log);
+
+    internal Box? Pending(string name) => _pending.GetValueOrDefault(name);
+
+    internal IEnumerable<Box> PendingBoxes(string prefix) => _pending.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(pair => pair.Value);
+
+    internal IEnumerable<KeyValuePair<string, Box>> PendingNames => _pending;
+
+    internal int PendingCount => _pending.Count;
+
+    /// <summary>A UIDVALIDITY above the clock and all earlier ones.</summary>
+    internal UidValidity NextValidity()
+    {
+        Validity = Math.Max(Validity + 1, (uint)_time.GetUtcNow().ToUnixTimeSeconds());
+        return new(Validity);
+    }
+
+    internal void SetLimits(MailAccount who)
+    {
+        lock (_gate) (Who, _limitOctets, _limitMessages) = (who, who.QuotaBytes, who.QuotaMessages);
+    }
+
+    internal Refusal? Room(long octets, int messages) =>
+        Used.Octets + _reservedOctets + octets > _limitOctets || Used.Messages + _reservedMessages + messages > _limitMessages
+            ? new(RefusalKind.OverQuota, "The mailbox is full")
+            : null;
+
+    /// <summary>Puts an operation whose record was just appended into the queue, and what it will change into what is pending.</summary>
+    internal void Enqueue(Operation operation, long octets, int messages)
+    {
+        (operation.Octets, operation.Messages) = (octets, messages);
+        _reservedOctets += octets;
+        _reservedMessages += messages;
+        _queue.AddLast(operation);
+        foreach (Change change in operation.Changes)
+        {
+            if (change is Change.Create made) _pending[made.Name.Value] = new(made.Mailbox, made.Use, made.Validity) { Name = made.Name };
+            else if (change is Change.Delete gone) _pending.Remove(gone.Name.Value);
+        }
+
+        Dictionary<Change.Rename, Box?> renamed = [];
+        foreach (Change.Rename change in operation.Changes.OfType<Change.Rename>())
+            if (_pending.Remove(change.From.Value, out Box? box)) renamed.Add(change, box);
+        foreach ((Change.Rename change, Box? box) in renamed) _pending[change.Target.Value] = box!;
+    }
+
+    // ---- From the journal into the catalogue ----
+
+    /// <summary>Waits until an operation is durable, applied and published.</summary>
+    /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
+    internal async ValueTask CompleteAsync(Operation operation)
+    {
+        await SettleAsync(operation);
+        while (!operation.IsDone)
+        {
+            while (UnknownBefore(operation) is { } earlier) await SettleAsync(earlier);
+            Drain();
+        }
+
+        if (operation.Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+    }
+
+    private async ValueTask SettleAsync(Operation operation)
+    {
+        if (operation.Durability != Durability.Unknown) return;
+        try
+        {
+            await Journal!.WhenDurableAsync(operation.Lsn);
+            operation.Durability = Durability.Durable;
+        }
+        catch (JournalException problem)
+        {
+            operation.Failure = problem;
+            operation.Durability = Durability.Failed;
+        }
+    }
+
+    private Operation? UnknownBefore(Operation operation)
+    {
+        lock (_gate)
+        {
+            foreach (Operation earlier in _queue)
+            {
+                if (ReferenceEquals(earlier, operation)) return null;
+                if (earlier.Durability == Durability.Unknown) return earlier;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>Applies what stands at the head of the queue and is known to be durable.</summary>
+    private void Drain()
+    {
+        lock (_catalogueLock)
+        {
+            List<Operation> batch = [];
+            lock (_gate)
+            {
+                foreach (Operation operation in _queue)
+                {
+                    if (operation.Durability == Durability.Unknown) break;
+                    batch.Add(operation);
+                }
+            }
+
+            if (batch.Count > 0) ApplyBatch(batch);
+        }
+    }
+
+    /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
+    internal int Replay(Operation operation, FileMender mender)
+    {
+        lock (_catalogueLock)
+        {
+            int mended = 0;
+            if (operation.Lsn.Value > Applied)
+            {
+                operation.Durability = Durability.Durable;
+                lock (_gate) _queue.AddLast(operation);
+                ApplyBatch([operation]);
+                lock (_gate) _pending = new(_published, StringComparer.Ordinal);
+            }
+
+            _catalogue.Begin();
+            try
+            {
+                mended = mender.Mend(operation);
+                _catalogue.Commit();
+            }
+            catch
+            {
+                _catalogue.Rollback();
+                throw;
+            }
+
+            return mended;
+        }
+    }
+
+    private void ApplyBatch(List<Operation> batch)
+    {
+        Draft draft = new(this);
+        _catalogue.Begin();
+        try
+        {
+            foreach (Operation operation in batch)
+                if (operation.Durability == Durability.Durable) _applier.Apply(operation, draft);
+            foreach (BoxDraft box in draft.Boxes)
+                if (!box.IsDeleted) _catalogue.PutMailbox((box.Box.Writers > 0 ? WithClaim(box) : box).ToRow());
+            _catalogue.SetMeta(MetaKey.Applied, batch[^1].Lsn.Value, "");
+            _catalogue.SetMeta(MetaKey.ModSeq, draft.ModSeq, "");
+            _catalogue.SetMeta(MetaKey.Validity, draft.Validity, "");
+            _catalogue.Commit();
+        }
+        catch (Exception problem)
+        {
+            // The records stay in the queue: they are durable, and the next one who comes tries again.
+            _catalogue.Rollback();
+            _catalogue.Forget();
+            Files.Forget();
+            lock (_gate)
+                foreach (Operation operation in batch) operation.Content = null; // its owner disposes it now
+            _log.ApplyFailed(problem, Who.Address);
+            throw;
+        }
+
+        Publish(batch, draft);
+    }
+
+    private static BoxDraft WithClaim(BoxDraft box)
+    {
+        // Somebody who has it open for writing is told of new messages at once, and so has the claim on them.
+        box.FirstRecent = box.UidNext;
+        return box;
+    }
+
+    private void Publish(List<Operation> batch, Draft draft)
+    {
+        lock (_gate)
+        {
+            (ModSeq, Applied) = (draft.ModSeq, batch[^1].Lsn.Value);
+            Validity = Math.Max(Validity, draft.Validity);
+            foreach (BoxDraft box in draft.Boxes) Publish(box);
+            foreach (BoxDraft box in draft.Boxes)
+                if (!box.IsDeleted) _published[box.Name.Value] = box.Box;
+            foreach ((string name, bool subscribed) in draft.Subscriptions)
+                _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
+            foreach (Operation operation in batch)
+            {
+                _queue.Remove(operation);
+                _reservedOctets -= operation.Octets;
+                _reservedMessages -= operation.Messages;
+                _pendingIsWrong |= operation.Durability == Durability.Failed || operation.Skipped is not null;
+                operation.IsDone = true;
+            }
+
+            if (_pendingIsWrong && _queue.Count == 0)
+            {
+                _pending = new(_published, StringComparer.Ordinal);
+                _pendingIsWrong = false;
+            }
+
+            if (draft.IsChanged)
+            {
+                _homeStale = true;
+                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
+                _changeNumber++;
+                TaskCompletionSource changed = _changed;
+                _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                changed.SetResult();
+            }
+        }
+
+        foreach (Operation operation in batch)
+            if (operation.Durability == Durability.Durable) operation.Ticket?.PartDone();
+    }
+
+    private void Publish(BoxDraft draft)
+    {
+        Box box = draft.Box;
+        if (_published.TryGetValue(box.Name.Value, out Box? named) && ReferenceEquals(named, box)) _published.Remove(box.Name.Value);
+        if (draft.IsDeleted)
+        {
+            _boxes.Remove(box.Mailbox);
+            box.Vanish();
+            return;
+        }
+
+        box.Name = draft.Name;
+        if (draft.IsNew)
+        {
+            _boxes[box.Mailbox] = box;
+            box.Appear();
+        }
+
+        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0;
+        (box.UidNext, box.Highest, box.Counts) = (draft.UidNext, draft.Highest, draft.Counts);
+        box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
+        if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
+        if (box.Readers > 0)
+            foreach ((Uid uid, GoneMessage where) in draft.Gone) box.Gone[uid] = where;
+        if (!changed) return;
+        box.ListStale = true;
+        MailboxVersion? version = box.Version;
+        if (version is not null)
+        {
+            KeywordSet keywords = version.Keywords;
+            foreach (MessageRow row in draft.Upserts.Values) keywords = keywords.Union(row.Keywords);
+            version = version.With([.. draft.Upserts.Values], [.. draft.Removed], box.UidNext, box.Highest, keywords);
+        }
+
+        box.Publish(version);
+    }
+
+    // ---- For the applier and the background ----
+
+    /// <summary>The object that sessions may already know for a mailbox that is being made.</summary>
+    internal Box? Emerging(MailboxId mailbox)
+    {
+        lock (_gate) return _pending.Values.FirstOrDefault(box => box.Mailbox == mailbox);
+    }
+
+    internal long NextBoxId() => ++_lastBoxId;
+
+    internal JournalContent ContentOf(Operation operation) =>
+        operation.Content ?? Journal?.OpenContent(operation.Lsn) ?? throw new InvalidOperationException($"Record {operation.Lsn} has no content any more.");
+
+    /// <summary>Writes a file from its record in the journal; false when no record has it any more.</summary>
+    internal bool TryRewrite(ContentRow content, string path, DateTimeOffset modified)
+    {
+        Change.Store? store;
+        lock (_gate) store = _unwritten.GetValueOrDefault((content.Record, content.Part));
+        if (store is null || Journal?.OpenContent(new(content.Record)) is not { } opened) return false;
+        using MessageBytes bytes = new(opened, store);
+        bool written = Files.TryWrite(path, bytes, modified, DateTimeOffset.MinValue);
+        _ = opened.DisposeAsync().AsTask(); // completes at once
+        if (written) lock (_gate) _unwritten.Remove((content.Record, content.Part));
+        return written;
+    }
+
+    /// <summary>A message whose file could not be written yet, from its record; null when it is not among those.</summary>
+    internal RecordContent? Unwritten(ContentRow content)
+    {
+        Change.Store? store;
+        lock (_gate) store = _unwritten.GetValueOrDefault((content.Record, content.Part));
+        return store is not null && Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
+    }
+
+    /// <summary>Remembers how to write a file that the disk refused.</summary>
+    internal void WriteLater(Lsn record, Change.Store store)
+    {
+        lock (_gate) _unwritten[(record.Value, store.Index)] = store with { Prefix = store.Prefix.ToArray(), Facts = null };
+    }
+
+    internal void NamesAreDirty() => _namesDirty = true;
+
+    internal void DiscardLater(string path, string target)
+    {
+        lock (_gate) _discards.Add((path, target));
+    }
+
+    private (long Octets, long Messages) Used
+    {
+        get
+        {
+            long octets = 0, messages = 0;
+            foreach (Box box in _boxes.Values)
+            {
+                octets += box.Counts.Octets;
+                messages += box.Counts.Messages;
+            }
+
+            return (octets, messages);
+        }
+    }
+
+    /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
+    internal bool NeedsTidying(long now, TimeSpan idle) => _namesDirty || _homeStale && now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
+
+    /// <summary>Whether nothing changed for a while.</summary>
+    internal bool IsIdle(long now, TimeSpan idle) => now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
+
+    /// <summary>Whether operations wait that could not be applied; such an account must not be closed.</summary>
+    internal bool IsBusy
+    {
+        get
+        {
+            lock (_gate) return _queue.Count > 0;
+        }
+    }
+
+    /// <summary>Lets file names follow, some at a time, and then writes the second home. False when there is more to do.</summary>
+    internal bool Tidy(AccountTidier tidier, int limit, bool home)
+    {
+        lock (_catalogueLock)
+        {
+            (string, string)[] discards;
+            lock (_gate)
+            {
+                discards = [.. _discards];
+                _discards.Clear();
+            }
+
+            foreach ((string path, string target) in discards) tidier.Discard(path, target);
+            if (_namesDirty)
+            {
+                _namesDirty = false;
+                if (!tidier.FollowNames(_catalogue, limit))
+                {
+                    _namesDirty = true;
+                    return false;
+                }
+            }
+
+            if (!home || !_homeStale) return true;
+            _homeStale = false;
+            Box[] boxes;
+            string[] subscriptions;
+            lock (_gate) (boxes, subscriptions) = ([.. _boxes.Values], [.. _subscriptions.Order(StringComparer.Ordinal)]);
+            try
+            {
+                tidier.WriteHome(_catalogue, boxes, subscriptions);
+            }
+            catch
+            {
+                _homeStale = true;
+                throw;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Marks the end as one in order and closes the catalogue.</summary>
+    public void Dispose()
+    {
+        lock (_catalogueLock)
+        {
+            _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
+            _catalogue.Dispose();
+        }
+    }
+
+    /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
+    internal void Abandon()
+    {
+        lock (_catalogueLock) _catalogue.Dispose();
+    }
+}

@@ -1,0 +1,156 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The accounts that are open: those in use, and some that were used last.</summary>
+/// <remarks>Locking: <c>_gate</c> guards the table. Opening and closing happen outside it; whoever wants an account that is being opened or closed waits for that.</remarks>
+internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> open, Action<Account> close)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<EmailAddress, Entry> _entries = [];
+    private long _clock;
+
+    private sealed class Entry
+    {
+        internal Account? Account { get; set; }
+        internal int Leases { get; set; }
+        internal long Used { get; set; }
+
+        /// <summary>Set while it is being opened or closed.</summary>
+        internal TaskCompletionSource? Busy { get; set; }
+    }
+
+    internal async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task? busy = null;
+            Entry? mine = null;
+            lock (_gate)
+            {
+                if (!_entries.TryGetValue(who.Address, out Entry? entry))
+                {
+                    mine = new() { Busy = new(TaskCreationOptions.RunContinuationsAsynchronously) };
+                    _entries.Add(who.Address, mine);
+                }
+                else if (entry.Busy is { } other)
+                {
+                    busy = other.Task;
+                }
+                else
+                {
+                    entry.Leases++;
+                    return new AccountLease(this, entry.Account!);
+                }
+            }
+
+            if (busy is not null)
+            {
+                await busy.WaitAsync(cancel);
+                continue;
+            }
+
+            return OpenNow(who, mine!);
+        }
+    }
+
+    internal AccountLease Again(Account account)
+    {
+        lock (_gate)
+        {
+            _entries[account.Who.Address].Leases++;
+            return new(this, account);
+        }
+    }
+
+    internal void Release(Account account)
+    {
+        (EmailAddress, Entry)? closing = null;
+        lock (_gate)
+        {
+            Entry entry = _entries[account.Who.Address];
+            entry.Used = ++_clock;
+            if (--entry.Leases > 0) return;
+            closing = Oldest();
+        }
+
+        if (closing is { } old) CloseNow(old.Item1, old.Item2);
+    }
+
+    /// <summary>All that are open now.</summary>
+    internal IReadOnlyList<Account> Open()
+    {
+        lock (_gate) return [.. _entries.Values.Where(entry => entry.Busy is null && entry.Account is not null).Select(entry => entry.Account!)];
+    }
+
+    /// <summary>Closes everything, at the end.</summary>
+    internal void CloseAll()
+    {
+        List<(EmailAddress, Entry)> all;
+        lock (_gate)
+        {
+            all = [.. _entries.Where(pair => pair.Value.Busy is null).Select(pair => (pair.Key, pair.Value))];
+            foreach ((EmailAddress _, Entry entry) in all) entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        foreach ((EmailAddress address, Entry entry) in all) CloseNow(address, entry);
+    }
+
+    private Result<AccountLease> OpenNow(MailAccount who, Entry entry)
+    {
+        Result<Account> opened = new Refusal(RefusalKind.Unavailable, "The mail cannot be opened now");
+        try
+        {
+            opened = open(who);
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                if (opened.IsOk) (entry.Account, entry.Leases) = (opened.Value, 1);
+                else _entries.Remove(who.Address);
+                TaskCompletionSource busy = entry.Busy!;
+                entry.Busy = null;
+                busy.SetResult();
+            }
+        }
+
+        if (opened.IsOk) return new AccountLease(this, opened.Value);
+        return opened.Refusal;
+    }
+
+    // Under the gate: the one that was used longest ago, when too many are idle.
+    private (EmailAddress, Entry)? Oldest()
+    {
+        int count = 0;
+        KeyValuePair<EmailAddress, Entry>? oldest = null;
+        foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)
+        {
+            if (pair.Value.Leases > 0 || pair.Value.Busy is not null || pair.Value.Account!.IsBusy) continue;
+            count++;
+            if (oldest is null || pair.Value.Used < oldest.Value.Value.Used) oldest = pair;
+        }
+
+        if (count <= idle || oldest is not { } found) return null;
+        found.Value.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (found.Key, found.Value);
+    }
+
+    private void CloseNow(EmailAddress address, Entry entry)
+    {
+        try
+        {
+            close(entry.Account!);
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _entries.Remove(address);
+                TaskCompletionSource busy = entry.Busy!;
+                entry.Busy = null;
+                busy.SetResult();
+            }
+        }
+    }
+}

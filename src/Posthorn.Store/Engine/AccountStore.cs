@@ -1,0 +1,345 @@
+using System.Runtime.CompilerServices;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, MaildirStoreOptions options) : IMailStore
+{
+    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private readonly Account _account = lease.Account;
+
+    public MailAccount Account => _account.Who;
+
+    public char Separator => options.Separator;
+
+    public long ChangeNumber => _account.ChangeNumber;
+
+    public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_account.List());
+    }
+
+    public async ValueTask<Result<MailboxInfo>> CreateAsync(MailboxName name, SpecialUse use, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (!_account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
+        MailboxId id = NewIds.Mailbox();
+        Operation operation;
+        lock (_account.Gate)
+        {
+            if (_account.Pending(name.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
+            if (_account.PendingCount >= options.Mailboxes) return new Refusal(RefusalKind.Limit, $"An account can have {options.Mailboxes} mailboxes");
+            operation = recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity())], null, 0, 0);
+        }
+
+        await _account.CompleteAsync(operation);
+        if (_account.Published(id) is not { } box) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
+        return _account.InfoOf(box);
+    }
+
+    public async ValueTask<Result<Done>> DeleteAsync(MailboxName name, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
+        Operation operation;
+        lock (_account.Gate)
+        {
+            if (_account.Pending(name.Value) is not { } box) return NoMailbox;
+            operation = recorder.Append(_account, [new Change.Delete(box.Mailbox, name)], null, 0, 0);
+        }
+
+        await _account.CompleteAsync(operation);
+        return Done.It;
+    }
+
+    public async ValueTask<Result<Done>> RenameAsync(MailboxName from, MailboxName target, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (from.IsInbox) return await RenameInboxAsync(target);
+        Operation operation;
+        lock (_account.Gate)
+        {
+            Result<List<Change>> changes = PlanRename(from, target);
+            if (!changes.IsOk) return changes.Refusal;
+            operation = recorder.Append(_account, changes.Value, null, 0, 0);
+        }
+
+        await _account.CompleteAsync(operation);
+        return Done.It;
+    }
+
+    public async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Operation operation;
+        lock (_account.Gate) operation = recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0);
+        await _account.CompleteAsync(operation);
+        return Done.It;
+    }
+
+    public ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(MailReader.Status(_account, name));
+    }
+
+    public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
+        OpenMailbox open = new(lease.Again(), box, readOnly, recent);
+        if (!claimed) return open;
+        Operation operation;
+        lock (_account.Gate) operation = recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]);
+        await _account.CompleteAsync(operation);
+        return open;
+    }
+
+    public async ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (messages.Count == 0) return NoMessages();
+        JournalContent? joined = messages.Count == 1 ? null : recorder.CreateContent();
+        try
+        {
+            long[] offsets = new long[messages.Count];
+            for (int i = 0; joined is not null && i < messages.Count; i++)
+            {
+                offsets[i] = joined.Length;
+                await CopyAsync(((JournalSink)messages[i].Content).Content, joined, cancel);
+            }
+
+            JournalContent content = joined ?? ((JournalSink)messages[0].Content).Content;
+            await content.CompleteAsync(cancel);
+            MessageFacts[] facts = [.. messages.Select(message => reader.FactsOf(((JournalSink)message.Content).Content))];
+            Operation operation;
+            Box box;
+            List<Change> changes = new(messages.Count);
+            lock (_account.Gate)
+            {
+                if (_account.Pending(target.Value) is not { } found) return NoMailbox;
+                box = found;
+                long size = facts.Sum(fact => fact.WireLength);
+                if (_account.Room(size, messages.Count) is { } full) return full;
+                for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
+                operation = recorder.Append(_account, changes, content, size, messages.Count);
+            }
+
+            await _account.CompleteAsync(operation);
+            if (operation.Skipped is not null) return NoMailbox;
+            return new AppendReceipt(box.Mailbox, box.Validity, [.. changes.Cast<Change.Store>().Select(store => new StoredMessage(box.Mailbox, box.Validity, store.Uid, store.Email))]);
+        }
+        finally
+        {
+            if (joined is not null) await joined.DisposeAsync();
+        }
+
+        Result<AppendReceipt> NoMessages() => _account.PublishedByName(target.Value) is { } box ? new AppendReceipt(box.Mailbox, box.Validity, []) : NoMailbox;
+    }
+
+    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
+        PlaceAsync(source, uids, target, move: false, cancel);
+
+    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
+        PlaceAsync(source, uids, target, move: true, cancel);
+
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    {
+        if (_account.Published(mailbox) is not { } box) return NoMailbox;
+        _account.VersionOf(box);
+        // One at a time: each decides on what the one before it has made, so that UNCHANGEDSINCE holds (RFC 7162 section 3.1.3).
+        using IDisposable turn = await flagTurns.TakeAsync(_account.Who.Address, cancel);
+        MailboxVersion version = box.Version!;
+        List<Uid> changed = [], modified = [];
+        HashSet<Uid> seen = new(uids.Count);
+        List<Uid> work = [];
+        foreach (Uid uid in uids)
+        {
+            int at = version.IndexOf(uid);
+            if (at < 0 || !seen.Add(uid)) continue;
+            MessageRow row = version[at];
+            if (row.ModSeq > unchangedSince)
+            {
+                modified.Add(uid);
+                continue;
+            }
+
+            changed.Add(uid);
+            MessageRow wanted = Flags.Apply(row, change);
+            if (wanted.Flags != row.Flags || !wanted.Keywords.Equals(row.Keywords)) work.Add(uid);
+        }
+
+        if (work.Count > 0)
+        {
+            Operation operation;
+            lock (_account.Gate) operation = recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]);
+            await _account.CompleteAsync(operation);
+        }
+
+        return new FlagOutcome(changed, modified);
+    }
+
+    public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (_account.Published(mailbox) is not { } box) return NoMailbox;
+        MailboxVersion version = _account.VersionOf(box);
+        HashSet<Uid>? among = only is null ? null : [.. only];
+        List<Uid> gone = [];
+        foreach (ReadOnlyMemory<MessageRow> chunk in version.Chunks)
+            foreach (ref readonly MessageRow row in chunk.Span)
+                if ((row.Flags & SystemFlags.Deleted) != 0 && among?.Contains(row.Uid) != false) gone.Add(row.Uid);
+        if (gone.Count == 0) return Array.Empty<Uid>();
+        List<(Uid, string)> messages = MailReader.BasesOf(_account, box, gone);
+        Operation operation;
+        lock (_account.Gate) operation = recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0);
+        await _account.CompleteAsync(operation);
+        return gone;
+    }
+
+    public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(MailReader.ExpungedSince(_account, mailbox, since));
+    }
+
+    public async IAsyncEnumerable<MessageSummary> SummariesAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        // A few at a time, so that writers come in between.
+        for (int start = 0; start < uids.Count; start += 64)
+        {
+            cancel.ThrowIfCancellationRequested();
+            foreach (MessageSummary summary in MailReader.Summaries(_account, mailbox, uids, start, Math.Min(64, uids.Count - start), fields)) yield return summary;
+            await Task.CompletedTask;
+        }
+    }
+
+    public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(reader.Open(_account, mailbox, uid));
+    }
+
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
+        reader.FindAsync(_account, mailbox, candidates, criterion, cancel);
+
+    public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_account.Quota());
+    }
+
+    public async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => await _account.ChangeAbove(seen).WaitAsync(cancel);
+
+    public ValueTask DisposeAsync()
+    {
+        lease.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (_account.Published(source) is not { } from) return NoMailbox;
+        MailboxVersion version = _account.VersionOf(from);
+        HashSet<Uid> seen = new(uids.Count);
+        List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, from, [.. uids.Where(uid => version.Contains(uid) && seen.Add(uid))]);
+        long size = messages.Sum(message => version[version.IndexOf(message.Uid)].Size);
+        Operation operation;
+        Box into;
+        Pair[] pairs = new Pair[messages.Count];
+        lock (_account.Gate)
+        {
+            if (_account.Pending(target.Value) is not { } found || _account.Pending(from.Name.Value) != from) return NoMailbox;
+            into = found;
+            if (messages.Count == 0) return new Placement(into.Mailbox, into.Validity, [], []);
+            if (!move && _account.Room(size, messages.Count) is { } full) return full;
+            for (int i = 0; i < pairs.Length; i++) pairs[i] = new(messages[i].Uid, new(into.NextUid++), messages[i].Base, i);
+            operation = recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
+        }
+
+        await _account.CompleteAsync(operation);
+        if (operation.WasSkipped(0, -1)) return NoMailbox;
+        List<Uid> sources = new(pairs.Length), targets = new(pairs.Length);
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            if (operation.WasSkipped(0, i)) continue;
+            sources.Add(pairs[i].Source);
+            targets.Add(pairs[i].Target);
+        }
+
+        return new Placement(into.Mailbox, into.Validity, sources, targets);
+    }
+
+    private Result<List<Change>> PlanRename(MailboxName from, MailboxName target)
+    {
+        if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
+        string children = from.Value + Separator;
+        if (target.Value.StartsWith(children, StringComparison.Ordinal)) return new Refusal(RefusalKind.BadName, "A mailbox cannot become its own child");
+        List<Change> changes = [];
+        foreach ((string name, Box box) in _account.PendingNames)
+        {
+            if (name != from.Value && !name.StartsWith(children, StringComparison.Ordinal)) continue;
+            if (!MailboxName.TryCreate(target.Value + name[from.Value.Length..], Separator, out MailboxName renamed) || !_account.Tree.Names.TryDirectory(renamed, out _))
+                return new Refusal(RefusalKind.BadName, "The mailbox name would be too long");
+            if (_account.Pending(renamed.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, $"A mailbox {renamed} exists");
+            _ = MailboxName.TryCreate(name, Separator, out MailboxName old);
+            changes.Add(new Change.Rename(box.Mailbox, old, renamed));
+        }
+
+        if (changes.Count == 0) return NoMailbox;
+        return changes;
+    }
+
+    // RFC 9051 section 6.3.6: the messages go into a new mailbox, INBOX stays with its numbers and children.
+    private async ValueTask<Result<Done>> RenameInboxAsync(MailboxName target)
+    {
+        if (!_account.Tree.Names.TryDirectory(target, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
+        if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
+        MailboxVersion version = _account.VersionOf(inbox);
+        List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
+        MailboxId id = NewIds.Mailbox();
+        Operation operation;
+        lock (_account.Gate)
+        {
+            if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
+            Pair[] pairs = [.. messages.Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
+            operation = recorder.Append(_account,
+                [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs)], null, 0, 0);
+            _account.Pending(target.Value)!.NextUid = (uint)pairs.Length + 1;
+        }
+
+        await _account.CompleteAsync(operation);
+        return Done.It;
+    }
+
+    private static Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
+        new(box.Mailbox, new(box.NextUid++), NewIds.Email(), index)
+        {
+            Flags = message.Flags,
+            Keywords = message.Keywords,
+            Internal = message.InternalDate.ToUnixTimeSeconds(),
+            Zone = (short)message.InternalDate.TotalOffsetMinutes,
+            Prefix = default,
+            Offset = offset,
+            Length = message.Content.Length,
+            Facts = facts,
+        };
+
+    private static async ValueTask CopyAsync(JournalContent from, JournalContent into, CancellationToken cancel)
+    {
+        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(64 * 1024);
+        for (long at = 0; at < from.Length;)
+        {
+            int got = from.Read(at, buffer);
+            await into.WriteAsync(buffer.AsMemory(0, got), cancel);
+            at += got;
+        }
+
+        System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+    }
+}

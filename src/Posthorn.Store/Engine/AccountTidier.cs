@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The background's part: file names follow flags, files that could not be written are written, and the second home of the numbers is kept.</summary>
+/// <remarks>Runs under the account's catalogue lock.</remarks>
+internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger log)
+{
+    internal const string AccountFile = "account";
+
+    /// <summary>Lets up to <paramref name="limit"/> names follow; false when more are waiting.</summary>
+    internal bool FollowNames(AccountCatalogue catalogue, int limit)
+    {
+        List<(long Mailbox, Uid Uid)> dirty = catalogue.Dirty(limit);
+        if (dirty.Count == 0) return true;
+        catalogue.Begin();
+        try
+        {
+            int failed = 0;
+            foreach ((long mailbox, Uid uid) in dirty)
+            {
+                if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row) || !catalogue.TryGetFile(mailbox, uid, out FileRow file)) continue;
+                if (!Follow(catalogue, box, row, file)) failed++;
+            }
+
+            catalogue.Commit();
+            if (failed > 0) throw new IOException($"{failed} of {dirty.Count} file names could not follow.");
+        }
+        catch
+        {
+            catalogue.Rollback();
+            account.Files.Forget();
+            throw;
+        }
+
+        return dirty.Count < limit;
+    }
+
+    internal void Discard(string path, string target)
+    {
+        try
+        {
+            if (tree.Exists(path)) tree.Volume.Rename(path, target);
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            account.DiscardLater(path, target);
+        }
+    }
+
+    /// <summary>Writes each folder's <c>dovecot-uidlist</c> that is older than the catalogue, the subscriptions and the account's own numbers. The checkpoint syncs them.</summary>
+    internal void WriteHome(AccountCatalogue catalogue, IReadOnlyList<Box> boxes, IReadOnlyList<string> subscriptions)
+    {
+        foreach (Box box in boxes)
+        {
+            if (!box.ListStale) continue;
+            box.ListStale = false;
+            Dictionary<Uid, string> guids = [];
+            List<UidListEntry> entries = [];
+            foreach (StoredRow row in catalogue.Messages(box.Id)) guids[row.Row.Uid] = row.Content.ToString(CultureInfo.InvariantCulture);
+            foreach (FileRow file in catalogue.Files(box.Id))
+                if (guids.TryGetValue(file.Uid, out string? content)) entries.Add(new(file.Uid, file.Base, catalogue.Content(long.Parse(content, CultureInfo.InvariantCulture)).Email.Value));
+            tree.Replace($"{tree.FolderPath(box.Name)}/{UidList.FileName}", new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: false);
+        }
+
+        StringBuilder text = new("posthorn-account 1\n");
+        text.Append(CultureInfo.InvariantCulture, $"modseq {account.ModSeq}\nvalidity {account.Validity}\n");
+        foreach (Box box in boxes)
+        {
+            text.Append(CultureInfo.InvariantCulture,
+                $"mailbox {box.Mailbox.Value} {box.Validity.Value} {box.UidNext.Value} {(byte)box.Use} {box.FirstRecent.Value} {ModifiedUtf7.Encode(box.Name.Value)}\n");
+        }
+
+        text.Append("end\n");
+        tree.Replace($"{tree.OwnPath}/{AccountFile}", text.ToString(), sync: false);
+        tree.Replace($"{tree.Root}/subscriptions", string.Concat(subscriptions.Select(name => (name == "INBOX" ? name : ModifiedUtf7.Encode(name.Replace(tree.Names.Separator, '.'))) + "\n")), sync: false);
+    }
+
+    private bool Follow(AccountCatalogue catalogue, Box box, in StoredRow row, FileRow file)
+    {
+        bool isNew = row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0 && !file.DiskName.StartsWith("cur/", StringComparison.Ordinal);
+        string wanted = MaildirName.Format(file.Base, isNew, row.Row.Flags, account.Files.LettersOf(box.Id, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
+        try
+        {
+            string target = tree.PathOf(box.Name, wanted);
+            if (file.DiskName.Length == 0)
+            {
+                if (!tree.Exists(target) && !TryCopy(catalogue, row.Content, target) && !account.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate)) return false;
+            }
+            else if (file.DiskName != wanted && !tree.Exists(target))
+            {
+                if (account.Files.Locate(box.Name, file) is { } path) tree.Volume.Rename(path, target);
+                else wanted = file.DiskName; // Somebody took it away; the next look at the folder will say so.
+            }
+
+            catalogue.PutFile(box.Id, row.Row.Uid, wanted, file.Base, dirty: false);
+            return true;
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return false;
+        }
+    }
+
+    private bool TryCopy(AccountCatalogue catalogue, long content, string target)
+    {
+        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content))
+        {
+            if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length == 0) continue;
+            if (account.Files.Locate(box.Name, file) is not { } path) continue;
+            account.Files.LinkOrCopy(path, target);
+            return true;
+        }
+
+        return false;
+    }
+}

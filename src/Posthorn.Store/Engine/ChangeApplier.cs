@@ -1,0 +1,296 @@
+using System.Globalization;
+using Posthorn.Core;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Makes changes come true in catalogue and files, in the running server and on replay alike. Everything may have been done before, wholly or in part.</summary>
+/// <remarks>Runs under the account's catalogue lock, inside a transaction.</remarks>
+internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time)
+{
+    private readonly FileKeeper _files = account.Files;
+
+    internal void Apply(Operation operation, Draft draft)
+    {
+        ModSeq modSeq = new(draft.ModSeq + 1);
+        bool changed = false;
+        for (int i = 0; i < operation.Changes.Count; i++)
+        {
+            changed |= operation.Changes[i] switch
+            {
+                Change.Store store => Store(operation, i, store, draft, modSeq),
+                Change.Place place => Place(operation, i, place, draft, modSeq),
+                Change.Expunge gone => Expunge(operation, gone, draft, modSeq),
+                Change.Flag flag => Flag(flag, draft, modSeq),
+                Change.Create made => Create(operation, i, made, draft, modSeq),
+                Change.Delete gone => Delete(operation, i, gone, draft),
+                Change.Rename renamed => Rename(operation, i, renamed, draft),
+                Change.Subscribe subscribe => Subscribe(subscribe, draft),
+                Change.Claim claim => Claim(claim, draft),
+                Change.Adopt adopt => Adopt(operation, adopt, draft, modSeq),
+                _ => throw new System.Diagnostics.UnreachableException(),
+            };
+        }
+
+        if (!changed) return;
+        draft.ModSeq = modSeq.Value;
+        draft.IsChanged = true;
+    }
+
+    private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(store.Mailbox) is not { } box)
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
+        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out _)) return false; // A rebuilt catalogue knows it already; its file is looked at afterwards.
+        string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
+        using MessageBytes bytes = new(account.ContentOf(operation), store);
+        MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
+        string baseName = string.Create(CultureInfo.InvariantCulture, $"{prefixed},S={store.Octets},W={facts.WireLength}");
+        long content = catalogue.ContentOf(operation.Lsn.Value, store.Index) ?? ContentFor(operation, store, facts);
+        MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
+        string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
+        bool written = _files.TryWrite(tree.PathOf(box.Name, disk), bytes, row.InternalDate, time.GetUtcNow());
+        if (!written) account.WriteLater(operation.Lsn, store);
+        Add(box, new(row, content, operation.Time), written ? disk : "", baseName);
+        return true;
+    }
+
+    // Deliveries of one record with the same header of their own share their content row, as they share their EMAILID.
+    private long ContentFor(Operation operation, Change.Store store, MessageFacts facts)
+    {
+        foreach (Change other in operation.Changes)
+        {
+            if (ReferenceEquals(other, store)) break;
+            if (other is Change.Store earlier && earlier.Email == store.Email && catalogue.ContentOf(operation.Lsn.Value, earlier.Index) is { } known) return known;
+        }
+
+        return catalogue.AddContent(store.Email, catalogue.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
+    }
+
+    private bool Place(Operation operation, int index, Change.Place place, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(place.Source) is not { } source || draft.Find(place.Target) is not { } target)
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
+        bool changed = false;
+        for (int i = 0; i < place.Pairs.Count; i++)
+        {
+            Pair pair = place.Pairs[i];
+            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out _);
+            bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
+            if (!known && !there)
+            {
+                operation.Skip(index, i);
+                continue;
+            }
+
+            if (!there)
+            {
+                _ = catalogue.TryGetFile(source.Box.Id, pair.Source, out FileRow file);
+                ContentRow content = catalogue.Content(from.Content);
+                string baseName = CopyName(operation, pair.Index, content.Octets, from.Row.Size);
+                MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
+                bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
+                string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
+                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
+                if (!made && content.Record == 0 && catalogue.CopiesOf(content.Id).Count < 2)
+                {
+                    // Somebody took the file away, and nothing else has its bytes.
+                    operation.Skip(index, i);
+                    continue;
+                }
+
+                Add(target, new(row, from.Content, operation.Time), made ? disk : "", baseName);
+                changed = true;
+            }
+
+            if (!place.Move || !known) continue;
+            source.Gone.Add((pair.Source, new(from.Content, "", 0, from.Row.Size)));
+            Remove(source, from, modSeq);
+            changed = true;
+        }
+
+        return changed;
+    }
+
+    private bool Expunge(Operation operation, Change.Expunge gone, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(gone.Mailbox) is not { } box) return false;
+        bool changed = false;
+        foreach ((Uid uid, string baseName) in gone.Messages)
+        {
+            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
+            string path = "";
+            if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
+            {
+                path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName);
+                _files.Discard(box.Name, file, path);
+            }
+
+            box.Gone.Add((uid, new(row.Content, path, catalogue.Content(row.Content).Octets, row.Row.Size)));
+            Remove(box, row, modSeq);
+            catalogue.RemoveContent(row.Content);
+            changed = true;
+        }
+
+        return changed;
+    }
+
+    private bool Flag(Change.Flag flag, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(flag.Mailbox) is not { } box) return false;
+        bool changed = false;
+        foreach (Uid uid in flag.Uids)
+        {
+            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow stored)) continue;
+            MessageRow row = Flags.Apply(stored.Row, flag.What);
+            if (row.Flags == stored.Row.Flags && row.Keywords.Equals(stored.Row.Keywords)) continue;
+            row = row with { ModSeq = modSeq };
+            catalogue.PutMessage(box.Box.Id, stored with { Row = row });
+            catalogue.MarkDirty(box.Box.Id, uid);
+            box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
+            box.Upserts[uid] = row;
+            changed = true;
+        }
+
+        if (!changed) return false;
+        box.Highest = modSeq;
+        account.NamesAreDirty();
+        return true;
+    }
+
+    private bool Create(Operation operation, int index, Change.Create made, Draft draft, ModSeq modSeq)
+    {
+        draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
+        if (draft.Find(made.Mailbox) is { } known)
+        {
+            _files.MakeFolder(known.Name, made.Mailbox, made.Validity);
+            return false;
+        }
+
+        if (draft.HasName(made.Name.Value))
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
+        Box box = account.Emerging(made.Mailbox) ?? new(made.Mailbox, made.Use, made.Validity);
+        box.Id = account.NextBoxId();
+        box.Name = made.Name;
+        BoxDraft added = draft.Add(box);
+        added.Highest = modSeq;
+        box.Load(MailboxVersion.Load([], made.Validity, new(1), modSeq, KeywordSet.Empty));
+        catalogue.PutMailbox(added.ToRow());
+        _files.MakeFolder(made.Name, made.Mailbox, made.Validity);
+        return true;
+    }
+
+    private bool Delete(Operation operation, int index, Change.Delete gone, Draft draft)
+    {
+        if (draft.Find(gone.Mailbox) is not { } box)
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
+        _files.DiscardFolder(box.Name, gone.Mailbox, operation);
+        catalogue.RemoveMailbox(box.Box.Id);
+        box.IsDeleted = true;
+        return true;
+    }
+
+    private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
+    {
+        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && draft.HasName(renamed.Target.Value))
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
+        _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
+        if (box.Name == renamed.Target) return false;
+        box.Name = renamed.Target;
+        catalogue.PutMailbox(box.ToRow()); // now: the next change may want the name that is free
+        return true;
+    }
+
+    private bool Subscribe(Change.Subscribe subscribe, Draft draft)
+    {
+        catalogue.Subscribe(subscribe.Name.Value, subscribe.Subscribed);
+        draft.Subscriptions[subscribe.Name.Value] = subscribe.Subscribed;
+        return true;
+    }
+
+    private static bool Claim(Change.Claim claim, Draft draft)
+    {
+        if (draft.Find(claim.Mailbox) is { } box && claim.FirstUnclaimed > box.FirstRecent) box.FirstRecent = claim.FirstUnclaimed;
+        return false;
+    }
+
+    private bool Adopt(Operation operation, Change.Adopt adopt, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(adopt.Mailbox) is not { } box) return false;
+        bool changed = false;
+        foreach (Adopted file in adopt.Files)
+        {
+            if (catalogue.TryGetMessage(box.Box.Id, file.Uid, out _)) continue;
+            string baseName = MaildirName.BaseOf(file.DiskName);
+            string? disk = tree.Exists(tree.PathOf(box.Name, file.DiskName)) ? file.DiskName : tree.Find(tree.FolderPath(box.Name), baseName);
+            if (disk is null) continue; // It went again before it was taken in.
+            if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;
+            MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
+            long content = catalogue.AddContent(file.Email, catalogue.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
+            Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
+            changed = true;
+        }
+
+        return changed;
+    }
+
+    private void Add(BoxDraft box, in StoredRow stored, string disk, string baseName)
+    {
+        MessageRow row = stored.Row;
+        catalogue.PutMessage(box.Box.Id, stored);
+        catalogue.PutFile(box.Box.Id, row.Uid, disk, baseName, disk.Length == 0);
+        if (disk.Length == 0) account.NamesAreDirty();
+        if (row.Uid >= box.UidNext) box.UidNext = new(row.Uid.Value + 1);
+        box.Highest = row.ModSeq;
+        box.Counts = box.Counts.With(row, 1);
+        box.Upserts[row.Uid] = row;
+    }
+
+    private void Remove(BoxDraft box, in StoredRow stored, ModSeq modSeq)
+    {
+        Uid uid = stored.Row.Uid;
+        catalogue.RemoveMessage(box.Box.Id, uid);
+        catalogue.PutTombstone(box.Box.Id, modSeq, uid);
+        box.Highest = modSeq;
+        box.Counts = box.Counts.With(stored.Row, -1);
+        box.Upserts.Remove(uid);
+        box.Removed.Add(uid);
+    }
+
+    private string CopyName(Operation operation, int index, long octets, long wire) =>
+        string.Create(CultureInfo.InvariantCulture, $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{index:x}.{account.HostName},S={octets},W={wire}");
+}
+
+/// <summary>How flags change.</summary>
+internal static class Flags
+{
+    internal static MessageRow Apply(in MessageRow row, FlagChange change) => change.Operation switch
+    {
+        FlagOperation.Replace => row with { Flags = change.Flags, Keywords = change.Keywords },
+        FlagOperation.Add => row with { Flags = row.Flags | change.Flags, Keywords = row.Keywords.Union(change.Keywords) },
+        FlagOperation.Remove => row with { Flags = row.Flags & ~change.Flags, Keywords = row.Keywords.Except(change.Keywords) },
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+}

@@ -1,0 +1,180 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>One delivery into any number of mailboxes of any number of accounts, as one record.</summary>
+internal sealed class Delivery(Recorder recorder, MailReader reader, JournalContent content, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment) : IDisposable
+{
+    private readonly List<(EmailAddress Address, AccountLease Lease)> _leases = [];
+    private readonly Dictionary<EmailAddress, Refusal> _refused = [];
+    private readonly Result<StoredMessage>[] _outcomes = new Result<StoredMessage>[deliveries.Count];
+    private readonly List<(int Delivery, Operation Operation, int Change)> _placed = [];
+    private readonly List<Account> _accounts = [];
+    private readonly List<Account> _accountOf = [];
+    private readonly List<(Account, MailboxName, uint)> _made = [];
+
+    /// <summary>The next account, in the order of addresses: gates are taken in that order.</summary>
+    internal void Add(EmailAddress address, Result<AccountLease> lease)
+    {
+        if (lease.TryGet(out AccountLease? held, out Refusal? refusal)) _leases.Add((address, held));
+        else _refused.Add(address, refusal);
+    }
+
+    internal async ValueTask<DeliveryReceipt> RunAsync(ILogger log, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        (MessageFacts Facts, EmailId Email)[] kinds = Kinds();
+        (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations)? record;
+        try
+        {
+            record = Append(kinds);
+        }
+        catch (JournalFullException)
+        {
+            Array.Fill(_outcomes, new Refusal(RefusalKind.Unavailable, "The server cannot take mail now"));
+            return new(0, _outcomes);
+        }
+
+        if (record is not { } written) return new(0, _outcomes);
+        // The record is one: when it is durable, no cancellation and no account's trouble may undo it.
+        await recorder.WhenDurableAsync(written.Lsn);
+        for (int i = 0; i < written.Operations.Count; i++)
+        {
+            try
+            {
+                await _accounts[i].CompleteAsync(written.Operations[i]);
+            }
+            catch (IOException problem)
+            {
+                // It is in the journal and will be applied by whoever comes next; the sender must not send it again.
+                log.ApplyFailed(problem, _accounts[i].Who.Address);
+            }
+        }
+
+        foreach ((int delivery, Operation operation, int change) in _placed)
+            if (operation.WasSkipped(change, -1)) _outcomes[delivery] = new Refusal(RefusalKind.Unavailable, "The mailbox is gone");
+        if (attachment is not null)
+        {
+            await attachment.ApplyAsync(written.Lsn.Value, cancel);
+            written.Ticket.PartDone();
+        }
+
+        return new(written.Lsn.Value, _outcomes);
+    }
+
+    public void Dispose()
+    {
+        foreach ((EmailAddress _, AccountLease lease) in _leases) lease.Dispose();
+    }
+
+    // Copies with the same header of their own are the same message: they are read once and share their EMAILID.
+    private (MessageFacts, EmailId)[] Kinds()
+    {
+        (MessageFacts, EmailId)[] kinds = new (MessageFacts, EmailId)[deliveries.Count];
+        for (int i = 0; i < deliveries.Count; i++)
+        {
+            int same = -1;
+            for (int j = 0; j < i && same < 0; j++)
+                if (deliveries[j].Prefix.Span.SequenceEqual(deliveries[i].Prefix.Span)) same = j;
+            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, deliveries[i].Prefix), NewIds.Email());
+        }
+
+        return kinds;
+    }
+
+    private (Lsn, RecordTicket, List<Operation>)? Append((MessageFacts Facts, EmailId Email)[] kinds)
+    {
+        int held = 0;
+        try
+        {
+            foreach ((EmailAddress _, AccountLease lease) in _leases)
+            {
+                lease.Account.Gate.Enter();
+                held++;
+            }
+
+            List<(Account, List<Change>, long, int)> parts = [];
+            foreach ((EmailAddress address, AccountLease lease) in _leases) Plan(address, lease.Account, kinds, parts);
+            for (int i = 0; i < deliveries.Count; i++)
+                if (_refused.TryGetValue(deliveries[i].Account.Address, out Refusal? refusal)) _outcomes[i] = refusal;
+            if (parts.Count == 0 && attachment is null) return null;
+            (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) record = recorder.Append(parts, content, attachment);
+            for (int i = 0; i < _placed.Count; i++) _placed[i] = _placed[i] with { Operation = record.Operations[_accounts.IndexOf(_accountOf[i])] };
+            foreach ((Account account, MailboxName name, uint next) in _made)
+                if (account.Pending(name.Value) is { } box) box.NextUid = next;
+            return record;
+        }
+        finally
+        {
+            while (--held >= 0) _leases[held].Lease.Account.Gate.Exit();
+        }
+    }
+
+    private void Plan(EmailAddress address, Account account, (MessageFacts Facts, EmailId Email)[] kinds, List<(Account, List<Change>, long, int)> parts)
+    {
+        List<Change> changes = [];
+        Dictionary<MailboxName, Change.Create> made = [];
+        Dictionary<MailboxName, uint> next = [];
+        long octets = 0;
+        int messages = 0;
+        for (int i = 0; i < deliveries.Count; i++)
+        {
+            LocalDelivery delivery = deliveries[i];
+            if (delivery.Account.Address != address) continue;
+            long size = kinds[i].Facts.WireLength;
+            if (account.Room(octets + size, messages + 1) is { } full)
+            {
+                _outcomes[i] = full;
+                continue;
+            }
+
+            (MailboxId mailbox, UidValidity validity, Uid uid) = PlaceFor(account, delivery, changes, made, next);
+            _outcomes[i] = new StoredMessage(mailbox, validity, uid, kinds[i].Email);
+            _placed.Add((i, null!, changes.Count));
+            _accountOf.Add(account);
+            changes.Add(new Change.Store(mailbox, uid, kinds[i].Email, i)
+            {
+                Flags = delivery.Flags,
+                Keywords = delivery.Keywords,
+                Internal = recorder.Now / 1000,
+                Zone = 0,
+                Prefix = delivery.Prefix,
+                Offset = 0,
+                Length = content.Length,
+                Facts = kinds[i].Facts,
+            });
+            octets += size;
+            messages++;
+        }
+
+        if (changes.Count == 0) return;
+        parts.Add((account, changes, octets, messages));
+        _accounts.Add(account);
+        foreach ((MailboxName name, uint uid) in next) _made.Add((account, name, uid));
+    }
+
+    // INBOX takes the place of a mailbox that is gone, unless it is to be made.
+    private static (MailboxId, UidValidity, Uid) PlaceFor(
+        Account account, LocalDelivery delivery, List<Change> changes, Dictionary<MailboxName, Change.Create> made, Dictionary<MailboxName, uint> next)
+    {
+        if (account.Pending(delivery.Mailbox.Value) is { } box) return (box.Mailbox, box.Validity, new(box.NextUid++));
+        if (!delivery.Create || !account.Tree.Names.TryDirectory(delivery.Mailbox, out _))
+        {
+            Box inbox = account.Pending(MailboxName.Inbox.Value)!;
+            return (inbox.Mailbox, inbox.Validity, new(inbox.NextUid++));
+        }
+
+        if (!made.TryGetValue(delivery.Mailbox, out Change.Create? create))
+        {
+            create = new(NewIds.Mailbox(), delivery.Mailbox, SpecialUse.None, account.NextValidity());
+            made.Add(delivery.Mailbox, create);
+            next.Add(delivery.Mailbox, 1);
+            changes.Add(create);
+        }
+
+        return (create.Mailbox, create.Validity, new(next[delivery.Mailbox]++));
+    }
+}

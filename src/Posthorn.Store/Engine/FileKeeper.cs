@@ -1,0 +1,204 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The file side of changes. What a disk refuses is left for the background: the record in the journal keeps it safe, and no checkpoint passes it.</summary>
+/// <remarks>Runs under the account's catalogue lock.</remarks>
+internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, MaildirTree tree, ILogger log)
+{
+    private readonly Dictionary<long, SortedDictionary<int, string>> _letters = [];
+    private string? _lettersText;
+    private KeywordSet _lettersOf = KeywordSet.Empty;
+    private long _lettersBox;
+
+    /// <summary>Writes a new message's file; false when the disk refused.</summary>
+    internal bool TryWrite(string path, MessageBytes bytes, DateTimeOffset modified, DateTimeOffset now)
+    {
+        try
+        {
+            if (bytes.TryGetMemory(out ReadOnlyMemory<byte> body))
+                tree.Write(path, bytes.Prefix.IsEmpty ? [body] : [bytes.Prefix, body], modified, now);
+            else tree.Write(path, bytes.Prefix, bytes.Read, bytes.Length, modified);
+            return true;
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return false;
+        }
+    }
+
+    /// <summary>Gives a message's file a name in another folder, or moves it there; false when that could not be done.</summary>
+    internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move)
+    {
+        try
+        {
+            if (tree.Exists(target))
+            {
+                // Done before: only the old name may be left.
+                if (move && Locate(sourceBox, source) is { } left) tree.Volume.Unlink(left);
+                return true;
+            }
+
+            if (Locate(sourceBox, source) is not { } path) return false;
+            if (move) tree.Volume.Rename(path, target);
+            else LinkOrCopy(path, target);
+            return true;
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return false;
+        }
+    }
+
+    /// <summary>Where a message's file lies, looked up anew when it is not where it was.</summary>
+    internal string? Locate(MailboxName box, FileRow file)
+    {
+        if (file.DiskName.Length > 0)
+        {
+            string path = file.DiskName[0] == '/' ? tree.Root + file.DiskName : tree.PathOf(box, file.DiskName);
+            if (tree.Exists(path)) return path;
+        }
+
+        string folder = tree.FolderPath(box);
+        return tree.Find(folder, file.Base) is { } disk ? $"{folder}/{disk}" : tree.FindExpunged(file.Base);
+    }
+
+    /// <summary>Takes an expunged message's file out of sight.</summary>
+    internal void Discard(MailboxName box, FileRow file, string target)
+    {
+        try
+        {
+            if (tree.Exists(target)) return;
+            string folder = tree.FolderPath(box);
+            string path = tree.PathOf(box, file.DiskName);
+            if (file.DiskName.Length == 0 || !tree.Exists(path))
+            {
+                if (tree.Find(folder, file.Base) is not { } disk) return;
+                path = $"{folder}/{disk}";
+            }
+
+            tree.Volume.Rename(path, target);
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            account.DiscardLater(tree.PathOf(box, file.DiskName), target);
+        }
+    }
+
+    internal void MakeFolder(MailboxName name, MailboxId mailbox, UidValidity validity)
+    {
+        string path = tree.FolderPath(name);
+        tree.MakeFolder(path);
+        // The list says whose folder it is, from its first moment on.
+        if (!tree.Exists($"{path}/{UidList.FileName}"))
+            tree.Replace($"{path}/{UidList.FileName}", new UidList(validity, new(1), mailbox.Value, []).Format(), sync: false);
+    }
+
+    /// <summary>Whether the folder of this name is this mailbox's, as its list says.</summary>
+    internal bool IsFolderOf(MailboxName name, MailboxId mailbox)
+    {
+        string path = tree.FolderPath(name);
+        if (!tree.Exists(path)) return false;
+        return tree.ReadText($"{path}/{UidList.FileName}") is not { } text || UidList.Parse(text) is not { Guid: { } guid } || guid == mailbox.Value;
+    }
+
+    internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
+    {
+        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) tree.Volume.RenameNew(tree.FolderPath(from), tree.FolderPath(target));
+        tree.MakeFolder(tree.FolderPath(target));
+    }
+
+    internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
+    {
+        string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
+        if (!IsFolderOf(name, mailbox) || tree.Exists(target)) return;
+        tree.Volume.RenameNew(tree.FolderPath(name), target);
+    }
+
+    /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>
+    internal string LettersOf(BoxDraft box, KeywordSet keywords) => keywords.Count == 0 ? "" : LettersOf(box.Box.Id, box.Name, keywords);
+
+    internal string LettersOf(long box, MailboxName name, KeywordSet keywords)
+    {
+        if (keywords.Count == 0) return "";
+        if (_lettersText is not null && _lettersBox == box && _lettersOf.Equals(keywords)) return _lettersText;
+        if (!_letters.TryGetValue(box, out SortedDictionary<int, string>? letters)) _letters.Add(box, letters = catalogue.Letters(box));
+        List<char> result = [];
+        bool grown = false;
+        foreach (Keyword keyword in keywords)
+        {
+            int number = -1;
+            foreach ((int key, string value) in letters)
+                if (string.Equals(value, keyword.Name, StringComparison.OrdinalIgnoreCase)) number = key;
+            if (number < 0)
+            {
+                // Those beyond the alphabet stand in the file of keywords, so that rebuilding knows their names, but in no file name.
+                number = letters.Count == 0 ? 0 : letters.Keys.Max() + 1;
+                letters.Add(number, keyword.Name);
+                catalogue.PutLetter(box, number, keyword.Name);
+                grown = true;
+            }
+
+            if (number < 26) result.Add((char)('a' + number));
+        }
+
+        if (grown) WriteKeywords(name, letters);
+        (_lettersBox, _lettersOf, _lettersText) = (box, keywords, new([.. result]));
+        return _lettersText;
+    }
+
+    /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
+    internal void Forget()
+    {
+        _letters.Clear();
+        _lettersText = null;
+    }
+
+    /// <summary>A whole file; null when it is not there or cannot be read.</summary>
+    internal byte[]? Read(string path)
+    {
+        try
+        {
+            using IVolumeFile file = tree.Volume.Open(path, VolumeOpen.Read);
+            byte[] bytes = new byte[file.Length];
+            return file.Read(0, bytes) == bytes.Length ? bytes : null;
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return null;
+        }
+    }
+
+    internal void LinkOrCopy(string path, string target)
+    {
+        try
+        {
+            tree.Volume.Link(path, target);
+        }
+        catch (VolumeException problem) when (problem.Error is VolumeError.OtherVolume or VolumeError.TooManyLinks or VolumeError.Permission or VolumeError.Invalid)
+        {
+            using IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read);
+            tree.Write(target, default, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
+        }
+    }
+
+    private void WriteKeywords(MailboxName name, SortedDictionary<int, string> letters)
+    {
+        try
+        {
+            tree.Replace($"{tree.FolderPath(name)}/dovecot-keywords", string.Concat(letters.Select(pair => $"{pair.Key} {pair.Value}\n")), sync: false);
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal.Format;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>After an unclean end: makes sure that what records above the last checkpoint did to files is so on disk, wherever later records have brought it.</summary>
+/// <remarks>Records come in their order, each after it was applied to the catalogue (now or before the end). Runs under the account's catalogue lock.</remarks>
+internal sealed class FileMender(Account account, AccountCatalogue catalogue, MaildirTree tree, ILogger log)
+{
+    /// <summary>The number of files that had to be written or moved.</summary>
+    internal int Mend(Operation operation)
+    {
+        int mended = 0;
+        try
+        {
+            foreach (Change change in operation.Changes)
+            {
+                mended += change switch
+                {
+                    Change.Store store => Mend(operation, store),
+                    Change.Place place => Mend(operation, place),
+                    Change.Expunge gone => Mend(operation, gone),
+                    Change.Create made => Mend(made),
+                    Change.Rename renamed => Mend(renamed),
+                    Change.Delete gone => Mend(operation, gone),
+                    _ => 0,
+                };
+            }
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+        }
+
+        return mended;
+    }
+
+    private int Mend(Operation operation, Change.Store store)
+    {
+        // By the file's name if the catalogue was rebuilt and never saw the record's content.
+        if (catalogue.ContentOf(operation.Lsn.Value, store.Index) is not { } content) return MendByName(operation, store);
+        int mended = 0;
+        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content)) mended += MendCopy(operation, store, mailbox, uid);
+        return mended;
+    }
+
+    private int MendByName(Operation operation, Change.Store store)
+    {
+        if (account.Published(store.Mailbox) is not { } box || !catalogue.TryGetFile(box.Id, store.Uid, out _)) return 0;
+        return MendCopy(operation, store, box.Id, store.Uid);
+    }
+
+    private int MendCopy(Operation operation, Change.Store store, long mailbox, Uid uid)
+    {
+        if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row)) return 0;
+        using MessageBytes bytes = new(account.ContentOf(operation), store);
+        string wanted = MaildirName.Format(
+            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(mailbox, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
+        string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
+        if (IsWhole(path, bytes)) return 0;
+        tree.MakeFolder(tree.FolderPath(box.Name));
+        if (tree.Find(tree.FolderPath(box.Name), file.Base) is { } other)
+        {
+            if (IsWhole(tree.PathOf(box.Name, other), bytes))
+            {
+                // A rename was lost; it is done again when names follow.
+                catalogue.PutFile(mailbox, uid, other, file.Base, dirty: true);
+                account.NamesAreDirty();
+                return 1;
+            }
+
+            tree.Volume.Unlink(tree.PathOf(box.Name, other));
+        }
+
+        // A new file, never the damaged one: that may have other names.
+        bool written = account.Files.TryWrite(tree.PathOf(box.Name, wanted), bytes, row.Row.InternalDate, DateTimeOffset.MinValue);
+        catalogue.PutFile(mailbox, uid, written ? wanted : "", file.Base, dirty: !written);
+        return 1;
+    }
+
+    private bool IsWhole(string path, MessageBytes bytes)
+    {
+        if (!tree.Volume.TryStat(path, out VolumeStat stat) || stat.Length != bytes.Octets) return false;
+        using IVolumeFile file = tree.Volume.Open(path, VolumeOpen.Read);
+        byte[] buffer = new byte[Math.Min(128 * 1024, stat.Length)];
+        uint found = 0;
+        for (long at = 0; at < stat.Length;)
+        {
+            int got = file.Read(at, buffer);
+            if (got <= 0) return false;
+            found = Crc32C.Append(found, buffer.AsSpan(0, got));
+            at += got;
+        }
+
+        return found == Crc32C.Compute(bytes.Whole.Span);
+    }
+
+    private int Mend(Operation operation, Change.Place place)
+    {
+        int mended = 0;
+        Box? source = account.Published(place.Source);
+        foreach (Pair pair in place.Pairs)
+        {
+            string prefix = string.Create(CultureInfo.InvariantCulture, $".J{operation.Lsn.Value:x}_{pair.Index:x}.");
+            if (account.Published(place.Target) is { } target && catalogue.TryGetFile(target.Id, pair.Target, out FileRow file) && file.Base.Contains(prefix, StringComparison.Ordinal))
+                mended += MendPlaced(source, pair, target, file);
+            if (place.Move && source is not null) mended += RemoveLeft(source, place.Source, pair.Source, pair.SourceBase, operation);
+        }
+
+        return mended;
+    }
+
+    private int MendPlaced(Box? source, Pair pair, Box target, FileRow file)
+    {
+        if (file.DiskName.Length > 0 && file.DiskName[0] != '/' && tree.Exists(tree.PathOf(target.Name, file.DiskName))) return 0;
+        if (tree.Find(tree.FolderPath(target.Name), file.Base) is { } moved)
+        {
+            catalogue.PutFile(target.Id, file.Uid, moved, file.Base, dirty: true);
+            account.NamesAreDirty();
+            return 1;
+        }
+
+        string? path = source is null ? null : tree.Find(tree.FolderPath(source.Name), pair.SourceBase) is { } left ? tree.PathOf(source.Name, left) : null;
+        path ??= tree.FindExpunged(pair.SourceBase);
+        if (path is null || !catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0; // Written from its own record's content, or lost by somebody else's hand.
+        tree.MakeFolder(tree.FolderPath(target.Name));
+        string wanted = MaildirName.Format(
+            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path));
+        account.Files.LinkOrCopy(path, tree.PathOf(target.Name, wanted));
+        catalogue.PutFile(target.Id, file.Uid, wanted, file.Base, dirty: false);
+        return 1;
+    }
+
+    private int Mend(Operation operation, Change.Expunge gone)
+    {
+        if (account.Published(gone.Mailbox) is not { } box) return 0;
+        int mended = 0;
+        foreach ((Uid uid, string baseName) in gone.Messages) mended += RemoveLeft(box, gone.Mailbox, uid, baseName, operation);
+        return mended;
+    }
+
+    // A file whose message has left this mailbox must not be taken for a delivery of somebody else.
+    private int RemoveLeft(Box box, MailboxId mailbox, Uid uid, string baseName, Operation operation)
+    {
+        if (catalogue.TryGetFile(box.Id, uid, out _) || tree.Find(tree.FolderPath(box.Name), baseName) is not { } left) return 0;
+        tree.MakeIfMissing(tree.ExpungedPath);
+        tree.Volume.Rename(tree.PathOf(box.Name, left), tree.ExpungedName(operation.Time, mailbox, uid, baseName));
+        return 1;
+    }
+
+    private int Mend(Change.Create made)
+    {
+        if (account.Published(made.Mailbox) is { } box) account.Files.MakeFolder(box.Name, box.Mailbox, box.Validity);
+        return 0;
+    }
+
+    private int Mend(Change.Rename renamed)
+    {
+        if (account.Published(renamed.Mailbox) is not { } box || tree.Exists(tree.FolderPath(box.Name)) && account.Files.IsFolderOf(box.Name, box.Mailbox)) return 0;
+        account.Files.RenameFolder(renamed.From, box.Name, box.Mailbox);
+        return 1;
+    }
+
+    private int Mend(Operation operation, Change.Delete gone)
+    {
+        if (account.PublishedByName(gone.Name.Value) is { } other && other.Mailbox != gone.Mailbox && !account.Files.IsFolderOf(gone.Name, gone.Mailbox)) return 0;
+        if (account.Published(gone.Mailbox) is null) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation);
+        return 0;
+    }
+}

@@ -1,0 +1,177 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Reads what accounts hold: counts, summaries, bytes, text.</summary>
+internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
+{
+    private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
+
+    /// <summary>What is kept about a message that is to come in.</summary>
+    internal MessageFacts FactsOf(JournalContent content)
+    {
+        using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
+        {
+            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = default, Offset = 0, Length = content.Length,
+        });
+        return MessageFacts.Of(bytes.Whole, options.Mime);
+    }
+
+    /// <summary>As <see cref="FactsOf(JournalContent)"/>, behind header lines of its own.</summary>
+    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix)
+    {
+        using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
+        {
+            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = 0, Length = content.Length,
+        });
+        return MessageFacts.Of(bytes.Whole, options.Mime);
+    }
+
+    internal static Result<MailboxStatus> Status(Account account, MailboxName name)
+    {
+        if (account.PublishedByName(name.Value) is not { } box) return new Refusal(RefusalKind.NoSuchMailbox, "No such mailbox");
+        MailboxInfo info = account.InfoOf(box);
+        lock (account.Gate)
+        {
+            if (box.Version is null && box.FirstRecent < box.UidNext && box.FirstRecent.Value > 1) goto load;
+            return new MailboxStatus(info, box.Validity, box.UidNext, box.Highest)
+            {
+                Messages = (int)box.Counts.Messages,
+                Unseen = (int)box.Counts.Unseen,
+                Deleted = (int)box.Counts.Deleted,
+                Recent = RecentIn(box),
+                Size = box.Counts.Octets,
+                DeletedSize = box.Counts.DeletedOctets,
+            };
+        }
+
+    load:
+        account.VersionOf(box); // to count what is recent
+        return Status(account, name);
+    }
+
+    /// <summary>The base names of messages' files, for those that are still there.</summary>
+    internal static List<(Uid Uid, string Base)> BasesOf(Account account, Box box, IReadOnlyList<Uid> uids) => account.Read(catalogue =>
+    {
+        List<(Uid, string)> bases = new(uids.Count);
+        foreach (Uid uid in uids)
+            if (catalogue.TryGetFile(box.Id, uid, out FileRow file)) bases.Add((uid, file.Base));
+        return bases;
+    });
+
+    internal static IReadOnlyList<Uid> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
+    {
+        if (account.Published(mailbox) is not { } box) return [];
+        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones(box.Id, since));
+        // What was expunged before the floor is not known for sure any more.
+        MailboxVersion version = account.VersionOf(box);
+        List<Uid> absent = [];
+        int at = 0;
+        for (uint uid = 1; uid < version.UidNext.Value; uid++)
+        {
+            if (at < version.Count && version[at].Uid.Value == uid) at++;
+            else absent.Add(new(uid));
+        }
+
+        return absent;
+    }
+
+    internal static List<MessageSummary> Summaries(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, int start, int count, SummaryFields fields)
+    {
+        if (account.Published(mailbox) is not { } box) return [];
+        return account.Read(catalogue =>
+        {
+            List<MessageSummary> summaries = new(count);
+            for (int i = start; i < start + count; i++)
+                if (catalogue.TryGetMessage(box.Id, uids[i], out StoredRow row)) summaries.Add(catalogue.Summary(uids[i], row, fields));
+            return summaries;
+        });
+    }
+
+    internal Result<IMessageContent> Open(Account account, MailboxId mailbox, Uid uid)
+    {
+        // A name may change between the look-up and the opening.
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            (string? path, ContentRow content, long wire) = account.Read(catalogue => Locate(account, catalogue, mailbox, uid));
+            if (content.Id == 0) return Gone;
+            try
+            {
+                if (path is null) return Recorded(account, content) is { } recorded ? recorded : Gone;
+                IVolumeFile file = account.Tree.Volume.Open(path, VolumeOpen.Read);
+                if (wire == content.Octets) return new FileContent(file, content.Octets);
+                return new CrlfFileContent(file, wire);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing)
+            {
+                continue;
+            }
+            catch (VolumeException problem)
+            {
+                log.FileDelayed(problem, account.Who.Address);
+                return new Refusal(RefusalKind.Unavailable, "The message cannot be read now");
+            }
+        }
+
+        return Gone;
+    }
+
+    internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    {
+        MessageSearch search = new(criterion, options.Mime);
+        List<Uid> found = [];
+        foreach (Uid uid in candidates)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Result<IMessageContent> opened = Open(account, mailbox, uid);
+            if (!opened.IsOk) continue;
+            IMessageContent content = opened.Value;
+            byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)content.Length));
+            try
+            {
+                int length = 0;
+                while (length < content.Length && content.Read(length, bytes.AsSpan(length, (int)content.Length - length)) is > 0 and int got) length += got;
+                if (search.Matches(bytes.AsMemory(0, length))) found.Add(uid);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(bytes);
+                await content.DisposeAsync();
+            }
+        }
+
+        return found;
+    }
+
+    private static int RecentIn(Box box)
+    {
+        if (box.FirstRecent >= box.UidNext) return 0;
+        if (box.FirstRecent.Value <= 1 || box.Version is not { } version) return (int)box.Counts.Messages;
+        int at = version.IndexOf(box.FirstRecent);
+        return version.Count - (at < 0 ? ~at : at);
+    }
+
+    private static (string? Path, ContentRow Content, long Wire) Locate(Account account, AccountCatalogue catalogue, MailboxId mailbox, Uid uid)
+    {
+        if (account.Published(mailbox) is { } box && catalogue.TryGetMessage(box.Id, uid, out StoredRow row) && catalogue.TryGetFile(box.Id, uid, out FileRow file))
+            return (file.DiskName.Length == 0 ? null : account.Files.Locate(box.Name, file), catalogue.Content(row.Content), row.Row.Size);
+        if (account.GoneOf(mailbox, uid) is not { } gone) return default;
+        if (gone.Path.Length > 0) return (gone.Path, new(gone.Content, default, default, 0, 0, gone.Octets), gone.Wire);
+        // It was moved: any of its names will do.
+        foreach ((long other, Uid copy) in catalogue.CopiesOf(gone.Content))
+        {
+            if (account.PublishedById(other) is { } target && catalogue.TryGetFile(other, copy, out FileRow moved) && account.Files.Locate(target.Name, moved) is { } path)
+                return (path, catalogue.Content(gone.Content), gone.Wire);
+        }
+
+        return default;
+    }
+
+    private static RecordContent? Recorded(Account account, ContentRow content) => account.Unwritten(content);
+}

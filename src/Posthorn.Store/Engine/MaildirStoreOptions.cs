@@ -1,0 +1,54 @@
+using Posthorn.Core;
+using Posthorn.Mime;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>How the Maildir engine works.</summary>
+public sealed record MaildirStoreOptions
+{
+    /// <summary>The directory of the catalogues, <c>DOMAIN/LOCALPART/catalogue.db</c> below it.</summary>
+    public required string AccountsDirectory { get; init; }
+
+    /// <summary>What parts the levels of mailbox names as clients see them. On disk it is always the dot of Maildir++.</summary>
+    public char Separator { get; init; } = '.';
+
+    /// <summary>The name of this machine in file names; characters that Maildir forbids are replaced.</summary>
+    public string HostName { get; init; } = "posthorn";
+
+    /// <summary>The mailboxes that a new account gets beside INBOX, subscribed. Clients look for these names first.</summary>
+    public IReadOnlyList<(string Name, SpecialUse Use)> SpecialMailboxes { get; init; } =
+        [("Drafts", SpecialUse.Drafts), ("Sent", SpecialUse.Sent), ("Junk", SpecialUse.Junk), ("Trash", SpecialUse.Trash), ("Archive", SpecialUse.Archive)];
+
+    /// <summary>Accounts whose catalogues stay open while nobody uses them. 256: some 300 KiB each, and opening one costs a millisecond.</summary>
+    public int IdleAccounts { get; init; } = 256;
+
+    /// <summary>Octets that must be free on a mail volume for new mail to be taken. 64 MiB: room for what was accepted and is not yet written.</summary>
+    public long SpaceReserve { get; init; } = 64L << 20;
+
+    /// <summary>Mailboxes of one account at most. 10,000: lists stay quick, and a client in a loop is stopped.</summary>
+    public int Mailboxes { get; init; } = 10_000;
+
+    /// <summary>Messages whose file names are mended in one step of the background. 200: some milliseconds under the account's lock.</summary>
+    public int NamesAtOnce { get; init; } = 200;
+
+    /// <summary>How long after a change names follow and the second home of the numbers is written.</summary>
+    public TimeSpan TidyAfter { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long an account must be quiet before its <c>dovecot-uidlist</c> files are written between checkpoints. 10 seconds: writing one of a large mailbox costs as many milliseconds as it has thousands of messages.</summary>
+    public TimeSpan HomeAfter { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long expunged files are kept for undelete.</summary>
+    public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Which boot of the machine this is: when it differs from the last one and the end was not in order, unsynced writes may be lost.</summary>
+    public string BootId { get; init; } = ReadBootId();
+
+    /// <summary>Bounds for reading messages.</summary>
+    public MimeLimits Mime { get; init; } = MimeLimits.Default;
+
+    private static string ReadBootId()
+    {
+        const string path = "/proc/sys/kernel/random/boot_id";
+        return File.Exists(path) ? File.ReadAllText(path).Trim() : "unknown";
+    }
+}

@@ -1,0 +1,223 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The mail of all accounts in Maildirs, with a catalogue for each and the journal under them.</summary>
+/// <remarks>
+/// Made before the journal, since that replays into it: <c>new</c>, then <see cref="Journal.Journal.OpenAsync"/> with this among the participants, then <see cref="Start"/>.
+/// Disposed before the journal. Locking: see <see cref="Account"/>; nothing here holds a lock of its own.
+/// </remarks>
+public sealed class MaildirStores : IMailStores, IJournalParticipant
+{
+    private readonly MaildirStoreOptions _options;
+    private readonly IVolume _volume;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly AccountOpener _opener;
+    private readonly AccountCache _accounts;
+    private readonly MailReader _reader;
+    private readonly FlagTurns _flagTurns = new();
+    private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+    private Journal.Journal? _journal;
+    private Recorder? _recorder;
+    private Task _background = Task.CompletedTask;
+
+    public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
+    {
+        (_options, _volume, _time, _log) = (options, volume, time, log);
+        _opener = new(options, volume, time, log);
+        _reader = new(options, log);
+        _accounts = new(options.IdleAccounts, Open, Close);
+    }
+
+    /// <summary>The store's number in the journal.</summary>
+    public byte Id => Recorder.Participant;
+
+    private Recorder Recorder => _recorder ?? throw new InvalidOperationException("The store was not started.");
+
+    /// <summary>After the journal has replayed: from now on changes are recorded in it, and the background works.</summary>
+    public void Start(Journal.Journal journal)
+    {
+        ArgumentNullException.ThrowIfNull(journal);
+        _journal = journal;
+        _recorder = new(journal, _time);
+        foreach (Account account in _accounts.Open()) account.Journal = journal;
+        _background = WorkAsync(_stop.Token);
+    }
+
+    public IMessageSink CreateSink() => new JournalSink(Recorder.CreateContent());
+
+    public async ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(account, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _options);
+    }
+
+    public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(account, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        if (_volume.FreeSpace(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
+        lock (held.Account.Gate)
+            if (held.Account.Room(octets, 1) is { } full) return full;
+        return Done.It;
+    }
+
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    {
+        JournalContent content = ((JournalSink)message).Content;
+        await content.CompleteAsync(cancel);
+        using Delivery delivery = new(Recorder, _reader, content, deliveries, attachment);
+        foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
+            delivery.Add(who.Address, await LeaseAsync(who, cancel));
+        return await delivery.RunAsync(_log, cancel);
+    }
+
+    /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
+    public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
+    {
+        JournalContent? content = record.HasContent ? record.OpenContent() : null;
+        try
+        {
+            foreach (JournalStep step in record.Steps)
+            {
+                if (step.Participant != Recorder.Participant) continue;
+                AccountChanges changes = ChangeCodec.Read(step.Payload);
+                Result<AccountLease> lease = await _accounts.LeaseAsync(changes.Account, cancel);
+                if (!lease.IsOk) throw new JournalException($"Record {record.Lsn} cannot be applied to {changes.Account.Address}: {lease.Refusal.Text}.");
+                using AccountLease held = lease.Value;
+                int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
+                if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
+                _touchedRoots[changes.Account.MailRoot] = true;
+            }
+        }
+        finally
+        {
+            if (content is not null) await content.DisposeAsync();
+        }
+    }
+
+    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
+    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
+    {
+        string[] touched = [.. _touchedRoots.Keys];
+        foreach (Account account in _accounts.Open())
+        {
+            cancel.ThrowIfCancellationRequested();
+            TidyAll(account);
+        }
+
+        HashSet<ulong> devices = [];
+        foreach (string path in touched.Append(_options.AccountsDirectory))
+            if (_volume.TryStat(path, out VolumeStat stat) && devices.Add(stat.Device)) _volume.SyncVolume(path);
+        HashSet<string> open = [.. _accounts.Open().Select(account => account.Tree.Root)];
+        foreach (string root in touched)
+            if (!open.Contains(root)) _touchedRoots.TryRemove(root, out _);
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _background;
+        _accounts.CloseAll();
+        _stop.Dispose();
+    }
+
+    /// <summary>Ends as a crash would: nothing is written any more. For tests.</summary>
+    internal async ValueTask AbandonAsync()
+    {
+        await _stop.CancelAsync();
+        await _background;
+        foreach (Account account in _accounts.Open()) account.Abandon();
+    }
+
+    private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
+        if (!leased.IsOk) return leased;
+        Account account = leased.Value.Account;
+        account.SetLimits(who);
+        _touchedRoots[who.MailRoot] = true;
+        Operation? setup;
+        lock (account.Gate) setup = account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : null;
+        try
+        {
+            if (setup is not null) await account.CompleteAsync(setup);
+            return leased;
+        }
+        catch
+        {
+            leased.Value.Dispose();
+            throw;
+        }
+    }
+
+    private Result<Account> Open(MailAccount who)
+    {
+        Result<Account> opened = _opener.Open(who);
+        if (opened.IsOk) opened.Value.Journal = _journal;
+        return opened;
+    }
+
+#pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
+    private void Close(Account account)
+    {
+        try
+        {
+            TidyAll(account);
+            account.Dispose();
+        }
+        catch (Exception problem)
+        {
+            _log.TidyFailed(problem, account.Who.Address);
+            account.Abandon();
+        }
+    }
+
+    private async Task WorkAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(_options.TidyAfter, _time, stop);
+                long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+                foreach (Account account in _accounts.Open())
+                {
+                    if (stop.IsCancellationRequested) return;
+                    if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
+                    try
+                    {
+                        account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
+                    }
+                    catch (Exception problem) when (problem is not OperationCanceledException)
+                    {
+                        _log.TidyFailed(problem, account.Who.Address);
+                    }
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The end.
+        }
+    }
+#pragma warning restore CA1031
+
+    private void TidyAll(Account account)
+    {
+        AccountTidier tidier = new(account, account.Tree, _log);
+        while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
+        {
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>A session's hold on a mailbox.</summary>
+internal sealed class OpenMailbox(AccountLease lease, Box box, bool readOnly, Uid firstRecent) : IMailbox
+{
+    private int _closed;
+
+    public MailboxInfo Info => lease.Account.InfoOf(box);
+    public MailboxVersion Current => box.Version!;
+    public Uid FirstRecent { get; } = firstRecent;
+    public bool Exists => box.Exists;
+
+    public async ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel) => await lease.Account.ChangeOf(box, seen).WaitAsync(cancel);
+
+    public ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) == 1) return ValueTask.CompletedTask;
+        lease.Account.Close(box, readOnly);
+        lease.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,63 @@
+using Posthorn.Journal;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Writes the records of the store into the journal.</summary>
+internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
+{
+    /// <summary>The store's number among the journal's participants. It reaches the disk: never change it.</summary>
+    internal const byte Participant = 1;
+
+    internal long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    internal JournalContent CreateContent() => journal.CreateContent();
+
+    /// <summary>Appends a record of one account; the caller holds its gate. Room that it takes is reserved until it is applied.</summary>
+    /// <exception cref="JournalException">The journal is full or has stopped; nothing was written.</exception>
+    internal Operation Append(Account account, IReadOnlyList<Change> changes, JournalContent? content, long octets, int messages)
+    {
+        long now = Now;
+        JournalStep step = new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes));
+        Lsn lsn = journal.Append([step], content);
+        Operation operation = new(lsn, now, changes, content, new(journal, 1) { Lsn = lsn });
+        account.Enqueue(operation, octets, messages);
+        return operation;
+    }
+
+    /// <summary>As above, for what need not be durable before it is told.</summary>
+    internal Operation AppendRelaxed(Account account, IReadOnlyList<Change> changes)
+    {
+        long now = Now;
+        JournalStep step = new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes));
+        Lsn lsn = journal.AppendRelaxed([step]);
+        Operation operation = new(lsn, now, changes, null, new(journal, 1) { Lsn = lsn }) { Durability = Durability.Durable };
+        account.Enqueue(operation, 0, 0);
+        return operation;
+    }
+
+    /// <summary>Appends one record of several accounts, and the attachment's step; the caller holds all their gates.</summary>
+    internal (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) Append(
+        IReadOnlyList<(Account Account, List<Change> Changes, long Octets, int Messages)> parts, JournalContent content, DeliveryAttachment? attachment)
+    {
+        long now = Now;
+        List<JournalStep> steps = new(parts.Count + 1);
+        foreach ((Account account, List<Change> changes, long _, int _) in parts)
+            steps.Add(new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes)));
+        if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
+        RecordTicket ticket = new(journal, steps.Count);
+        Lsn lsn = journal.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(steps), content);
+        ticket.Lsn = lsn;
+        List<Operation> operations = [];
+        foreach ((Account account, List<Change> changes, long octets, int messages) in parts)
+        {
+            Operation operation = new(lsn, now, changes, content, ticket);
+            account.Enqueue(operation, octets, messages);
+            operations.Add(operation);
+        }
+
+        return (lsn, ticket, operations);
+    }
+
+    internal ValueTask WhenDurableAsync(Lsn lsn) => journal.WhenDurableAsync(lsn);
+}

@@ -1,0 +1,59 @@
+using System.Text;
+using Posthorn.Core;
+
+namespace Posthorn.Store.Maildir;
+
+/// <summary>Between mailbox names and the directories of Maildir++: <c>.Folder.Sub</c> in the root, names in modified UTF-7.</summary>
+/// <remarks>
+/// On disk levels are parted by dots. What cannot lie there as it is (a slash; a dot when the mailbox separator is another character) is written as an
+/// escape: modified UTF-7 never has <c>&amp;</c> before an ASCII character's own encoding, so <c>&amp;AC8-</c> for <c>/</c> and <c>&amp;AC4-</c> for <c>.</c> cannot collide.
+/// A directory whose name is not modified UTF-7 at all (Dovecot accepts them) is taken as it is.
+/// </remarks>
+internal sealed class FolderNames(char separator)
+{
+    /// <summary>The longest directory name of Linux file systems, octets.</summary>
+    internal const int MaxLength = 255;
+
+    internal char Separator { get; } = separator;
+
+    /// <summary>The directory relative to the root; empty for INBOX. False when it would be too long.</summary>
+    internal bool TryDirectory(MailboxName name, out string directory)
+    {
+        directory = "";
+        if (name.IsInbox) return true;
+        StringBuilder result = new();
+        foreach (string level in name.Value.Split(Separator))
+        {
+            result.Append('.');
+            string encoded = ModifiedUtf7.Encode(level);
+            foreach (char c in encoded)
+            {
+                if (c == '/') result.Append("&AC8-");
+                else if (c == '.') result.Append("&AC4-");
+                else result.Append(c);
+            }
+        }
+
+        directory = result.ToString();
+        return directory.Length <= MaxLength;
+    }
+
+    internal string Directory(MailboxName name) => TryDirectory(name, out string directory) ? directory : throw new InvalidOperationException($"{name} is too long for a directory.");
+
+    /// <summary>The mailbox of a directory in the root. False when the directory is none of ours.</summary>
+    internal bool TryMailbox(string directory, out MailboxName name)
+    {
+        name = default;
+        if (directory.Length < 2 || directory[0] != '.' || directory.StartsWith("..", StringComparison.Ordinal)) return false;
+        StringBuilder result = new();
+        foreach (string level in directory[1..].Split('.'))
+        {
+            if (level.Length == 0) return false;
+            if (result.Length > 0) result.Append(Separator);
+            string plain = level.Replace("&AC8-", "/", StringComparison.Ordinal).Replace("&AC4-", ".", StringComparison.Ordinal);
+            result.Append(ModifiedUtf7.TryDecode(plain, out string text) ? text : level);
+        }
+
+        return MailboxName.TryCreate(result.ToString(), Separator, out name) && !name.IsInbox;
+    }
+}

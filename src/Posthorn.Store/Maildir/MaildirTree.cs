@@ -1,0 +1,171 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+
+namespace Posthorn.Store.Maildir;
+
+/// <summary>The files of one account. Every path and every operation on mail files stands here.</summary>
+internal sealed class MaildirTree(IVolume volume, string root, FolderNames names)
+{
+    /// <summary>Our own directory in the root; Maildir++ readers pass over names without a dot.</summary>
+    private const string Own = "posthorn";
+
+    internal IVolume Volume { get; } = volume;
+
+    internal string Root { get; } = root;
+
+    internal FolderNames Names { get; } = names;
+
+    internal string OwnPath => $"{Root}/{Own}";
+
+    internal string ExpungedPath => $"{Root}/{Own}/expunged";
+
+    internal string FolderPath(MailboxName name)
+    {
+        string directory = Names.Directory(name);
+        return directory.Length == 0 ? Root : $"{Root}/{directory}";
+    }
+
+    internal string PathOf(MailboxName name, string diskName) => $"{FolderPath(name)}/{diskName}";
+
+    /// <summary>Makes the root and our own directory and what is above them, and syncs their names.</summary>
+    internal void MakeRoot()
+    {
+        MakeAll(Root);
+        MakeIfMissing(OwnPath);
+        MakeIfMissing(ExpungedPath);
+        Volume.SyncDirectory(OwnPath);
+        Volume.SyncDirectory(Root);
+    }
+
+    /// <summary>Makes a mailbox's directories where they are missing.</summary>
+    internal void MakeFolder(string path)
+    {
+        MakeIfMissing(path);
+        MakeIfMissing(path + "/tmp");
+        MakeIfMissing(path + "/new");
+        MakeIfMissing(path + "/cur");
+        if (path == Root || Volume.TryStat(path + "/maildirfolder", out _)) return;
+        Volume.Open(path + "/maildirfolder", VolumeOpen.OpenOrCreate).Dispose();
+    }
+
+    internal bool Exists(string path) => Volume.TryStat(path, out _);
+
+    /// <summary>Writes a message's file whole, or not at all under that name when it throws before the content is there.</summary>
+    internal void Write(string path, ReadOnlySpan<ReadOnlyMemory<byte>> parts, DateTimeOffset modified, DateTimeOffset now)
+    {
+        using (IVolumeFile file = Volume.Open(path, VolumeOpen.Replace))
+        {
+            if (parts.Length == 1) file.Write(0, parts[0].Span);
+            else file.Write(0, parts.ToArray());
+        }
+
+        // The time of the file is INTERNALDATE; where it is now, the system has set it already.
+        if ((modified - now).Duration() > TimeSpan.FromSeconds(1)) Volume.SetModified(path, modified);
+    }
+
+    /// <summary>As above, from something that is read piece by piece.</summary>
+    internal void Write(string path, ReadOnlyMemory<byte> prefix, Func<long, Memory<byte>, int> read, long length, DateTimeOffset modified)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
+        try
+        {
+            using IVolumeFile file = Volume.Open(path, VolumeOpen.Replace);
+            file.Write(0, prefix.Span);
+            for (long at = 0; at < length;)
+            {
+                int got = read(at, buffer.AsMemory(0, (int)Math.Min(buffer.Length, length - at)));
+                if (got <= 0) throw new EndOfStreamException("The message's content ended early.");
+                file.Write(prefix.Length + at, buffer.AsSpan(0, got));
+                at += got;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        Volume.SetModified(path, modified);
+    }
+
+    /// <summary>Where in a folder the file with a base name lies now, with <c>new/</c> or <c>cur/</c>; null when it does not.</summary>
+    internal string? Find(string folder, string baseName)
+    {
+        foreach (string part in (ReadOnlySpan<string>)["cur", "new"])
+        {
+            if (!Exists($"{folder}/{part}")) continue;
+            foreach (VolumeEntry entry in Volume.List($"{folder}/{part}", times: false))
+                if (entry.Name.StartsWith(baseName, StringComparison.Ordinal) && MaildirName.BaseOf(entry.Name) == baseName) return $"{part}/{entry.Name}";
+        }
+
+        return null;
+    }
+
+    /// <summary>The name that an expunged message's file gets: when, which mailbox, which UID, and the name that it had.</summary>
+    internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName) =>
+        string.Create(CultureInfo.InvariantCulture, $"{ExpungedPath}/{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
+
+    /// <summary>An expunged file by the base name that it had; null when there is none.</summary>
+    internal string? FindExpunged(string baseName)
+    {
+        if (!Exists(ExpungedPath)) return null;
+        foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
+            if (entry.Name.EndsWith("." + baseName, StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
+        return null;
+    }
+
+    /// <summary>Removes what an interrupted writer left in <c>tmp</c> more than 36 hours ago, as every Maildir reader does.</summary>
+    internal void SweepTemporary(string folder, DateTimeOffset now)
+    {
+        if (!Exists(folder + "/tmp")) return;
+        foreach (VolumeEntry entry in Volume.List(folder + "/tmp", times: true))
+            if (entry.Kind == VolumeKind.File && now - entry.Modified > TimeSpan.FromHours(36)) Volume.Unlink($"{folder}/tmp/{entry.Name}");
+    }
+
+    /// <summary>Writes a small file by way of another name, so that it is there whole or as it was.</summary>
+    internal void Replace(string path, string text, bool sync)
+    {
+        string temporary = path + ".tmp";
+        using (IVolumeFile file = Volume.Open(temporary, VolumeOpen.Replace))
+        {
+            file.Write(0, Encoding.UTF8.GetBytes(text));
+            if (sync) file.SyncData();
+        }
+
+        Volume.Rename(temporary, path);
+    }
+
+    /// <summary>A small file's text; null when it is not there.</summary>
+    internal string? ReadText(string path)
+    {
+        if (!Exists(path)) return null;
+        using IVolumeFile file = Volume.Open(path, VolumeOpen.Read);
+        byte[] bytes = new byte[file.Length];
+        int got = file.Read(0, bytes);
+        return PathBytes.Decode(bytes.AsSpan(0, got));
+    }
+
+    internal void MakeIfMissing(string path)
+    {
+        if (Exists(path)) return;
+        try
+        {
+            Volume.MakeDirectory(path);
+        }
+        catch (VolumeException problem) when (problem.Error == VolumeError.Exists)
+        {
+            // Somebody was quicker.
+        }
+    }
+
+    private void MakeAll(string path)
+    {
+        if (path.Length <= 1 || Exists(path)) return;
+        string above = path[..Math.Max(1, path.LastIndexOf('/'))];
+        MakeAll(above);
+        MakeIfMissing(path);
+        Volume.SyncDirectory(above);
+    }
+}

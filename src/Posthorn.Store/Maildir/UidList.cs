@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text;
+using Posthorn.Core;
+
+namespace Posthorn.Store.Maildir;
+
+/// <summary>One line of a <c>dovecot-uidlist</c>: a message, its GUID when it has one of its own, and what else stood there.</summary>
+internal sealed record UidListEntry(Uid Uid, string Base, string? Guid)
+{
+    /// <summary>Fields that we do not use (<c>P</c>, <c>O</c>, <c>W</c>…), kept as they were.</summary>
+    internal string Extra { get; init; } = "";
+}
+
+/// <summary>A folder's <c>dovecot-uidlist</c>, version 3 as Dovecot writes it; versions 1 and Courier's are read too.</summary>
+internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, IReadOnlyList<UidListEntry> Entries)
+{
+    internal const string FileName = "dovecot-uidlist";
+
+    internal string Format()
+    {
+        StringBuilder text = new(64 + Entries.Count * 96);
+        text.Append(CultureInfo.InvariantCulture, $"3 V{Validity.Value} N{UidNext.Value}");
+        if (Guid is not null) text.Append(" G").Append(Guid);
+        text.Append('\n');
+        foreach (UidListEntry entry in Entries)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{entry.Uid.Value} ");
+            if (entry.Guid is not null && entry.Guid != entry.Base) text.Append('G').Append(entry.Guid).Append(' ');
+            if (entry.Extra.Length > 0) text.Append(entry.Extra).Append(' ');
+            text.Append(':').Append(entry.Base).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Reads a list; null when the header is none. Lines that make no sense are passed over, a last line without its end too.</summary>
+    internal static UidList? Parse(string text)
+    {
+        string[] lines = text.Split('\n');
+        if (lines.Length < 2) return null;
+        string[] head = lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        uint validity = 0, next = 1;
+        string? guid = null;
+        if (head is ["3", ..])
+        {
+            foreach (string field in head.AsSpan(1))
+            {
+                if (field[0] == 'V') _ = uint.TryParse(field.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out validity);
+                else if (field[0] == 'N') _ = uint.TryParse(field.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out next);
+                else if (field[0] == 'G') guid = field[1..];
+            }
+        }
+        else if (head is ["1", _, _, ..])
+        {
+            _ = uint.TryParse(head[1], NumberStyles.None, CultureInfo.InvariantCulture, out validity);
+            _ = uint.TryParse(head[2], NumberStyles.None, CultureInfo.InvariantCulture, out next);
+        }
+
+        if (validity == 0) return null;
+        List<UidListEntry> entries = [];
+        for (int i = 1; i < lines.Length - 1; i++)
+            if (Entry(lines[i], head[0] == "1") is { } entry && (entries.Count == 0 || entries[^1].Uid < entry.Uid)) entries.Add(entry);
+        if (entries.Count > 0) next = Math.Max(next, entries[^1].Uid.Value + 1);
+        return new(new(validity), new(next), guid, entries);
+    }
+
+    private static UidListEntry? Entry(string line, bool old)
+    {
+        int space = line.IndexOf(' ', StringComparison.Ordinal);
+        if (space < 1 || !uint.TryParse(line.AsSpan(0, space), NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) || uid == 0) return null;
+        if (old) return new(new(uid), MaildirName.BaseOf(line[(space + 1)..]), null);
+        int colon = line.IndexOf(" :", space, StringComparison.Ordinal);
+        if (colon < 0) return null;
+        string? guid = null;
+        List<string> extra = [];
+        foreach (string field in line[space..colon].Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (field[0] == 'G') guid = field[1..];
+            else extra.Add(field);
+        }
+
+        return new(new(uid), MaildirName.BaseOf(line[(colon + 2)..]), guid) { Extra = string.Join(' ', extra) };
+    }
+}

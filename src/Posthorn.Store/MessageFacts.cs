@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Text;
+using Posthorn.Mime;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store;
+
+/// <summary>What a store keeps about a message's content, computed once when it comes in.</summary>
+public sealed class MessageFacts
+{
+    private readonly byte[] _all;
+    private readonly int[] _ends;
+
+    private MessageFacts(byte[] all, int[] ends, long wireLength, SortKeys sort) => (_all, _ends, WireLength, Sort) = (all, ends, wireLength, sort);
+
+    /// <summary>Octets with CRLF line ends: RFC822.SIZE.</summary>
+    public long WireLength { get; }
+
+    /// <summary>The ENVELOPE, ready for the wire.</summary>
+    public ReadOnlyMemory<byte> Envelope => Part(0);
+
+    /// <summary>BODY, ready for the wire.</summary>
+    public ReadOnlyMemory<byte> Body => Part(1);
+
+    /// <summary>BODYSTRUCTURE, ready for the wire.</summary>
+    public ReadOnlyMemory<byte> BodyStructure => Part(2);
+
+    /// <summary>The part tree, as <see cref="MimeStructure.Read"/> takes it.</summary>
+    public ReadOnlyMemory<byte> Structure => Part(3);
+
+    /// <summary>The preview, UTF-8 (RFC 8970).</summary>
+    public ReadOnlyMemory<byte> Preview => Part(4);
+
+    /// <summary>What SORT and THREAD compare.</summary>
+    public SortKeys Sort { get; }
+
+    /// <summary>Reads a whole message.</summary>
+    public static MessageFacts Of(ReadOnlyMemory<byte> message, MimeLimits limits)
+    {
+        ReadOnlySpan<byte> text = message.Span;
+        MimeStructure structure = MimeStructure.Parse(text, limits);
+        ReadOnlySpan<byte> header = structure.Root.Header(text);
+        int[] ends = new int[5];
+        ArrayBufferWriter<byte> all = new(1024);
+        EnvelopeWriter.Write(header, limits, all);
+        ends[0] = all.WrittenCount;
+        BodyStructureWriter.Write(structure, text, extended: false, limits, all);
+        ends[1] = all.WrittenCount;
+        BodyStructureWriter.Write(structure, text, extended: true, limits, all);
+        ends[2] = all.WrittenCount;
+        structure.WriteTo(all);
+        ends[3] = all.WrittenCount;
+        Encoding.UTF8.GetBytes(Mime.Preview.Make(message, structure, limits), all);
+        ends[4] = all.WrittenCount;
+        return new(all.WrittenSpan.ToArray(), ends, structure.WireLength, KeysOf(header, limits));
+    }
+
+    /// <summary>The sort keys as a catalogue keeps them.</summary>
+    internal static byte[] Write(SortKeys keys)
+    {
+        ChangeWriter to = new(256);
+        to.Byte(1);
+        to.Number(keys.Sent?.ToUnixTimeSeconds() ?? long.MinValue);
+        to.Number(keys.Sent is { } sent ? (long)sent.Offset.TotalMinutes : 0);
+        to.Byte(keys.IsReply ? (byte)1 : (byte)0);
+        foreach (string text in (ReadOnlySpan<string>)[keys.BaseSubject, keys.From, keys.To, keys.Cc, keys.DisplayFrom, keys.DisplayTo, keys.MessageId]) to.Text(text);
+        to.Number(keys.References.Count);
+        foreach (string reference in keys.References) to.Text(reference);
+        return to.ToArray();
+    }
+
+    /// <summary>The sort keys as <see cref="Write"/> wrote them.</summary>
+    internal static SortKeys ReadKeys(ReadOnlyMemory<byte> bytes)
+    {
+        ChangeReader from = new(bytes);
+        from.Byte();
+        long seconds = from.Number(), zone = from.Number();
+        bool reply = from.Byte() == 1;
+        string[] texts = new string[7];
+        for (int i = 0; i < texts.Length; i++) texts[i] = from.Text();
+        string[] references = new string[from.Count()];
+        for (int i = 0; i < references.Length; i++) references[i] = from.Text();
+        DateTimeOffset? sent = seconds == long.MinValue ? null : DateTimeOffset.FromUnixTimeSeconds(seconds).ToOffset(TimeSpan.FromMinutes(zone));
+        return new(sent, texts[0], reply, texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], references);
+    }
+
+    private static SortKeys KeysOf(ReadOnlySpan<byte> header, MimeLimits limits)
+    {
+        BaseSubject subject = new("", false);
+        DateTimeOffset? sent = null;
+        (string From, string Display) from = ("", ""), to = ("", ""), cc = ("", "");
+        foreach (HeaderField field in new HeaderReader(header))
+        {
+            if (field.Is("Subject"u8)) subject = BaseSubject.Of(field.RawValue, limits);
+            else if (field.Is("Date"u8) && sent is null && MailDate.TryParse(field.RawValue, out DateTimeOffset date)) sent = date;
+            else if (field.Is("From"u8)) from = First(field.RawValue, limits);
+            else if (field.Is("To"u8)) to = First(field.RawValue, limits);
+            else if (field.Is("Cc"u8)) cc = First(field.RawValue, limits);
+        }
+
+        return new(sent, TextMatcher.Fold(subject.Text), subject.IsReplyOrForward, from.From, to.From, cc.From, from.Display, to.Display,
+            MessageIds.Own(header, limits) ?? "", MessageIds.References(header, limits));
+    }
+
+    private static (string Mailbox, string Display) First(ReadOnlySpan<byte> value, MimeLimits limits)
+    {
+        IReadOnlyList<MailAddress> list = AddressList.Parse(value, limits);
+        if (list.Count == 0) return ("", "");
+        MailAddress first = list[0];
+        return (TextMatcher.Fold(first.Mailbox), TextMatcher.Fold(first.Name.Length > 0 ? first.Name : first.Address));
+    }
+
+    private ReadOnlyMemory<byte> Part(int index) => _all.AsMemory((index == 0 ? 0 : _ends[index - 1])..(_ends[index]));
+}

@@ -1,0 +1,26 @@
+using System.Text;
+using Posthorn.Mime;
+
+namespace Posthorn.Store;
+
+/// <summary>Whether messages match a text criterion, on their decoded text (RFC 9051 section 6.4.4). Not for two threads at once.</summary>
+public sealed class MessageSearch(TextCriterion criterion, MimeLimits limits)
+{
+    private readonly TextMatcher _matcher = new(criterion.Needle);
+    private readonly byte[] _field = Encoding.ASCII.GetBytes(criterion.HeaderName);
+
+    /// <summary>Whether one message matches.</summary>
+    public bool Matches(ReadOnlyMemory<byte> message)
+    {
+        if (criterion.Scope == TextScope.Header) return MatchesField(message.Span);
+        MimeStructure structure = MimeStructure.Parse(message.Span, limits);
+        return MessageText.Contains(message, structure, criterion.Scope == TextScope.All ? Mime.TextScope.All : Mime.TextScope.Body, _matcher, limits);
+    }
+
+    private bool MatchesField(ReadOnlySpan<byte> message)
+    {
+        foreach (HeaderField field in new HeaderReader(message))
+            if (field.Is(_field) && (criterion.Needle.Length == 0 || _matcher.IsIn(EncodedWord.Decode(field.RawValue)))) return true;
+        return false;
+    }
+}

@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+
+namespace Posthorn.Store;
+
+/// <summary>All log events of the store, numbered 3000-3999; the next free id is 3008. Numbers are never reused.</summary>
+internal static partial class StoreLog
+{
+    [LoggerMessage(3000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
+    internal static partial void FileDelayed(this ILogger log, Exception cause, EmailAddress account);
+
+    [LoggerMessage(3001, LogLevel.Error, "{Account}: the catalogue could not take a change; it is tried again")]
+    internal static partial void ApplyFailed(this ILogger log, Exception cause, EmailAddress account);
+
+    [LoggerMessage(3002, LogLevel.Warning, "{Account}: {File} is damaged or missing and is rebuilt from the mail and the journal")]
+    internal static partial void Rebuilding(this ILogger log, EmailAddress account, string file);
+
+    [LoggerMessage(3003, LogLevel.Warning, "{Account}: {Count} message files were missing or damaged after an unclean end and were written again")]
+    internal static partial void FilesMended(this ILogger log, EmailAddress account, int count);
+
+    [LoggerMessage(3004, LogLevel.Error, "{Account}: the mail cannot be opened")]
+    internal static partial void OpenFailed(this ILogger log, Exception cause, EmailAddress account);
+
+    [LoggerMessage(3005, LogLevel.Error, "{Account}: {Root} is not the mail that the catalogue knows: {Reason}")]
+    internal static partial void WrongTree(this ILogger log, EmailAddress account, string root, string reason);
+
+    [LoggerMessage(3006, LogLevel.Warning, "{Account}: background work on the mail failed; it is tried again")]
+    internal static partial void TidyFailed(this ILogger log, Exception cause, EmailAddress account);
+
+    [LoggerMessage(3007, LogLevel.Information, "{Account}: {Count} messages that another program put into {Mailbox} were taken in")]
+    internal static partial void ForeignMail(this ILogger log, EmailAddress account, int count, string mailbox);
+}

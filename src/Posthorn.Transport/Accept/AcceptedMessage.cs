@@ -1,0 +1,34 @@
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Accept;
+
+/// <summary>A whole message that has been taken in, or made here, and is to be delivered.</summary>
+internal sealed record AcceptedMessage
+{
+    public required QueueMessage Message { get; init; }
+    public required IMessageSink Content { get; init; }
+
+    /// <summary>Each recipient gets a reply of its own: nothing is bounced or kept back for later on behalf of another one (LMTP).</summary>
+    public bool RepliesSeparately { get; init; }
+
+    /// <summary>A full mailbox is said to be permanent.</summary>
+    public bool QuotaIsPermanent { get; init; }
+
+    /// <summary>Addresses to which this message has been delivered before; empty when that is not to be looked at.</summary>
+    public IReadOnlyList<EmailAddress> DeliveredTo { get; init; } = [];
+
+    /// <summary>Last words on another message which become durable with this one (a bounce and its cause).</summary>
+    public QueueAnswers? Cause { get; init; }
+}
+
+/// <summary>What became of a message.</summary>
+/// <param name="Replies">One for each recipient.</param>
+/// <param name="Relayed">Whether a recipient's mail went to the queue.</param>
+/// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
+/// <param name="Shortfalls">Places that an alias leads to and that did not take the message, while others for the same recipient did: its positive reply does not speak for them.</param>
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+
+/// <summary>A recipient that is still owed the message, or word of why not.</summary>
+internal sealed record Shortfall(EnvelopeRecipient Recipient, SmtpReply Reply);

@@ -1,0 +1,59 @@
+using Posthorn.Core;
+
+namespace Posthorn.Transport.Accept;
+
+/// <summary>Keeps account of what each recipient of a message got, while it is delivered.</summary>
+internal sealed class Ledger
+{
+    private readonly AcceptedMessage _accepted;
+    private readonly bool[] _served;
+    private readonly bool[] _relayed;
+    private readonly List<RecipientPlan.Refused> _refused;
+
+    public Ledger(AcceptedMessage accepted, RecipientPlan plan)
+    {
+        _accepted = accepted;
+        _served = new bool[accepted.Message.Recipients.Count];
+        _relayed = new bool[_served.Length];
+        _refused = [.. plan.Refusals];
+    }
+
+    public void Serve(IEnumerable<int> recipients, bool relayed)
+    {
+        foreach (int recipient in recipients)
+        {
+            _served[recipient] = true;
+            _relayed[recipient] |= relayed;
+        }
+    }
+
+    public void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
+    {
+        foreach (int recipient in recipients) _refused.Add(new(recipient, address, reply));
+    }
+
+    /// <summary>A reply for each recipient: positive when anything for it was served, or when it was discarded on purpose.</summary>
+    public DeliveryOutcome Close(bool isRecorded)
+    {
+        SmtpReply[] replies = new SmtpReply[_served.Length];
+        for (int i = 0; i < replies.Length; i++)
+        {
+            RecipientPlan.Refused[] refused = _served[i] ? [] : [.. _refused.Where(one => one.Recipient == i)];
+            // What may work later outweighs what will not: the client tries again for its sake.
+            SmtpReply? refusal = (Array.Find(refused, one => one.Reply.IsTransient) ?? refused.FirstOrDefault())?.Reply;
+            replies[i] = refusal ?? Positive(i);
+        }
+        Shortfall[] shortfalls = [.. _refused.Where(one => _served[one.Recipient]).DistinctBy(one => one.Address).Select(one => new Shortfall(RecipientFor(one), one.Reply))];
+        return new(replies, _relayed, isRecorded, shortfalls);
+    }
+
+    private SmtpReply Positive(int recipient) => _accepted.RepliesSeparately
+        ? Replies.Delivered(_accepted.Message.Recipients[recipient].Address, _accepted.Message.Id)
+        : Replies.Queued(_accepted.Message.Id);
+
+    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused refused)
+    {
+        EnvelopeRecipient given = _accepted.Message.Recipients[refused.Recipient];
+        return new(refused.Address, given.Notify & ~DsnNotify.Success, given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}");
+    }
+}

@@ -1,0 +1,145 @@
+using System.Buffers;
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Accept;
+
+/// <summary>One message on its way in: the Received line goes before it, its header is watched (and on submission completed) as it streams into the store's sink.</summary>
+internal sealed class MessageIntake : IMessageIntake
+{
+    private readonly MailTransport _transport;
+    private readonly TransportOptions _options;
+    private readonly Envelope _envelope;
+    private readonly HeaderScanner _header;
+    private readonly DateTimeOffset _now;
+    private readonly ArrayBufferWriter<byte> _scratch = new(4096);
+    private IMessageSink? _sink;
+    private SmtpReply? _refusal;
+    private long _received;
+    private bool _eightBitBody;
+
+    public MessageIntake(MailTransport transport, Envelope envelope)
+    {
+        (_transport, _envelope, _options) = (transport, envelope, transport.Options);
+        _now = transport.Services.Time.GetLocalNow();
+        // Our users' programs may leave out what every message needs (RFC 6409 section 8); what others send stays as it is.
+        _header = new(_options.MaxHeaderSize, IsSubmission(envelope.Client) ? AddMissingFields : null);
+    }
+
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        if (_refusal is not null || bytes.Length == 0) return;
+        _received += bytes.Length;
+        if (_received > _options.MaxMessageSize)
+        {
+            _refusal = Replies.TooBig;
+            return;
+        }
+        if (_header.InHeader)
+        {
+            int used = _header.Process(bytes.Span, _scratch);
+            await StoreScratchAsync(cancel);
+            bytes = bytes[used..];
+            if (_header.IsTooLarge) _refusal ??= Replies.HeaderTooBig;
+            if (_header.Hops > _options.MaxReceived) _refusal ??= Replies.HopLoop;
+        }
+        if (bytes.Length == 0) return;
+        if (!_eightBitBody && !Ascii.IsValid(bytes.Span)) _eightBitBody = true;
+        await StoreAsync(bytes, cancel);
+    }
+
+    public async ValueTask<AcceptOutcome> FinishAsync(CancellationToken cancel)
+    {
+        if (_refusal is null && _header.InHeader)
+        {
+            _header.Complete(_scratch);
+            await StoreScratchAsync(cancel);
+        }
+        await StoreAsync(default, cancel); // a message without a single byte still gets its Received line
+        _refusal ??= CheckHeader();
+        if (_refusal is { } refusal)
+        {
+            _transport.Services.Log.Refused(_envelope.Id, _envelope.Client.Session, _envelope.From, refusal);
+            return new(refusal, [.. Enumerable.Repeat(refusal, _envelope.Recipients.Count)]);
+        }
+        _transport.Services.Log.Accepted(_envelope.Id, _envelope.Client.Session, _envelope.From, _received, _envelope.Recipients.Count);
+        return await _transport.FinishAsync(Accepted(), cancel);
+    }
+
+    public ValueTask DisposeAsync() => _sink?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private SmtpReply? CheckHeader()
+    {
+        ClientContext client = _envelope.Client;
+        if (_options.RefuseSeveralFrom && client.Role == ListenerRole.Mx && _header.FromCount > 1) return Replies.SeveralFrom;
+        if (client.Account is not { } account || client.Role == ListenerRole.Lmtp) return null;
+        return FromPolicy.Check(_header, account, _transport.Services.Directory);
+    }
+
+    private AcceptedMessage Accepted()
+    {
+        ClientContext client = _envelope.Client;
+        ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0);
+        QueueMessage message = new()
+        {
+            Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _envelope.From, Origin = client.Account?.Address.ToString() ?? client.Address.ToString(),
+            Body = _envelope.Body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId,
+            Traits = traits, Size = _sink?.Length ?? 0, Recipients = [.. _envelope.Recipients],
+        };
+        return new()
+        {
+            Message = message,
+            Content = _sink ?? _transport.Services.Stores.CreateSink(),
+            RepliesSeparately = client.Role == ListenerRole.Lmtp,
+            QuotaIsPermanent = _options.QuotaIsPermanent || client.Account is not null,
+            // What a user or a trusted host sends again on purpose is no loop.
+            DeliveredTo = client.Role == ListenerRole.Mx && client.Account is null && !client.IsTrusted ? _header.DeliveredTo : [],
+        };
+    }
+
+    private void AddMissingFields(HeaderScanner header, IBufferWriter<byte> output)
+    {
+        StringBuilder fields = new();
+        if (!header.HasDate) fields.Append("Date: ").Append(ReceivedLine.Date(_now)).Append("\r\n");
+        if (!header.HasMessageId) fields.Append("Message-ID: <").Append(_envelope.Id).Append('@').Append(_options.Hostname).Append(">\r\n");
+        if (header.FromCount == 0 && Author() is { } author) fields.Append("From: ").Append(author).Append("\r\n");
+        output.Write(Encoding.UTF8.GetBytes(fields.ToString()));
+    }
+
+    private EmailAddress? Author() => !_envelope.From.IsNull ? _envelope.From.Address : _envelope.Client.Account?.Address;
+
+    private ValueTask StoreScratchAsync(CancellationToken cancel)
+    {
+        if (_scratch.WrittenCount == 0) return ValueTask.CompletedTask;
+        return StoreAndClearAsync(cancel);
+    }
+
+    private async ValueTask StoreAndClearAsync(CancellationToken cancel)
+    {
+        await StoreAsync(_scratch.WrittenMemory, cancel);
+        _scratch.ResetWrittenCount();
+    }
+
+    private async ValueTask StoreAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        if (_refusal is not null) return;
+        try
+        {
+            if (_sink is null)
+            {
+                _sink = _transport.Services.Stores.CreateSink();
+                await _sink.WriteAsync(ReceivedLine.Write(_envelope, _options, _now), cancel);
+            }
+            if (bytes.Length > 0) await _sink.WriteAsync(bytes, cancel);
+        }
+        catch (IOException e)
+        {
+            _transport.Services.Log.NotStored(e, _envelope.Id);
+            _refusal = Replies.NoSpace;
+        }
+    }
+
+    private static bool IsSubmission(ClientContext client) => client.Role == ListenerRole.Submission || client.Account is not null;
+}

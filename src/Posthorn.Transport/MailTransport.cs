@@ -1,0 +1,145 @@
+using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Transport.Accept;
+using Posthorn.Transport.Bounce;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport;
+
+/// <summary>The way in for all mail.</summary>
+public sealed class MailTransport : IMailTransport
+{
+    private readonly QueueIds _ids;
+    private volatile TransportOptions _options;
+
+    public MailTransport(TransportOptions options, TransportServices services)
+    {
+        (_options, Services) = (options, services);
+        _ids = new(services.Time);
+        Stage = new(services, () => _options);
+        Reporter = new(services, Stage, NewQueueId, () => _options);
+    }
+
+    /// <summary>The settings; a reload replaces them as a whole.</summary>
+    public TransportOptions Options
+    {
+        get => _options;
+        set => _options = value;
+    }
+
+    public long MaxMessageSize => _options.MaxMessageSize;
+
+    internal TransportServices Services { get; }
+    internal DeliveryStage Stage { get; }
+    internal Reporter Reporter { get; }
+
+    public QueueId NewQueueId() => _ids.Next();
+
+    public ValueTask<SmtpReply> AdmitSenderAsync(Envelope envelope, CancellationToken cancel)
+    {
+        SmtpReply reply = AdmitSender(envelope);
+        if (!reply.IsPositive) Services.Log.Refused(envelope.Id, envelope.Client.Session, envelope.From, reply);
+        return ValueTask.FromResult(reply);
+    }
+
+    public async ValueTask<SmtpReply> AdmitRecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel)
+    {
+        Resolution resolution = new LocalDomains(Services.Directory, _options, Services.Time.GetUtcNow()).Resolve(recipient.Address);
+        switch (resolution)
+        {
+            // DESIGN invariant 5: this line is the relay control. No setting reaches it.
+            case Resolution.NotOurs when !MayRelay(envelope.Client): return Deny(envelope, recipient);
+            case Resolution.NotOurs: return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
+            case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
+            case Resolution.Recipients: return Replies.RecipientOk;
+            case Resolution.Unknown: return Replies.Unknown;
+            case Resolution.Loop loop:
+                Services.Log.AliasTrouble(envelope.Id, recipient.Address, $"aliases lead in a circle at {loop.At}");
+                return Replies.AliasLoop;
+            case Resolution.TooMany many:
+                Services.Log.AliasTrouble(envelope.Id, recipient.Address, $"aliases lead to more than {many.Limit} addresses");
+                return Replies.TooManyTargets;
+            default: throw new System.Diagnostics.UnreachableException();
+        }
+    }
+
+    public IMessageIntake Begin(Envelope envelope) => new MessageIntake(this, envelope);
+
+    /// <summary>Delivers a whole message and turns what became of each recipient into what its client hears.</summary>
+    internal async ValueTask<AcceptOutcome> FinishAsync(AcceptedMessage accepted, CancellationToken cancel)
+    {
+        DeliveryOutcome outcome = await Stage.DeliverAsync(accepted, cancel);
+        SmtpReply overall = Overall(outcome.Replies);
+        if (!overall.IsPositive) return new(overall, outcome.Replies);
+        await TellOfSuccessAsync(accepted, outcome, cancel);
+        // SMTP has one reply for all: it does not speak for those that were refused after DATA.
+        IEnumerable<Shortfall> refused = accepted.RepliesSeparately ? [] : outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Where(one => !one.Reply.IsPositive);
+        Shortfall[] owed = [.. outcome.Shortfalls, .. refused];
+        if (owed.Length == 0 || await KeepPromiseAsync(accepted, owed, cancel)) return new(overall, outcome.Replies);
+        return new(Replies.Trouble, [.. outcome.Replies.Select(reply => reply.IsPositive ? Replies.Trouble : reply)]);
+    }
+
+    // A positive reply is out for something that not all places took: they get a bounce, or wait in the queue for a better time.
+    private async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<Shortfall> owed, CancellationToken cancel)
+    {
+        QueueMessage message = accepted.Message;
+        EnvelopeRecipient[] later = [.. owed.Where(one => one.Reply.IsTransient).Select(one => one.Recipient)];
+        ReportedRecipient[] failed = message.From.IsNull ? [] : [.. owed.Where(one => one.Reply.IsPermanent && Report.IsWanted(ReportKind.Failed, one.Recipient.Notify)).Select(one => new ReportedRecipient(one.Recipient, "failed", one.Reply, ""))];
+        if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Content.Read }, cancel)) return false;
+        if (later.Length == 0) return true;
+        QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later };
+        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach(waiting, null), cancel); }
+        catch (IOException e)
+        {
+            Services.Log.NotStored(e, message.Id);
+            return false;
+        }
+        Services.Log.Queued(waiting.Id, waiting.From, later.Length);
+        return true;
+    }
+
+    // NOTIFY=SUCCESS (RFC 3461 section 4.1); what was relayed is reported when it has left.
+    private async ValueTask TellOfSuccessAsync(AcceptedMessage accepted, DeliveryOutcome outcome, CancellationToken cancel)
+    {
+        QueueMessage message = accepted.Message;
+        if (message.From.IsNull) return;
+        List<ReportedRecipient> delivered = [];
+        for (int i = 0; i < message.Recipients.Count; i++)
+            if (outcome.Replies[i].IsPositive && !outcome.Relayed[i] && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], "delivered", outcome.Replies[i], ""));
+        if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Content.Read }, cancel);
+    }
+
+    private SmtpReply AdmitSender(Envelope envelope)
+    {
+        ClientContext client = envelope.Client;
+        if (client.Role == ListenerRole.Submission && client.Account is null) return Replies.AuthenticationRequired;
+        if (client.Account is { } account && !Services.Directory.MaySendAs(account, envelope.From)) return Replies.NotYourAddress;
+        if (envelope.DeclaredSize > _options.MaxMessageSize) return Replies.TooBig;
+        return Replies.SenderOk;
+    }
+
+    /// <summary>Whether this client may send to others. Who logged in may, and on port 25 a trusted network; by LMTP nobody.</summary>
+    private static bool MayRelay(ClientContext client) => client.Role switch
+    {
+        ListenerRole.Mx => client.Account is not null || client.IsTrusted,
+        ListenerRole.Submission => client.Account is not null,
+        _ => false,
+    };
+
+    private SmtpReply Deny(Envelope envelope, EnvelopeRecipient recipient)
+    {
+        Services.Log.RelayDenied(envelope.Id, envelope.Client.Session, envelope.Client.Address.ToString(), envelope.From, recipient.Address);
+        return Replies.RelayDenied;
+    }
+
+    private async ValueTask<SmtpReply> AdmitAsync(Envelope envelope, MailAccount account, CancellationToken cancel)
+    {
+        Result<Done> room = await Services.Stores.HasRoomAsync(account, envelope.DeclaredSize ?? 0, cancel);
+        if (room.IsOk) return Replies.RecipientOk;
+        return Replies.From(room.Refusal, _options.QuotaIsPermanent || envelope.Client.Account is not null);
+    }
+
+    // All refused: one that may work later makes the whole a 4xx, so that the client tries again for its sake.
+    private static SmtpReply Overall(IReadOnlyList<SmtpReply> replies) =>
+        replies.FirstOrDefault(reply => reply.IsPositive) ?? replies.FirstOrDefault(reply => reply.IsTransient) ?? replies[0];
+}

@@ -1,0 +1,322 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>Mail that waits for other servers. Its changes are records of the journal; what still waits at a checkpoint gets a spool file.</summary>
+/// <remarks>
+/// Locking: <c>_gate</c> guards the entries and the schedule; nothing is awaited under it, and no file touched but to unlink it.
+/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it, <see cref="Connect(Journal.Journal)"/>, then the runner starts.
+/// </remarks>
+public sealed class MailQueue : IJournalParticipant
+{
+    /// <summary>The number of the queue's steps in the journal. It reaches the disk: never change it.</summary>
+    public const byte Participant = 2;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<QueueId, QueueEntry> _entries = [];
+    private readonly List<QueueId> _removedFiles = [];
+    private readonly Schedule _schedule;
+    private readonly QueueSpool _spool;
+    private readonly QueueOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private IQueueJournal? _journal;
+    private volatile TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private MailQueue(QueueSpool spool, QueueOptions options, TimeProvider time, ILogger log)
+    {
+        (_spool, _options, _time, _log) = (spool, options, time, log);
+        _schedule = new(options, address => DestinationOf(address));
+    }
+
+    byte IJournalParticipant.Id => Participant;
+
+    /// <summary>Messages in the queue.</summary>
+    public int Count
+    {
+        get { lock (_gate) return _entries.Count; }
+    }
+
+    /// <summary>What stands for the next hop of an address; messages of one destination share its connections.</summary>
+    internal Func<EmailAddress, string> DestinationOf { get; set; } = address => address.Domain.Ascii;
+
+    /// <summary>False when no more mail for others is taken.</summary>
+    internal bool HasRoom => Count < _options.MaxMessages;
+
+    /// <summary>Reads what the spool holds.</summary>
+    /// <param name="volume">The file system.</param>
+    /// <param name="directory">The spool's directory; it is made if it does not exist.</param>
+    /// <param name="options">How the queue works.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where events go.</param>
+    public static MailQueue Load(IVolume volume, string directory, QueueOptions options, TimeProvider time, ILogger log)
+    {
+        QueueSpool spool = new(volume, directory, log);
+        MailQueue queue = new(spool, options, time, log);
+        foreach (QueueEntry entry in spool.Load()) queue.Enter(entry);
+        return queue;
+    }
+
+    /// <summary>Gives it the journal, which has been opened with the queue among its participants.</summary>
+    public void Connect(Journal.Journal journal) => _journal = new QueueJournal(journal);
+
+    internal void Connect(IQueueJournal journal) => _journal = journal;
+
+    private IQueueJournal Journal => _journal ?? throw new InvalidOperationException("The queue has no journal yet.");
+
+    /// <summary>What makes a message enter the queue with the record that stores it. <paramref name="cause"/>: last words on another message that are as durable as this one.</summary>
+    internal DeliveryAttachment Attach(QueueMessage message, QueueAnswers? cause) =>
+        new(Participant, (byte)QueueStep.Accept, QueueFormat.WriteAccept(message, cause), (record, _) =>
+        {
+            Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        });
+
+    /// <summary>What makes last words durable together with a local delivery.</summary>
+    internal DeliveryAttachment Attach(QueueAnswers cause) =>
+        new(Participant, (byte)QueueStep.Answers, QueueFormat.WriteAnswers(cause), (_, _) =>
+        {
+            Apply(cause);
+            return ValueTask.CompletedTask;
+        });
+
+    /// <summary>Makes last words durable.</summary>
+    internal ValueTask AnswerAsync(QueueAnswers answers, CancellationToken cancel) =>
+        Journal.WriteAsync(QueueStep.Answers, QueueFormat.WriteAnswers(answers), () => Apply(answers), cancel);
+
+    /// <summary>Makes an operator's order durable and carries it out; false when there is no such message.</summary>
+    internal async ValueTask<bool> OrderAsync(QueueId id, QueueOrder order, CancellationToken cancel)
+    {
+        lock (_gate)
+        {
+            if (!_entries.ContainsKey(id)) return false;
+        }
+        await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () => Apply(id, order), cancel);
+        _log.Ordered(id, order);
+        return true;
+    }
+
+    /// <summary>Opens the content of a message; null when it is gone.</summary>
+    internal IMessageContent? OpenContent(QueueEntry entry)
+    {
+        bool spooled;
+        lock (_gate) spooled = entry.IsSpooled;
+        // Between the two looks a checkpoint may have moved it to a file.
+        if (!spooled && entry.Record != 0 && Journal.OpenContent(entry.Record) is { } content) return content;
+        return _spool.OpenContent(entry.Message.Id);
+    }
+
+    /// <summary>The next delivery to carry out, if there is one.</summary>
+    internal Delivery? TryTake(DateTimeOffset now)
+    {
+        lock (_gate) return _schedule.TryTake(now, out Delivery? delivery) ? delivery : null;
+    }
+
+    /// <summary>When the next job is due.</summary>
+    internal DateTimeOffset? NextDue
+    {
+        get { lock (_gate) return _schedule.NextDue; }
+    }
+
+    /// <summary>A delivery has ended; with <paramref name="more"/>, the next one for the same destination, for the connection that is open.</summary>
+    internal Delivery? End(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now, bool more)
+    {
+        Delivery? next = null;
+        lock (_gate)
+        {
+            _schedule.End(delivery, verdict, now);
+            if (more) _schedule.TryTakeFrom(delivery.Destination, now, out next);
+        }
+        Announce();
+        return next;
+    }
+
+    /// <summary>Keeps what was last heard about a recipient that waits.</summary>
+    internal void Defer(QueueEntry entry, int recipient, SmtpReply reply)
+    {
+        lock (_gate) entry.Defer(recipient, reply);
+    }
+
+    /// <summary>Takes last words over that could not be made durable.</summary>
+    internal void ApplyUnrecorded(QueueAnswers answers) => Apply(answers);
+
+    /// <summary>Completes when the schedule has changed since the task was asked for.</summary>
+    internal Task News => _news.Task;
+
+    internal void Announce()
+    {
+        TaskCompletionSource old = _news;
+        _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        old.TrySetResult();
+    }
+
+    /// <summary>The entries as they are now, oldest first.</summary>
+    internal T Read<T>(Func<IReadOnlyDictionary<QueueId, QueueEntry>, Schedule, T> read)
+    {
+        lock (_gate) return read(_entries, _schedule);
+    }
+
+    async ValueTask IJournalParticipant.ReplayAsync(JournalRecord record, CancellationToken cancel)
+    {
+        foreach (JournalStep step in record.Steps)
+        {
+            if (step.Participant != Participant) continue;
+            if (!Replay((QueueStep)step.Kind, step.Payload.Span, record.Lsn.Value)) _log.UnreadableStep(record.Lsn.Value, step.Kind);
+        }
+        await ValueTask.CompletedTask;
+    }
+
+    async ValueTask IJournalParticipant.SyncAsync(Lsn upTo, CancellationToken cancel)
+    {
+        List<QueueEntry> unspooled;
+        List<(QueueId, QueueEntryState)> changed = [];
+        List<QueueId> removed;
+        lock (_gate)
+        {
+            unspooled = [.. _entries.Values.Where(entry => !entry.IsSpooled && entry.Record <= upTo.Value)];
+            foreach (QueueEntry entry in _entries.Values)
+            {
+                if (!entry.IsSpooled || !entry.IsDirty) continue;
+                entry.IsDirty = false;
+                changed.Add((entry.Message.Id, entry.Snapshot()));
+            }
+            removed = [.. _removedFiles];
+            _removedFiles.Clear();
+        }
+        try
+        {
+            await SpoolAsync(unspooled, cancel);
+            _spool.WriteStates(changed);
+            _spool.SyncNames([.. unspooled.Select(entry => entry.Message.Id), .. changed.Select(change => change.Item1), .. removed]);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                _removedFiles.AddRange(removed);
+                foreach ((QueueId id, _) in changed)
+                    if (_entries.TryGetValue(id, out QueueEntry? entry)) entry.IsDirty = true;
+            }
+            throw;
+        }
+        lock (_gate)
+        {
+            foreach (QueueEntry entry in unspooled) entry.IsSpooled = true;
+            foreach (QueueEntry entry in unspooled)
+                if (entry.IsFinished) RemoveFile(entry);
+        }
+    }
+
+    private async ValueTask SpoolAsync(List<QueueEntry> entries, CancellationToken cancel)
+    {
+        foreach (QueueEntry entry in entries)
+        {
+            QueueEntryState state;
+            lock (_gate)
+            {
+                entry.IsDirty = false;
+                state = entry.Snapshot();
+            }
+            await using IMessageContent content = Journal.OpenContent(entry.Record)
+                ?? throw new JournalException($"The content of record {entry.Record} ({entry.Message.Id}) is gone before its checkpoint.");
+            cancel.ThrowIfCancellationRequested();
+            _spool.Write(entry.Message, state, content);
+        }
+        _spool.SyncContent(entries.Select(entry => entry.Message.Id));
+    }
+
+    private bool Replay(QueueStep kind, ReadOnlySpan<byte> payload, long record)
+    {
+        switch (kind)
+        {
+            case QueueStep.Accept when QueueFormat.TryReadAccept(payload, out QueueMessage? message, out QueueAnswers? cause):
+                Apply(message, record);
+                if (cause is not null) Apply(cause);
+                return true;
+            case QueueStep.Answers when QueueFormat.TryReadAnswers(payload, out QueueAnswers? answers):
+                Apply(answers);
+                return true;
+            case QueueStep.Command when QueueFormat.TryReadCommand(payload, out QueueId id, out QueueOrder order):
+                Apply(id, order);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private void Apply(QueueMessage message, long record)
+    {
+        QueueEntry entry = new(message, record) { NextAttempt = message.Arrived };
+        lock (_gate)
+        {
+            if (_entries.ContainsKey(message.Id)) return; // replayed, and in the spool already
+            Enter(entry);
+        }
+        Announce();
+    }
+
+    private void Apply(QueueAnswers answers)
+    {
+        lock (_gate)
+        {
+            if (!_entries.TryGetValue(answers.Id, out QueueEntry? entry)) return; // finished and forgotten
+            foreach (RecipientAnswer answer in answers.Answers) entry.Apply(answer);
+            if (answers.Warned)
+            {
+                entry.IsWarned = true;
+                entry.IsDirty = true;
+            }
+            if (entry.IsFinished) Leave(entry);
+        }
+        Announce();
+    }
+
+    private void Apply(QueueId id, QueueOrder order)
+    {
+        lock (_gate)
+        {
+            if (!_entries.TryGetValue(id, out QueueEntry? entry)) return;
+            switch (order)
+            {
+                case QueueOrder.Hold: entry.IsHeld = true; break;
+                case QueueOrder.Release: entry.IsHeld = false; break;
+                default:
+                    foreach (int recipient in entry.PendingRecipients.ToArray())
+                        entry.Apply(new(recipient, RecipientState.Deleted, new(550, "5.7.0", "Deleted by the operator"), ""));
+                    break;
+            }
+            entry.IsDirty = true;
+            if (entry.IsFinished) Leave(entry);
+            else if (entry.IsHeld) _schedule.Withdraw(entry);
+            else _schedule.Add(entry, _time.GetUtcNow());
+        }
+        Announce();
+    }
+
+    // Under the lock (or before anyone else can see the queue).
+    private void Enter(QueueEntry entry)
+    {
+        _entries.Add(entry.Message.Id, entry);
+        if (!entry.IsHeld) _schedule.Add(entry, entry.NextAttempt);
+    }
+
+    // Under the lock.
+    private void Leave(QueueEntry entry)
+    {
+        _entries.Remove(entry.Message.Id);
+        _schedule.Withdraw(entry);
+        if (entry.IsSpooled) RemoveFile(entry);
+    }
+
+    // The record of the last word is flushed; that the name is gone is made durable at the next checkpoint.
+    private void RemoveFile(QueueEntry entry)
+    {
+        _spool.Remove(entry.Message.Id);
+        _removedFiles.Add(entry.Message.Id);
+    }
+}

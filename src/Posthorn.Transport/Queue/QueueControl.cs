@@ -1,0 +1,90 @@
+using Posthorn.Core;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>What operators see of and do to the queue: the surface behind <c>posthorn queue</c>.</summary>
+public sealed class QueueControl(MailQueue queue, TimeProvider time)
+{
+    /// <summary>The messages that match, oldest first.</summary>
+    public IReadOnlyList<QueuedMessage> List(QueueFilter filter) =>
+        queue.Read((entries, _) => entries.Values.Where(filter.Matches).OrderBy(entry => entry.Message.Id.Value, StringComparer.Ordinal).Take(filter.Limit).Select(Describe).ToArray());
+
+    /// <summary>One message; null when it is not in the queue.</summary>
+    public QueuedMessage? Show(QueueId id) => queue.Read((entries, _) => entries.TryGetValue(id, out QueueEntry? entry) ? Describe(entry) : null);
+
+    /// <summary>The destinations with something to do, the fullest first.</summary>
+    public IReadOnlyList<QueueTotal> Totals() =>
+        queue.Read((_, schedule) => schedule.Destinations.Where(destination => destination.Jobs > 0)
+            .Select(destination => new QueueTotal(destination.Key, destination.Jobs, destination.Running, destination.LastFault)).OrderByDescending(total => total.Messages).ToArray());
+
+    /// <summary>Tries these now, and their destinations even if they rest; how many there are.</summary>
+    public int Retry(QueueFilter filter)
+    {
+        int count = queue.Read((entries, schedule) =>
+        {
+            QueueEntry[] chosen = [.. entries.Values.Where(entry => !entry.IsHeld && filter.Matches(entry))];
+            foreach (QueueEntry entry in chosen) schedule.Hurry(entry, time.GetUtcNow());
+            return chosen.Length;
+        });
+        queue.Announce();
+        return count;
+    }
+
+    /// <summary>Stops trying until <see cref="ReleaseAsync"/>; false when there is no such message.</summary>
+    public ValueTask<bool> HoldAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Hold, cancel);
+
+    /// <summary>Tries it again, now.</summary>
+    public ValueTask<bool> ReleaseAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Release, cancel);
+
+    /// <summary>Throws it away without a report.</summary>
+    public ValueTask<bool> DeleteAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Delete, cancel);
+
+    private static QueuedMessage Describe(QueueEntry entry)
+    {
+        QueueMessage message = entry.Message;
+        QueuedRecipient[] recipients = [.. message.Recipients.Select((recipient, i) => new QueuedRecipient(recipient.Address, entry.IsPending(i), entry.LastReply(i)))];
+        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld };
+    }
+}
+
+/// <summary>Which messages are meant; what is null does not matter.</summary>
+public sealed record QueueFilter
+{
+    public QueueId? Id { get; init; }
+
+    /// <summary>The sender's address, <c>&lt;&gt;</c> for the null path, or <c>@domain</c>.</summary>
+    public string? From { get; init; }
+
+    /// <summary>A recipient's address, or <c>@domain</c>.</summary>
+    public string? To { get; init; }
+    public bool? IsHeld { get; init; }
+
+    /// <summary>The most that are listed.</summary>
+    public int Limit { get; init; } = int.MaxValue;
+
+    internal bool Matches(QueueEntry entry)
+    {
+        if (Id is { } id && entry.Message.Id != id || IsHeld is { } held && entry.IsHeld != held) return false;
+        if (From is not null && !Fits(From, entry.Message.From.IsNull ? "<>" : entry.Message.From.ToString())) return false;
+        return To is null || entry.Message.Recipients.Any(recipient => Fits(To, recipient.Address.ToString()));
+    }
+
+    private static bool Fits(string wanted, string address) =>
+        wanted.StartsWith('@') ? address.EndsWith(wanted, StringComparison.OrdinalIgnoreCase) : address.Equals(wanted, StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>A message in the queue as operators see it.</summary>
+public sealed record QueuedMessage(QueueId Id, ReversePath From, IReadOnlyList<QueuedRecipient> Recipients)
+{
+    public required DateTimeOffset Arrived { get; init; }
+    public required long Size { get; init; }
+    public required int Attempts { get; init; }
+    public required DateTimeOffset NextAttempt { get; init; }
+    public required bool IsHeld { get; init; }
+}
+
+/// <summary>A recipient of a message in the queue.</summary>
+public sealed record QueuedRecipient(EmailAddress Address, bool IsPending, SmtpReply? LastReply);
+
+/// <summary>What waits for one destination.</summary>
+public sealed record QueueTotal(string Destination, int Messages, int Running, SmtpReply? LastFault);

@@ -1,0 +1,80 @@
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>What changes about a message in the queue, as a spool file keeps it.</summary>
+internal sealed record QueueEntryState(bool IsHeld, bool IsWarned, int Attempts, DateTimeOffset NextAttempt, IReadOnlyList<RecipientAnswer> Answers);
+
+/// <summary>One message in the queue with the state of its recipients. Guarded by the queue's lock.</summary>
+internal sealed class QueueEntry(QueueMessage message, long record)
+{
+    /// <summary>What is kept of a remote server's words, characters: enough for any honest explanation.</summary>
+    public const int MaxReplyText = 512;
+
+    private readonly RecipientAnswer?[] _answers = new RecipientAnswer?[message.Recipients.Count];
+    private readonly SmtpReply?[] _lastReplies = new SmtpReply?[message.Recipients.Count];
+
+    public QueueMessage Message { get; } = message;
+
+    /// <summary>The journal's record that holds the content; 0 when it lies in a spool file alone.</summary>
+    public long Record { get; } = record;
+
+    /// <summary>The content lies in a spool file.</summary>
+    public bool IsSpooled { get; set; }
+
+    /// <summary>The state differs from that in the spool file.</summary>
+    public bool IsDirty { get; set; }
+    public bool IsHeld { get; set; }
+    public bool IsWarned { get; set; }
+
+    /// <summary>Attempts so far, the most of any of its destinations.</summary>
+    public int Attempts { get; set; }
+    public DateTimeOffset NextAttempt { get; set; }
+
+    /// <summary>Its share of the schedule: one job for each destination.</summary>
+    public List<Job> Jobs { get; } = [];
+
+    /// <summary>Recipients that have no last word yet.</summary>
+    public int Pending { get; private set; } = message.Recipients.Count;
+    public bool IsFinished => Pending == 0;
+
+    public RecipientAnswer? AnswerOf(int recipient) => _answers[recipient];
+    public bool IsPending(int recipient) => _answers[recipient] is null;
+
+    /// <summary>What was last heard about a recipient that waits.</summary>
+    public SmtpReply? LastReply(int recipient) => _answers[recipient]?.Reply ?? _lastReplies[recipient];
+
+    public IEnumerable<int> PendingRecipients
+    {
+        get
+        {
+            for (int i = 0; i < _answers.Length; i++)
+                if (_answers[i] is null) yield return i;
+        }
+    }
+
+    public void Defer(int recipient, SmtpReply reply)
+    {
+        if (_answers[recipient] is null) _lastReplies[recipient] = Bounded(reply);
+    }
+
+    /// <summary>Takes a last word; the first one stays.</summary>
+    public void Apply(RecipientAnswer answer)
+    {
+        if (answer.Recipient < 0 || answer.Recipient >= _answers.Length || _answers[answer.Recipient] is not null) return;
+        _answers[answer.Recipient] = answer with { Reply = Bounded(answer.Reply) };
+        _lastReplies[answer.Recipient] = null;
+        Pending--;
+        IsDirty = true;
+    }
+
+    public QueueEntryState Snapshot() => new(IsHeld, IsWarned, Attempts, NextAttempt, [.. _answers.OfType<RecipientAnswer>()]);
+
+    public void Restore(QueueEntryState state)
+    {
+        (IsHeld, IsWarned, Attempts, NextAttempt) = (state.IsHeld, state.IsWarned, state.Attempts, state.NextAttempt);
+        foreach (RecipientAnswer answer in state.Answers) Apply(answer);
+        IsDirty = false;
+    }
+
+    public static SmtpReply Bounded(SmtpReply reply) => reply.Text.Length <= MaxReplyText ? reply : reply with { Text = reply.Text[..MaxReplyText] };
+}

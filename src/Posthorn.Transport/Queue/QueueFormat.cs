@@ -1,0 +1,207 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using Posthorn.Core;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>The kinds of steps that the queue writes to the journal. Values reach disk: never renumber.</summary>
+internal enum QueueStep : byte
+{
+    /// <summary>A message enters; answers of another one that caused it may come along (a bounce).</summary>
+    Accept = 1,
+    /// <summary>Last words on recipients.</summary>
+    Answers = 2,
+    /// <summary>The operator's word.</summary>
+    Command = 3,
+}
+
+/// <summary>What an operator does to a message. Values reach disk: never renumber.</summary>
+internal enum QueueOrder : byte
+{
+    Hold = 1,
+    Release = 2,
+    Delete = 3,
+}
+
+/// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
+internal static class QueueFormat
+{
+    private const byte Version = 1;
+
+    /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
+    public const int MaxPayload = 8 << 20;
+
+    public static byte[] WriteAccept(QueueMessage message, QueueAnswers? cause)
+    {
+        ArrayBufferWriter<byte> buffer = new(512);
+        PayloadWriter writer = new(buffer);
+        writer.Byte(Version);
+        WriteMessage(writer, message);
+        writer.Byte(cause is null ? (byte)0 : (byte)1);
+        if (cause is not null) WriteAnswers(writer, cause);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] WriteAnswers(QueueAnswers answers)
+    {
+        ArrayBufferWriter<byte> buffer = new(256);
+        PayloadWriter writer = new(buffer);
+        writer.Byte(Version);
+        WriteAnswers(writer, answers);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] WriteCommand(QueueId id, QueueOrder order)
+    {
+        ArrayBufferWriter<byte> buffer = new(32);
+        PayloadWriter writer = new(buffer);
+        writer.Byte(Version);
+        writer.Byte((byte)order);
+        writer.Text(id.Value);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static bool TryReadAccept(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out QueueMessage? message, out QueueAnswers? cause)
+    {
+        (message, cause) = (null, null);
+        PayloadReader reader = new(payload);
+        if (reader.Byte() != Version) return false;
+        message = ReadMessage(ref reader);
+        if (reader.Byte() == 1) cause = ReadAnswers(ref reader);
+        return !reader.Failed && message is not null;
+    }
+
+    public static bool TryReadAnswers(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out QueueAnswers? answers)
+    {
+        PayloadReader reader = new(payload);
+        answers = reader.Byte() == Version ? ReadAnswers(ref reader) : null;
+        return !reader.Failed && answers is not null;
+    }
+
+    public static bool TryReadCommand(ReadOnlySpan<byte> payload, out QueueId id, out QueueOrder order)
+    {
+        PayloadReader reader = new(payload);
+        byte version = reader.Byte();
+        order = (QueueOrder)reader.Byte();
+        id = new(reader.Text());
+        return version == Version && !reader.Failed && order is >= QueueOrder.Hold and <= QueueOrder.Delete;
+    }
+
+    /// <summary>The state of an entry: what a spool file carries besides the message.</summary>
+    public static byte[] WriteState(QueueEntryState state)
+    {
+        ArrayBufferWriter<byte> buffer = new(256);
+        PayloadWriter writer = new(buffer);
+        writer.Byte(Version);
+        writer.Byte((byte)((state.IsHeld ? 1 : 0) | (state.IsWarned ? 2 : 0)));
+        writer.Int32(state.Attempts);
+        writer.Int64(state.NextAttempt.UtcTicks);
+        WriteAnswers(writer, new(new(""), state.Answers));
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static bool TryReadState(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out QueueEntryState? state)
+    {
+        state = null;
+        PayloadReader reader = new(payload);
+        if (reader.Byte() != Version) return false;
+        byte flags = reader.Byte();
+        int attempts = reader.Int32();
+        long next = reader.Int64();
+        QueueAnswers answers = ReadAnswers(ref reader);
+        if (reader.Failed || next is < 0 or > 3155378975999999999) return false;
+        state = new((flags & 1) != 0, (flags & 2) != 0, attempts, new(next, TimeSpan.Zero), answers.Answers);
+        return true;
+    }
+
+    private static void WriteMessage(PayloadWriter writer, QueueMessage message)
+    {
+        writer.Text(message.Id.Value);
+        writer.Int64(message.Arrived.UtcTicks);
+        writer.Text(message.From.IsNull ? null : message.From.ToString());
+        writer.Text(message.Origin);
+        writer.Byte((byte)message.Body);
+        writer.Byte(message.SmtpUtf8 ? (byte)1 : (byte)0);
+        writer.Byte((byte)message.Return);
+        writer.Text(message.EnvelopeId);
+        writer.Byte((byte)message.Traits);
+        writer.Int64(message.Size);
+        writer.Int32(message.Recipients.Count);
+        foreach (EnvelopeRecipient recipient in message.Recipients)
+        {
+            writer.Text(recipient.Address.ToString());
+            writer.Byte((byte)recipient.Notify);
+            writer.Text(recipient.OriginalRecipient);
+            writer.Byte(recipient.IsForwarded ? (byte)1 : (byte)0);
+        }
+    }
+
+    private static QueueMessage? ReadMessage(ref PayloadReader reader)
+    {
+        QueueId id = new(reader.Text());
+        long arrived = reader.Int64();
+        string? from = reader.TextOrNull();
+        string origin = reader.Text();
+        BodyType body = (BodyType)reader.Byte();
+        bool utf8 = reader.Byte() == 1;
+        DsnReturn dsnReturn = (DsnReturn)reader.Byte();
+        string? envelopeId = reader.TextOrNull();
+        ContentTraits traits = (ContentTraits)reader.Byte();
+        long size = reader.Int64();
+        int count = reader.Count();
+        List<EnvelopeRecipient> recipients = new(count);
+        for (int i = 0; i < count && !reader.Failed; i++)
+        {
+            bool parsed = EmailAddress.TryParse(reader.Text(), out EmailAddress address);
+            DsnNotify notify = (DsnNotify)reader.Byte();
+            string? original = reader.TextOrNull();
+            bool forwarded = reader.Byte() == 1;
+            if (!parsed) return null;
+            recipients.Add(new(address, notify, original) { IsForwarded = forwarded });
+        }
+        ReversePath path = ReversePath.Null;
+        if (from is not null)
+        {
+            if (!EmailAddress.TryParse(from, out EmailAddress sender)) return null;
+            path = ReversePath.Of(sender);
+        }
+        if (reader.Failed || arrived is < 0 or > 3155378975999999999) return null;
+        return new()
+        {
+            Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = utf8,
+            Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
+        };
+    }
+
+    private static void WriteAnswers(PayloadWriter writer, QueueAnswers answers)
+    {
+        writer.Text(answers.Id.Value);
+        writer.Byte(answers.Warned ? (byte)1 : (byte)0);
+        writer.Int32(answers.Answers.Count);
+        foreach (RecipientAnswer answer in answers.Answers)
+        {
+            writer.Int32(answer.Recipient);
+            writer.Byte((byte)answer.State);
+            writer.Int32(answer.Reply.Code);
+            writer.Text(answer.Reply.Status);
+            writer.Text(answer.Reply.Text);
+            writer.Text(answer.Host);
+        }
+    }
+
+    private static QueueAnswers ReadAnswers(ref PayloadReader reader)
+    {
+        QueueId id = new(reader.Text());
+        bool warned = reader.Byte() == 1;
+        int count = reader.Count();
+        List<RecipientAnswer> answers = new(count);
+        for (int i = 0; i < count && !reader.Failed; i++)
+        {
+            int recipient = reader.Int32();
+            RecipientState state = (RecipientState)reader.Byte();
+            SmtpReply reply = new(reader.Int32(), reader.Text(), reader.Text());
+            answers.Add(new(recipient, state, reply, reader.Text()));
+        }
+        return new(id, answers) { Warned = warned };
+    }
+}

@@ -1,0 +1,54 @@
+using Posthorn.Core;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>What the content of a message demands of a way out. Values reach disk: never renumber.</summary>
+[Flags]
+internal enum ContentTraits : byte
+{
+    None = 0,
+    EightBitHeader = 1,
+    EightBitBody = 2,
+}
+
+/// <summary>What has become of a recipient. Values reach disk: never renumber.</summary>
+internal enum RecipientState : byte
+{
+    Pending = 0,
+    Delivered = 1,
+    Failed = 2,
+    /// <summary>Taken out by the operator.</summary>
+    Deleted = 3,
+}
+
+/// <summary>A message in the queue, as accepted. Never changes.</summary>
+internal sealed record QueueMessage
+{
+    public required QueueId Id { get; init; }
+    public required DateTimeOffset Arrived { get; init; }
+    public required ReversePath From { get; init; }
+
+    /// <summary>Who hands mail over, for fairness: an account's address, or a client's.</summary>
+    public required string Origin { get; init; }
+    public BodyType Body { get; init; }
+    public bool SmtpUtf8 { get; init; }
+    public DsnReturn Return { get; init; }
+    public string? EnvelopeId { get; init; }
+    public ContentTraits Traits { get; init; }
+    public required long Size { get; init; }
+    public required IReadOnlyList<EnvelopeRecipient> Recipients { get; init; }
+}
+
+/// <summary>The last word on a recipient.</summary>
+/// <param name="Recipient">Its place in the message's list.</param>
+/// <param name="State">What it became.</param>
+/// <param name="Reply">The reply that decided it.</param>
+/// <param name="Host">Who said so; empty for ourselves.</param>
+internal sealed record RecipientAnswer(int Recipient, RecipientState State, SmtpReply Reply, string Host);
+
+/// <summary>Last words on recipients of one message: one small record of the journal.</summary>
+internal sealed record QueueAnswers(QueueId Id, IReadOnlyList<RecipientAnswer> Answers)
+{
+    /// <summary>The sender has been warned of the delay.</summary>
+    public bool Warned { get; init; }
+}

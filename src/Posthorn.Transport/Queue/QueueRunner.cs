@@ -1,0 +1,141 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Net;
+using Posthorn.Transport.Remote;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>Works the queue off: starts a delivery whenever the schedule has one, and waits for the next.</summary>
+public sealed class QueueRunner : IAsyncDisposable
+{
+    /// <summary>The longest sleep; the clock may have been set.</summary>
+    private static readonly TimeSpan MaxSleep = TimeSpan.FromMinutes(10);
+
+    private readonly MailTransport _transport;
+    private readonly MailQueue _queue;
+    private readonly RemoteServices _remote;
+    private readonly Settlement _settlement;
+    private readonly LocalAttempt _local;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _abort = new();
+    private readonly HashSet<Task> _running = [];
+    private readonly Lock _gate = new();
+    private Task _loop = Task.CompletedTask;
+
+    public QueueRunner(MailTransport transport, IMailDns dns, ISmtpConnector connector)
+    {
+        _transport = transport;
+        TransportServices services = transport.Services;
+        (_queue, _time, _log) = (services.Queue, services.Time, services.Log);
+        MailRouter router = new(dns, services.Directory, () => transport.Options);
+        _queue.DestinationOf = router.DestinationOf;
+        Connections = new(_time);
+        _remote = new(router, connector, Connections, _queue, _time, _log);
+        _settlement = new(services, transport.Reporter, () => transport.Options);
+        _local = new(services, transport.Stage, transport.NewQueueId);
+    }
+
+    /// <summary>The connections to other servers.</summary>
+    internal ConnectionSet Connections { get; }
+
+    public void Start() => _loop = LoopAsync();
+
+    /// <summary>Starts nothing more; waits for what is under way up to <paramref name="grace"/>, then breaks it off. What is broken off is tried again later.</summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        if (_stop.IsCancellationRequested) return;
+        await _stop.CancelAsync();
+        await _loop;
+        Task[] running;
+        lock (_gate) running = [.. _running];
+        Task all = Task.WhenAll(running);
+        try { await all.WaitAsync(grace, _time); }
+        catch (TimeoutException)
+        {
+            await _abort.CancelAsync();
+            await Connections.StopAllAsync(TimeSpan.Zero);
+            await all;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(TimeSpan.Zero);
+        await Connections.DisposeAsync();
+        _stop.Dispose();
+        _abort.Dispose();
+    }
+
+    private async Task LoopAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            Task news = _queue.News;
+            DateTimeOffset now = _time.GetUtcNow();
+            while (_queue.TryTake(now) is { } delivery) Track(RunAsync(delivery));
+            TimeSpan sleep = _queue.NextDue is { } due ? due - now : MaxSleep;
+            if (sleep <= TimeSpan.Zero) sleep = TimeSpan.FromMilliseconds(1); // due, but no connection is free: the next end wakes us
+            try { await news.WaitAsync(sleep < MaxSleep ? sleep : MaxSleep, _time, _stop.Token); }
+            catch (TimeoutException) { /* something is due */ }
+            catch (OperationCanceledException) { return; }
+        }
+    }
+
+    private void Track(Task task)
+    {
+        if (task.IsCompleted) return;
+        lock (_gate) _running.Add(task);
+        _ = ForgetAsync(task);
+    }
+
+    private async Task ForgetAsync(Task task)
+    {
+        await task;
+        lock (_gate) _running.Remove(task);
+    }
+
+    // One connection's life: a delivery, and after it whatever else waits for the same destination.
+    private async Task RunAsync(Delivery first)
+    {
+        await Task.Yield(); // the loop goes on at once
+        RemoteDelivery remote = new(_remote, () => _transport.Options);
+        Delivery? delivery = first;
+        while (delivery is not null)
+        {
+            ConnectionVerdict verdict = await AttemptAsync(delivery, remote);
+            delivery = _queue.End(delivery, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
+        }
+        try { await remote.DisposeAsync(); }
+#pragma warning disable CA1031 // The queue worker: how a connection ends is no reason to end the queue.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _log.AttemptFailed(e, first.Entry.Message.Id);
+        }
+    }
+
+    private async Task<ConnectionVerdict> AttemptAsync(Delivery delivery, RemoteDelivery remote)
+    {
+        try
+        {
+            DeliveryResult result = delivery switch
+            {
+                { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], new ConnectionVerdict.Nothing(), false),
+                { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
+                _ => await remote.TryAsync(delivery, _abort.Token),
+            };
+            // What a server has said is written down even while everything stops.
+            await _settlement.SettleAsync(delivery, result, CancellationToken.None);
+            return result.Verdict;
+        }
+        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
+#pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _log.AttemptFailed(e, delivery.Entry.Message.Id);
+            return new ConnectionVerdict.Nothing();
+        }
+    }
+}

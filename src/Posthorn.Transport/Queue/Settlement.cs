@@ -1,0 +1,107 @@
+using Posthorn.Store;
+using Posthorn.Transport.Bounce;
+using Posthorn.Transport.Remote;
+
+namespace Posthorn.Transport.Queue;
+
+/// <summary>Turns the result of an attempt into last words, reports and further waiting. Last words and the report of them are one record.</summary>
+internal sealed class Settlement(TransportServices services, Reporter reporter, Func<TransportOptions> options)
+{
+    private readonly record struct Settled(int Recipient, RecipientState State, SmtpReply Reply, string Host);
+
+    /// <summary>Settles what can be settled. It is durable when the task completes, or the recipients wait on.</summary>
+    public async ValueTask SettleAsync(Delivery delivery, DeliveryResult result, CancellationToken cancel)
+    {
+        QueueEntry entry = delivery.Entry;
+        QueueMessage message = entry.Message;
+        QueueOptions queue = options().Queue;
+        DateTimeOffset now = services.Time.GetUtcNow();
+        bool expired = now - message.Arrived >= queue.Lifetime;
+        List<Settled> settled = [];
+        List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
+        for (int i = 0; i < delivery.Recipients.Count; i++)
+        {
+            (int recipient, SmtpReply reply, string host) = (delivery.Recipients[i], result.Replies[i], result.Hosts[i]);
+            if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host));
+            else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host));
+            else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply), host));
+            else waiting.Add((recipient, reply, host));
+        }
+        Log(message, settled, waiting, now);
+        foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
+        await TellAsync(entry, settled, result.RelaysDsn, cancel);
+        if (waiting.Count > 0 && !entry.IsWarned && queue.DelayWarning is { } warning && now - message.Arrived >= warning) await WarnAsync(entry, waiting, cancel);
+    }
+
+    private async ValueTask TellAsync(QueueEntry entry, List<Settled> settled, bool relaysDsn, CancellationToken cancel)
+    {
+        QueueMessage message = entry.Message;
+        List<ReportedRecipient> failed = [], relayed = [];
+        foreach (Settled one in settled)
+        {
+            EnvelopeRecipient recipient = message.Recipients[one.Recipient];
+            ReportKind kind = one.State == RecipientState.Failed ? ReportKind.Failed : ReportKind.Success;
+            if (message.From.IsNull || !Report.IsWanted(kind, recipient.Notify)) continue;
+            if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host));
+            // A server that knows DSN reports success itself (RFC 3461 section 5.2.1).
+            else if (!relaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
+        }
+        // Deliveries first: should the report of the failures not find room, the mail does not go out twice.
+        await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
+        await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Failed), ReportKind.Failed, failed, cancel);
+    }
+
+    private async ValueTask AnswerAsync(QueueEntry entry, IEnumerable<Settled> settled, ReportKind kind, List<ReportedRecipient> reported, CancellationToken cancel)
+    {
+        RecipientAnswer[] words = [.. settled.Select(one => new RecipientAnswer(one.Recipient, one.State, QueueEntry.Bounded(one.Reply), one.Host))];
+        if (words.Length == 0) return;
+        QueueAnswers answers = new(entry.Message.Id, words);
+        bool recorded = false;
+        if (reported.Count > 0) recorded = await ReportAsync(entry, kind, reported, answers, null, cancel);
+        else
+        {
+            try
+            {
+                await services.Queue.AnswerAsync(answers, cancel);
+                recorded = true;
+            }
+            catch (IOException e) { services.Log.NotStored(e, entry.Message.Id); }
+        }
+        // What has gone out must not go out again while this process lives, even if the disk does not take it down.
+        if (!recorded && kind == ReportKind.Success) services.Queue.ApplyUnrecorded(answers);
+    }
+
+    private async ValueTask WarnAsync(QueueEntry entry, List<(int Recipient, SmtpReply Reply, string Host)> waiting, CancellationToken cancel)
+    {
+        QueueMessage message = entry.Message;
+        QueueAnswers warned = new(message.Id, []) { Warned = true };
+        ReportedRecipient[] delayed = message.From.IsNull ? [] : [.. waiting
+            .Where(one => Report.IsWanted(ReportKind.Delayed, message.Recipients[one.Recipient].Notify))
+            .Select(one => new ReportedRecipient(message.Recipients[one.Recipient], "delayed", one.Reply, one.Host))];
+        if (delayed.Length > 0)
+        {
+            await ReportAsync(entry, ReportKind.Delayed, delayed, warned, message.Arrived + options().Queue.Lifetime, cancel);
+            return;
+        }
+        try { await services.Queue.AnswerAsync(warned, cancel); }
+        catch (IOException e) { services.Log.NotStored(e, message.Id); }
+    }
+
+    private async ValueTask<bool> ReportAsync(QueueEntry entry, ReportKind kind, IReadOnlyList<ReportedRecipient> recipients, QueueAnswers cause, DateTimeOffset? until, CancellationToken cancel)
+    {
+        await using IMessageContent? content = services.Queue.OpenContent(entry);
+        ContentReader reader = content is null ? (_, _) => 0 : content.Read;
+        return await reporter.SendAsync(new() { Kind = kind, About = entry.Message, Recipients = recipients, Content = reader, Cause = cause, Until = until }, cancel);
+    }
+
+    private void Log(QueueMessage message, List<Settled> settled, List<(int Recipient, SmtpReply Reply, string Host)> waiting, DateTimeOffset now)
+    {
+        TimeSpan delay = now - message.Arrived;
+        foreach (Settled one in settled)
+            services.Log.Answered(one.State == RecipientState.Delivered ? "sent" : "bounced", message.Id, message.From, message.Recipients[one.Recipient].Address, one.Host, delay, one.Reply);
+        foreach ((int recipient, SmtpReply reply, string host) in waiting)
+            services.Log.Answered("deferred", message.Id, message.From, message.Recipients[recipient].Address, host, delay, reply);
+    }
+
+    private static SmtpReply Expired(SmtpReply last) => new(550, "5.4.7", $"The message could not be delivered for too long; the last answer was: {last}");
+}

@@ -1,0 +1,83 @@
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Remote;
+
+/// <summary>One attempt at a delivery over all its hosts: who has been answered, and what was last wrong.</summary>
+internal sealed class Attempt(Delivery delivery, int batchSize)
+{
+    private readonly SmtpReply?[] _replies = new SmtpReply?[delivery.Recipients.Count];
+    private readonly string[] _hosts = [.. Enumerable.Repeat("", delivery.Recipients.Count)];
+    private int _batchSize = batchSize;
+    private SmtpReply? _fault;
+    private string _faultHost = "";
+    private bool _faultMayPass;
+    private bool _relaysDsn = true;
+
+    public Delivery Delivery { get; } = delivery;
+
+    /// <summary>A host was reached and spoke sense.</summary>
+    public bool Worked { get; set; }
+
+    public bool IsDone => Array.TrueForAll(_replies, reply => reply is not null);
+
+    /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none.</summary>
+    public IReadOnlyList<int> Next()
+    {
+        int first = Array.FindIndex(_replies, reply => reply is null);
+        if (first < 0) return [];
+        bool forwarded = IsForwarded(first);
+        return [.. Enumerable.Range(first, _replies.Length - first).Where(i => _replies[i] is null && IsForwarded(i) == forwarded).Take(_batchSize)];
+    }
+
+    private bool IsForwarded(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].IsForwarded;
+
+    /// <summary>Takes over how a transaction ended.</summary>
+    public void Take(IReadOnlyList<int> batch, TransactionResult result, string host, bool relaysDsn)
+    {
+        int accepted = result.Replies.Count(reply => reply is { IsPositive: true });
+        for (int i = 0; i < batch.Count; i++)
+        {
+            if (result.Replies[i] is not { } reply) continue;
+            // "Too many recipients" (RFC 5321 section 4.5.3.1.10): those that were not taken have their turn at once.
+            if (reply.Code == 452 && reply.Status is "4.5.3" or "4.0.0" && accepted > 0 && accepted < batch.Count)
+            {
+                _batchSize = accepted;
+                continue;
+            }
+            _replies[batch[i]] = reply;
+            _hosts[batch[i]] = result.FromRemote ? host : "";
+            _relaysDsn &= relaysDsn || !reply.IsPositive;
+        }
+        if (result.HostFault is { } fault) Fault(fault, result.FromRemote ? host : "");
+    }
+
+    /// <summary>A host could not be used; the next one may.</summary>
+    public void Fault(SmtpReply fault, string host)
+    {
+        // A fault that may pass outweighs one that stays: mail comes back only when no host would ever take it.
+        if (_fault is not null && _faultMayPass && !fault.IsTransient) return;
+        (_fault, _faultHost, _faultMayPass) = (fault, host, fault.IsTransient);
+    }
+
+    /// <summary>The same for all that have no reply.</summary>
+    public void Fail(SmtpReply reply, string host)
+    {
+        for (int i = 0; i < _replies.Length; i++)
+        {
+            if (_replies[i] is not null) continue;
+            (_replies[i], _hosts[i]) = (reply, host);
+        }
+    }
+
+    /// <summary>All hosts have been tried.</summary>
+    public DeliveryResult End()
+    {
+        SmtpReply fault = _fault ?? new(450, "4.4.1", "No host could be reached");
+        bool unanswered = !IsDone;
+        Fail(fault, _faultHost);
+        bool usable = Worked || fault.IsPermanent;
+        return Result(unanswered && fault.IsTransient || !usable ? new ConnectionVerdict.Failed(fault) : new ConnectionVerdict.Worked());
+    }
+
+    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, verdict, _relaysDsn);
+}

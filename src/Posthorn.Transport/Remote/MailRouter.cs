@@ -1,0 +1,161 @@
+using System.Net;
+using System.Net.Sockets;
+using Posthorn.Core;
+using Posthorn.Directory;
+
+namespace Posthorn.Transport.Remote;
+
+/// <summary>A host that takes mail, or the reason why there is none.</summary>
+/// <param name="Name">Its name, for TLS and the log.</param>
+/// <param name="EndPoints">Where it is, in the order to try.</param>
+internal sealed record MailHost(string Name, IReadOnlyList<EndPoint> EndPoints);
+
+/// <summary>The answer to where mail goes.</summary>
+internal abstract record Route
+{
+    private Route() { }
+
+    /// <summary>To an account of ours.</summary>
+    public sealed record Local : Route;
+
+    /// <summary>To these, in this order; each is looked up when it is its turn.</summary>
+    public sealed record Hosts(IReadOnlyList<string> Names, int Port, NextHop Hop) : Route;
+
+    /// <summary>To one place that needs no look-up.</summary>
+    public sealed record Place(MailHost Host, NextHop Hop) : Route;
+
+    /// <summary>Nowhere, for this reason.</summary>
+    public sealed record None(SmtpReply Reply) : Route;
+}
+
+/// <summary>Says where mail for a domain goes: transport table, relay host, MX records (RFC 5321 section 5.1, RFC 7505).</summary>
+internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<TransportOptions> options)
+{
+    /// <summary>MX hosts looked at; more of them only cost timeouts.</summary>
+    private const int MaxHosts = 20;
+
+    /// <summary>The destination of mail for our own accounts.</summary>
+    public const string LocalKey = "local";
+
+    public static readonly SmtpReply NoMailTaken = new(556, "5.1.10", "The domain takes no mail (null MX)");
+    public static readonly SmtpReply NoDomain = new(550, "5.1.2", "The domain does not exist");
+    public static readonly SmtpReply NoHost = new(550, "5.4.4", "The domain has no mail server");
+    public static readonly SmtpReply DnsTrouble = new(450, "4.4.3", "The domain could not be looked up in the DNS");
+    public static readonly SmtpReply LoopsBack = new(550, "5.4.6", "Mail for this domain would come back to this server, which does not host it");
+
+    /// <summary>What stands for the next hop of an address in the queue's schedule.</summary>
+    public string DestinationOf(EmailAddress address)
+    {
+        if (directory.IsLocalDomain(address.Domain)) return LocalKey;
+        return HopOf(address.Domain) switch
+        {
+            NextHop.Host host => $"[{host.Name}]:{host.Port}",
+            NextHop.Lmtp lmtp => $"lmtp:{lmtp.EndPoint}",
+            _ => address.Domain.Ascii,
+        };
+    }
+
+    public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
+
+    public NextHop HopOf(DomainName domain)
+    {
+        OutboundOptions outbound = options().Outbound;
+        foreach (RouteRule rule in outbound.Routes)
+            if (rule.Matches(domain)) return rule.Hop;
+        return outbound.Relay ?? new NextHop.Mx();
+    }
+
+    public async ValueTask<Route> FindAsync(DomainName domain, CancellationToken cancel)
+    {
+        if (directory.IsLocalDomain(domain)) return new Route.Local();
+        NextHop hop = HopOf(domain);
+        switch (hop)
+        {
+            case NextHop.Refuse refuse: return new Route.None(refuse.Reply);
+            case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host);
+            case NextHop.Lmtp lmtp: return new Route.Place(new(lmtp.EndPoint.ToString() ?? "lmtp", [lmtp.EndPoint]), lmtp);
+        }
+        int port = options().Outbound.Port;
+        if (!domain.IsAddressLiteral) return await FindMxAsync(domain, port, hop, cancel);
+        return LiteralOf(domain.Ascii) is { } address && !IsOwn(new(address, port))
+            ? new Route.Place(new(domain.Ascii, [new IPEndPoint(address, port)]), hop)
+            : new Route.None(LoopsBack);
+    }
+
+    /// <summary>Where a host is; its endpoints are empty when it has no address, and the reply says why.</summary>
+    public async ValueTask<(MailHost Host, SmtpReply? Fault)> LookUpAsync(string name, int port, CancellationToken cancel)
+    {
+        if (LiteralOf(name) is { } literal) return (new(name, [new IPEndPoint(literal, port)]), null);
+        AddressPreference preference = options().Outbound.Addresses;
+        List<EndPoint> found = [];
+        bool failed = false, exists = false;
+        AddressFamily[] families = preference switch
+        {
+            AddressPreference.OnlyIPv4 => [AddressFamily.InterNetwork],
+            AddressPreference.OnlyIPv6 => [AddressFamily.InterNetworkV6],
+            AddressPreference.PreferIPv4 => [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6],
+            _ => [AddressFamily.InterNetworkV6, AddressFamily.InterNetwork],
+        };
+        foreach (AddressFamily family in families)
+        {
+            AddressAnswer answer = await dns.FindAddressesAsync(name, family, cancel);
+            failed |= answer.Status == DnsStatus.Failed;
+            exists |= answer.Status is DnsStatus.Found or DnsStatus.NoData;
+            found.AddRange(Jitter.Shuffle(answer.Addresses).Select(address => new IPEndPoint(address, port)));
+        }
+        SmtpReply? fault = found.Count > 0 ? null : failed ? DnsTrouble : exists ? NoHost : NoDomain;
+        return (new(name, found), fault);
+    }
+
+    /// <summary>True when mail sent there would come back to us.</summary>
+    public bool IsOwn(IPEndPoint endPoint)
+    {
+        foreach (IPEndPoint own in options().OwnEndPoints)
+            if (own.Port == endPoint.Port && own.Address.Equals(endPoint.Address)) return true;
+        return false;
+    }
+
+    private async ValueTask<Route> FindMxAsync(DomainName domain, int port, NextHop hop, CancellationToken cancel)
+    {
+        MxAnswer answer = await dns.FindMxAsync(domain, cancel);
+        switch (answer.Status)
+        {
+            case DnsStatus.Failed: return new Route.None(DnsTrouble);
+            case DnsStatus.NoDomain: return new Route.None(NoDomain);
+            // Without MX the domain itself is the host (RFC 5321 section 5.1).
+            case DnsStatus.NoData: return await WithoutOursAsync([new(0, domain.Ascii)], port, hop, cancel);
+        }
+        if (answer.Hosts.All(host => host.Name is "." or "")) return new Route.None(NoMailTaken);
+        // Equal preferences share the load: shuffled first, then ordered by a sort that keeps equals in place.
+        MxHost[] hosts = [.. Jitter.Shuffle(answer.Hosts).Where(host => host.Name is not ("." or "")).OrderBy(host => host.Preference).Take(MaxHosts)];
+        return await WithoutOursAsync(hosts, port, hop, cancel);
+    }
+
+    // RFC 5321 section 5.1: our own host and all that are not better than it are left out, or mail would go in a circle.
+    private async ValueTask<Route> WithoutOursAsync(MxHost[] hosts, int port, NextHop hop, CancellationToken cancel)
+    {
+        int limit = int.MaxValue;
+        if (options().OwnEndPoints.Count > 0)
+            foreach (MxHost host in hosts)
+            {
+                bool ours = host.Name.Equals(options().Hostname, StringComparison.OrdinalIgnoreCase) && options().OwnEndPoints.Any(own => own.Port == port);
+                if (!ours)
+                {
+                    (MailHost found, _) = await LookUpAsync(host.Name, port, cancel);
+                    ours = found.EndPoints.OfType<IPEndPoint>().Any(IsOwn);
+                }
+                if (!ours) continue;
+                limit = host.Preference;
+                break;
+            }
+        string[] names = [.. hosts.Where(host => host.Preference < limit).Select(host => host.Name)];
+        return names.Length == 0 ? new Route.None(LoopsBack) : new Route.Hosts(names, port, hop);
+    }
+
+    private static IPAddress? LiteralOf(string name)
+    {
+        if (name.Length > 2 && name[0] == '[' && name[^1] == ']') name = name[1..^1];
+        if (name.StartsWith("IPv6:", StringComparison.OrdinalIgnoreCase)) name = name[5..];
+        return IPAddress.TryParse(name, out IPAddress? address) ? address : null;
+    }
+}

@@ -1,0 +1,34 @@
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Remote;
+
+/// <summary>A message on its way out, with the recipients of one transaction.</summary>
+/// <param name="Message">The message.</param>
+/// <param name="From">The sender to say: the message's own, or one of ours for mail that is sent on.</param>
+/// <param name="Recipients">The recipients of this transaction.</param>
+/// <param name="Content">The bytes.</param>
+internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients, IMessageContent Content)
+{
+    /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
+    public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
+
+    /// <summary>Worth saying SMTPUTF8 where it is offered: the client said it, and the header makes use of it.</summary>
+    public bool WantsUtf8 => NeedsUtf8 || Message.SmtpUtf8 && Message.Traits.HasFlag(ContentTraits.EightBitHeader);
+
+    public bool IsEightBit => Message.Body != BodyType.SevenBit || Message.Traits != ContentTraits.None;
+}
+
+/// <summary>How a transaction ended.</summary>
+/// <param name="Replies">One for each recipient; null where the host could not be asked.</param>
+/// <param name="HostFault">Why it could not; another host may do better.</param>
+/// <param name="FromRemote">Whether the replies are the server's own words.</param>
+internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, SmtpReply? HostFault, bool FromRemote)
+{
+    /// <summary>Nobody was asked.</summary>
+    public static TransactionResult Untried(int recipients, SmtpReply fault) => new(new SmtpReply?[recipients], fault, true);
+
+    /// <summary>The same reply for all.</summary>
+    public static TransactionResult All(int recipients, SmtpReply reply, bool fromRemote) => new([.. Enumerable.Repeat<SmtpReply?>(reply, recipients)], null, fromRemote);
+}

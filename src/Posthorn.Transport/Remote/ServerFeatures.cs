@@ -1,0 +1,50 @@
+using System.Globalization;
+
+namespace Posthorn.Transport.Remote;
+
+/// <summary>What a server offered in its reply to EHLO.</summary>
+internal sealed record ServerFeatures
+{
+    /// <summary>The name by which it calls itself.</summary>
+    public string Name { get; init; } = "";
+    public bool Pipelining { get; init; }
+    public bool EightBitMime { get; init; }
+    public bool SmtpUtf8 { get; init; }
+    public bool StartTls { get; init; }
+    public bool Dsn { get; init; }
+    public bool Size { get; init; }
+
+    /// <summary>The largest message taken; null when not said.</summary>
+    public long? SizeLimit { get; init; }
+
+    /// <summary>SASL mechanisms, upper case.</summary>
+    public IReadOnlyList<string> Mechanisms { get; init; } = [];
+
+    /// <summary>What a server offers that knows HELO alone.</summary>
+    public static ServerFeatures None { get; } = new();
+
+    /// <summary>Reads the lines of a reply to EHLO; words that are not known are left out (RFC 5321 section 4.1.1.1).</summary>
+    public static ServerFeatures Read(string text)
+    {
+        string[] lines = text.Split('\n');
+        ServerFeatures features = new() { Name = lines[0].Split(' ')[0] };
+        foreach (string line in lines.Skip(1))
+        {
+            // Some servers write AUTH=LOGIN where others write AUTH LOGIN.
+            string[] words = line.ToUpperInvariant().Split([' ', '='], StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length == 0) continue;
+            features = words[0] switch
+            {
+                "PIPELINING" => features with { Pipelining = true },
+                "8BITMIME" => features with { EightBitMime = true },
+                "SMTPUTF8" => features with { SmtpUtf8 = true },
+                "STARTTLS" => features with { StartTls = true },
+                "DSN" => features with { Dsn = true },
+                "SIZE" => features with { Size = true, SizeLimit = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long limit) && limit > 0 ? limit : null },
+                "AUTH" => features with { Mechanisms = [.. features.Mechanisms.Union(words.Skip(1))] },
+                _ => features,
+            };
+        }
+        return features;
+    }
+}

@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Remote;
+
+/// <summary>One mail transaction as client (RFC 5321 section 3.3): MAIL, RCPT, DATA, with pipelining where it is offered (RFC 2920).</summary>
+internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit)
+{
+    private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
+
+    /// <summary>Carries it out.</summary>
+    public async ValueTask<TransactionResult> RunAsync(CancellationToken cancel)
+    {
+        if (Unsuitable() is { } reason) return reason;
+        if (session.Transactions++ > 0)
+        {
+            SmtpReply reset = await session.CommandAsync("RSET", cancel);
+            if (!reset.IsPositive) return Untried(reset);
+        }
+        return session.Features.Pipelining ? await PipelinedAsync(cancel) : await StepByStepAsync(cancel);
+    }
+
+    // What can be said without asking: another host may be able to, so that each is a fault of this host.
+    private TransactionResult? Unsuitable()
+    {
+        ServerFeatures features = session.Features;
+        if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
+        if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
+        if (mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
+        if (mail.Message.Body == BodyType.BinaryMime) return Untried(new(550, "5.6.1", $"{session.Host} takes no binary content (BINARYMIME)"));
+        return null;
+    }
+
+    private async ValueTask<TransactionResult> PipelinedAsync(CancellationToken cancel)
+    {
+        session.Queue(MailCommand());
+        foreach (EnvelopeRecipient recipient in mail.Recipients) session.Queue(RcptCommand(recipient));
+        session.Queue("DATA");
+        if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
+
+        SmtpReply sender = await session.ReadAsync("MAIL", session.Timeouts.Command, cancel);
+        for (int i = 0; i < _replies.Length && session.IsUsable; i++) _replies[i] = await session.ReadAsync("RCPT", session.Timeouts.Command, cancel);
+        if (!session.IsUsable) return Untried(LastOf(sender));
+        SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel);
+        bool any = sender.IsPositive && _replies.Any(reply => reply is { IsPositive: true });
+        if (start.Code == 354 && !any)
+        {
+            // The server waits for data although nobody is to get it: an empty message ends that (RFC 2920 section 3.1).
+            session.Queue(".");
+            if (await session.FlushAsync(cancel) is null) await session.ReadAsync("the end of an empty message", session.Timeouts.DataEnd, cancel);
+        }
+        if (!sender.IsPositive) return Refused(sender);
+        return any ? await DataAsync(start, cancel) : Done();
+    }
+
+    private async ValueTask<TransactionResult> StepByStepAsync(CancellationToken cancel)
+    {
+        SmtpReply sender = await session.CommandAsync(MailCommand(), cancel);
+        if (!session.IsUsable) return Untried(sender);
+        if (!sender.IsPositive) return Refused(sender);
+        for (int i = 0; i < _replies.Length; i++)
+        {
+            _replies[i] = await session.CommandAsync(RcptCommand(mail.Recipients[i]), cancel);
+            if (!session.IsUsable) return Untried(_replies[i]!);
+        }
+        if (!_replies.Any(reply => reply is { IsPositive: true })) return Done();
+        session.Queue("DATA");
+        if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
+        return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel), cancel);
+    }
+
+    private async ValueTask<TransactionResult> DataAsync(SmtpReply start, CancellationToken cancel)
+    {
+        if (start.Code != 354)
+        {
+            // A "positive" reply that is not 354 would leave both sides waiting.
+            if (start.IsPositive) start = session.Broken("4.5.0", $"{session.Host} answered DATA with {start.Code}");
+            return session.IsUsable ? Accepted(start) : Untried(start);
+        }
+        if (await SendContentAsync(cancel) is { } lost)
+        {
+            // A server that gives up amid the data often says why before it closes.
+            return Accepted(lost);
+        }
+        if (!session.IsLmtp) return Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        for (int i = 0; i < _replies.Length; i++)
+            if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
+        return Done();
+    }
+
+    private async ValueTask<SmtpReply?> SendContentAsync(CancellationToken cancel)
+    {
+        DataWriter writer = new(session.Connection.Output);
+        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
+        try
+        {
+            for (long at = 0; at < mail.Content.Length;)
+            {
+                int read = mail.Content.Read(at, buffer);
+                if (read == 0) return session.Broken("4.3.0", "The message's content ends early");
+                at += read;
+                writer.Write(buffer.AsSpan(0, read));
+                if (!session.Connection.Output.IsLarge) continue;
+                session.Connection.SetDeadline(session.Timeouts.DataBlock);
+                if (await session.FlushAsync(cancel) is { } lost) return lost;
+            }
+        }
+        finally { System.Buffers.ArrayPool<byte>.Shared.Return(buffer); }
+        writer.Finish();
+        session.Connection.SetDeadline(session.Timeouts.DataBlock);
+        return await session.FlushAsync(cancel);
+    }
+
+    private string MailCommand()
+    {
+        ServerFeatures features = session.Features;
+        StringBuilder command = new($"MAIL FROM:<{mail.From}>");
+        if (features.Size) command.Append(CultureInfo.InvariantCulture, $" SIZE={mail.Message.Size}");
+        if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
+        if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");
+        if (!features.Dsn) return command.ToString();
+        if (mail.Message.Return != DsnReturn.Unspecified) command.Append(mail.Message.Return == DsnReturn.Full ? " RET=FULL" : " RET=HDRS");
+        if (mail.Message.EnvelopeId is { } id) command.Append(" ENVID=").Append(Xtext.Encode(id));
+        return command.ToString();
+    }
+
+    private string RcptCommand(EnvelopeRecipient recipient)
+    {
+        StringBuilder command = new($"RCPT TO:<{recipient.Address}>");
+        if (!session.Features.Dsn) return command.ToString();
+        if (DsnWords.Notify(recipient.Notify) is { Length: > 0 } notify) command.Append(" NOTIFY=").Append(notify);
+        // Its non-ASCII form may only go where SMTPUTF8 is said (RFC 6533 section 3).
+        if (recipient.OriginalRecipient is { } original && (Ascii.IsValid(original) || session.Features.SmtpUtf8 && mail.WantsUtf8)) command.Append(" ORCPT=").Append(original);
+        return command.ToString();
+    }
+
+    // The reply to the message is the reply to each recipient that was taken.
+    private TransactionResult Accepted(SmtpReply reply)
+    {
+        for (int i = 0; i < _replies.Length; i++)
+            if (_replies[i]!.IsPositive) _replies[i] = reply;
+        return Done();
+    }
+
+    private TransactionResult Done() => new(_replies, null, true);
+
+    private TransactionResult Refused(SmtpReply reply) =>
+        reply.IsTransient ? Untried(reply) : TransactionResult.All(_replies.Length, reply, true);
+
+    private TransactionResult Untried(SmtpReply fault) => TransactionResult.Untried(_replies.Length, fault);
+
+    private SmtpReply LastOf(SmtpReply sender)
+    {
+        for (int i = _replies.Length - 1; i >= 0; i--)
+            if (_replies[i] is { } last) return last;
+        return sender;
+    }
+}
+
+/// <summary>The words of DSN parameters (RFC 3461 section 4.1).</summary>
+internal static class DsnWords
+{
+    public static string Notify(DsnNotify notify)
+    {
+        if (notify == DsnNotify.Unspecified) return "";
+        if (notify.HasFlag(DsnNotify.Never)) return "NEVER";
+        List<string> words = [];
+        if (notify.HasFlag(DsnNotify.Success)) words.Add("SUCCESS");
+        if (notify.HasFlag(DsnNotify.Failure)) words.Add("FAILURE");
+        if (notify.HasFlag(DsnNotify.Delay)) words.Add("DELAY");
+        return string.Join(',', words);
+    }
+}

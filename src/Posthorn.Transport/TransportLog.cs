@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport;
+
+/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3018. Numbers are never reused. Each names the message's queue id.</summary>
+internal static partial class TransportLog
+{
+    [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
+    internal static partial void Accepted(this ILogger log, QueueId queueId, SessionId session, ReversePath from, long size, int recipients);
+
+    [LoggerMessage(3001, LogLevel.Information, "refused {QueueId} {Session} {From} {Reply}", EventName = "refused")]
+    internal static partial void Refused(this ILogger log, QueueId queueId, SessionId session, ReversePath from, SmtpReply reply);
+
+    [LoggerMessage(3002, LogLevel.Information, "delivered {QueueId} {To} {Account} {Mailbox} {Uid}", EventName = "delivered")]
+    internal static partial void DeliveredLocally(this ILogger log, QueueId queueId, EmailAddress to, EmailAddress account, MailboxId mailbox, Uid uid);
+
+    [LoggerMessage(3003, LogLevel.Warning, "not-delivered {QueueId} {To} {Account} {Reason}", EventName = "not-delivered")]
+    internal static partial void NotDeliveredLocally(this ILogger log, QueueId queueId, EmailAddress to, EmailAddress account, string reason);
+
+    [LoggerMessage(3004, LogLevel.Information, "queued {QueueId} {From} {Recipients}", EventName = "queued")]
+    internal static partial void Queued(this ILogger log, QueueId queueId, ReversePath from, int recipients);
+
+    [LoggerMessage(3005, LogLevel.Error, "not-stored {QueueId}", EventName = "not-stored")]
+    internal static partial void NotStored(this ILogger log, Exception error, QueueId queueId);
+
+    [LoggerMessage(3006, LogLevel.Information, "{Status} {QueueId} {From} {To} {Relay} {Delay} {Reply}", EventName = "sent")]
+    internal static partial void Answered(this ILogger log, string status, QueueId queueId, ReversePath from, EmailAddress to, string relay, TimeSpan delay, SmtpReply reply);
+
+    [LoggerMessage(3007, LogLevel.Information, "report {QueueId} {Report} {Kind} {To}", EventName = "report")]
+    internal static partial void Reported(this ILogger log, QueueId queueId, QueueId report, string kind, EmailAddress to);
+
+    [LoggerMessage(3008, LogLevel.Warning, "report-dropped {QueueId} {Reason}", EventName = "report-dropped")]
+    internal static partial void ReportDropped(this ILogger log, QueueId queueId, string reason);
+
+    [LoggerMessage(3009, LogLevel.Error, "queue-attempt-failed {QueueId}", EventName = "queue-attempt-failed")]
+    internal static partial void AttemptFailed(this ILogger log, Exception error, QueueId queueId);
+
+    [LoggerMessage(3010, LogLevel.Error, "queue-record-unreadable {Record} {Kind}", EventName = "queue-record-unreadable")]
+    internal static partial void UnreadableStep(this ILogger log, long record, byte kind);
+
+    [LoggerMessage(3011, LogLevel.Error, "spool-file-unreadable {Path}", EventName = "spool-file-unreadable")]
+    internal static partial void SpoolFileUnreadable(this ILogger log, string path);
+
+    [LoggerMessage(3012, LogLevel.Error, "content-missing {QueueId}", EventName = "content-missing")]
+    internal static partial void ContentMissing(this ILogger log, QueueId queueId);
+
+    [LoggerMessage(3013, LogLevel.Information, "queue-order {QueueId} {Order}", EventName = "queue-order")]
+    internal static partial void Ordered(this ILogger log, QueueId queueId, QueueOrder order);
+
+    [LoggerMessage(3014, LogLevel.Information, "connected {QueueId} {Relay} {Tls}", EventName = "relay-connected")]
+    internal static partial void RelayConnected(this ILogger log, QueueId queueId, string relay, string tls);
+
+    [LoggerMessage(3015, LogLevel.Information, "relay-failed {QueueId} {Relay} {Reply}", EventName = "relay-failed")]
+    internal static partial void RelayFailed(this ILogger log, QueueId queueId, string relay, SmtpReply reply);
+
+    [LoggerMessage(3016, LogLevel.Warning, "alias-trouble {QueueId} {To} {Reason}", EventName = "alias-trouble")]
+    internal static partial void AliasTrouble(this ILogger log, QueueId queueId, EmailAddress to, string reason);
+
+    [LoggerMessage(3017, LogLevel.Information, "relay-denied {QueueId} {Session} {Client} {From} {To}", EventName = "relay-denied")]
+    internal static partial void RelayDenied(this ILogger log, QueueId queueId, SessionId session, string client, ReversePath from, EmailAddress to);
+}

@@ -1,0 +1,18 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Directory;
+using Posthorn.Store;
+using Posthorn.Transport.Accept;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport;
+
+/// <summary>What the transport works with.</summary>
+public sealed record TransportServices
+{
+    public required IDirectory Directory { get; init; }
+    public required IMailStores Stores { get; init; }
+    public required MailQueue Queue { get; init; }
+    public required IDeliveryPlanner Planner { get; init; }
+    public required TimeProvider Time { get; init; }
+    public required ILogger Log { get; init; }
+}

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Text.Json;
+using Posthorn.Configuration;
+
+namespace Posthorn.Commands;
+
+/// <summary><c>posthorn check</c>: reads the configuration as the server would and names every mistake.</summary>
+internal static class CheckCommand
+{
+    public static Command Create()
+    {
+        Option<bool> json = CommonOptions.Json();
+        Option<string?> config = CommonOptions.Config();
+        Command command = new("check", "Check the configuration and name every mistake with its place") { config, json };
+        command.SetAction(parsed => Run(ConfigurationLoader.Locate(parsed.GetValue(config)), parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string file, bool json)
+    {
+        ConfigurationResult result = ConfigurationLoader.Load(file);
+        if (json) WriteJson(file, result);
+        else WriteText(file, result);
+        return result.HasErrors ? ExitStatus.Wrong : ExitStatus.Done;
+    }
+
+    private static void WriteText(string file, ConfigurationResult result)
+    {
+        foreach (ConfigProblem problem in result.Problems) Console.Out.WriteLine(problem);
+        int errors = result.Problems.Count(p => !p.IsWarning), warnings = result.Problems.Count - errors;
+        if (errors == 0) Console.Out.WriteLine(warnings == 0 ? $"{file}: good" : $"{file}: good, {warnings} to look at");
+        else Console.Out.WriteLine($"{file}: {errors} {(errors == 1 ? "mistake" : "mistakes")}{(warnings > 0 ? $", {warnings} more to look at" : "")}");
+    }
+
+    private static void WriteJson(string file, ConfigurationResult result)
+    {
+        CheckReport report = new(file, !result.HasErrors,
+            [.. result.Problems.Select(p => new CheckFinding(p.Place.File, p.Place.Line, p.Place.Column, p.IsWarning ? "warning" : "error", p.Text))]);
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, CommandJson.Default.CheckReport));
+    }
+}
+
+/// <summary>What <c>check --json</c> prints.</summary>
+internal sealed record CheckReport(string File, bool Good, IReadOnlyList<CheckFinding> Problems);
+
+/// <summary>One mistake.</summary>
+internal sealed record CheckFinding(string File, int Line, int Column, string Severity, string Text);

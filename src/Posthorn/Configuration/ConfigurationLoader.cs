@@ -1,0 +1,107 @@
+using Posthorn.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Posthorn.Configuration;
+
+/// <summary>What came of reading a configuration: it, and every problem. With an error among the problems there is none.</summary>
+public sealed record ConfigurationResult(ServerConfiguration? Configuration, IReadOnlyList<ConfigProblem> Problems)
+{
+    public bool HasErrors => Problems.Any(p => !p.IsWarning);
+}
+
+/// <summary>Finds and reads the configuration file with its includes.</summary>
+public static class ConfigurationLoader
+{
+    public const string DefaultFile = "/etc/posthorn/posthorn.toml";
+
+    /// <summary>The file to read: the one given, else <c>$POSTHORN_CONFIG</c>, else <see cref="DefaultFile"/>.</summary>
+    public static string Locate(string? given)
+    {
+        string? path = !string.IsNullOrEmpty(given) ? given : Environment.GetEnvironmentVariable("POSTHORN_CONFIG");
+        return Path.GetFullPath(string.IsNullOrEmpty(path) ? DefaultFile : path);
+    }
+
+    /// <summary>Reads it and reports all mistakes at once.</summary>
+    public static ConfigurationResult Load(string file)
+    {
+        List<ConfigProblem> syntax = [];
+        ConfigContext context = new();
+        ConfigValue.Table? root = Read(file, syntax);
+        if (root is null) return new(null, syntax);
+        MergeIncludes(root, file, syntax);
+        ServerConfiguration? configuration = ConfigurationBinder.Bind(root, file, context);
+        List<ConfigProblem> problems = [.. syntax, .. context.Problems];
+        if (configuration?.Tls is { } tls && problems.All(p => p.IsWarning)) CheckCertificate(tls, root, problems);
+        problems = [.. problems.OrderBy(p => p.Place.File, StringComparer.Ordinal).ThenBy(p => p.Place.Line).ThenBy(p => p.Place.Column)];
+        return new(problems.Any(p => !p.IsWarning) ? null : configuration, problems);
+    }
+
+    /// <summary>Every key that the configuration knows, with its section.</summary>
+    public static IReadOnlyCollection<string> KnownKeys()
+    {
+        ConfigContext context = new() { IsListingKeys = true };
+        ConfigurationBinder.Bind(new(new("", 1, 1)), "", context);
+        return context.KnownKeys;
+    }
+
+    private static ConfigValue.Table? Read(string file, List<ConfigProblem> problems)
+    {
+        try { return ConfigTreeParser.Parse(file, File.ReadAllText(file), problems); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string what = e is FileNotFoundException or DirectoryNotFoundException
+                ? "there is no such file; name one with --config, or make one with: posthorn init DOMAIN"
+                : e.Message;
+            problems.Add(new(new(file, 1, 1), what));
+            return null;
+        }
+    }
+
+    // Included files add to the tables of the main file; setting a key twice is a mistake, lists of sections grow.
+    private static void MergeIncludes(ConfigValue.Table root, string file, List<ConfigProblem> problems)
+    {
+        string folder = Path.GetDirectoryName(file) ?? "/";
+        List<string> patterns = [];
+        if (root.Items.TryGetValue("include", out (ConfigPlace Place, ConfigValue Value) include))
+            patterns = include.Value switch
+            {
+                ConfigValue.Text one => [one.Value],
+                ConfigValue.List list => [.. list.Items.OfType<ConfigValue.Text>().Select(t => t.Value)],
+                _ => [],
+            };
+        patterns.Add(Path.Combine("domains.d", "*.toml"));
+        foreach (string pattern in patterns)
+        {
+            string full = Path.GetFullPath(pattern, folder);
+            string parent = Path.GetDirectoryName(full) ?? "/";
+            if (!Folder.Exists(parent)) continue;
+            foreach (string path in Folder.EnumerateFiles(parent, Path.GetFileName(full)).Order(StringComparer.Ordinal))
+                if (path != file && Read(path, problems) is { } included) Merge(root, included, problems);
+        }
+    }
+
+    private static void Merge(ConfigValue.Table into, ConfigValue.Table from, List<ConfigProblem> problems)
+    {
+        foreach ((string key, (ConfigPlace place, ConfigValue value)) in from.Items)
+        {
+            if (!into.Items.TryGetValue(key, out (ConfigPlace Place, ConfigValue Value) known)) into.Items[key] = (place, value);
+            else if (known.Value is ConfigValue.Table a && value is ConfigValue.Table b) Merge(a, b, problems);
+            else if (known.Value is ConfigValue.List c && value is ConfigValue.List d && c.Items.Concat(d.Items).All(i => i is ConfigValue.Table))
+                into.Items[key] = (known.Place, new ConfigValue.List([.. c.Items, .. d.Items], known.Place));
+            else problems.Add(new(place, $"'{key}' is set already at {known.Place}"));
+        }
+    }
+
+    private static void CheckCertificate(TlsSection tls, ConfigValue.Table root, List<ConfigProblem> problems)
+    {
+        ConfigPlace place = root.Items.TryGetValue("tls", out (ConfigPlace Place, ConfigValue Value) section) ? section.Place : root.Place;
+        try
+        {
+            using TlsIdentity identity = TlsIdentity.Load(tls.Certificate, tls.Key, TimeProvider.System, NullLogger.Instance);
+            TimeSpan left = identity.NotAfter - TimeProvider.System.GetUtcNow();
+            if (left < TimeSpan.Zero) problems.Add(new(place, $"the certificate {tls.Certificate} ended on {identity.NotAfter:yyyy-MM-dd}: clients will refuse it", IsWarning: true));
+            else if (left < TimeSpan.FromDays(14)) problems.Add(new(place, $"the certificate {tls.Certificate} ends on {identity.NotAfter:yyyy-MM-dd}", IsWarning: true));
+        }
+        catch (IOException e) { problems.Add(new(place, e.Message)); }
+    }
+}

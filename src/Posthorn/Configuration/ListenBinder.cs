@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Posthorn.Net;
+
+namespace Posthorn.Configuration;
+
+/// <summary><c>[listen]</c>: which protocols on which addresses.</summary>
+internal static class ListenBinder
+{
+    /// <summary>Every listener there is, with the point where TLS begins.</summary>
+    public static IReadOnlyDictionary<string, TlsMode> Known { get; } = new Dictionary<string, TlsMode>
+    {
+        ["smtp"] = TlsMode.StartTls,
+        ["submission"] = TlsMode.StartTls,
+        ["submissions"] = TlsMode.Implicit,
+        ["lmtp"] = TlsMode.None,
+        ["imap"] = TlsMode.StartTls,
+        ["imaps"] = TlsMode.Implicit,
+    };
+
+    public static IReadOnlyList<ListenEntry> Read(ConfigReader reader)
+    {
+        List<ListenEntry> entries = [];
+        foreach ((string name, TlsMode tls) in Known)
+            foreach (ConfigValue value in reader.Values(name))
+                if (Entry(reader, name, tls, value) is { } entry) entries.Add(entry);
+        return entries;
+    }
+
+    /// <summary>What no single entry shows: two in one place, TLS without a certificate, nothing at all.</summary>
+    public static void Check(ConfigReader root, IReadOnlyList<ListenEntry> entries, bool hasCertificate)
+    {
+        if (entries.Count == 0) root.Warning(root.PlaceOf("listen"), "[listen] names nothing: the server would take no connections; for example smtp = [\":25\"]");
+        HashSet<string> seen = [];
+        foreach (ListenEntry entry in entries)
+        {
+            string place = entry.Options.EndPoint.ToString() ?? "";
+            bool free = entry.Options.EndPoint is IPEndPoint { Port: 0 };
+            if (!free && !seen.Add(place)) root.Problem(entry.Place, $"'listen.{entry.Options.Name}' uses {place}, which another listener uses already");
+            if (entry.Options.Tls == TlsMode.Implicit && !hasCertificate)
+                root.Problem(entry.Place, $"'listen.{entry.Options.Name}' needs TLS: set 'certificate' and 'key' in [tls]");
+        }
+    }
+
+    private static ListenEntry? Entry(ConfigReader reader, string name, TlsMode tls, ConfigValue value)
+    {
+        switch (value)
+        {
+            case ConfigValue.Text text:
+                if (TryEndPoint(text.Value) is { } endPoint) return new(new(name, endPoint, tls), value.Place);
+                reader.Problem(value.Place, $"'listen.{name}' has \"{text.Value}\"; expected \":PORT\" or \"ADDRESS:PORT\", such as \":25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\"");
+                return null;
+            case ConfigValue.Table table:
+                return Unix(reader, name, tls, table);
+            default:
+                reader.Problem(value.Place, $"'listen.{name}' has {value.Kind}; expected \":PORT\", \"ADDRESS:PORT\" or {{ unix = \"/path\" }}");
+                return null;
+        }
+    }
+
+    private static ListenEntry? Unix(ConfigReader reader, string name, TlsMode tls, ConfigValue.Table table)
+    {
+        string? path = null, group = null;
+        UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        foreach ((string key, (ConfigPlace place, ConfigValue value)) in table.Items)
+        {
+            switch (key, value)
+            {
+                case ("unix", ConfigValue.Text text): path = text.Value; break;
+                case ("group", ConfigValue.Text text): group = text.Value; break;
+                case ("mode", ConfigValue.Text text) when TryMode(text.Value) is { } found: mode = found; break;
+                default:
+                    string? near = Spelling.Nearest(key, ["unix", "mode", "group"]);
+                    reader.Problem(place, near == key ? $"'listen.{name}.{key}' is {value.Kind}; expected a text{(key == "mode" ? " of octal digits such as \"0660\"" : "")}"
+                        : $"unknown key 'listen.{name}.{key}'; known here: group, mode, unix");
+                    break;
+            }
+        }
+        if (path is null)
+        {
+            reader.Problem(table.Place, $"'listen.{name}' has a table without 'unix'; expected {{ unix = \"/run/posthorn/{name}\", mode = \"0660\" }}");
+            return null;
+        }
+        // The kernel keeps a socket's path in 108 bytes.
+        if (!Path.IsPathRooted(path) || System.Text.Encoding.UTF8.GetByteCount(path) > 100)
+        {
+            reader.Problem(table.Place, $"'listen.{name}.unix' is \"{path}\"; expected an absolute path of at most 100 bytes");
+            return null;
+        }
+        return new(new(name, new UnixDomainSocketEndPoint(path), tls) { SocketMode = mode, SocketGroup = group }, table.Place);
+    }
+
+    private static IPEndPoint? TryEndPoint(string text)
+    {
+        int colon = text.LastIndexOf(':');
+        if (colon < 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)) return null;
+        string host = text[..colon];
+        if (host.Length == 0) return new(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, port);
+        if (host == "localhost") return new(IPAddress.Loopback, port);
+        if (host is ['[', .., ']']) host = host[1..^1];
+        else if (host.Contains(':', StringComparison.Ordinal)) return null;
+        return IPAddress.TryParse(host, out IPAddress? address) ? new(address, port) : null;
+    }
+
+    private static UnixFileMode? TryMode(string octal)
+    {
+        int mode = 0;
+        if (octal.Length is < 3 or > 4) return null;
+        foreach (char c in octal)
+        {
+            if (c is < '0' or > '7') return null;
+            mode = mode * 8 + (c - '0');
+        }
+        return mode <= 0x1FF ? (UnixFileMode)mode : null;
+    }
+}

@@ -1,0 +1,82 @@
+using System.Net;
+using Posthorn.Core;
+using Posthorn.Net;
+
+namespace Posthorn.Configuration;
+
+/// <summary>The whole configuration, read and checked; immutable. A reload makes another one.</summary>
+public sealed record ServerConfiguration
+{
+    /// <summary>The main file, absolute.</summary>
+    public required string File { get; init; }
+
+    /// <summary>The server's name in banners and EHLO.</summary>
+    public required DomainName Hostname { get; init; }
+
+    /// <summary>Journal, queue, catalogues, keys; absolute.</summary>
+    public required string Data { get; init; }
+    public required IReadOnlyList<DomainSection> Domains { get; init; }
+    public required MailSection Mail { get; init; }
+    public required AuthSection Auth { get; init; }
+    public required TlsSection? Tls { get; init; }
+    public required IReadOnlyList<ListenEntry> Listeners { get; init; }
+    public required NetworkSection Network { get; init; }
+    public required DnsSection Dns { get; init; }
+    public required OutboundSection Outbound { get; init; }
+    public required LimitsSection Limits { get; init; }
+    public required SubmissionSection Submission { get; init; }
+    public required LogSection Log { get; init; }
+    public required JournalSection Journal { get; init; }
+}
+
+/// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>
+public sealed record DomainSection(DomainName Name, string RecipientDelimiter, IReadOnlyList<string> Aliases, string? PasswdFile, EmailAddress? Postmaster);
+
+/// <summary><c>[mail]</c>: where mail lies.</summary>
+public sealed record MailSection(string Home, string Location, char Separator, bool SharedTree, bool CreateSpecialFolders, TimeSpan KeepExpunged);
+
+/// <summary><c>[auth]</c>: who may log in, and how.</summary>
+public sealed record AuthSection(string? PasswdFile, IReadOnlyList<string> Mechanisms, DomainName? DefaultDomain);
+
+/// <summary><c>[tls]</c>: the certificate chain and its key, PEM.</summary>
+public sealed record TlsSection(string Certificate, string Key);
+
+/// <summary>One entry of <c>[listen]</c>, with its place for messages.</summary>
+public sealed record ListenEntry(ListenOptions Options, ConfigPlace Place);
+
+/// <summary><c>[network]</c>: networks that may relay and log in without TLS.</summary>
+public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted)
+{
+    public bool IsTrusted(IPAddress address)
+    {
+        foreach (IPNetwork network in Trusted)
+            if (network.Contains(address)) return true;
+        return false;
+    }
+}
+
+/// <summary><c>[dns]</c>: resolvers; empty means the system's.</summary>
+public sealed record DnsSection(IReadOnlyList<IPEndPoint> Servers);
+
+/// <summary><c>[outbound]</c>: how mail leaves.</summary>
+public sealed record OutboundSection(int Port, string? RelayHost, int RelayPort, TimeSpan FirstRetry, TimeSpan LongestRetry, TimeSpan DelayWarning, TimeSpan Expire);
+
+/// <summary><c>[limits]</c>: what a peer may ask of the server.</summary>
+public sealed record LimitsSection
+{
+    public required long MessageSize { get; init; }
+    public required int TextLine { get; init; }
+    public required int Recipients { get; init; }
+    public required int Connections { get; init; }
+    public required int ConnectionsPerAddress { get; init; }
+    public required int ReceivedHops { get; init; }
+}
+
+/// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
+public sealed record SubmissionSection(bool HideClient, bool BrokenClients);
+
+/// <summary><c>[log]</c>: what is written and how.</summary>
+public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, bool Json, bool File);
+
+/// <summary><c>[journal]</c>: the redo log's size on disk.</summary>
+public sealed record JournalSection(long SegmentSize, int Segments);

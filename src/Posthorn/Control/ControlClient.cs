@@ -1,0 +1,88 @@
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Posthorn.Commands;
+using Posthorn.Configuration;
+
+namespace Posthorn.Control;
+
+/// <summary>Speaks to the running server over its control socket, for commands.</summary>
+internal sealed class ControlClient : IDisposable
+{
+    private readonly string _path;
+    private readonly HttpClient _http;
+
+    private ControlClient(string path)
+    {
+        _path = path;
+        _http = new(new SocketsHttpHandler { ConnectCallback = ConnectAsync, UseProxy = false }) { BaseAddress = new("http://posthorn/") };
+    }
+
+    public static string SocketPath(string data) => Path.Combine(data, "control.sock");
+
+    /// <summary>Runs one command against the server that the configuration names; says what is wrong when it cannot be reached or refuses.</summary>
+    public static async Task<int> RunAsync(string? config, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel)
+    {
+        ConfigurationResult loaded = ConfigurationLoader.Load(ConfigurationLoader.Locate(config));
+        if (loaded.Configuration is not { } configuration)
+        {
+            foreach (ConfigProblem problem in loaded.Problems) Console.Error.WriteLine(problem);
+            return ExitStatus.Wrong;
+        }
+        using ControlClient client = new(SocketPath(configuration.Data));
+        try { return await run(client, cancel); }
+        catch (HttpRequestException e) when (e.StatusCode is null)
+        {
+            Console.Error.WriteLine($"The server cannot be reached at {client._path}: {e.InnerException?.Message ?? e.Message}. Is it running, and are you its user?");
+            return ExitStatus.Unreachable;
+        }
+        catch (ControlRefusedException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return ExitStatus.Refused;
+        }
+    }
+
+    public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel) where T : class => SendAsync(HttpMethod.Get, path, type, cancel);
+
+    public Task<T> PostAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel) where T : class => SendAsync(HttpMethod.Post, path, type, cancel);
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancel) where T : class
+    {
+        using HttpRequestMessage request = new(method, path);
+        using HttpResponseMessage response = await _http.SendAsync(request, cancel);
+        if (!response.IsSuccessStatusCode)
+        {
+            string text = await response.Content.ReadAsStringAsync(cancel);
+            throw new ControlRefusedException(ErrorOf(text) ?? $"The server answered {(int)response.StatusCode}.");
+        }
+        return await response.Content.ReadFromJsonAsync(type, cancel) ?? throw new ControlRefusedException("The server answered with nothing.");
+    }
+
+    private static string? ErrorOf(string text)
+    {
+        try { return JsonSerializer.Deserialize(text, ControlJson.Default.ControlError)?.Error; }
+        catch (JsonException) { return null; }
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_path), cancel);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
+
+/// <summary>The server said no.</summary>
+internal sealed class ControlRefusedException(string reason) : Exception(reason);

@@ -1,0 +1,43 @@
+using System.Text.Json.Serialization;
+
+namespace Posthorn.Control;
+
+/// <summary>Why the server refused.</summary>
+internal sealed record ControlError(string Error);
+
+/// <summary>What <c>reload</c> did.</summary>
+internal sealed record ReloadReport(bool Reloaded, IReadOnlyList<string> Problems, IReadOnlyList<string> NeedRestart);
+
+/// <summary>How the server is.</summary>
+internal sealed record StatusReport(
+    string Version, string Hostname, DateTimeOffset Started, string Configuration, int Connections, IReadOnlyList<ListenerReport> Listeners,
+    int Accounts, int Queued, long JournalRecords, long JournalFlushes, long MemoryBytes);
+
+/// <summary>One listener.</summary>
+internal sealed record ListenerReport(string Name, string? Host, int? Port, string? Path, string Tls);
+
+/// <summary>What <c>queue list</c> shows.</summary>
+internal sealed record QueueReport(IReadOnlyList<QueueReportMessage> Messages, IReadOnlyList<QueueReportTotal> Totals);
+
+/// <summary>One message that waits. Sizes in octets.</summary>
+internal sealed record QueueReportMessage(
+    string Id, string From, DateTimeOffset Arrived, long Size, int Attempts, DateTimeOffset NextAttempt, bool IsHeld, IReadOnlyList<QueueReportRecipient> Recipients);
+
+/// <summary>One of its recipients, with the other server's last words.</summary>
+internal sealed record QueueReportRecipient(string Address, bool IsPending, string? LastReply);
+
+/// <summary>What waits for one destination.</summary>
+internal sealed record QueueReportTotal(string Destination, int Messages, int Running, string? LastFault);
+
+/// <summary>How many messages an order reached.</summary>
+internal sealed record QueueChange(int Messages);
+
+/// <summary>JSON forms of what goes over the control socket.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ControlError))]
+[JsonSerializable(typeof(ReloadReport))]
+[JsonSerializable(typeof(StatusReport))]
+[JsonSerializable(typeof(QueueReport))]
+[JsonSerializable(typeof(QueueReportMessage))]
+[JsonSerializable(typeof(QueueChange))]
+internal sealed partial class ControlJson : JsonSerializerContext;

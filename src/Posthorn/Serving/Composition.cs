@@ -1,0 +1,140 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Configuration;
+using Posthorn.Directory;
+using Posthorn.Imap;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Logging;
+using Posthorn.Net;
+using Posthorn.Setup;
+using Posthorn.Smtp;
+using Posthorn.Store;
+using Posthorn.Store.Engine;
+using Posthorn.Transport;
+using Posthorn.Transport.Accept;
+using Posthorn.Transport.Queue;
+using Posthorn.Transport.Remote;
+
+namespace Posthorn.Serving;
+
+/// <summary>The one place where the server is put together, with plain constructors.</summary>
+internal sealed class Composition : IAsyncDisposable
+{
+    /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
+    private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
+
+    private readonly LogOutput _logOutput;
+    private readonly Foundation _base;
+    private readonly Journal.Journal _journal;
+    private readonly MailTransport _transport;
+    private readonly QueueRunner _runner;
+    private readonly ImapServer _imap;
+    private readonly List<SmtpServer> _smtp = [];
+    private ServerConfiguration _configuration;
+
+    private Composition(ServerConfiguration configuration, TimeProvider time, LogOutput logOutput, Foundation foundation, Journal.Journal journal)
+    {
+        (_configuration, Time, _logOutput, _base, _journal) = (configuration, time, logOutput, foundation, journal);
+        Log = logOutput.CreateLogger("server");
+        Connections = new(time);
+        ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
+        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
+        _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
+        Queue = new(foundation.Queue, time);
+        _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+    }
+
+    public TimeProvider Time { get; }
+    public ILogger Log { get; }
+    public ConnectionSet Connections { get; }
+    public ListenerServices ListenerServices { get; }
+    public IDirectory Directory => _base.Directory;
+    public IMailStores Stores => _base.Stores;
+    public int Queued => _base.Queue.Count;
+    public QueueControl Queue { get; }
+    public JournalStatistics JournalStatistics => _journal.Statistics;
+
+    /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>
+    public static async Task<Composition> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel)
+    {
+        PrivateFile.MakeFolder(configuration.Data);
+        PrivateFile.MakeFolder(Path.Combine(configuration.Data, "log"));
+        LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, configuration.Log.Level, configuration.Log.Json, OptionsFor.LogFile(configuration));
+        try
+        {
+            Foundation foundation = Foundation.Lay(configuration, time, log);
+            Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
+                OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
+            foundation.Stores.Start(journal);
+            foundation.Queue.Connect(journal);
+            Composition parts = new(configuration, time, log, foundation, journal);
+            parts._runner.Start();
+            return parts;
+        }
+        catch
+        {
+            await log.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>What serves connections of a listener.</summary>
+    public IConnectionHandler HandlerFor(ListenOptions options)
+    {
+        if (options.Name is "imap" or "imaps") return _imap;
+        ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
+        SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
+            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
+        _smtp.Add(server);
+        return server;
+    }
+
+    /// <summary>Takes what a running server can take of a new configuration.</summary>
+    public void Apply(ServerConfiguration fresh)
+    {
+        _configuration = fresh;
+        _logOutput.Configure(fresh.Log.Level, fresh.Log.Json, OptionsFor.LogFile(fresh));
+        _base.Directory.Reload(OptionsFor.Directory(fresh));
+        _base.Tls?.ReloadIfChanged();
+        _imap.Options = OptionsFor.Imap(fresh);
+        foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
+        _transport.Options = OptionsFor.Transport(fresh);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _runner.StopAsync(QueueGrace);
+        await _runner.DisposeAsync();
+        await _base.Stores.DisposeAsync();
+        await _journal.DisposeAsync();
+        await Connections.DisposeAsync();
+        _imap.Dispose();
+        _base.Directory.Dispose();
+        _base.Tls?.Dispose();
+        await _logOutput.DisposeAsync();
+    }
+}
+
+/// <summary>What is made before the journal opens, since the journal replays into it.</summary>
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, MailQueue Queue)
+{
+    public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
+    {
+        IVolume volume = new LinuxVolume();
+        TlsIdentity? tls = configuration.Tls is { } pem ? TlsIdentity.Load(pem.Certificate, pem.Key, time, log.CreateLogger("net")) : null;
+        MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
+        MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
+        MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
+        return new(volume, tls, directory, stores, queue);
+    }
+
+    public TransportServices TransportServices(ServerConfiguration configuration, TimeProvider time, ILogger log) => new()
+    {
+        Directory = Directory,
+        Stores = Stores,
+        Queue = Queue,
+        Planner = new InboxPlanner(detailToFolder: false, configuration.Mail.Separator),
+        Time = time,
+        Log = log,
+    };
+}

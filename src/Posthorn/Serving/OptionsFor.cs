@@ -1,0 +1,98 @@
+using System.Net;
+using Posthorn.Configuration;
+using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Imap;
+using Posthorn.Journal;
+using Posthorn.Net;
+using Posthorn.Smtp;
+using Posthorn.Store.Engine;
+using Posthorn.Transport;
+
+namespace Posthorn.Serving;
+
+/// <summary>What each part of the server is told of the configuration.</summary>
+internal static class OptionsFor
+{
+    public static DirectoryOptions Directory(ServerConfiguration configuration) => new()
+    {
+        Domains = [.. configuration.Domains.Select(d => new DomainOptions
+        {
+            Name = d.Name,
+            RecipientDelimiter = d.RecipientDelimiter,
+            Aliases = d.Aliases,
+            PasswdFile = d.PasswdFile,
+        })],
+        MailHomeTemplate = WithData(configuration.Mail.Home, configuration),
+        MailLocationTemplate = WithData(configuration.Mail.Location, configuration),
+        DefaultDomain = configuration.Auth.DefaultDomain,
+        PasswdFile = configuration.Auth.PasswdFile,
+        Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null),
+        Mechanisms = configuration.Auth.Mechanisms,
+        AuthTrustedNetworks = configuration.Network.Trusted,
+    };
+
+    public static SmtpOptions Smtp(ServerConfiguration configuration, DomainName defaultDomain) => new()
+    {
+        Hostname = configuration.Hostname,
+        DefaultDomain = defaultDomain,
+        TrustedNetworks = configuration.Network.Trusted,
+        BrokenAuthLine = configuration.Submission.BrokenClients,
+        MaxRecipients = configuration.Limits.Recipients,
+        MaxTextLine = configuration.Limits.TextLine,
+    };
+
+    public static ImapOptions Imap(ServerConfiguration configuration) => new()
+    {
+        HostName = configuration.Hostname.Ascii,
+        MaxMessage = configuration.Limits.MessageSize,
+    };
+
+    public static TransportOptions Transport(ServerConfiguration configuration) => new()
+    {
+        Hostname = configuration.Hostname.Ascii,
+        OwnEndPoints = [.. configuration.Listeners.Where(l => l.Options.Name == "smtp").Select(l => l.Options.EndPoint).OfType<IPEndPoint>()],
+        MaxMessageSize = configuration.Limits.MessageSize,
+        MaxReceived = configuration.Limits.ReceivedHops,
+        HideSubmissionClient = configuration.Submission.HideClient,
+        Queue = new()
+        {
+            FirstRetry = configuration.Outbound.FirstRetry,
+            MaxRetry = configuration.Outbound.LongestRetry,
+            DelayWarning = configuration.Outbound.DelayWarning > TimeSpan.Zero ? configuration.Outbound.DelayWarning : null,
+            Lifetime = configuration.Outbound.Expire,
+        },
+        Outbound = new()
+        {
+            Port = configuration.Outbound.Port,
+            Relay = configuration.Outbound.RelayHost is { } host ? new NextHop.Host(host, configuration.Outbound.RelayPort) : null,
+        },
+    };
+
+    public static MaildirStoreOptions Stores(ServerConfiguration configuration) => new()
+    {
+        AccountsDirectory = Path.Combine(configuration.Data, "accounts"),
+        Separator = configuration.Mail.Separator,
+        HostName = configuration.Hostname.Ascii,
+        KeepExpunged = configuration.Mail.KeepExpunged,
+    };
+
+    public static JournalOptions Journal(ServerConfiguration configuration) => new()
+    {
+        Directory = Path.Combine(configuration.Data, "journal"),
+        SegmentSize = (int)configuration.Journal.SegmentSize,
+        Segments = configuration.Journal.Segments,
+    };
+
+    public static ConnectionLimits Connections(ServerConfiguration configuration) => new()
+    {
+        Total = configuration.Limits.Connections,
+        PerAddress = configuration.Limits.ConnectionsPerAddress,
+    };
+
+    public static string? LogFile(ServerConfiguration configuration) =>
+        configuration.Log.File ? Path.Combine(configuration.Data, "log", "posthorn.log") : null;
+
+    private static string WithData(string template, ServerConfiguration configuration) =>
+        template.Replace("{data}", configuration.Data, StringComparison.Ordinal);
+}

@@ -1,0 +1,41 @@
+using System.Text.Json;
+using Posthorn.Control;
+using Posthorn.Core;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Serving;
+
+/// <summary>The queue over the control socket.</summary>
+internal static class QueueRoutes
+{
+    /// <summary>Messages in one answer; a queue of 100,000 is looked at by its totals or through a filter.</summary>
+    private const int MostListed = 10_000;
+
+    public static QueueReport List(QueueControl queue, ControlRequest request) => new(
+        [.. queue.List(Filter(request)).Select(Describe)],
+        [.. queue.Totals().Select(t => new QueueReportTotal(t.Destination, t.Messages, t.Running, t.LastFault?.ToString()))]);
+
+    public static QueueChange Retry(QueueControl queue, ControlRequest request) => new(queue.Retry(Filter(request)));
+
+    public static async ValueTask<ControlReply> ChangeAsync(ControlRequest request, Func<QueueId, ValueTask<bool>> change)
+    {
+        string id = request.Query["id"].ToString();
+        if (!await change(new(id))) return ControlReply.Refused($"there is no message {id} in the queue");
+        return new(200, JsonSerializer.Serialize(new QueueChange(1), ControlJson.Default.QueueChange));
+    }
+
+    private static QueueFilter Filter(ControlRequest request) => new()
+    {
+        Id = Text(request, "id") is { } id ? new QueueId(id) : null,
+        From = Text(request, "from"),
+        To = Text(request, "to"),
+        IsHeld = Text(request, "held") is { } held ? held == "true" : null,
+        Limit = MostListed,
+    };
+
+    private static string? Text(ControlRequest request, string key) => request.Query[key].ToString() is { Length: > 0 } text ? text : null;
+
+    private static QueueReportMessage Describe(QueuedMessage message) => new(
+        message.Id.Value, message.From.ToString(), message.Arrived, message.Size, message.Attempts, message.NextAttempt, message.IsHeld,
+        [.. message.Recipients.Select(r => new QueueReportRecipient(r.Address.ToString(), r.IsPending, r.LastReply?.ToString()))]);
+}

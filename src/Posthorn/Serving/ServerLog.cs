@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace Posthorn.Serving;
+
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9004. Numbers are never reused.</summary>
+internal static partial class ServerLog
+{
+    [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
+    internal static partial void Ready(this ILogger log, string host, int listeners);
+
+    [LoggerMessage(9001, LogLevel.Information, "stopping {Connections}", EventName = "stopping")]
+    internal static partial void Stopping(this ILogger log, int connections);
+
+    [LoggerMessage(9002, LogLevel.Information, "reloaded {NeedRestart}", EventName = "reloaded")]
+    internal static partial void Reloaded(this ILogger log, string needRestart);
+
+    [LoggerMessage(9003, LogLevel.Error, "reload-refused {Reason}", EventName = "reload-refused")]
+    internal static partial void ReloadRefused(this ILogger log, string reason);
+}

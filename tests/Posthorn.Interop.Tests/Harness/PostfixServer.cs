@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Net.Sockets;
+
+namespace Posthorn.Interop.Tests.Harness;
+
+/// <summary>A real Postfix with a configuration, queue and mailbox of its own below a folder, for foreign.example.</summary>
+internal sealed class PostfixServer : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private readonly string _postfix;
+    private readonly string _mailbox;
+
+    private PostfixServer(string postfix, string configuration, string mailbox) => (_postfix, ConfigurationFolder, _mailbox) = (postfix, configuration, mailbox);
+
+    public string ConfigurationFolder { get; }
+
+    public int MailCount => Folder.Exists(Path.Combine(_mailbox, "new")) ? Folder.GetFiles(Path.Combine(_mailbox, "new")).Length : 0;
+
+    /// <summary>Starts it on a port; mail for other domains goes to <paramref name="relay"/>.</summary>
+    public static async Task<PostfixServer> StartAsync(string postfix, string folder, int port, string relay)
+    {
+        // Postfix's own user must get through to its queue.
+        for (DirectoryInfo? at = new(folder); at is not null && at.FullName != "/"; at = at.Parent)
+            if (at.FullName.StartsWith(Path.GetTempPath().TrimEnd('/') + "/", StringComparison.Ordinal)) File.SetUnixFileMode(at.FullName, (UnixFileMode)0x1ED);
+        string root = Path.Combine(folder, "postfix"), configuration = Path.Combine(root, "conf"), queue = Path.Combine(root, "spool"), data = Path.Combine(root, "data"), mail = Path.Combine(root, "mail");
+        foreach (string made in (string[])[configuration, queue, data, mail]) Folder.CreateDirectory(made);
+        await Peer.SucceedAsync("chown", ["postfix", data, mail]);
+        string uid = (await Peer.SucceedAsync("id", ["-u", "postfix"])).Output.Trim();
+        await Peer.SucceedAsync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mx.foreign.example",
+            "-keyout", Path.Combine(root, "key.pem"), "-out", Path.Combine(root, "cert.pem")]);
+        await File.WriteAllTextAsync(Path.Combine(configuration, "main.cf"), $"""
+            compatibility_level = 3.6
+            myhostname = mx.foreign.example
+            mydestination =
+            queue_directory = {queue}
+            data_directory = {data}
+            inet_interfaces = 127.0.0.1
+            inet_protocols = ipv4
+            relayhost = {relay}
+            virtual_mailbox_domains = foreign.example
+            virtual_mailbox_base = {mail}
+            virtual_mailbox_maps = inline:{"{"}carl@foreign.example=carl/{"}"}
+            virtual_uid_maps = static:{uid}
+            virtual_gid_maps = static:{uid}
+            virtual_minimum_uid = 1
+            smtpd_tls_security_level = may
+            smtpd_tls_received_header = yes
+            smtpd_tls_cert_file = {root}/cert.pem
+            smtpd_tls_key_file = {root}/key.pem
+            smtp_tls_security_level = may
+            smtp_dns_support_level = disabled
+            smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+            maillog_file = {root}/postfix.log
+            maillog_file_prefixes = {root}
+
+            """);
+        string master = (await File.ReadAllTextAsync("/usr/share/postfix/master.cf.dist")).Replace("\ny       -       y", "\n-", StringComparison.Ordinal);
+        List<string> lines = [];
+        foreach (string line in master.Split('\n'))
+        {
+            string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (line.StartsWith('#') || line.StartsWith(' ') || fields.Length < 8 || fields[7] == "pipe") continue;
+            fields[4] = "n"; // no chroot
+            if (fields is ["smtp", "inet", ..]) fields[0] = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+            lines.Add(string.Join("  ", fields));
+        }
+        if (!lines.Any(l => l.StartsWith("postlog", StringComparison.Ordinal))) lines.Add("postlog  unix-dgram  n  -  n  -  1  postlogd");
+        await File.WriteAllLinesAsync(Path.Combine(configuration, "master.cf"), lines);
+        PostfixServer server = new(postfix, configuration, Path.Combine(mail, "carl"));
+        await Peer.SucceedAsync(postfix, ["-c", configuration, "start"]);
+        await WaitForBannerAsync(port);
+        return server;
+    }
+
+    /// <summary>The first message in carl's mailbox.</summary>
+    public async Task<string> WaitForMailAsync()
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (MailCount == 0)
+        {
+            try { await Task.Delay(100, patience.Token); }
+            catch (OperationCanceledException)
+            {
+                string log = Path.Combine(Path.GetDirectoryName(ConfigurationFolder)!, "postfix.log");
+                Assert.Fail("Postfix got nothing\n" + (File.Exists(log) ? await File.ReadAllTextAsync(log) : ""));
+            }
+        }
+        return await File.ReadAllTextAsync(Folder.GetFiles(Path.Combine(_mailbox, "new"))[0]);
+    }
+
+    public async ValueTask DisposeAsync() => await Peer.RunAsync(_postfix, "-c", ConfigurationFolder, "stop");
+
+    private static async Task WaitForBannerAsync(int port)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (true)
+        {
+            try
+            {
+                await using RawClient client = await RawClient.ConnectAsync(port);
+                if ((await client.ReplyAsync()).StartsWith("220", StringComparison.Ordinal)) return;
+            }
+            catch (SocketException) { /* not yet */ }
+            await Task.Delay(50, patience.Token);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using System.Text;
+using System.Text.Json;
+using Posthorn.Interop.Tests.Harness;
+using Posthorn.Testing;
+
+namespace Posthorn.Interop.Tests.Servers;
+
+/// <summary>Starting, stopping, reloading and dying.</summary>
+public sealed class SignalTests
+{
+    private const int HangUp = 1;
+
+    [Fact]
+    public async Task Sigterm_says_goodbye_to_sessions_and_ends_with_0()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        await using RawClient smtp = await RawClient.ConnectAsync(server.Port("smtp"));
+        await smtp.ReplyAsync();
+        await using RawClient imap = await RawClient.ConnectAsync(server.Port("imap"));
+        await imap.LineAsync();
+        Task<int> stopping = server.StopAsync();
+        Assert.StartsWith("421", await smtp.ReplyAsync(), StringComparison.Ordinal);
+        Assert.StartsWith("* BYE", await imap.LineAsync(), StringComparison.Ordinal);
+        Assert.Equal(0, await stopping);
+    }
+
+    [Fact]
+    public async Task The_same_folder_gives_the_same_accounts_and_mail()
+    {
+        using TemporaryFolder folder = new();
+        string root = Path.Combine(folder.Path, "q");
+        Account ann;
+        await using (PosthornProcess first = await PosthornProcess.StartAsync(directory: root))
+        {
+            ann = first["ann"];
+            await SendAsync(first, "kept");
+            Assert.Equal(0, await first.StopAsync());
+        }
+        await using PosthornProcess second = await PosthornProcess.StartAsync("ann,bob,carl", root);
+        Assert.Equal(ann, second["ann"]);
+        Assert.Equal(3, second.Accounts.Count);
+        Assert.Contains(await Mail.ReadAllAsync(second, ann), m => Encoding.ASCII.GetString(m).Contains("Subject: kept", StringComparison.Ordinal));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(root, "quickstart.json")));
+    }
+
+    [Fact]
+    public async Task What_was_acknowledged_survives_a_kill()
+    {
+        using TemporaryFolder folder = new();
+        string root = Path.Combine(folder.Path, "q");
+        await using (PosthornProcess first = await PosthornProcess.StartAsync(directory: root))
+        {
+            for (int i = 0; i < 20; i++) await SendAsync(first, $"number {i}");
+            await first.KillAsync();
+        }
+        await using PosthornProcess second = await PosthornProcess.StartAsync(directory: root);
+        List<string> all = [.. (await Mail.ReadAllAsync(second, second["ann"])).Select(Encoding.ASCII.GetString)];
+        for (int i = 0; i < 20; i++) Assert.Single(all, m => m.Contains($"Subject: number {i}\r\n", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Reload_takes_a_good_file_and_keeps_the_old_one_when_it_is_bad()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        string good = await File.ReadAllTextAsync(server.Configuration);
+        await File.WriteAllTextAsync(server.Configuration, good + "\n[limits]\nmessage-size = \"1 MiB\"\n");
+        server.Signal(HangUp);
+        await UntilAsync(server, "SIZE 1048576");
+
+        await File.WriteAllTextAsync(server.Configuration, good + "\n[limits]\nmessage-sise = \"2 MiB\"\n");
+        (string file, string[] arguments) = PosthornProcess.Program;
+        PeerResult refused = await Peer.RunAsync(file, [.. arguments, "reload", "--config", server.Configuration, "--json"]);
+        Assert.NotEqual(0, refused.Status);
+        await UntilAsync(server, "SIZE 1048576");
+    }
+
+    [Fact]
+    public async Task Status_tells_of_the_running_server()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        (string file, string[] arguments) = PosthornProcess.Program;
+        PeerResult status = await Peer.SucceedAsync(file, [.. arguments, "status", "--config", server.Configuration, "--json"]);
+        using JsonDocument report = JsonDocument.Parse(status.Output);
+        Assert.Equal(2, report.RootElement.GetProperty("accounts").GetInt32());
+        await server.StopAsync();
+        Assert.Equal(3, (await Peer.RunAsync(file, [.. arguments, "status", "--config", server.Configuration])).Status);
+    }
+
+    private static async Task UntilAsync(PosthornProcess server, string offered)
+    {
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
+        string last = "";
+        while (!patience.IsCancellationRequested)
+        {
+            await using RawClient smtp = await RawClient.ConnectAsync(server.Port("smtp"));
+            await smtp.ReplyAsync();
+            last = await smtp.CommandAsync("EHLO a.example");
+            if (last.Contains(offered, StringComparison.Ordinal)) return;
+            await Task.Delay(20);
+        }
+        Assert.Fail($"{last}\n{server.Log}");
+    }
+
+    private static async Task SendAsync(PosthornProcess server, string subject)
+    {
+        await using RawClient smtp = await RawClient.ConnectAsync(server.Port("smtp"));
+        await smtp.ReplyAsync();
+        await smtp.CommandAsync("EHLO a.example");
+        await smtp.CommandAsync("MAIL FROM:<x@elsewhere.example>");
+        await smtp.CommandAsync($"RCPT TO:<{server["ann"].Address}>");
+        await smtp.CommandAsync("DATA");
+        Assert.StartsWith("250", await smtp.CommandAsync($"Subject: {subject}\r\n\r\ntext\r\n."), StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,51 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Engine;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>The Maildir engine with its journal in a directory of its own.</summary>
+internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvider time) : IMailStores
+{
+    private MaildirStores? _stores;
+    private Journal.Journal? _journal;
+
+    internal MaildirStores Stores => _stores!;
+
+    internal Journal.Journal Journal => _journal!;
+
+    internal string BootId { get; set; } = "boot 1";
+
+    internal JournalOptions JournalOptions { get; set; } = new() { Directory = directory + "/journal", SegmentSize = 4 << 20 };
+
+    internal static MailAccount Account(string directory, string name) =>
+        new() { Address = EmailAddress.Parse(name + "@example.org"), MailRoot = $"{directory}/mail/{name}", Home = $"{directory}/home/{name}" };
+
+    internal async ValueTask StartAsync()
+    {
+        _stores = new(new() { AccountsDirectory = directory + "/accounts", BootId = BootId }, volume, time, NullLogger.Instance);
+        _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores], time, NullLogger.Instance, CancellationToken.None);
+        _stores.Start(_journal);
+    }
+
+    /// <summary>Ends in order, or as a killed process does.</summary>
+    internal async ValueTask StopAsync(bool kill)
+    {
+        if (kill) await _stores!.AbandonAsync();
+        else await _stores!.DisposeAsync();
+        await _journal!.DisposeAsync();
+    }
+
+    public IMessageSink CreateSink() => Stores.CreateSink();
+
+    public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => Stores.OpenAsync(account, cancel);
+
+    public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => Stores.HasRoomAsync(account, octets, cancel);
+
+    public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
+        Stores.DeliverAsync(message, deliveries, attachment, cancel);
+
+    public ValueTask DisposeAsync() => StopAsync(kill: false);
+}

@@ -1,0 +1,119 @@
+using Posthorn.Configuration;
+using Posthorn.Testing;
+
+namespace Posthorn.Tests.Configuration;
+
+public sealed class ConfigurationTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private ConfigurationResult Load(string text) => ConfigurationLoader.Load(_folder.Write("posthorn.toml", text));
+
+    private const string Good = """
+        hostname = "mail.example.org"
+        data = "data"
+        [[domain]]
+        name = "example.org"
+        """;
+
+    [Fact]
+    public void Defaults_are_enough_for_a_domain()
+    {
+        ConfigurationResult result = Load(Good);
+        Assert.False(result.HasErrors, string.Join('\n', result.Problems));
+        Assert.Equal("mail.example.org", result.Configuration!.Hostname.Ascii);
+        Assert.Equal(Path.Combine(_folder.Path, "data"), result.Configuration.Data);
+        Assert.True(result.Configuration.Network.IsTrusted(System.Net.IPAddress.Loopback));
+        Assert.False(result.Configuration.Network.IsTrusted(System.Net.IPAddress.Parse("192.0.2.1")));
+    }
+
+    [Fact]
+    public void All_mistakes_are_named_at_once_with_their_places()
+    {
+        ConfigurationResult result = Load("""
+            hostnam = "x"
+            data = 5
+            [mail]
+            locaton = "maildir:/x"
+            [listen]
+            smtp = [":25", "foo"]
+            """);
+        Assert.Null(result.Configuration);
+        Assert.Contains(result.Problems, p => p.Place is { Line: 1, Column: 1 } && p.Text.Contains("did you mean 'hostname'", StringComparison.Ordinal));
+        Assert.Contains(result.Problems, p => p.Place is { Line: 2, Column: 8 } && p.Text.Contains("the number 5", StringComparison.Ordinal));
+        Assert.Contains(result.Problems, p => p.Place is { Line: 4, Column: 1 } && p.Text.Contains("did you mean 'mail.location'", StringComparison.Ordinal));
+        Assert.Contains(result.Problems, p => p.Place is { Line: 6, Column: 16 } && p.Text.Contains("\"foo\"", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("[limits]\nmessage-size = \"1 KiB\"", "from 64 KiB to")]
+    [InlineData("[limits]\nrecipients = 0", "a number from 1 to")]
+    [InlineData("[network]\ntrusted = [\"192.0.2.1/99\"]", "192.0.2.1/99")]
+    [InlineData("[tls]\ncertificate = \"/nonexistent.crt\"\nkey = \"/nonexistent.key\"", "there is no such file")]
+    [InlineData("[tls]\ncertificate = \"/nonexistent.crt\"", "both 'certificate' and 'key'")]
+    [InlineData("[listen]\nimaps = [\"127.0.0.1:993\"]", "needs TLS")]
+    [InlineData("[listen]\nsmtp = [\"127.0.0.1:25\", \"127.0.0.1:25\"]", "another listener uses already")]
+    [InlineData("[listen]\nlmtp = [{ unix = \"relative\" }]", "absolute path")]
+    [InlineData("[auth]\nmechanisms = [\"CRAM-MD5\"]", "known are PLAIN")]
+    [InlineData("[outbound]\nfirst-retry = \"soon\"", "a time such as")]
+    [InlineData("[[domain]]\nname = \"other.example\"\n[mail]\nlocation = \"maildir:/srv/{localpart}\"", "would share a mailbox")]
+    [InlineData("[[domain]]\nname = \"example.org\"", "named 2 times")]
+    [InlineData("[mail]\nlocation = \"mbox:/x\"", "expected maildir:")]
+    [InlineData("hostname = \"twice.example.org\"", "")]
+    [InlineData("[listen]\nsmtp = [", "")]
+    public void Each_mistake_is_refused_and_explained(string addition, string expected)
+    {
+        ConfigurationResult result = Load(Good + "\n" + addition);
+        Assert.True(result.HasErrors);
+        Assert.Contains(result.Problems, p => p.Text.Contains(expected, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Domains_in_files_of_their_own_are_added()
+    {
+        _folder.Write("domains.d/second.toml", "[[domain]]\nname = \"second.example\"\n");
+        ConfigurationResult result = Load(Good);
+        Assert.False(result.HasErrors, string.Join('\n', result.Problems));
+        Assert.Equal(["example.org", "second.example"], result.Configuration!.Domains.Select(d => d.Name.Ascii));
+    }
+
+    [Fact]
+    public void A_secret_may_stand_in_a_file_or_the_environment()
+    {
+        _folder.Write("relay", "smarthost.example\n");
+        ConfigurationResult result = Load(Good + "\n[outbound]\nrelay-host = { file = \"relay\" }\n");
+        Assert.Equal("smarthost.example", result.Configuration!.Outbound.RelayHost);
+        result = Load(Good + "\n[outbound]\nrelay-host = { env = \"POSTHORN_NO_SUCH_VARIABLE\" }\n");
+        Assert.Contains(result.Problems, p => p.Text.Contains("which is not set", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("50 MiB", 50L << 20)]
+    [InlineData("10GB", 10_000_000_000)]
+    [InlineData("123", 123)]
+    public void Sizes_are_read_as_people_write_them(string text, long octets)
+    {
+        Assert.True(Units.TryParseSize(text, out long read));
+        Assert.Equal(octets, read);
+    }
+
+    [Theory]
+    [InlineData("5m", 300)]
+    [InlineData("1h30m", 5400)]
+    [InlineData("5d", 432_000)]
+    public void Times_are_read_as_people_write_them(string text, int seconds)
+    {
+        Assert.True(Units.TryParseDuration(text, out TimeSpan read));
+        Assert.Equal(TimeSpan.FromSeconds(seconds), read);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("5")]
+    [InlineData("m5")]
+    [InlineData("5 fortnights")]
+    [InlineData("99999999999999999999d")]
+    public void Odd_times_are_refused(string text) => Assert.False(Units.TryParseDuration(text, out _));
+}

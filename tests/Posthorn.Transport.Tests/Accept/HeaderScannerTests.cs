@@ -1,0 +1,77 @@
+using System.Buffers;
+using System.Text;
+using CsCheck;
+using Posthorn.Transport.Accept;
+
+namespace Posthorn.Transport.Tests.Accept;
+
+public sealed class HeaderScannerTests
+{
+    private static readonly string[] Lines =
+    [
+        "From: ann@example.org\r\n", "Subject: a\r\n b\r\n\tc: d\r\n", "Received: from x\r\n\tby y\r\n", "Date: now\r\n", "message-id : <1@x>\r\n", "no colon here\r\n", "Delivered-To: bob@example.org\r\n",
+        "X: \r\r\n", ": empty name\r\n", "\rbare\r\n", "From someone Mon Sep 17 00:00:00\r\n", " starts blank\r\n", "X-\u00e9: \u00ff\r\n", "FROM: eve@example.org\r\n",
+    ];
+
+    private static readonly Gen<string> Message = Gen.Select(Gen.OneOf(Lines).Array[0, 6], Gen.OneOf("", "\r\n", "\r\nbody\r\n", "\r\nFrom: body@x\r\n\r\nmore", "\r"), (lines, rest) => string.Concat(lines) + rest);
+
+    [Fact]
+    public void Every_split_passes_the_bytes_and_finds_the_same() => Gen.Select(Message, Gen.Int[1, 7], Gen.Bool).Sample((message, piece, adds) =>
+    {
+        Scan whole = Run(message, int.MaxValue, adds);
+        Scan split = Run(message, piece, adds);
+        Assert.Equal(whole, split);
+        if (!adds) Assert.Equal(message, whole.Output);
+        else Assert.Equal(message.Replace("\r\n", ""), whole.Output.Replace("Added: field\r\n", "").Replace("\r\n", ""));
+    }, iter: 3000);
+
+    [Theory]
+    [InlineData("A: b\r\n\r\nbody", "A: b\r\nAdded: field\r\n\r\nbody")]
+    [InlineData("A: b\r\n", "A: b\r\nAdded: field\r\n")]
+    [InlineData("A: b", "A: b\r\nAdded: field\r\n")]
+    [InlineData("", "Added: field\r\n")]
+    [InlineData("\r\nbody", "Added: field\r\n\r\nbody")]
+    [InlineData("no header\r\nat: all", "Added: field\r\n\r\nno header\r\nat: all")]
+    [InlineData(" blank first\r\n", "Added: field\r\n\r\n blank first\r\n")]
+    [InlineData("A: b\r\njunk line\r\nC: d\r\n\r\nx", "A: b\r\njunk line\r\nC: d\r\nAdded: field\r\n\r\nx")]
+    public void Fields_go_in_at_the_end_of_the_header(string message, string expected) => Assert.Equal(expected, Run(message, int.MaxValue, true).Output);
+
+    [Fact]
+    public void Hops_and_authors_are_counted_in_the_header_alone()
+    {
+        Scan scan = Run("Received: a\r\nreceived : b\r\nX: y\r\n Received: c\r\nFrom: a@b.c\r\n (d)\r\n\r\nReceived: body\r\nFrom: x@y.z\r\n", int.MaxValue, false);
+        Assert.Equal(2, scan.Hops);
+        Assert.Equal(1, scan.FromCount);
+        Assert.Equal(" a@b.c\r\n (d)\r\n", scan.From);
+    }
+
+    [Fact]
+    public void A_header_over_the_limit_is_told()
+    {
+        HeaderScanner scanner = new(100, null);
+        ArrayBufferWriter<byte> output = new();
+        scanner.Process(Encoding.ASCII.GetBytes("X: " + new string('x', 98)), output);
+        Assert.True(scanner.IsTooLarge);
+        HeaderScanner fits = new(100, null);
+        fits.Process(Encoding.ASCII.GetBytes("X: " + new string('x', 97)), output);
+        Assert.False(fits.IsTooLarge);
+    }
+
+    private static Scan Run(string message, int piece, bool adds)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(message);
+        ArrayBufferWriter<byte> output = new();
+        HeaderScanner scanner = new(1 << 20, adds ? (_, o) => o.Write("Added: field\r\n"u8) : null);
+        for (int at = 0; at < bytes.Length;)
+        {
+            ReadOnlySpan<byte> part = bytes.AsSpan(at, Math.Min(piece, bytes.Length - at));
+            at += part.Length;
+            if (scanner.InHeader) part = part[scanner.Process(part, output)..];
+            output.Write(part);
+        }
+        scanner.Complete(output);
+        return new(Encoding.Latin1.GetString(output.WrittenSpan), scanner.Hops, scanner.FromCount, Encoding.Latin1.GetString(scanner.From.Span), scanner.HasDate, scanner.HasMessageId, string.Join(' ', scanner.DeliveredTo), scanner.HasEightBit);
+    }
+
+    private sealed record Scan(string Output, int Hops, int FromCount, string From, bool Date, bool MessageId, string DeliveredTo, bool EightBit);
+}

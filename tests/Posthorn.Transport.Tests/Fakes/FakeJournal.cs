@@ -1,0 +1,81 @@
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Tests.Fakes;
+
+/// <summary>Keeps what the queue's records hold, and can fail.</summary>
+internal sealed class FakeJournal : IQueueJournal
+{
+    private readonly Dictionary<long, byte[]> _contents = [];
+
+    public List<(QueueStep Kind, byte[] Payload)> Steps { get; } = [];
+    public bool Fails { get; set; }
+
+    public void Keep(long record, byte[] content)
+    {
+        lock (_contents) _contents[record] = content;
+    }
+
+    public ValueTask WriteAsync(QueueStep kind, ReadOnlyMemory<byte> payload, Action apply, CancellationToken cancel)
+    {
+        if (Fails) throw new IOException("The disk is gone.");
+        lock (Steps) Steps.Add((kind, payload.ToArray()));
+        apply();
+        return ValueTask.CompletedTask;
+    }
+
+    public IMessageContent? OpenContent(long record)
+    {
+        lock (_contents) return _contents.TryGetValue(record, out byte[]? bytes) ? new BytesContent(bytes) : null;
+    }
+}
+
+/// <summary>Content in memory.</summary>
+internal sealed class BytesContent(byte[] bytes) : IMessageContent
+{
+    public long Length => bytes.Length;
+
+    public int Read(long offset, Span<byte> into)
+    {
+        int count = (int)Math.Clamp(bytes.Length - offset, 0, into.Length);
+        bytes.AsSpan((int)offset, count).CopyTo(into);
+        return count;
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>Stores that hand the content of the queue's records to a <see cref="FakeJournal"/>, and can fail.</summary>
+internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : IMailStores
+{
+    public IOException? Failure { get; set; }
+    public Func<LocalDelivery, Refusal?> Refuses { get; set; } = _ => null;
+    public int Deliveries { get; private set; }
+
+    public IMessageSink CreateSink() => inner.CreateSink();
+    public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => inner.OpenAsync(account, cancel);
+    public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
+
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    {
+        if (Failure is not null) throw Failure;
+        Deliveries++;
+        DeliveryAttachment? recording = attachment is null ? null : attachment with
+        {
+            ApplyAsync = (record, token) =>
+            {
+                byte[] bytes = new byte[message.Length];
+                for (int at = 0; at < bytes.Length;) at += message.Read(at, bytes.AsSpan(at));
+                journal.Keep(record, bytes);
+                return attachment.ApplyAsync(record, token);
+            },
+        };
+        List<LocalDelivery> taken = [.. deliveries.Where(delivery => Refuses(delivery) is null)];
+        DeliveryReceipt receipt = await inner.DeliverAsync(message, taken, recording, cancel);
+        Queue<Result<StoredMessage>> outcomes = new(receipt.Outcomes);
+        return receipt with { Outcomes = [.. deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : outcomes.Dequeue())] };
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

@@ -1,0 +1,69 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store;
+
+namespace Posthorn.Transport.Tests.Fakes;
+
+/// <summary>Stores that only know how to deliver, through a real journal: what the queue meets in the program. Copies are kept by account.</summary>
+internal sealed class JournalStores : IMailStores, IJournalParticipant
+{
+    private const byte Number = 1;
+    private readonly ConcurrentDictionary<(long Record, string Account), string> _mail = new();
+
+    public Journal.Journal Journal { get; set; } = null!;
+
+    byte IJournalParticipant.Id => Number;
+
+    /// <summary>All copies: account and content.</summary>
+    public IReadOnlyList<(string Account, string Content)> Mail => [.. _mail.Select(copy => (copy.Key.Account, copy.Value))];
+
+    public IMessageSink CreateSink() => new Sink(Journal.CreateContent());
+    public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => ValueTask.FromResult<Result<IMailStore>>(new Refusal(RefusalKind.Unavailable, "not here"));
+    public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => ValueTask.FromResult<Result<Done>>(Done.It);
+
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    {
+        JournalContent content = ((Sink)message).Content;
+        await content.CompleteAsync(cancel);
+        List<JournalStep> steps = [.. deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
+        if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
+        Lsn lsn = Journal.Append(steps.ToArray(), content);
+        await Journal.WhenDurableAsync(lsn);
+        foreach (LocalDelivery delivery in deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
+        if (attachment is not null) await attachment.ApplyAsync(lsn.Value, cancel);
+        Journal.Applied(lsn);
+        return new(lsn.Value, [.. deliveries.Select(_ => (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))]);
+    }
+
+    public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
+    {
+        foreach (JournalStep step in record.Steps.Where(step => step.Participant == Number))
+        {
+            await using JournalContent content = record.OpenContent();
+            _mail[(record.Lsn.Value, Encoding.UTF8.GetString(step.Payload.Span))] = Text(content);
+        }
+    }
+
+    // The copies of this fake live outside the volume that crashes.
+    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static string Text(JournalContent content)
+    {
+        byte[] bytes = new byte[content.Length];
+        for (int at = 0; at < bytes.Length;) at += content.Read(at, bytes.AsSpan(at));
+        return Encoding.Latin1.GetString(bytes);
+    }
+
+    private sealed class Sink(JournalContent content) : IMessageSink
+    {
+        public JournalContent Content => content;
+        public long Length => content.Length;
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel) => content.WriteAsync(bytes, cancel);
+        public int Read(long offset, Span<byte> into) => content.Read(offset, into);
+        public ValueTask DisposeAsync() => content.DisposeAsync();
+    }
+}

@@ -1,0 +1,201 @@
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store;
+using Posthorn.Testing.Volumes;
+using Posthorn.Transport.Queue;
+using Posthorn.Transport.Tests.Fakes;
+
+namespace Posthorn.Transport.Tests.Queue;
+
+/// <summary>The queue over the real journal, with the power cut at every write in turn: what was acknowledged is there, nothing is sent twice.</summary>
+public sealed class QueueCrashTests
+{
+    private static readonly MailAccount Ann = new() { Address = EmailAddress.Parse("ann@example.org"), MailRoot = "/m", Home = "/h" };
+
+    [Fact]
+    public async Task Nothing_acknowledged_is_lost_or_undone_wherever_the_power_goes()
+    {
+        int total = await RunAsync(cutAt: null, seed: 0);
+        Assert.True(total > 40, $"only {total} operations");
+        for (int cut = 1; cut <= total; cut++)
+            for (int seed = 0; seed < 3; seed++)
+                await RunAsync(cut, seed);
+    }
+
+    [Fact]
+    public async Task A_spool_that_cannot_be_written_frees_nothing()
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time);
+        Server server = await Server.OpenAsync(volume, time);
+        await server.AcceptAsync("00000000001", "one", "a@example.com");
+        volume.Fault = (_, path) => path.Contains("/queue/", StringComparison.Ordinal) ? VolumeError.NoSpace : null;
+        await Assert.ThrowsAnyAsync<Exception>(async () => await server.Journal.CheckpointAsync(default));
+        volume.Fault = null;
+        volume.Crash(1);
+        server = await Server.OpenAsync(volume, time);
+        Assert.Equal("one", server.ContentOf("00000000001"));
+        await server.Journal.CheckpointAsync(default);
+        Assert.Equal("one", server.ContentOf("00000000001"));
+    }
+
+    // The number of changes to the volume of the whole story.
+    private static async Task<int> RunAsync(int? cutAt, int seed)
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time) { CutAt = cutAt };
+        Story story = new();
+        int operations = 0;
+        try
+        {
+            Server server = await Server.OpenAsync(volume, time);
+            await story.PlayAsync(server);
+            operations = volume.Operations;
+        }
+        catch (PowerCut) { /* as ordered */ }
+        catch (IOException) { /* the same, as the journal tells it */ }
+        if (cutAt is not null) volume.CutAt = null;
+        for (int restart = 0; restart < 3; restart++)
+        {
+            volume.Crash(seed + restart * 100);
+            Server server = await Server.OpenAsync(volume, time);
+            story.Check(server);
+            await server.Journal.CheckpointAsync(default);
+            story.Check(server);
+        }
+        return operations;
+    }
+
+    /// <summary>What happens, and what of it was acknowledged.</summary>
+    private sealed class Story
+    {
+        private readonly Dictionary<string, (string Content, HashSet<int> Open)> _expected = [];
+        private readonly HashSet<string> _unsure = [];
+        private readonly HashSet<string> _gone = [];
+        private bool _held;
+
+        public async Task PlayAsync(Server server)
+        {
+            await AcceptAsync(server, "00000000001", "one", "a@example.com");
+            await AcceptAsync(server, "00000000002", "two", "a@example.com", "b@example.com");
+            await AnswerAsync(server, "00000000001", 0);
+            await AcceptAsync(server, "00000000003", "three", "c@example.com");
+            await server.Journal.CheckpointAsync(default);
+            await AnswerAsync(server, "00000000002", 0);
+            await BounceAsync(server, "00000000003");
+            await AcceptAsync(server, "00000000004", new string('x', 3000), "d@example.com");
+            await AcceptAsync(server, "00000000005", "five", "e@example.com");
+            await new QueueControl(server.Queue, server.Time).HoldAsync(new("00000000005"), default);
+            _held = true;
+            await server.Journal.CheckpointAsync(default);
+            await AnswerAsync(server, "00000000002", 1);
+            _unsure.Add("00000000004");
+            await new QueueControl(server.Queue, server.Time).DeleteAsync(new("00000000004"), default);
+            _expected.Remove("00000000004");
+            _gone.Add("00000000004");
+            _unsure.Clear();
+            await server.Journal.CheckpointAsync(default);
+        }
+
+        public void Check(Server server)
+        {
+            foreach ((string id, (string content, HashSet<int> open)) in _expected)
+            {
+                QueueEntry? entry = server.Find(id);
+                if (entry is null)
+                {
+                    Assert.True(_unsure.Contains(id), $"{id} is lost");
+                    continue;
+                }
+                Assert.Equal(content, server.ContentOf(id));
+                // A last word that was being written may be there; none that was acknowledged may be missing.
+                foreach (int recipient in entry.PendingRecipients) Assert.True(open.Contains(recipient) , $"{id}/{recipient} would be sent again");
+                if (!_unsure.Contains(id)) Assert.Equal(open.Order(), entry.PendingRecipients);
+            }
+            foreach (string id in _gone) Assert.Null(server.Find(id));
+            if (_held) Assert.True(server.Find("00000000005")!.IsHeld);
+            // The report and the last word that it tells are there together or not at all.
+            Assert.True(server.Stores.Mail.Count <= 1);
+            if (server.Stores.Mail.Count == 1) Assert.Null(server.Find("00000000003"));
+        }
+
+        private async Task AcceptAsync(Server server, string id, string content, params string[] recipients)
+        {
+            await server.AcceptAsync(id, content, recipients);
+            _expected.Add(id, (content, [.. Enumerable.Range(0, recipients.Length)]));
+        }
+
+        private async Task AnswerAsync(Server server, string id, int recipient)
+        {
+            _unsure.Add(id);
+            await server.Queue.AnswerAsync(new(new(id), [new(recipient, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), default);
+            Finish(id, recipient);
+        }
+
+        // The report and the last word are one record.
+        private async Task BounceAsync(Server server, string id)
+        {
+            _unsure.Add(id);
+            QueueAnswers cause = new(new(id), [new(0, RecipientState.Failed, new(550, "5.1.1", "no"), "mx")]);
+            await using IMessageSink sink = server.Stores.CreateSink();
+            await sink.WriteAsync("bounce"u8.ToArray(), default);
+            await server.Stores.DeliverAsync(sink, [new(Ann, MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, default)], server.Queue.Attach(cause), default);
+            Finish(id, 0);
+        }
+
+        private void Finish(string id, int recipient)
+        {
+            _expected[id].Open.Remove(recipient);
+            _unsure.Remove(id);
+            if (_expected[id].Open.Count > 0) return;
+            _expected.Remove(id);
+            _gone.Add(id);
+        }
+    }
+
+    /// <summary>Journal, stores and queue on one volume.</summary>
+    private sealed class Server
+    {
+        public required Journal.Journal Journal { get; init; }
+        public required JournalStores Stores { get; init; }
+        public required MailQueue Queue { get; init; }
+        public required TimeProvider Time { get; init; }
+
+        public static async Task<Server> OpenAsync(IVolume volume, TimeProvider time)
+        {
+            MailQueue queue = MailQueue.Load(volume, "/queue", new(), time, NullLogger.Instance);
+            JournalStores stores = new();
+            JournalOptions options = new() { Directory = "/journal", SegmentSize = 64 << 10, InlineLimit = 1024, BatchLimit = 32 << 10, StepsLimit = 16 << 10, BackgroundWork = false };
+            Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(options, volume, [stores, queue], time, NullLogger.Instance, default);
+            stores.Journal = journal;
+            queue.Connect(journal);
+            return new() { Journal = journal, Stores = stores, Queue = queue, Time = time };
+        }
+
+        public async Task AcceptAsync(string id, string content, params string[] recipients)
+        {
+            await using IMessageSink sink = Stores.CreateSink();
+            await sink.WriteAsync(Encoding.ASCII.GetBytes(content), default);
+            QueueMessage message = new()
+            {
+                Id = new(id), Arrived = Time.GetUtcNow(), From = ReversePath.Of(Ann.Address), Origin = "ann", Size = content.Length,
+                Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null))],
+            };
+            await Stores.DeliverAsync(sink, [], Queue.Attach(message, null), default);
+        }
+
+        public QueueEntry? Find(string id) => Queue.Read((entries, _) => entries.GetValueOrDefault(new(id)));
+
+        public string ContentOf(string id)
+        {
+            IMessageContent content = Queue.OpenContent(Find(id)!) ?? throw new InvalidOperationException($"{id} has no content");
+            byte[] bytes = new byte[content.Length];
+            for (int at = 0; at < bytes.Length;) at += content.Read(at, bytes.AsSpan(at));
+            return Encoding.ASCII.GetString(bytes);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+using Posthorn.Core;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Tests.Queue;
+
+/// <summary>The schedule alone, over simulated time.</summary>
+public sealed class ScheduleTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private long _ids;
+
+    [Fact]
+    public void Dead_destinations_never_delay_the_others()
+    {
+        QueueOptions options = new() { MaxConnections = 60 };
+        Simulation simulation = new(options, destination => destination.StartsWith("dead", StringComparison.Ordinal));
+        Random random = new(1);
+        // A week: 1,000 destinations, 100 of them dead, which hang for half a minute at each attempt.
+        for (int i = 0; i < 40_000; i++)
+        {
+            int destination = random.Next(1000);
+            string name = destination < 100 ? $"dead{destination}.example" : $"good{destination}.example";
+            simulation.Arrive(Entry(name, $"user{random.Next(50)}", Start + TimeSpan.FromDays(7) * random.NextDouble()));
+        }
+        simulation.Run(Start + TimeSpan.FromDays(14));
+        Assert.Equal(0, simulation.Left);
+        Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(5), $"a message waited {simulation.LongestWait}");
+        Assert.True(simulation.LongestLife < options.Lifetime + options.MaxRetry * 1.3, $"a message lived {simulation.LongestLife}");
+        // Each dead destination is probed now and then, however much mail waits for it.
+        Assert.True(simulation.DeadAttempts < 100 * 14 * 24, $"{simulation.DeadAttempts} attempts at dead destinations");
+    }
+
+    [Fact]
+    public void A_burst_of_dead_destinations_takes_no_more_than_its_share()
+    {
+        QueueOptions options = new() { MaxConnections = 20 };
+        Simulation simulation = new(options, destination => destination.StartsWith("dead", StringComparison.Ordinal));
+        simulation.Arrive(Entry("good.example", "a", Start));
+        for (int i = 0; i < 500; i++) simulation.Arrive(Entry($"dead{i}.example", "a", Start + TimeSpan.FromMinutes(1)));
+        for (int i = 0; i < 60; i++) simulation.Arrive(Entry("good.example", "a", Start + TimeSpan.FromSeconds(61 + i)));
+        simulation.Run(Start + TimeSpan.FromMinutes(10));
+        Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(3), $"a message waited {simulation.LongestWait}");
+    }
+
+    [Fact]
+    public void A_mass_mailing_delays_no_other_sender()
+    {
+        Simulation simulation = new(new(), _ => false);
+        for (int i = 0; i < 10_000; i++) simulation.Arrive(Entry("example.com", "mass", Start));
+        QueueEntry single = Entry("example.com", "person", Start + TimeSpan.FromSeconds(30));
+        simulation.Arrive(single);
+        simulation.Run(Start + TimeSpan.FromSeconds(60));
+        Assert.True(simulation.Left > 5000);
+        Assert.True(single.IsFinished);
+    }
+
+    [Fact]
+    public void Concurrency_grows_with_success_and_ends_at_the_limit()
+    {
+        Schedule schedule = new(new(), address => address.Domain.Ascii);
+        List<int> running = [];
+        for (int i = 0; i < 3000; i++) schedule.Add(Entry("example.com", "a", Start), Start);
+        for (int round = 0; round < 60; round++)
+        {
+            List<Delivery> taken = [];
+            while (schedule.TryTake(Start, out Delivery? delivery)) taken.Add(delivery);
+            running.Add(taken.Count);
+            foreach (Delivery delivery in taken) Finish(schedule, delivery);
+        }
+        Assert.Equal([1, 5], running[..2]);
+        Assert.Equal(20, running[^1]);
+        Assert.Equal(running.Order(), running);
+    }
+
+    [Fact]
+    public void Waits_grow_to_the_longest_and_are_spread()
+    {
+        QueueOptions options = new();
+        TimeSpan[] waits = [.. Enumerable.Range(1, 12).Select(attempt => Retry.Interval(attempt, options))];
+        Assert.InRange(waits[0], options.FirstRetry * 0.8, options.FirstRetry * 1.2);
+        Assert.All(waits, wait => Assert.InRange(wait, options.FirstRetry * 0.8, options.MaxRetry * 1.2));
+        Assert.InRange(waits[^1], options.MaxRetry * 0.8, options.MaxRetry * 1.2);
+        Assert.True(Enumerable.Range(0, 50).Select(_ => Retry.Interval(12, options)).Distinct().Count() > 10);
+    }
+
+    [Fact]
+    public void Held_entries_are_left_alone_and_hurried_ones_are_not()
+    {
+        Schedule schedule = new(new(), address => address.Domain.Ascii);
+        QueueEntry entry = Entry("example.com", "a", Start);
+        schedule.Add(entry, Start);
+        schedule.Withdraw(entry);
+        Assert.False(schedule.TryTake(Start.AddDays(1), out _));
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? delivery));
+        schedule.End(delivery, new ConnectionVerdict.Failed(new(450, "4.4.1", "no")), Start);
+        Assert.False(schedule.TryTake(Start.AddMinutes(1), out _));
+        schedule.Hurry(entry, Start.AddMinutes(1));
+        Assert.True(schedule.TryTake(Start.AddMinutes(1), out Delivery? again));
+        Assert.Null(again.Fault);
+    }
+
+    private static void Finish(Schedule schedule, Delivery delivery)
+    {
+        foreach (int recipient in delivery.Recipients) delivery.Entry.Apply(new(recipient, RecipientState.Delivered, new(250, "2.0.0", "ok"), "x"));
+        schedule.End(delivery, new ConnectionVerdict.Worked(), Start);
+    }
+
+    private QueueEntry Entry(string domain, string origin, DateTimeOffset arrived) =>
+        new(new()
+        {
+            Id = new($"{++_ids}"), Arrived = arrived, From = ReversePath.Null, Origin = origin, Size = 1000,
+            Recipients = [new(EmailAddress.Parse($"someone@{domain}"), DsnNotify.Unspecified, null)],
+        }, 0) { NextAttempt = arrived };
+
+    /// <summary>Plays arrivals and deliveries over simulated time: a good destination takes a second, a dead one fails after thirty.</summary>
+    private sealed class Simulation(QueueOptions options, Func<string, bool> isDead)
+    {
+        private readonly Schedule _schedule = new(options, address => address.Domain.Ascii);
+        private readonly PriorityQueue<QueueEntry, long> _arrivals = new();
+        private readonly PriorityQueue<Delivery, long> _ends = new();
+
+        public int Left { get; private set; }
+        public int DeadAttempts { get; private set; }
+
+        /// <summary>The longest that mail for a good destination waited for its first attempt, the first hour left out: all destinations are new in it.</summary>
+        public TimeSpan LongestWait { get; private set; }
+        public TimeSpan LongestLife { get; private set; }
+
+        public void Arrive(QueueEntry entry)
+        {
+            Left++;
+            _arrivals.Enqueue(entry, entry.Message.Arrived.UtcTicks);
+        }
+
+        public void Run(DateTimeOffset until)
+        {
+            DateTimeOffset now = Start;
+            while (now <= until && (_arrivals.Count > 0 || _ends.Count > 0 || _schedule.NextDue is not null))
+            {
+                while (_arrivals.TryPeek(out QueueEntry? entry, out long at) && at <= now.UtcTicks)
+                {
+                    _arrivals.Dequeue();
+                    _schedule.Add(entry, entry.Message.Arrived);
+                }
+                while (_schedule.TryTake(now, out Delivery? delivery)) Begin(delivery, now);
+                now = Next(now);
+                while (_ends.TryPeek(out Delivery? ended, out long at) && at <= now.UtcTicks)
+                {
+                    _ends.Dequeue();
+                    End(ended, now);
+                }
+            }
+        }
+
+        private DateTimeOffset Next(DateTimeOffset now)
+        {
+            long next = long.MaxValue;
+            if (_arrivals.TryPeek(out _, out long arrival)) next = Math.Min(next, arrival);
+            if (_ends.TryPeek(out _, out long end)) next = Math.Min(next, end);
+            if (_schedule.NextDue is { } due) next = Math.Min(next, due.UtcTicks);
+            return next == long.MaxValue ? DateTimeOffset.MaxValue : new(Math.Max(next, now.UtcTicks + 1), TimeSpan.Zero);
+        }
+
+        private void Begin(Delivery delivery, DateTimeOffset now)
+        {
+            bool dead = isDead(delivery.Destination.Key);
+            if (dead && delivery.Fault is null) DeadAttempts++;
+            TimeSpan wait = now - delivery.Entry.Message.Arrived;
+            if (!dead && delivery.Job.Attempts == 0 && (now > Start.AddHours(1) || delivery.Destination.Health == Health.Working) && wait > LongestWait && delivery.Entry.Message.Origin != "mass") LongestWait = wait;
+            TimeSpan takes = delivery.Fault is not null ? TimeSpan.Zero : TimeSpan.FromSeconds(dead ? 30 : 1);
+            _ends.Enqueue(delivery, (now + takes).UtcTicks);
+        }
+
+        private void End(Delivery delivery, DateTimeOffset now)
+        {
+            QueueEntry entry = delivery.Entry;
+            bool dead = isDead(delivery.Destination.Key);
+            bool expired = now - entry.Message.Arrived >= options.Lifetime;
+            if (!dead || expired)
+            {
+                foreach (int recipient in delivery.Recipients) entry.Apply(new(recipient, dead ? RecipientState.Failed : RecipientState.Delivered, new(250, "2.0.0", "ok"), "x"));
+                Left--;
+                TimeSpan life = now - entry.Message.Arrived;
+                if (life > LongestLife) LongestLife = life;
+            }
+            else if (options.DelayWarning is { } warning && now - entry.Message.Arrived >= warning) entry.IsWarned = true;
+            ConnectionVerdict verdict = delivery.Fault is not null ? new ConnectionVerdict.Nothing() : dead ? new ConnectionVerdict.Failed(new(450, "4.4.1", "no")) : new ConnectionVerdict.Worked();
+            _schedule.End(delivery, verdict, now);
+        }
+    }
+}

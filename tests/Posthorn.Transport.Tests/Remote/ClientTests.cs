@@ -1,0 +1,330 @@
+using System.Net;
+using Posthorn.Core;
+using Posthorn.Testing;
+using Posthorn.Transport.Remote;
+using Posthorn.Transport.Tests.Fakes;
+
+namespace Posthorn.Transport.Tests.Remote;
+
+/// <summary>The client against servers that are slow, broken, poor or hostile.</summary>
+public sealed class ClientTests
+{
+    private static readonly string[] Points = ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."];
+
+    public static TheoryData<string, PeerAct> Faults()
+    {
+        TheoryData<string, PeerAct> data = [];
+        foreach (string point in Points)
+        {
+            data.Add(point, new PeerAct.Close());
+            data.Add(point, new PeerAct.SayAndClose("421 4.3.2 Going down"));
+            data.Add(point, new PeerAct.Say("451 4.3.0 Not now"));
+            data.Add(point, new PeerAct.SendRaw("nonsense\r\n"u8.ToArray()));
+            data.Add(point, new PeerAct.SendRaw("250-a\r\n451 b\r\n"u8.ToArray()));
+            data.Add(point, new PeerAct.SendRaw(System.Text.Encoding.ASCII.GetBytes("250 " + new string('x', 10_000) + "\r\n")));
+            data.Add(point, new PeerAct.SendRaw(System.Text.Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("250-x\r\n", 200)))));
+            data.Add(point, new PeerAct.SendRaw("25\r\n"u8.ToArray()));
+            data.Add(point, new PeerAct.SendRaw(new byte[] { 0, 255, 13, 10 }));
+        }
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Faults))]
+    public async Task Whatever_a_server_does_the_mail_waits_and_arrives_in_the_end(string point, PeerAct act)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        PeerAct good = point switch
+        {
+            "CONNECT" => new PeerAct.Say("220 hi"),
+            "EHLO" => new PeerAct.Say("250-peer\n250 PIPELINING"),
+            "DATA" => new PeerAct.Say("354 Go"),
+            _ => new PeerAct.Say("250 2.0.0 Ok"),
+        };
+        // HELO follows a refused EHLO; here it must not save the day.
+        peer.At("HELO", new PeerAct.Close());
+        peer.At(point, act, good);
+        await rig.SendAsync("far@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.DoesNotContain(peer.Messages, message => message.Content.Length > 0 && point != ".");
+        Assert.True(Assert.Single(rig.Rig.Queued).LastReply(0)!.IsTransient);
+        if (point is "DATA") return; // the scripted server waits for no data after its 354: only the deferral counts here
+        rig.Rig.Time.Advance(TimeSpan.FromMinutes(7));
+        await rig.UntilEmptyAsync();
+        Assert.Contains("Text\r\n.dot\r\n..\r\n", OutboundRig.Text(peer.Messages[^1]), StringComparison.Ordinal);
+        Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
+    }
+
+    [Theory]
+    [InlineData("CONNECT", 5)]
+    [InlineData("EHLO", 5)]
+    [InlineData("RCPT", 5)]
+    [InlineData("DATA", 5)]
+    [InlineData(".", 10)]
+    public async Task A_server_that_hangs_is_given_up(string point, int minutes)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At(point, new PeerAct.Hang());
+        await rig.SendAsync("far@example.com");
+        await rig.UntilAsync(() => point == "CONNECT" ? peer.ConnectionCount > 0 : point == "." ? peer.Commands.Any(command => command.StartsWith("DATA", StringComparison.Ordinal)) : peer.Commands.Count > 0, "the conversation");
+        for (int i = 0; i < 20 && rig.Rig.Queued[0].Attempts == 0; i++)
+        {
+            await Task.Delay(20);
+            rig.Rig.Time.Advance(TimeSpan.FromMinutes(minutes) / 10);
+        }
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Contains("did not answer in time", Assert.Single(rig.Rig.Queued).LastReply(0)!.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("CONNECT")]
+    [InlineData("EHLO")]
+    [InlineData("MAIL")]
+    public async Task The_next_host_takes_over(string point)
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1").At(point, new PeerAct.SayAndClose("421 4.3.2 Busy"));
+        ScriptedPeer second = rig.AddPeer("203.0.113.2");
+        rig.AddMx("example.com", (20, "b.example.com", "203.0.113.2"), (10, "a.example.com", "203.0.113.1"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(["203.0.113.1", "203.0.113.2"], rig.Dialled);
+        Assert.Single(second.Messages);
+    }
+
+    [Fact]
+    public async Task The_next_address_takes_over_and_few_are_tried()
+    {
+        await using OutboundRig rig = new();
+        rig.Dns.Mx["example.com"] = [new(10, "mx.example.com")];
+        rig.Dns.Hosts["mx.example.com"] = [.. Enumerable.Range(1, 8).Select(i => IPAddress.Parse($"203.0.113.{i}")), IPAddress.Parse("2001:db8::25")];
+        await rig.SendAsync("far@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(5, rig.Dialled.Count);
+        Assert.Equal("2001:db8::25", rig.Dialled[0]);
+    }
+
+    [Fact]
+    public async Task A_server_without_ehlo_and_pipelining_is_served_too()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At("EHLO", new PeerAct.Say("500 what?"));
+        await rig.SendAsync("far@example.com", "two@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal("<ann@example.org>", Assert.Single(peer.Messages).From.Trim());
+        Assert.Contains("HELO mail.example.org", peer.Commands);
+    }
+
+    [Fact]
+    public async Task Tls_is_used_where_offered_whatever_the_certificate()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Certificate = TestCertificate.Shared });
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("STARTTLS", peer.Commands);
+        Assert.Equal(2, peer.Commands.Count(command => command.StartsWith("EHLO", StringComparison.Ordinal)));
+        Assert.Single(peer.Messages);
+    }
+
+    [Theory]
+    [InlineData(OutboundTls.May, true)]
+    [InlineData(OutboundTls.Encrypt, false)]
+    public async Task A_failed_handshake_falls_back_only_where_the_policy_allows(OutboundTls tls, bool arrives)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Tls = tls } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["PIPELINING", "STARTTLS"] });
+        peer.At("STARTTLS", new PeerAct.SayAndClose("220 Go"));
+        await rig.SendAsync("far@example.com");
+        if (arrives) await rig.UntilEmptyAsync();
+        else await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(arrives ? 1 : 0, peer.Messages.Count);
+    }
+
+    [Theory]
+    [InlineData(OutboundTls.Encrypt)]
+    [InlineData(OutboundTls.Verify)]
+    public async Task Clear_text_never_goes_where_tls_is_demanded(OutboundTls tls)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Tls = tls } });
+        ScriptedPeer plain = rig.AddPeer("203.0.113.1", "example.com");
+        ScriptedPeer unknown = rig.AddPeer("203.0.113.2", "example.net", new() { Certificate = TestCertificate.Shared });
+        await rig.SendAsync("far@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal("4.7.4", Assert.Single(rig.Rig.Queued).LastReply(0)!.Status);
+        Assert.DoesNotContain(plain.Commands, command => command.StartsWith("MAIL", StringComparison.Ordinal));
+        await rig.SendAsync("far@example.net");
+        if (tls == OutboundTls.Encrypt) await rig.UntilWaitingAsync(1, 1);
+        else await rig.UntilWaitingAsync(2, 1);
+        Assert.Equal(tls == OutboundTls.Encrypt ? 1 : 0, unknown.Messages.Count);
+    }
+
+    [Fact]
+    public async Task Some_recipients_may_be_refused_and_too_many_have_their_turn()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        peer.At("RCPT", new PeerAct.Say("250 2.1.5 Ok"), new PeerAct.Say("550 5.1.1 No"), new PeerAct.Say("452 4.5.3 Too many"), new PeerAct.Say("250 2.1.5 Ok"));
+        await rig.SendAsync("a@example.com", "b@example.com", "c@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(2, peer.Messages.Count);
+        Assert.StartsWith("<c@example.com>", Assert.Single(peer.Messages[1].To).Trim(), StringComparison.Ordinal);
+        Assert.Equal(1, peer.ConnectionCount);
+        Assert.Contains("<b@example.com>", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Transactions_and_connections_have_their_limits()
+    {
+        await using OutboundRig rig = new(options => options with { Queue = options.Queue with { MaxRecipientsPerTransaction = 2 }, Outbound = options.Outbound with { MaxTransactions = 3 } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        await rig.SendAsync([.. Enumerable.Range(0, 9).Select(i => $"u{i}@example.com")]);
+        await rig.UntilEmptyAsync();
+        Assert.Equal([2, 2, 2, 2, 1], peer.Messages.Select(message => message.To.Count));
+        Assert.Equal(1, peer.ConnectionCount); // one delivery is never torn apart
+        await rig.SendAsync("a@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(2, peer.ConnectionCount);
+    }
+
+    [Fact]
+    public async Task Size_is_looked_at_before_anything_is_sent()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["SIZE 100"] });
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.DoesNotContain(peer.Commands, command => command.StartsWith("MAIL", StringComparison.Ordinal));
+        Assert.Contains("Status: 5.3.4", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(EightBitPolicy.SendAsIs, true, "")]
+    [InlineData(EightBitPolicy.Refuse, false, "5.6.1")]
+    public async Task Eight_bits_for_a_seven_bit_server(EightBitPolicy policy, bool arrives, string status)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { EightBit = policy } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = [] });
+        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "far@example.com"), "From: ann@example.org\n\n\u00e9\n");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(arrives ? 1 : 0, peer.Messages.Count);
+        if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Smtputf8_is_demanded_for_addresses_and_not_for_raw_headers()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["8BITMIME", "PIPELINING"] });
+        Envelope plain = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), SmtpUtf8 = true };
+        plain.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(plain, "From: ann@example.org\nSubject: \u00e9\n\nx\n");
+        await rig.UntilEmptyAsync();
+        Assert.DoesNotContain("SMTPUTF8", Assert.Single(peer.Messages).From, StringComparison.Ordinal);
+        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "bücher@example.com"));
+        await rig.UntilEmptyAsync();
+        Assert.Single(peer.Messages);
+        Assert.Contains("Status: 5.6.7", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_relay_host_gets_everything_after_login_under_tls()
+    {
+        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret") };
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = relay } });
+        rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
+        ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["PIPELINING", "AUTH PLAIN LOGIN"] });
+        peer.At("AUTH", new PeerAct.Say("235 2.7.0 Welcome"));
+        await rig.SendAsync("a@example.com", "b@example.net");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(2, Assert.Single(peer.Messages).To.Count);
+        Assert.Contains("AUTH PLAIN AHVzZXIAc2VjcmV0", peer.Commands);
+        Assert.DoesNotContain("secret", relay.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_password_never_goes_out_in_clear_text()
+    {
+        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret") };
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = relay } });
+        rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
+        ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Extensions = ["AUTH PLAIN LOGIN"] });
+        await rig.SendAsync("a@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.DoesNotContain(peer.Commands, command => command.StartsWith("AUTH", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Lmtp_has_a_reply_for_each_recipient()
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 24)))] } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true });
+        peer.At(".", new PeerAct.Say("250 2.1.5 Ok"), new PeerAct.Say("550 5.2.1 Closed"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("LHLO mail.example.org", peer.Commands);
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.Contains("<b@example.com>", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("<a@example.com>", report, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nullmx.example", "5.1.10")]
+    [InlineData("nowhere.example", "5.1.2")]
+    [InlineData("loops.example", "5.4.6")]
+    [InlineData("self.example", "5.4.6")]
+    [InlineData("[192.0.2.1]", "")]
+    [InlineData("hostless.example", "5.1.2")]
+    public async Task Where_no_mail_can_go(string domain, string status)
+    {
+        await using OutboundRig rig = new();
+        rig.Dns.Mx["nullmx.example"] = [new(0, ".")];
+        rig.AddMx("loops.example", (10, "here.example", "192.0.2.1"), (20, "other.example", "203.0.113.5"));
+        rig.AddPeer("203.0.113.6", "self.example", new() { Name = "mail.example.org" });
+        rig.Dns.Mx["hostless.example"] = [new(10, "missing.example")];
+        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", status.Length > 0 ? $"far@{domain}" : $"bob@{domain}"));
+        await rig.UntilEmptyAsync();
+        if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        else Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.DoesNotContain("203.0.113.5", rig.Dialled);
+    }
+
+    [Fact]
+    public async Task Dns_trouble_is_no_reason_to_bounce_and_a_domain_may_be_its_own_host()
+    {
+        await using OutboundRig rig = new();
+        rig.Dns.Broken.Add("example.com");
+        rig.Dns.Hosts["direct.example"] = [IPAddress.Parse("203.0.113.3")];
+        ScriptedPeer direct = rig.AddPeer("203.0.113.3");
+        ScriptedPeer literal = rig.AddPeer("203.0.113.4");
+        await rig.SendAsync("far@example.com", "far@direct.example", "far@[203.0.113.4]");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Single(direct.Messages);
+        Assert.Single(literal.Messages);
+        Assert.Equal("4.4.3", Assert.Single(rig.Rig.Queued).LastReply(0)!.Status);
+    }
+
+    [Theory]
+    [InlineData("521 5.3.2 No mail here")]
+    [InlineData("554 5.7.1 Go away")]
+    public async Task A_host_that_takes_no_mail_from_us_ends_it_when_there_is_no_other(string greeting)
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com").At("CONNECT", new PeerAct.SayAndClose(greeting));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Contains(greeting, Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Equal_hosts_share_the_load()
+    {
+        await using OutboundRig rig = new();
+        rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (10, "b.example.com", "203.0.113.2"), (5, "c.example.com", "203.0.113.3"));
+        MailRouter router = new(rig.Dns, rig.Rig.Directory, () => rig.Rig.Options);
+        HashSet<string> orders = [];
+        for (int i = 0; i < 60; i++) orders.Add(string.Join(' ', Assert.IsType<Route.Hosts>(await router.FindAsync(DomainName.Create("example.com"), default)).Names));
+        Assert.Equal(["c.example.com a.example.com b.example.com", "c.example.com b.example.com a.example.com"], orders.Order());
+    }
+}
