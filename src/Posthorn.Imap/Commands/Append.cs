@@ -18,7 +18,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (First.Literal.WaitsForUs) await session.SettleAsync();
+        if (First.Literal.WaitsForUs) await session.SettleAsync(cancel);
         List<NewMessage> messages = [];
         Completion? failure = null;
         bool received = false;

@@ -29,7 +29,7 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
 
         // COPYUID goes out before the expunges, while the client can still match the numbers (RFC 6851 section 4.3).
         session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
-        session.TellNews(mayExpunge: true);
+        await session.TellNewsAsync(mayExpunge: true, cancel);
         return session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Moved") : Completion.Ok("Moved");
     }
 }

@@ -132,7 +132,7 @@ internal sealed class ImapSession : IAsyncDisposable
     public void Defer(Task<Completion> end) => _pending.Enqueue((_tag, end));
 
     /// <summary>Waits for what was deferred and answers it in order.</summary>
-    public async ValueTask SettleAsync()
+    public async ValueTask SettleAsync(CancellationToken cancel)
     {
         while (_pending.TryDequeue(out (byte[] Tag, Task<Completion> End) each))
         {
@@ -145,14 +145,14 @@ internal sealed class ImapSession : IAsyncDisposable
                 completion = Completion.ServerBug;
             }
 #pragma warning restore CA1031
-            if (_pending.Count == 0 && !_ending) TellNews(mayExpunge: true);
+            if (_pending.Count == 0 && !_ending) await TellNewsAsync(mayExpunge: true, cancel);
             Out.Tagged(each.Tag, completion);
         }
     }
 
     private async ValueTask SettleAndFlushAsync(CancellationToken cancel)
     {
-        if (_pending.Count > 0) await SettleAsync();
+        if (_pending.Count > 0) await SettleAsync(cancel);
         await FlushAsync(cancel);
     }
 
@@ -234,16 +234,16 @@ internal sealed class ImapSession : IAsyncDisposable
     }
 
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
-    public void TellNews(bool mayExpunge)
+    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
-        if (OpenBox is null) return;
+        if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)
         {
             Out.Bye(null, "The selected mailbox was deleted");
             EndAfterThis("mailbox deleted");
-            return;
+            return ValueTask.CompletedTask;
         }
-        OpenBox.Tell(Out, Mode, mayExpunge);
+        return OpenBox.TellAsync(this, mayExpunge, cancel);
     }
 
     /// <summary>The command has read its message literal, or what follows is another.</summary>
@@ -252,7 +252,7 @@ internal sealed class ImapSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         string account = Account?.ToString() ?? "";
-        if (_pending.Count > 0) await SettleAsync(); // a lost client's messages are stored all the same
+        foreach ((_, Task<Completion> end) in _pending) await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a lost client's messages are stored all the same
         await LeaveAsync();
         Frames.Dispose();
         if (account.Length > 0) Log.LoggedOut(Connection.Session, account, _ended, Connection.Output.Sent);
@@ -260,7 +260,7 @@ internal sealed class ImapSession : IAsyncDisposable
 
     private async ValueTask HandleAsync(Frame frame, CancellationToken cancel)
     {
-        if (frame.Status != FrameStatus.Message && _pending.Count > 0) await SettleAsync();
+        if (frame.Status != FrameStatus.Message && _pending.Count > 0) await SettleAsync(cancel);
         switch (frame.Status)
         {
             case FrameStatus.Ended:
@@ -282,10 +282,13 @@ internal sealed class ImapSession : IAsyncDisposable
         Verb? verb = null;
         IImapCommand? command = null;
         Completion? failure = Parse(frame.Text.Span, ref verb, ref command);
+        bool savesResult = command is Commands.Search { Return: { } wanted } && wanted.Has(Commands.SearchOptions.Save);
         if (failure is null && command is not null && verb is not null) await RunAsync(verb, command, cancel);
         else
         {
-            await SettleAsync();
+            await SettleAsync(cancel);
+            // RFC 5182 section 2.1: a SEARCH with SAVE that is refused (not one that is no command) leaves nothing saved.
+            if (savesResult && failure?.Kind == CompletionKind.No) SavedResult = [];
             CountBad(failure ?? Completion.Bad("Not a command"));
         }
         if (_pendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
@@ -333,8 +336,8 @@ internal sealed class ImapSession : IAsyncDisposable
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
         else _badCommands = 0;
         if (ReferenceEquals(completion, Completion.Deferred)) return;
-        if (_pending.Count > 0) await SettleAsync();
-        if (!_ending) TellNews(!verb.Has(VerbTraits.HoldsExpunges));
+        if (_pending.Count > 0) await SettleAsync(cancel);
+        if (!_ending) await TellNewsAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();
     }

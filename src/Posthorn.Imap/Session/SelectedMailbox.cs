@@ -122,11 +122,12 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public void ToldAhead(Uid uid, ModSeq modSeq) => _toldAhead.Add((uid, modSeq));
 
     /// <summary>Tells the client what has happened since it was told last (RFC 9051 sections 7.4.1, 7.5.1, 7.5.2).</summary>
-    /// <param name="output">Where to write.</param>
-    /// <param name="mode">What this client understands.</param>
+    /// <param name="session">Whose client; much news goes out in pieces.</param>
     /// <param name="mayExpunge">Whether sequence numbers may change now.</param>
-    public void Tell(ImapOutput output, ClientMode mode, bool mayExpunge)
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask TellAsync(ImapSession session, bool mayExpunge, CancellationToken cancel)
     {
+        (ImapOutput output, ClientMode mode) = (session.Out, session.Mode);
         MailboxVersion newest = _box.Current;
         if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
         {
@@ -145,7 +146,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         }
         if (news.Expunged.Count > 0 && mayExpunge)
         {
-            TellExpunged(output, mode, news.Expunged);
+            await TellExpungedAsync(session, news.Expunged, cancel);
             known -= news.Expunged.Count;
         }
         HoldsExpunges = news.Expunged.Count > 0 && !mayExpunge;
@@ -154,7 +155,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         TellKeywords(output, current);
         if (_view.Count != known) output.Numbered(_view.Count, "EXISTS"u8);
         TellRecent(output, mode);
-        TellChanged(output, mode, current, news);
+        await TellChangedAsync(session, current, news, cancel);
         _toldAhead.Clear();
         if (!HoldsExpunges) _safe = newest.HighestModSeq;
         if (mode.Condstore && (HoldsExpunges || held)) TellHighest(output, _safe);
@@ -204,9 +205,10 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         return current.With(ghosts, [], current.UidNext, current.HighestModSeq, current.Keywords);
     }
 
-    private void TellExpunged(ImapOutput output, ClientMode mode, IReadOnlyList<Uid> expunged)
+    private async ValueTask TellExpungedAsync(ImapSession session, IReadOnlyList<Uid> expunged, CancellationToken cancel)
     {
-        if (mode.Qresync)
+        ImapOutput output = session.Out;
+        if (session.Mode.Qresync)
         {
             output.Begin("VANISHED "u8);
             output.Raw(NumberSet.Format(expunged));
@@ -214,7 +216,11 @@ internal sealed class SelectedMailbox : IAsyncDisposable
             return;
         }
         // Each number is told as it is after the ones before it; from the end no number shifts another.
-        for (int i = expunged.Count - 1; i >= 0; i--) output.Numbered(_view.IndexOf(expunged[i]) + 1, "EXPUNGE"u8);
+        for (int i = expunged.Count - 1; i >= 0; i--)
+        {
+            output.Numbered(_view.IndexOf(expunged[i]) + 1, "EXPUNGE"u8);
+            await session.FlushIfLargeAsync(cancel);
+        }
     }
 
     private void TellKeywords(ImapOutput output, MailboxVersion current)
@@ -254,16 +260,17 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (!mode.Rev2) output.Numbered(recent, "RECENT"u8);
     }
 
-    private void TellChanged(ImapOutput output, ClientMode mode, MailboxVersion current, VersionDifference news)
+    private async ValueTask TellChangedAsync(ImapSession session, MailboxVersion current, VersionDifference news, CancellationToken cancel)
     {
         int ahead = 0;
         foreach (int changed in news.Changed)
         {
-            ref readonly MessageRow row = ref current[changed];
+            MessageRow row = current[changed];
             while (ahead < _toldAhead.Count && _toldAhead[ahead].Uid < row.Uid) ahead++;
             if (ahead < _toldAhead.Count && _toldAhead[ahead].Uid == row.Uid && _toldAhead[ahead].ModSeq >= row.ModSeq) continue;
             int at = HoldsExpunges ? _view.IndexOf(row.Uid) : changed;
-            TellFlags(output, mode, at, row);
+            TellFlags(session.Out, session.Mode, at, row);
+            await session.FlushIfLargeAsync(cancel);
         }
     }
 

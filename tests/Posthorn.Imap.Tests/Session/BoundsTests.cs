@@ -1,4 +1,7 @@
 using System.Text;
+using Posthorn.Core;
+using Posthorn.Net;
+using Posthorn.Store;
 using Posthorn.Testing;
 
 namespace Posthorn.Imap.Tests.Session;
@@ -38,6 +41,32 @@ public sealed class BoundsTests
         Assert.InRange(host.LastConnection.Output.Sent, 1, 1024 * 1024);
         Assert.InRange(host.LastConnection.Output.Length, 0, 256 * 1024);
         await client.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Much_news_goes_out_in_pieces()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("INBOX has 20000 messages");
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole, window: 64 * 1024);
+        Connection connection = host.LastConnection;
+        IMailStore store = await host.StoreAsync();
+        await using IMailbox box = (await store.OpenMailboxAsync(MailboxName.Inbox, false, default)).Value;
+        Uid[] all = [.. Enumerable.Range(1, 20_000).Select(i => new Uid((uint)i))];
+        await store.ChangeFlagsAsync(box.Info.Id!.Value, all, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, default);
+        Client client = new(channel);
+        for (int i = 0; i < all.Length; i++) client.Uids.Add(0);
+        Task<string> flags = client.SayAsync("NOOP");
+        Assert.Equal("OK Done", await flags);
+        Assert.DoesNotContain(0u, client.Uids);
+        await store.ExpungeAsync(box.Info.Id!.Value, null, default);
+        await client.SendAsync("NOOP");
+        while (connection.Output.Length == 0) await Task.Yield(); // until it waits for us to read
+        Assert.InRange(connection.Output.Length, 0, 128 * 1024);
+        Assert.Equal("OK Done", await client.FinishAsync());
+        Assert.Empty(client.Uids);
+        await channel.DisposeAsync();
     }
 
     [Fact]
