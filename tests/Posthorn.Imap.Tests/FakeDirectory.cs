@@ -30,6 +30,7 @@ internal sealed class FakeDirectory : IDirectory
     public ScramLookup FindScramKeys(ScramRequest request) => throw new NotSupportedException();
 
     public IReadOnlyList<string> MechanismsFor(LoginContext context) => context.IsSecure || TrustsEveryNetwork ? ["PLAIN", "LOGIN"] : [];
+    public bool MayUsePasswords(LoginContext context) => context.IsSecure || TrustsEveryNetwork;
     public bool IsLocalDomain(DomainName domain) => domain == DefaultDomain;
     public Resolution Resolve(EmailAddress recipient) => new Resolution.Unknown();
     public MailAccount? FindAccount(EmailAddress address) => Accounts.FirstOrDefault(account => account.Address == address);
