@@ -129,6 +129,18 @@ public sealed class Connection : IAsyncDisposable
         await UseTlsAsync(tls, tls.AuthenticateAsClientAsync(options, cancel), options.TargetHost);
     }
 
+    /// <summary>True once both directions are compressed.</summary>
+    public bool IsCompressed { get; private set; }
+
+    /// <summary>Compresses both directions from here on (RFC 4978). What was written must have been flushed; the peer sends nothing before it has our word.</summary>
+    public void StartCompression()
+    {
+        Input.Clear();
+        _channel = new DeflateChannel(_channel);
+        Input.Channel = Output.Channel = _channel;
+        IsCompressed = true;
+    }
+
     /// <summary>True when the deadline has passed.</summary>
     internal bool IsOverdue(long timestamp) => timestamp > Volatile.Read(ref _deadline);
 

@@ -5,10 +5,10 @@ using Posthorn.Directory;
 namespace Posthorn.Imap.Tests;
 
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
-internal sealed class FakeDirectory : IDirectory
+internal sealed class FakeDirectory(string root) : IDirectory
 {
-    public MailAccount Ann { get; set; } = Account("ann");
-    public MailAccount Bob { get; } = Account("bob");
+    public MailAccount Ann { get; set; } = Account(root, "ann");
+    public MailAccount Bob { get; } = Account(root, "bob");
 
     /// <summary>Passwords are taken without TLS.</summary>
     public bool TrustsEveryNetwork { get; set; } = true;
@@ -38,6 +38,6 @@ internal sealed class FakeDirectory : IDirectory
     public bool MaySendAs(MailAccount account, ReversePath from) => true;
     public string? Detail(EmailAddress address) => null;
 
-    private static MailAccount Account(string name) =>
-        new() { Address = EmailAddress.Parse($"{name}@example.org"), MailRoot = $"/mail/{name}", Home = $"/home/{name}" };
+    private static MailAccount Account(string root, string name) =>
+        new() { Address = EmailAddress.Parse($"{name}@example.org"), MailRoot = $"{root}/mail/{name}", Home = $"{root}/home/{name}" };
 }

@@ -4,8 +4,11 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
 using Posthorn.Net;
 using Posthorn.Store;
+using Posthorn.Store.Engine;
 using Posthorn.Testing;
 using Posthorn.Testing.Stores;
 
@@ -22,19 +25,24 @@ internal sealed partial class ImapHost : ITranscriptHost
     private readonly List<string> _prelude = [];
     private readonly List<Task> _sessions = [];
     private readonly ConnectionSet _connections;
+    private readonly TemporaryFolder? _folder;
+    private Journal.Journal? _journal;
     private ImapServer? _server;
     private int _number;
 
-    public ImapHost()
+    /// <param name="folder">Where the Maildir engine is to work; null uses the store in memory.</param>
+    public ImapHost(TemporaryFolder? folder = null)
     {
         Time = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
-        Stores = new(Time, new() { Separator = '/' });
+        Directory = new(folder?.Path ?? "");
+        _folder = folder;
         _connections = new(Time);
+        Stores = folder is null ? new MemoryMailStores(Time, new() { Separator = '/' }) : OpenEngine(folder.Path);
     }
 
     public FakeTimeProvider Time { get; }
-    public MemoryMailStores Stores { get; }
-    public FakeDirectory Directory { get; } = new();
+    public IMailStores Stores { get; }
+    public FakeDirectory Directory { get; }
     public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero };
     public TlsIdentity? Tls { get; set; }
 
@@ -96,6 +104,9 @@ internal sealed partial class ImapHost : ITranscriptHost
         await _connections.DisposeAsync();
         _server?.Dispose();
         Tls?.Dispose();
+        await Stores.DisposeAsync();
+        if (_journal is not null) await _journal.DisposeAsync();
+        _folder?.Dispose();
     }
 
     public ValueTask<IMailStore> StoreAsync() => StoreOfAsync(Directory.Ann);
@@ -111,6 +122,16 @@ internal sealed partial class ImapHost : ITranscriptHost
     public static byte[] Sample(int number) => Encoding.ASCII.GetBytes(
         $"From: Sender {number} <s{number}@example.com>\r\nTo: Ann <ann@example.org>\r\nSubject: Message {number}\r\n" +
         $"Date: Thu, {number:00} Jan 2026 10:00:00 +0100\r\nMessage-ID: <m{number}@example.com>\r\n\r\nBody of message {number}.\r\n");
+
+    private MaildirStores OpenEngine(string path)
+    {
+        LinuxVolume volume = new();
+        MaildirStores stores = new(new() { AccountsDirectory = path + "/accounts", Separator = '/' }, volume, Time, NullLogger.Instance);
+        JournalOptions options = new() { Directory = path + "/journal", SegmentSize = 4 << 20 };
+        _journal = Journal.Journal.OpenAsync(options, volume, [stores], Time, NullLogger.Instance, default).AsTask().GetAwaiter().GetResult();
+        stores.Start(_journal);
+        return stores;
+    }
 
     private async ValueTask<IMailStore> StoreOfAsync(MailAccount account) => (await Stores.OpenAsync(account, default)).Value;
 

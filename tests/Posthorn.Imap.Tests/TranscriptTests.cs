@@ -12,4 +12,8 @@ public sealed class TranscriptTests
     [Theory]
     [MemberData(nameof(All))]
     public Task Plays(string file) => TranscriptRunner.PlayAsync(Transcript.Load(Folder, file), () => new ImapHost());
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public Task Plays_on_Maildirs(string file) => TranscriptRunner.PlayAsync(Transcript.Load(Folder, file), () => new ImapHost(new TemporaryFolder()));
 }

@@ -5,13 +5,13 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>AUTHENTICATE with SASL, initial response included (RFC 9051 section 6.2.2, RFC 4959).</summary>
 /// <remarks><c>authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp] *(CRLF base64)</c></remarks>
-internal sealed record Authenticate(string Mechanism, ReadOnlyMemory<byte>? Initial) : IImapCommand<Authenticate>
+internal sealed record Authenticate(string Mechanism, byte[]? Initial) : IImapCommand<Authenticate>
 {
     public static Authenticate Parse(ref ImapReader args)
     {
         args.Space();
         string mechanism = System.Text.Encoding.ASCII.GetString(args.Atom());
-        ReadOnlyMemory<byte>? initial = null;
+        byte[]? initial = null;
         if (args.TrySpace())
         {
             if (Directory.Sasl.SaslBase64.TryDecode(args.Atom(), out byte[] response)) initial = response;
@@ -29,7 +29,7 @@ internal sealed record Authenticate(string Mechanism, ReadOnlyMemory<byte>? Init
                 ? await session.RefuseLoginAsync("", Directory.DenialKind.NotSecure, cancel)
                 : Completion.No("CANNOT", "No such mechanism here");
         }
-        Directory.Sasl.SaslResult result = await exchange.StartAsync(Initial?.ToArray(), cancel);
+        Directory.Sasl.SaslResult result = await exchange.StartAsync(Initial, cancel);
         while (result is Directory.Sasl.SaslResult.Challenge challenge)
         {
             session.Out.Continue(System.Text.Encoding.ASCII.GetBytes(Convert.ToBase64String(challenge.Data.Span)));

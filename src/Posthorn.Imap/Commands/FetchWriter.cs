@@ -55,9 +55,12 @@ internal sealed class FetchWriter
     private async ValueTask<bool> WriteWithSummariesAsync(List<PositionRange> positions, CancellationToken cancel)
     {
         Uid[] uids = _box.UidsOf(positions);
-        int written = 0, position = 0;
+        int written = 0, position = 0, next = 0;
+        List<Uid> missing = [];
         await foreach (MessageSummary summary in _session.Store.SummariesAsync(_box.Id, uids, _fields, cancel))
         {
+            while (next < uids.Length && uids[next] != summary.Uid) missing.Add(uids[next++]);
+            next++;
             // Summaries come in the order asked, so the next is usually the next in the view.
             position = position + 1 < _box.Count && _box.View[position + 1].Uid == summary.Uid ? position + 1 : _box.View.IndexOf(summary.Uid);
             if (position < 0) continue;
@@ -72,6 +75,11 @@ internal sealed class FetchWriter
             }
             if (Out.IsLarge) await _session.FlushAsync(cancel);
         }
+        while (next < uids.Length) missing.Add(uids[next++]);
+        // What another session expunged has no summary any more, but its content while somebody has not heard of that.
+        if ((_fields & (SummaryFields.Ids | SummaryFields.SaveDate)) == 0)
+            foreach (Uid uid in missing)
+                if (await WriteContentAsync(_box.View.IndexOf(uid), new MessageSummary(uid), cancel)) written++;
         return written == uids.Length;
     }
 

@@ -3,6 +3,9 @@ namespace Posthorn.Imap.Commands;
 /// <summary>The REFERENCES algorithm (RFC 5256 section 3), step by step. No step recurses: references can be as deep as there are messages.</summary>
 internal sealed class ReferenceThreads(SortEntry[] entries)
 {
+    /// <summary>Steps upwards that the search for loops takes; it bounds the cost of made-up references.</summary>
+    private const int MaxHeight = 10_000;
+
     private readonly Dictionary<string, ThreadNode> _byId = new(StringComparer.Ordinal);
     private readonly List<ThreadNode> _all = [];
 
@@ -58,8 +61,11 @@ internal sealed class ReferenceThreads(SortEntry[] entries)
 
     private static void Attach(ThreadNode child, ThreadNode parent)
     {
-        for (ThreadNode? above = parent; above is not null; above = above.Parent)
-            if (ReferenceEquals(above, child)) return; // a loop
+        // Only what has children can stand above its own parent. Beyond this height references are a trick, not a talk.
+        int height = 0;
+        for (ThreadNode? above = child.Children.Count > 0 ? parent : null; above is not null; above = above.Parent)
+            if (ReferenceEquals(above, child) || ++height > MaxHeight) return; // a loop
+        if (ReferenceEquals(child, parent)) return;
         child.Parent = parent;
         parent.Children.Add(child);
     }

@@ -50,6 +50,7 @@ internal static class Capabilities
         ("REPLACE", s => s.IsLoggedIn && Has("REPLACE")),
         ("SEARCH=FUZZY", s => s.IsLoggedIn),
         ("PARTIAL", s => s.IsLoggedIn),
+        ("COMPRESS=DEFLATE", s => s.IsLoggedIn && !s.Connection.IsCompressed && Has("COMPRESS")),
         ("UNAUTHENTICATE", s => s.IsLoggedIn && Has("UNAUTHENTICATE")),
     ];
 

@@ -77,7 +77,7 @@ internal sealed class ImapSession : IAsyncDisposable
     public IReadOnlyList<string> Mechanisms => Services.Directory.MechanismsFor(LoginContext);
 
     /// <summary>A clear-text password would be taken here (RFC 9051 section 6.2.3, LOGINDISABLED).</summary>
-    public bool MayLogIn => Mechanisms.Contains("PLAIN") || Mechanisms.Contains("LOGIN");
+    public bool MayLogIn => Services.Directory.MayUsePasswords(LoginContext);
 
     public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn;
 
