@@ -7,8 +7,8 @@ namespace Posthorn.Imap.Tests;
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
 internal sealed class FakeDirectory : IDirectory
 {
-    public static MailAccount Ann { get; } = Account("ann");
-    public static MailAccount Bob { get; } = Account("bob");
+    public MailAccount Ann { get; set; } = Account("ann");
+    public MailAccount Bob { get; } = Account("bob");
 
     /// <summary>Passwords are taken without TLS.</summary>
     public bool TrustsEveryNetwork { get; set; } = true;

@@ -23,7 +23,6 @@ internal sealed partial class ImapHost : ITranscriptHost
     private readonly List<Task> _sessions = [];
     private readonly ConnectionSet _connections;
     private ImapServer? _server;
-    private MailAccount _account = FakeDirectory.Ann;
     private int _number;
 
     public ImapHost()
@@ -39,7 +38,14 @@ internal sealed partial class ImapHost : ITranscriptHost
     public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero };
     public TlsIdentity? Tls { get; set; }
 
-    private ImapServer Server => _server ??= new(Options, new(Stores, Directory, Tls, Time, NullLogger.Instance));
+    /// <summary>STATUS finds a broken disk.</summary>
+    public bool BreaksStatus { get; init; }
+
+    public Task LastSession => _sessions[^1];
+
+    public Connection LastConnection { get; private set; } = null!;
+
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap<IMailStores>(Stores, nameof(IMailStore.StatusAsync)) : Stores, Directory, Tls, Time, NullLogger.Instance));
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -48,6 +54,7 @@ internal sealed partial class ImapHost : ITranscriptHost
         (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(serverReads, window);
         Connection connection = new(server, new($"s{++_number}"), Time);
         _connections.Add(connection);
+        LastConnection = connection;
         _sessions.Add(ServeAsync(connection));
         if (_prelude.Count > 0) SayPreludeAsync(client).GetAwaiter().GetResult();
         return client;
@@ -67,7 +74,7 @@ internal sealed partial class ImapHost : ITranscriptHost
         else if (text.StartsWith("mailbox ", StringComparison.Ordinal)) Assert.True((await (await StoreAsync()).CreateAsync(Name(text[8..]), SpecialUse.None, default)).IsOk);
         else if (text.StartsWith("subscribed ", StringComparison.Ordinal)) await (await StoreAsync()).SubscribeAsync(Name(text[11..]), true, default);
         else if (text.StartsWith("time passes ", StringComparison.Ordinal)) await PassAsync(text[12..]);
-        else if (text.StartsWith("quota ", StringComparison.Ordinal)) await StoreOfAsync(_account = _account with { QuotaBytes = long.Parse(text[6..], CultureInfo.InvariantCulture) });
+        else if (text.StartsWith("quota ", StringComparison.Ordinal)) Directory.Ann = Directory.Ann with { QuotaBytes = long.Parse(text[6..], CultureInfo.InvariantCulture) };
         else if (text.StartsWith("option ", StringComparison.Ordinal)) Options = WithOption(text[7..].Split(' '));
         else switch (match.Groups["verb"].Value)
         {
@@ -91,13 +98,13 @@ internal sealed partial class ImapHost : ITranscriptHost
         Tls?.Dispose();
     }
 
-    public ValueTask<IMailStore> StoreAsync() => StoreOfAsync(_account);
+    public ValueTask<IMailStore> StoreAsync() => StoreOfAsync(Directory.Ann);
 
     public async Task DeliverAsync(string mailbox, byte[] message)
     {
         await using IMessageSink sink = Stores.CreateSink();
         await sink.WriteAsync(message, default);
-        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, [new(_account, Name(mailbox), SystemFlags.None, KeywordSet.Empty, default)], null, default);
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, [new(Directory.Ann, Name(mailbox), SystemFlags.None, KeywordSet.Empty, default)], null, default);
         Assert.True(receipt.Outcomes[0].IsOk);
     }
 

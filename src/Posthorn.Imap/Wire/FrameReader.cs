@@ -58,14 +58,14 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
     public ValueTask<Frame> ReadAsync(CancellationToken cancel)
     {
         Release();
-        return ReadOnAsync(cancel);
+        return ReadOnAsync(isRest: false, cancel);
     }
 
     /// <summary>Reads what follows a message literal: the rest of its command, up to the next literal if there is one.</summary>
     public ValueTask<Frame> ReadRestAsync(CancellationToken cancel)
     {
         _length = 0;
-        return ReadOnAsync(cancel);
+        return ReadOnAsync(isRest: true, cancel);
     }
 
     /// <summary>Reads one line that is no command: DONE, or a step of AUTHENTICATE.</summary>
@@ -116,7 +116,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
 
     public void Dispose() => Release();
 
-    private async ValueTask<Frame> ReadOnAsync(CancellationToken cancel)
+    private async ValueTask<Frame> ReadOnAsync(bool isRest, CancellationToken cancel)
     {
         int scanned = 0;
         while (true)
@@ -134,7 +134,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
             if (!TryLiteral(line.Text.Span, out LiteralHead literal)) return Finish(line.Text);
             if (_length + line.Text.Length > MaxCommand) return await TooBigAsync(literal, line.Text, cancel);
             ReadOnlyMemory<byte> text = Append(line.Text.Span);
-            if (isMessageNext(text.Span)) return new(FrameStatus.Message, text, literal);
+            if (isRest || isMessageNext(text.Span)) return new(FrameStatus.Message, text, literal);
             if (literal.Length > MaxCommand - _length - 2) return await TooBigAsync(literal, text, cancel);
             Append("\r\n"u8);
             Accept(literal);

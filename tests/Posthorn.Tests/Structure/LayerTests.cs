@@ -26,7 +26,7 @@ public sealed class LayerTests
     };
 
     public static IEnumerable<TheoryDataRow<string>> Projects =>
-        Directory.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.csproj", SearchOption.AllDirectories)
+        Folder.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.csproj", SearchOption.AllDirectories)
             .Order(StringComparer.Ordinal).Select(p => new TheoryDataRow<string>(Path.GetFileNameWithoutExtension(p)));
 
     [Theory]

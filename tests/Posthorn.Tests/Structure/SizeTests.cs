@@ -10,7 +10,7 @@ public sealed class SizeTests
     [Fact]
     public void No_source_file_is_longer_than_a_reader_bears()
     {
-        IEnumerable<string> tooLong = Directory.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
+        IEnumerable<string> tooLong = Folder.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(p => !p.Contains("/obj/", StringComparison.Ordinal))
             .Where(p => File.ReadLines(p).Count() > MaxLines);
         Assert.Empty(tooLong);
@@ -21,7 +21,7 @@ public sealed class SizeTests
     {
         string root = Path.Combine(SharedFolder.Checkout, "src");
         List<string> wrong = [];
-        foreach (string path in Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories).Where(p => !p.Contains("/obj/", StringComparison.Ordinal)))
+        foreach (string path in Folder.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories).Where(p => !p.Contains("/obj/", StringComparison.Ordinal)))
         {
             string? line = File.ReadLines(path).FirstOrDefault(l => l.StartsWith("namespace ", StringComparison.Ordinal));
             if (line is null) continue;
@@ -34,7 +34,7 @@ public sealed class SizeTests
     [Fact]
     public void No_test_switches_in_product_code()
     {
-        IEnumerable<string> switches = Directory.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
+        IEnumerable<string> switches = Folder.EnumerateFiles(Path.Combine(SharedFolder.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(p => !p.Contains("/obj/", StringComparison.Ordinal))
             .Where(p => File.ReadLines(p).Any(l => l.TrimStart().StartsWith("#if", StringComparison.Ordinal) || l.Contains("[Conditional(", StringComparison.Ordinal)));
         Assert.Empty(switches);

@@ -1,0 +1,99 @@
+using System.Text;
+using Posthorn.Testing;
+
+namespace Posthorn.Imap.Tests.Session;
+
+public sealed class BoundsTests
+{
+    [Fact]
+    public async Task A_hundred_thousand_commands_in_one_packet_are_answered_in_order()
+    {
+        await using ImapHost host = new();
+        MemoryChannel client = host.Connect(ReadSplit.Whole);
+        StringBuilder commands = new();
+        for (int i = 0; i < 100_000; i++) commands.Append('t').Append(i).Append(" NOOP\r\n");
+        Task sending = client.SendAsync(Encoding.ASCII.GetBytes(commands.ToString()), default).AsTask();
+        Client reader = new(client);
+        await reader.ReadLineAsync();
+        for (int i = 0; i < 100_000; i++) Assert.Equal($"t{i} OK Done", await reader.ReadLineAsync());
+        await sending;
+        await client.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_is_cut_off_and_costs_little()
+    {
+        await using ImapHost host = new();
+        await host.DeliverAsync("INBOX", Encoding.ASCII.GetBytes("Subject: large\r\n\r\n" + new string('x', 8 * 1024 * 1024)));
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel client = host.Connect(ReadSplit.Whole, window: 64 * 1024);
+        await client.SendAsync("a FETCH 1 BODY.PEEK[]\r\n"u8.ToArray(), default);
+        Task session = host.LastSession;
+        for (int minute = 0; minute < 10 && !session.IsCompleted; minute++)
+        {
+            await host.GivenAsync("time passes 1m");
+            await Task.WhenAny(session, Task.Delay(50));
+        }
+        await session.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.InRange(host.LastConnection.Output.Sent, 1, 1024 * 1024);
+        Assert.InRange(host.LastConnection.Output.Length, 0, 256 * 1024);
+        await client.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task At_shutdown_every_client_hears_a_goodbye()
+    {
+        ImapHost host = new();
+        await host.GivenAsync("selected INBOX");
+        Client idle = new(host.Connect(ReadSplit.Whole)), silent = new(host.Connect(ReadSplit.Whole));
+        await idle.IdleAsync();
+        Task stopping = host.DisposeAsync().AsTask();
+        foreach (Client client in (Client[])[idle, silent])
+            Assert.Equal("* BYE [UNAVAILABLE] The server is going down, come back soon", await client.ReadLineAsync());
+        await stopping;
+    }
+
+    [Fact]
+    public async Task An_idle_client_hears_a_sign_of_life()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("selected INBOX");
+        Client client = new(host.Connect(ReadSplit.Whole));
+        await client.IdleAsync();
+        await host.GivenAsync("time passes 3m");
+        Assert.Equal("* OK Still here", await client.ReadLineAsync());
+        await client.DoneAsync();
+    }
+
+    [Fact]
+    public async Task A_broken_store_is_told_as_our_fault_and_the_session_goes_on()
+    {
+        await using ImapHost host = new() { BreaksStatus = true };
+        await host.GivenAsync("logged in");
+        Client client = new(host.Connect(ReadSplit.Whole));
+        Assert.Equal("NO [SERVERBUG] Something went wrong here; it has been noted", await client.SayAsync("STATUS INBOX (MESSAGES)"));
+        Assert.Equal("OK Done", await client.SayAsync("NOOP"));
+    }
+
+    [Fact]
+    public async Task Wrong_logins_wait_longer_each_time()
+    {
+        await using ImapHost host = new();
+        host.Options = host.Options with { FailedLoginDelay = TimeSpan.FromSeconds(2) };
+        Client client = new(host.Connect(ReadSplit.Whole));
+        await client.ReadLineAsync();
+        foreach (int seconds in (int[])[2, 4])
+        {
+            Task<string> answer = client.SayAsync("LOGIN ann wrong");
+            await host.GivenAsync($"time passes {seconds - 1}s");
+            await Task.WhenAny(answer, Task.Delay(100));
+            Assert.False(answer.IsCompleted);
+            while (!answer.IsCompleted)
+            {
+                await host.GivenAsync("time passes 1s");
+                await Task.WhenAny(answer, Task.Delay(20));
+            }
+            Assert.StartsWith("NO [AUTHENTICATIONFAILED]", await answer, StringComparison.Ordinal);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text;
+using CsCheck;
+using Posthorn.Testing;
+
+namespace Posthorn.Imap.Tests.Session;
+
+/// <summary>Any bytes in each state: the session ends in order, its output is bounded, and how the bytes were split makes no difference.</summary>
+public sealed class FuzzTests
+{
+    private static readonly string[] Corpus =
+    [
+        "a NOOP\r\n", "a CAPABILITY\r\n", "a LOGIN ann nna\r\n", "a LOGIN {3}\r\nann {3+}\r\nnna\r\n", "a AUTHENTICATE PLAIN\r\nAGFubgBubmE=\r\n", "a AUTHENTICATE PLAIN AGFubgBubmE=\r\n",
+        "a ID (\"name\" \"x\")\r\n", "a ENABLE QRESYNC IMAP4rev2\r\n", "a SELECT INBOX (CONDSTORE)\r\n", "a EXAMINE {5+}\r\nINBOX\r\n", "a CREATE x/y\r\n", "a DELETE x/y\r\n", "a RENAME x z\r\n",
+        "a SUBSCRIBE x\r\n", "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (\"*\" %) RETURN (STATUS (MESSAGES SIZE))\r\n", "a LSUB \"\" *\r\n", "a STATUS INBOX (MESSAGES UIDNEXT)\r\n", "a NAMESPACE\r\n",
+        "a APPEND INBOX (\\Seen) \"17-Jul-1996 02:44:25 -0700\" {12}\r\nSubject: x\r\n\r\n", "a APPEND INBOX {3+}\r\nabc {3+}\r\ndef\r\n", "a APPEND x UTF8 (~{3+}\r\na\0b)\r\n", "a IDLE\r\nDONE\r\n",
+        "a FETCH 1:* (FLAGS UID ENVELOPE BODYSTRUCTURE BODY[1.MIME]<0.5> BODY.PEEK[HEADER.FIELDS (A B)])\r\n", "a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)\r\n", "a FETCH 1 BINARY[1]\r\n", "a FETCH 2 ALL\r\n",
+        "a STORE 1:2 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Deleted $x)\r\n", "a SEARCH RETURN (MIN COUNT SAVE) OR (NOT SEEN) HEADER Subject {1+}\r\nM UID $\r\n", "a SEARCH CHARSET UTF-8 SINCE 1-Jan-2020 TEXT \"m\"\r\n",
+        "a SORT (REVERSE DATE SUBJECT) UTF-8 ALL\r\n", "a UID THREAD REFERENCES UTF-8 ALL\r\n", "a COPY 1 INBOX\r\n", "a UID MOVE 2 Archive\r\n", "a EXPUNGE\r\n", "a UID EXPUNGE 1:*\r\n", "a CLOSE\r\n", "a UNSELECT\r\n",
+        "a REPLACE 1 INBOX {3+}\r\nabc\r\n", "a GETQUOTAROOT INBOX\r\n", "a UNAUTHENTICATE\r\n", "a LOGOUT\r\n", "{5}\r\n", "a {5+}\r\n", "a X {99999999999+}\r\n", "\r\n", "a UID\r\n",
+    ];
+
+    private static readonly Gen<byte[]> Piece = Gen.OneOf(
+        Gen.OneOf(Corpus).Select(Encoding.Latin1.GetBytes),
+        Gen.Select(Gen.OneOf(Corpus), Gen.Int[0, 200], Gen.Byte, Gen.Int[0, 2]).Select((text, at, with, how) => Mutate(Encoding.Latin1.GetBytes(text), at, with, how)),
+        Gen.Byte.Array[0, 30]);
+
+    private static readonly Gen<(byte[] Input, int Seed)> Inputs = Gen.Select(Piece.Array[1, 12].Select(pieces => pieces.SelectMany(p => p).ToArray()), Gen.Int);
+
+    [Theory]
+    [InlineData("not logged in")]
+    [InlineData("logged in")]
+    [InlineData("selected INBOX")]
+    public Task Any_bytes_are_survived_however_they_are_split(string state) => Inputs.SampleAsync(
+        async sample =>
+        {
+            string whole = await AnswerAsync(state, sample.Input, ReadSplit.Whole);
+            Assert.Equal(whole, await AnswerAsync(state, sample.Input, ReadSplit.Random(sample.Seed)));
+            Assert.InRange(whole.Length, 0, 20_000 + 100 * sample.Input.Length);
+            Assert.DoesNotContain("SERVERBUG", whole, StringComparison.Ordinal);
+        },
+        iter: 400, threads: 1);
+
+    private static byte[] Mutate(byte[] bytes, int at, byte with, int how)
+    {
+        at %= bytes.Length;
+        return how switch
+        {
+            0 => [.. bytes[..at], with, .. bytes[(at + 1)..]],
+            1 => [.. bytes[..at], .. bytes[(at + 1)..]],
+            _ => [.. bytes[..at], with, .. bytes[at..]],
+        };
+    }
+
+    private static async Task<string> AnswerAsync(string state, byte[] input, ReadSplit split)
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("INBOX has 3 messages");
+        if (state != "not logged in") await host.GivenAsync(state);
+        MemoryChannel client = host.Connect(split);
+        await client.SendAsync(input, default);
+        client.CloseWriting();
+        StringBuilder answer = new();
+        byte[] buffer = new byte[64 * 1024];
+        int read;
+        while ((read = await client.ReceiveAsync(buffer, default).AsTask().WaitAsync(TimeSpan.FromSeconds(60))) > 0) answer.Append(Encoding.Latin1.GetString(buffer, 0, read));
+        await client.DisposeAsync();
+        return answer.ToString();
+    }
+}

@@ -1,0 +1,40 @@
+using System.Text;
+using CsCheck;
+using Posthorn.Imap.Wire;
+using Posthorn.Store;
+
+namespace Posthorn.Imap.Tests.Wire;
+
+public sealed class CrlfSinkTests
+{
+    [Fact]
+    public void Bare_feeds_become_CRLF_however_the_bytes_come() =>
+        Gen.Select(Gen.String[Gen.OneOf('\r', '\n', 'a'), 0, 40], Gen.Int[1, 7]).Sample((text, piece) =>
+        {
+            byte[] bytes = Encoding.ASCII.GetBytes(text);
+            Collector inner = new();
+            CrlfSink sink = new(inner, convert: true);
+            for (int at = 0; at < bytes.Length; at += piece) sink.WriteAsync(bytes.AsMemory(at, Math.Min(piece, bytes.Length - at)), default).AsTask().GetAwaiter().GetResult();
+            Assert.Equal(text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace("\n", "\r\n", StringComparison.Ordinal), Encoding.ASCII.GetString([.. inner.Bytes]));
+        });
+}
+
+/// <summary>A sink that keeps its bytes and knows its largest write.</summary>
+internal sealed class Collector : IMessageSink
+{
+    public List<byte> Bytes { get; } = [];
+    public int LargestWrite { get; private set; }
+    public bool Keeps { get; init; } = true;
+    public long Length { get; private set; }
+
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        if (Keeps) Bytes.AddRange(bytes.Span);
+        Length += bytes.Length;
+        LargestWrite = Math.Max(LargestWrite, bytes.Length);
+        return ValueTask.CompletedTask;
+    }
+
+    public int Read(long offset, Span<byte> into) => throw new NotSupportedException();
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

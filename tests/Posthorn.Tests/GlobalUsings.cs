@@ -1,0 +1,2 @@
+// The namespace Posthorn.Directory hides System.IO.Directory here.
+global using Folder = System.IO.Directory;
