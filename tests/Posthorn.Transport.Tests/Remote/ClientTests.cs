@@ -368,4 +368,42 @@ public sealed class ClientTests
         Assert.Contains(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 26), own);
         Assert.DoesNotContain(own, place => place.Address.Equals(IPAddress.IPv6Any));
     }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    public async Task Binary_content_goes_octet_for_octet_where_that_is_offered(bool offered, bool pipelining)
+    {
+        await using OutboundRig rig = new();
+        List<string> extensions = offered ? ["CHUNKING", "BINARYMIME", "SIZE"] : ["8BITMIME"];
+        if (pipelining) extensions.Add("PIPELINING");
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = extensions });
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), Body = BodyType.BinaryMime };
+        envelope.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\n\n.\n" + (char)0 + (char)255);
+        await rig.UntilEmptyAsync();
+        if (offered) Assert.EndsWith("\r\n\r\n.\r\n" + (char)0 + (char)255, OutboundRig.Text(Assert.Single(peer.Messages)), StringComparison.Ordinal);
+        else Assert.Contains("Status: 5.6.1", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing faked but the directory and the mailboxes: DNS by UDP, TCP, TLS, the system's clock.</summary>
+    [Fact]
+    public async Task The_whole_way_over_real_sockets()
+    {
+        await using ScriptedPeer peer = new() { Certificate = TestCertificate.Shared };
+        int port = peer.Listen().Port;
+        await using DnsServer server = new();
+        server.Mx("example.com", 10, "mx.example.com").Address("mx.example.com", "127.0.0.1");
+        TransportOptions options = new() { Hostname = "mail.example.org", Outbound = new() { Port = port } };
+        using TransportRig rig = new(options);
+        await using Transport.Queue.QueueRunner runner = new(rig.Transport, new MailDns([server.EndPoint]), new SocketConnector());
+        runner.Start();
+        string body = string.Concat(Enumerable.Repeat("A line of a message that takes several records of TLS.\n", 5000));
+        Assert.True((await rig.SendAsync(rig.Envelope(rig.User, "ann@example.org", "far@example.com"), "From: ann@example.org\n\n" + body)).Overall.IsPositive);
+        for (int i = 0; i < 500 && rig.Queue.Count > 0; i++) await Task.WhenAny(rig.Queue.News, Task.Delay(20));
+        Assert.Equal(0, rig.Queue.Count);
+        Assert.Contains("STARTTLS", peer.Commands);
+        Assert.EndsWith("\r\n\r\n" + body.ReplaceLineEndings("\r\n"), OutboundRig.Text(Assert.Single(peer.Messages)), StringComparison.Ordinal);
+    }
 }
