@@ -81,6 +81,12 @@ internal sealed class Account : IDisposable
     /// <summary>The journal; null while it replays.</summary>
     internal Journal.Journal? Journal { get; set; }
 
+    /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
+    internal Dictionary<string, string> Orphans { get; init; } = [];
+
+    /// <summary>Whether what is applied now may have been done before.</summary>
+    internal bool IsReplaying => Journal is null;
+
     internal long ChangeNumber => Volatile.Read(ref _changeNumber);
 
     // ---- Reading what is published ----
