@@ -110,6 +110,10 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
                 hasElse = true;
                 if (command.Tests.Count > 0) Diagnostics.Error(command.Tests[0].At, "'else' takes no test", "'elsif' does");
             }
+            else if (command.Block is null)
+            {
+                // What looks like the test's own argument is most likely the block without its braces.
+            }
             else if (command.Tests.Count != 1 || command.IsList) Diagnostics.Error(command.At, $"'{name}' needs exactly one test", command.IsList ? "write anyof or allof before the '('" : null);
             else test = Test(command.Tests[0]);
             Op[] block = [];
