@@ -348,7 +348,7 @@ internal sealed class TestState
         {
             Dictionary<string, string> entries = ReadDictionary(dictionary);
             source = entries.TryGetValue("priv/sieve/name/" + include.Name, out string? id) && entries.TryGetValue("priv/sieve/data/" + id, out string? text)
-                ? SieveText.ToUtf8(text)
+                ? (ReadOnlyMemory<byte>?)SieveText.ToUtf8(text)
                 : null;
         }
         else source = _world.Read(_world.Resolve(Directory, $"{place}/{include.Name}.sieve"));
