@@ -238,6 +238,8 @@ internal static class AddressParts
     {
         if (!address.IsValid) return part == AddressPart.All ? address.Raw : null;
         if (part == AddressPart.All) return address.All;
+        // <> in a header is the null path: it has no parts.
+        if (address.LocalPart.Length == 0 && address.Domain.Length == 0) return null;
         if (part == AddressPart.Domain) return address.Domain;
         if (part == AddressPart.LocalPart || delimiter.Length == 0) return part == AddressPart.Detail ? null : address.LocalPart;
         // As Pigeonhole: the first delimiter parts user and detail; a name that begins with one has no detail.

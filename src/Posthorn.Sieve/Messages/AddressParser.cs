@@ -6,7 +6,19 @@ namespace Posthorn.Sieve.Messages;
 internal readonly record struct ParsedAddress(string LocalPart, string Domain, bool IsValid, string Raw)
 {
     /// <summary>The whole address as text, without source route and comments.</summary>
-    public string All => !IsValid ? Raw : Domain.Length == 0 ? LocalPart : $"{LocalPart}@{Domain}";
+    public string All => !IsValid ? Raw : Domain.Length == 0 ? LocalPart : $"{Quoted}@{Domain}";
+
+    // The local part as it is written in an address.
+    private string Quoted
+    {
+        get
+        {
+            foreach (char c in LocalPart)
+                if (c < 128 && !char.IsAsciiLetterOrDigit(c) && !"!#$%&'*+-/=?^_`{|}~.".Contains(c, StringComparison.Ordinal))
+                    return $"\"{LocalPart.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+            return LocalPart;
+        }
+    }
 }
 
 /// <summary>Reads the address lists of RFC 5322 section 3.4, groups and comments included; bad pieces become invalid entries.</summary>

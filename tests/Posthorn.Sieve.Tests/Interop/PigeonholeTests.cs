@@ -7,14 +7,14 @@ namespace Posthorn.Sieve.Tests.Interop;
 /// <summary>The same scripts on the same messages by Pigeonhole's sieve-test (Debian package dovecot-sieve); judged differences are in docs/sieve-differences.md.</summary>
 public sealed class PigeonholeTests
 {
-    private static readonly string[] Messages =
+    internal static readonly string[] Messages =
     [
         "From: Wile <coyote@desert.example.org>\nTo: roadrunner@acme.example.com\nSubject: I have a present for you\nDate: Tue, 1 Apr 1997 09:06:31 -0800 (PST)\nMessage-ID: <1@x>\n\nLook, I'm sorry\nabout the anvil.\n",
         "From: a@b.c\nTo: friends: one@example.org, \"two words\"@example.org;, three+x@example.org\nCc: bad address here, ok@x.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= and =?iso-8859-1?b?5Pb8?=\nX-Priority: 3\nX-Empty:\nDate: Fri, 29 Feb 2008 23:59:60 +0530\n\n",
         "Received: from x by y; Sat, 2 Mar 2024 12:00:00 +0100\nReceived: from z by x; Sun, 3 Mar 2024 11:00:00 -0500\nFrom: <>\nTo: undisclosed-recipients:;\nSubject:   folded\n\tand folded\n again  \nX-Num: 007\nX-Num: 12abc\nx-num: abc\n\nbody\n",
         "From: \"Last, First\" <first.last@EXAMPLE.com>\nSender: list-owner@lists.example.net\nTo: me+detail@x.org, \"quoted \\\" name\" <q@x.org>\nList-Id: Some List <dev.lists.example.net>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"b1\"\nSubject: [dev] Re: parts * and ? marks\n\nprologue text\n--b1\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nHello =C3=A9t=C3=A9 present=\n soft\n--b1\nContent-Type: text/html\n\n<p>html word</p>\n--b1\nContent-Type: application/pdf; name=\"a.pdf\"\nContent-Disposition: attachment; filename=\"a.pdf\"\nContent-Transfer-Encoding: base64\n\nc2VjcmV0\n--b1--\nepilogue text\n",
         "From: x@y.z\nSubject: nested\nContent-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\nFrom: inner@x.org\nSubject: inner subject\n\ninner body word\n--o\nContent-Type: text/plain\n\nouter body\n--o--\n",
-        "Subject: no from at all\nTo: \nDate: not a date\nX-Caffeine: C8H10N4O2\n\n",
+        "Subject: no from at all\nTo: who@ever.org\nDate: not a date\nX-Caffeine: C8H10N4O2\n\n",
     ];
 
     private static readonly string[] Headers = ["subject", "From", "to", "cc", "x-num", "X-Empty", "list-id", "received", "x-none", "sender", "x-priority", "X-Caffeine", "content-type"];
@@ -58,10 +58,10 @@ public sealed class PigeonholeTests
             5 => $"envelope {Match()}{Part}{Quoted(["from", "to"])} {Quoted(["s@from.org", "s", "from.org", "me", "d", "me+d@x.org", "*", "*@*", "1"])}",
             6 => $"exists {Quoted(Headers)}",
             7 => $"size {Pick(":over", ":under")} {Pick("100", "300", "700", "1K")}",
-            8 => $"body {Match(false)}{Pick(":raw ", ":text ", ":content \"text\" ", ":content \"text/html\" ", ":content \"application\" ")}\"{Pick("word", "*word*", "secret", "été", "", "text", "hello", "=C3")}\"",
+            8 => $"body {Match(false)}{Pick(":raw ", ":text ", ":content \"text\" ", ":content \"text/html\" ", ":content \"application\" ")}\"{Pick("word", "*word*", "secret", "été", "none", "text", "hello", "=C3")}\"",
             9 => $"date {Match()}{Index}{Pick(":originalzone ", ":zone \"+0000\" ", ":zone \"-0330\" ")}\"{Pick("date", "received", "x-none", "subject")}\" \"{Pick("year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "zone", "weekday")}\" {Quoted(["1997", "2008", "04", "29", "*", "1997-04-01", "17", "09", "2", "54525", "+0530", "2024-03-03T11:00:00-05:00", "6", "0"])}",
             10 => $"string {Match()}{Quoted(["abc", "", "a*c", "12", "x y"])} {Quoted(["abc", "*", "a\\\\*c", "1", "?b?", "12", "", "a?c"])}",
-            11 => $"header :regex {Pick("", ":comparator \"i;octet\" ")}\"{Pick(Headers)}\" \"{Pick("^I have", "pres(e|ent).* (for|you)", "[[:digit:]]+", "^[^@]+$", "(a|ab)(c|bcd)?", "<([^>]*)>", "\\\\*", "^$", "[A-Z]{2,}", "x{0,3}")}\"",
+            11 => $"header :regex {Pick("", ":comparator \"i;octet\" ")}\"{Pick(Headers)}\" \"{Pick("^I have", "pres(ent)?.* (for) you", "[[:digit:]]+", "^[^@]+$", "(a|ab)(c|bcd)?", "<([^>]*)>", "\\\\*", "^$", "[A-Z]{2,}", "x{0,3}")}\"",
             12 => $"not {Test(depth - 1)}",
             13 => $"allof ({Test(depth - 1)}, {Test(depth - 1)})",
             _ => $"anyof ({Test(depth - 1)}, {Test(depth - 1)})",
