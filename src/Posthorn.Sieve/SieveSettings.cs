@@ -51,9 +51,9 @@ public sealed record SieveSettings
     /// <summary>Extensions that scripts cannot require here.</summary>
     public IReadOnlySet<string> Disabled { get; init; } = DefaultDisabled;
 
-    /// <summary>Off unless an administrator names a directory of programs, and the test tool's own.</summary>
+    /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
     public static IReadOnlySet<string> DefaultDisabled { get; } =
-        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite" }.ToFrozenSet();
+        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
 
     /// <summary>Between the levels of mailbox names.</summary>
     public char MailboxSeparator { get; init; } = '/';

@@ -7,7 +7,7 @@ internal static class Extensions
 {
     public static IReadOnlyList<string> All { get; } =
     [
-        "fileinto", "envelope", "encoded-character", "copy", "body", "variables", "vacation", "vacation-seconds", "relational",
+        "fileinto", "envelope", "encoded-character", "copy", "body", "variables", "vacation", "vacation-seconds", "relational", "imapflags",
         "imap4flags", "subaddress", "spamtest", "spamtestplus", "virustest", "date", "index", "editheader", "reject", "ereject",
         "enotify", "ihave", "mailbox", "mboxmetadata", "servermetadata", "foreverypart", "mime", "extracttext", "replace", "enclose",
         "environment", "extlists", "include", "imapsieve", "duplicate", "special-use", "fcc", "mailboxid", "regex",

@@ -8,7 +8,7 @@ internal static class FlagCommands
 {
     public static IReadOnlyList<CommandSpec> Specs { get; } =
     [
-        Command("setflag"), Command("addflag"), Command("removeflag"),
+        Command("setflag"), Command("addflag"), Command("removeflag"), Mark("mark", "addflag"), Mark("unmark", "removeflag"),
         new("hasflag", CommandKind.Test, "imap4flags")
         {
             Tags = MatchArguments.Tags,
@@ -17,7 +17,7 @@ internal static class FlagCommands
         },
     ];
 
-    private static CommandSpec Command(string name) => new(name, CommandKind.Action, "imap4flags")
+    private static CommandSpec Command(string name) => new(name, CommandKind.Action, "imap4flags", "imapflags")
     {
         Parameters = [new("variable name", ArgumentKind.Text, IsOptional: true), new("flags", ArgumentKind.TextList)],
         Build = b =>
@@ -30,6 +30,10 @@ internal static class FlagCommands
             return new FlagOp(b.Spec.Name, variable, b.List("flags"));
         },
     };
+
+    // draft-melnikov-sieve-imapflags-03: \Flagged by another name.
+    private static CommandSpec Mark(string name, string command) =>
+        new(name, CommandKind.Action, "imapflags") { Build = _ => new FlagOp(command, null, new([new("\\Flagged")])) };
 
     private static HasFlag? BuildHasFlag(Bound b)
     {

@@ -43,8 +43,18 @@ internal sealed class HeaderField
         if (value.IndexOfAny((byte)'\r', (byte)'\n') < 0) return value;
         byte[] unfolded = new byte[value.Length];
         int length = 0;
+        bool folded = false;
         foreach (byte b in value)
-            if (b is not ((byte)'\r' or (byte)'\n')) unfolded[length++] = b;
+        {
+            if (b is (byte)'\r' or (byte)'\n')
+            {
+                folded = true;
+                continue;
+            }
+            // A tab at the fold reads as a space, as Pigeonhole does it: senders fold at spaces with tabs.
+            unfolded[length++] = folded && b == '\t' ? (byte)' ' : b;
+            folded = false;
+        }
         return unfolded.AsSpan(0, length);
     }
 

@@ -164,11 +164,16 @@ internal sealed class TestState
     private bool CheckIncludes(SieveScript script, HashSet<(bool, string)> seen)
     {
         bool good = true;
-        foreach (SieveQuestion.Include include in IncludeScan.Find(script.Tree))
+        foreach ((SieveQuestion.Include include, bool optional) in IncludeScan.Find(script.Tree))
         {
             if (!seen.Add((include.IsGlobal, include.Name))) continue;
-            if (Included(include) is not { } compiled) continue;
-            if (compiled.Script is null)
+            if (Included(include) is not { } compiled)
+            {
+                if (optional) continue;
+                Errors.Add($"the included script {include.Name} does not exist");
+                good = false;
+            }
+            else if (compiled.Script is null)
             {
                 Errors.AddRange(compiled.Errors.Select(e => $"in the included script {include.Name}: {e.Message}"));
                 good = false;

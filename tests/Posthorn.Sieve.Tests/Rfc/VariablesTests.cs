@@ -176,6 +176,9 @@ public sealed class VariablesTests
     [InlineData("keep; setflag \"X\"; keep;", "keep [X]")]
     public void Rfc5232Section3(string script, string expected) => Assert.Equal(expected, Sieve.Actions("require [\"imap4flags\", \"variables\", \"fileinto\"];" + script));
 
+    [Fact]
+    public void TheOlderNameOfFlags() => Assert.Equal("keep [\\Flagged X]", Sieve.Actions("require \"imapflags\"; mark; addflag \"X\"; keep; unmark;"));
+
     [Theory]
     [InlineData("hasflag :is \"b A\"", true)]
     [InlineData("hasflag [\"b\",\"A\"]", true)]
