@@ -164,14 +164,22 @@ internal static class HeaderTests
         protected override bool Feed(Execution x, MatchPlan.MatchSession session)
         {
             foreach (HeaderField field in scope.Fields(x, names.Eval(x)))
+            {
+                bool anyGood = false;
+                bool anyBad = false;
                 foreach (ParsedAddress address in AddressParser.Parse(field.Unfolded))
                 {
-                    if (session.IsCount)
-                    {
-                        if (address.IsValid) session.Count(1);
-                    }
+                    // A name without a domain is no address (RFC 5322 section 3.4.1); <> is none either, but is not wrong.
+                    bool good = address is { IsValid: true, Domain.Length: > 0 };
+                    anyBad |= !good && !(address.IsValid && address.LocalPart.Length == 0);
+                    if (!good) continue;
+                    anyGood = true;
+                    if (session.IsCount) session.Count(1);
                     else if (AddressParts.Of(address, part, x.Settings.RecipientDelimiter) is { } text && session.Offer(text)) return true;
                 }
+                // What is no address at all can still be compared as a whole (RFC 5228 section 2.7.4), as Pigeonhole does it.
+                if (anyBad && !anyGood && !session.IsCount && part == AddressPart.All && session.Offer(field.Unfolded)) return true;
+            }
             return false;
         }
     }

@@ -268,6 +268,12 @@ public sealed class Rfc5228Tests
     [Theory]
     [InlineData("x <a@b.c>, bad@@address", ":domain", "b.c", true)]
     [InlineData("bad@@address", ":localpart", "bad", false)]
+    [InlineData("bad address here", ":all", "bad address here", true)]
+    [InlineData("bad address here, ok@x.org", ":all", "bad address here", false)]
+    [InlineData("bad address here, ok@x.org", ":all", "ok@x.org", true)]
+    [InlineData("word", ":localpart", "word", false)]
+    [InlineData("word", ":all", "word", true)]
+    [InlineData("<>", ":all", "", false)]
     [InlineData("friends: a@b.c, d@e.f;", ":all", "d@e.f", true)]
     [InlineData("\"a@b.c\" <d@e.f>", ":all", "a@b.c", false)]
     public void AddressesOfAHeader(string to, string part, string key, bool expected) =>
