@@ -33,7 +33,7 @@ internal sealed class ArgumentBinder(Compiler compiler, Bound bound, IReadOnlyLi
         TagSpec? spec = _spec.FindTag(tag.Name);
         if (spec is null)
         {
-            if (compiler.IsLenient) _fail = $"'{_spec.Name}' has no argument ':{tag.Name}'";
+            if (compiler.IsLenient && compiler.MayHoldUnknownNames) _fail = $"'{_spec.Name}' has no argument ':{tag.Name}'";
             else
             {
                 string? near = Compiler.Suggest(tag.Name, _spec.Tags.Select(t => t.Name));

@@ -29,6 +29,9 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     /// <summary>Extensions are looked for at run time (RFC 5463 section 4).</summary>
     public bool IsLenient => _required.Contains("ihave");
 
+    /// <summary>The script asks for an extension that is not here: names that nobody knows may be its own.</summary>
+    public bool MayHoldUnknownNames { get; private set; }
+
     public IReadOnlyList<(string? Name, int Id)> Loops => _loops;
 
     /// <summary>Inside a test block of the test tool, where another one must not stand.</summary>
@@ -38,6 +41,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     {
         _name = name;
         SieveScript script = new(name, tree, _required);
+        MayHoldUnknownNames = AsksForUnknown(tree.Commands);
         (Op[] body, _) = Block(tree.Commands, isTop: true);
         script.Body = body;
         script.VariableCount = Variables.Count;
@@ -53,6 +57,19 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     public bool IsRequired(string extension) => _required.Contains(extension);
 
     public void Use(string extension) => _used.Add(extension);
+
+    private bool AsksForUnknown(IReadOnlyList<SieveCommand> commands) =>
+        commands.Any(c => c.Tests.Any(AsksForUnknown) || c.Block is not null && AsksForUnknown(c.Block));
+
+    private bool AsksForUnknown(SieveTest test) =>
+        test.Tests.Any(AsksForUnknown) || test.Name.Equals("ihave", StringComparison.OrdinalIgnoreCase) && test.Arguments.Any(a => a switch
+        {
+            SieveArgument.Text one => IsUnknown(one),
+            SieveArgument.TextList list => list.Items.Any(IsUnknown),
+            _ => false,
+        });
+
+    private bool IsUnknown(SieveArgument.Text name) => !Extensions.IsKnown(name.Value) || Settings.Disabled.Contains(name.Value);
 
     // The commands of a block, and whether nothing after it is reached.
     public (Op[] Ops, bool Ends) Block(IReadOnlyList<SieveCommand> commands, bool isTop = false)
@@ -247,7 +264,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     // True when the error waits for run time (RFC 5463).
     private bool Unknown(SourcePosition at, string name, string text, string? near)
     {
-        if (IsLenient) return true;
+        if (IsLenient && MayHoldUnknownNames) return true;
         if (_complained.Add(name)) Diagnostics.Error(at, text, near is null ? null : $"did you mean '{near}'?");
         return false;
     }

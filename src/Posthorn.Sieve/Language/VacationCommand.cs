@@ -32,9 +32,8 @@ internal static class VacationCommand
         if (b.TagList("addresses") is { Constant: { } addresses })
             foreach (string address in addresses)
             {
-                if (Addresses.Read(address) is not null) continue;
-                b.Error(b.TagAt("addresses"), $"\"{address}\" is not an e-mail address");
-                return null;
+                // As Pigeonhole: what is no address is nobody's.
+                if (Addresses.Read(address) is null) b.Warn(b.TagAt("addresses"), $"\"{address}\" is not an e-mail address, and is ignored");
             }
         if (b.Has("mime") && b.Text("reason").Constant is { } reason && HasBadMimeHeader(reason))
             b.Warn(b.ParameterAt("reason"), "with ':mime' the reason must begin with MIME header fields of ASCII", "Content-Type: text/plain; charset=utf-8, and an empty line");

@@ -233,6 +233,8 @@ public sealed class Rfc5228Tests
     [InlineData("require \"fileinto\"; keep;", "not used")]
     [InlineData("redirect \"roadrunner@acme.example.com\";", "own owner")]
     [InlineData("require \"fileinto\"; fileinto \"Nowhere\";", "no mailbox")]
+    [InlineData("require \"date\"; if date \"date\" \"yaer\" \"1\" { keep; }", "no part \"yaer\"")]
+    [InlineData("require \"vacation\"; vacation :addresses \"nope\" \"x\";", "ignored")]
     [InlineData("if header \"Subject:\" \"x\" { keep; }", "no header is named")]
     [InlineData("if header \"Subject\" \"*x*\" { keep; }", "letter by letter")]
     [InlineData("require \"relational\"; if header :count \"ge\" \"To\" \"10\" { keep; }", "as words")]

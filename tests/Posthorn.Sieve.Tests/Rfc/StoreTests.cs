@@ -267,10 +267,13 @@ public sealed class StoreTests
     [InlineData("if ihave \"regex\" { if header :regex \"subject\" \"pres.nt\" { discard; } }", "discard")]
     public void Rfc5463(string script, string expected) => Assert.Equal(expected, Sieve.Actions("require \"ihave\"; " + script));
 
+    [Fact]
+    public void AMisspeltNameIsAnErrorWhereNothingUnknownIsAskedFor() => Assert.Single(Sieve.Compile("require \"ihave\"; if ihave \"fileinto\" { filinto \"x\"; }").Errors);
+
     [Theory]
     [InlineData("fileinto \"x\";", "fileinto")]
     [InlineData("if header :regex \"subject\" \"x\" { keep; }", "regex")]
-    [InlineData("nonsense;", "nonsense")]
+    [InlineData("if ihave \"unheard-of\" { } nonsense;", "nonsense")]
     [InlineData("error \"my own words\";", "my own words")]
     public void Rfc5463RunTimeErrors(string script, string part)
     {
