@@ -15,7 +15,7 @@ public sealed class MailTransport : IMailTransport
     public MailTransport(TransportOptions options, TransportServices services)
     {
         (_options, Services) = (Completed(options), services);
-        _ids = new(services.Time);
+        _ids = new(services.Time, services.Queue.Newest);
         Stage = new(services, () => _options);
         Reporter = new(services, Stage, NewQueueId, () => _options);
     }

@@ -41,6 +41,12 @@ public sealed class MailQueue : IJournalParticipant
         get { lock (_gate) return _entries.Count; }
     }
 
+    /// <summary>The newest id in the queue.</summary>
+    internal QueueId? Newest
+    {
+        get { lock (_gate) return _entries.Count == 0 ? null : _entries.Keys.MaxBy(id => id.Value, StringComparer.Ordinal); }
+    }
+
     /// <summary>What stands for the next hop of a recipient; messages of one destination share its connections.</summary>
     internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf { get; set; } = (_, recipient) => recipient.Address.Domain.Ascii;
 

@@ -68,11 +68,12 @@ public sealed class ClientTests
         ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At(point, new PeerAct.Hang());
         await rig.SendAsync("far@example.com");
         await rig.UntilAsync(() => point == "CONNECT" ? peer.ConnectionCount > 0 : point == "." ? peer.Commands.Any(command => command.StartsWith("DATA", StringComparison.Ordinal)) : peer.Commands.Count > 0, "the conversation");
-        for (int i = 0; i < 20 && rig.Rig.Queued[0].Attempts == 0; i++)
+        await rig.UntilAsync(() =>
         {
-            await Task.Delay(20);
+            if (rig.Rig.Queued[0].Attempts > 0) return true;
             rig.Rig.Time.Advance(TimeSpan.FromMinutes(minutes) / 10);
-        }
+            return false;
+        }, "the end of patience");
         await rig.UntilWaitingAsync(1, 1);
         Assert.Contains("did not answer in time", Assert.Single(rig.Rig.Queued).LastReply(0)!.Text, StringComparison.Ordinal);
     }
