@@ -9,6 +9,15 @@ public class FaultyStores : DispatchProxy
 {
     private object _inner = null!;
     private string _method = "";
+    private Gathering? _gate;
+
+    /// <summary>Appends complete only after so many have begun.</summary>
+    public static IMailStores Gate(IMailStores inner, int appends)
+    {
+        IMailStores proxy = Wrap(inner, "");
+        ((FaultyStores)(object)proxy)._gate = new(appends);
+        return proxy;
+    }
 
     public static T Wrap<T>(T inner, string method) where T : class
     {
@@ -20,7 +29,12 @@ public class FaultyStores : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
-        if (targetMethod!.Name == _method) throw new IOException("The disk is broken.");
+        if (targetMethod!.Name == nameof(IMailStore.AppendAsync) && _gate is { } gate)
+        {
+            gate.Arrive();
+            return Later(gate, targetMethod, args!);
+        }
+        if (targetMethod.Name == _method) throw new IOException("The disk is broken.");
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
 
@@ -28,8 +42,30 @@ public class FaultyStores : DispatchProxy
     {
         IMailStore store = (await stores.OpenAsync(account, default)).Value;
         IMailStore wrapped = Wrap(store, _method);
+        ((FaultyStores)(object)wrapped)._gate = _gate;
         // C# knows no conversion operator from an interface; Result's own makes it.
         return (Result<IMailStore>)typeof(Result<IMailStore>).GetMethods().First(m => m.Name == "op_Implicit" && m.GetParameters()[0].ParameterType == typeof(IMailStore)).Invoke(null, [wrapped])!;
+    }
+
+    private async ValueTask<Result<AppendReceipt>> LaterAsync(Gathering gate, MethodInfo method, object?[] args)
+    {
+        Result<AppendReceipt> receipt = await (ValueTask<Result<AppendReceipt>>)method.Invoke(_inner, args)!;
+        await gate.All;
+        return receipt;
+    }
+
+    /// <summary>Completes when enough have come.</summary>
+    private sealed class Gathering(int count)
+    {
+        private readonly TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _arrived;
+
+        public Task All => _all.Task;
+
+        public void Arrive()
+        {
+            if (Interlocked.Increment(ref _arrived) == count) _all.SetResult();
+        }
     }
 
 #pragma warning disable CA2012, CA1859 // A proxy's result is an object; the caller awaits what is in it.
@@ -37,5 +73,6 @@ public class FaultyStores : DispatchProxy
     {
         return OpenAsync((IMailStores)_inner, (MailAccount)args[0]!);
     }
+    private object Later(Gathering gate, MethodInfo method, object?[] args) => LaterAsync(gate, method, args);
 #pragma warning restore CA2012, CA1859
 }

@@ -49,11 +49,14 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>STATUS finds a broken disk.</summary>
     public bool BreaksStatus { get; init; }
 
+    /// <summary>No APPEND is durable before so many have begun.</summary>
+    public int GatesAppends { get; init; }
+
     public Task LastSession => _sessions[^1];
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap<IMailStores>(Stores, nameof(IMailStore.StatusAsync)) : Stores, Directory, Tls, Time, NullLogger.Instance));
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : Stores, Directory, Tls, Time, NullLogger.Instance));
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 

@@ -18,11 +18,32 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
+        if (First.Literal.WaitsForUs) await session.SettleAsync();
         List<NewMessage> messages = [];
+        Completion? failure = null;
+        bool received = false;
         try
         {
-            Completion? failure = await ReceiveAsync(session, First, messages, cancel);
-            if (failure is not null) return failure;
+            failure = await ReceiveAsync(session, First, messages, cancel);
+            received = failure is null;
+        }
+        finally
+        {
+            if (!received)
+                foreach (NewMessage message in messages) await message.Content.DisposeAsync();
+        }
+        if (failure is not null) return failure;
+        // Clients that upload a folder send one APPEND after the other: those under way share a flush and keep their order.
+        Task<Completion> stored = StoreAsync(session, messages, cancel);
+        if (stored.IsCompleted || !session.MayDefer) return await stored;
+        session.Defer(stored);
+        return Completion.Deferred;
+    }
+
+    private async Task<Completion> StoreAsync(ImapSession session, List<NewMessage> messages, CancellationToken cancel)
+    {
+        try
+        {
             Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);
             return receipt.IsOk ? Appended(session, receipt.Value, messages) : Completion.From(receipt.Refusal, creatable: true);
         }

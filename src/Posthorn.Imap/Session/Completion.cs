@@ -19,6 +19,9 @@ internal sealed record Completion(CompletionKind Kind, string? Code, string Text
     /// <summary>Nothing more is to be written.</summary>
     public static Completion Written { get; } = new(CompletionKind.Written, null, "");
 
+    /// <summary>The answer comes in its turn, when the work is done.</summary>
+    public static Completion Deferred { get; } = new(CompletionKind.Written, null, "later");
+
     public static Completion Ok(string text) => new(CompletionKind.Ok, null, text);
     public static Completion Ok(string code, string text) => new(CompletionKind.Ok, code, text);
     public static Completion No(string text) => new(CompletionKind.No, null, text);

@@ -10,7 +10,11 @@ namespace Posthorn.Imap.Session;
 /// <summary>One client's session: reads commands, runs them one after the other, tells the news.</summary>
 internal sealed class ImapSession : IAsyncDisposable
 {
+    /// <summary>APPENDs that may be on their way to the disk at once: enough to share a flush, few enough to bound what they hold.</summary>
+    private const int MaxPending = 16;
+
     private readonly ImapServer _server;
+    private readonly Queue<(byte[] Tag, Task<Completion> End)> _pending = new();
     private Dialect _dialect;
     private ClientMode _mode = new();
     private byte[] _tag = [];
@@ -25,7 +29,7 @@ internal sealed class ImapSession : IAsyncDisposable
     {
         (_server, Connection, Options) = (server, connection, options);
         Out = new(connection);
-        Frames = new(connection, options, IsMessageNext, FlushAsync);
+        Frames = new(connection, options, IsMessageNext, SettleAndFlushAsync);
         _dialect = new(false, '/', options, default);
     }
 
@@ -101,7 +105,7 @@ internal sealed class ImapSession : IAsyncDisposable
             await HandleAsync(frame, cancel);
             if (Out.IsLarge) await FlushAsync(cancel);
         }
-        await FlushAsync(cancel);
+        await SettleAndFlushAsync(cancel);
     }
 
     /// <summary>Ends the session after the running command's answer.</summary>
@@ -119,6 +123,37 @@ internal sealed class ImapSession : IAsyncDisposable
             throw;
         }
         RestartIdleClock();
+    }
+
+    /// <summary>The next command is here already: an APPEND need not be durable before it is read. Its answer still comes in its turn.</summary>
+    public bool MayDefer => Connection.Input.Length > 0 && _pending.Count < MaxPending;
+
+    /// <summary>Answers the running command when the task has completed, before anything that comes after it.</summary>
+    public void Defer(Task<Completion> end) => _pending.Enqueue((_tag, end));
+
+    /// <summary>Waits for what was deferred and answers it in order.</summary>
+    public async ValueTask SettleAsync()
+    {
+        while (_pending.TryDequeue(out (byte[] Tag, Task<Completion> End) each))
+        {
+            Completion completion;
+#pragma warning disable CA1031 // As in the session loop: a broken disk ends one command.
+            try { completion = await each.End; }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", "APPEND");
+                completion = Completion.ServerBug;
+            }
+#pragma warning restore CA1031
+            if (_pending.Count == 0 && !_ending) TellNews(mayExpunge: true);
+            Out.Tagged(each.Tag, completion);
+        }
+    }
+
+    private async ValueTask SettleAndFlushAsync(CancellationToken cancel)
+    {
+        if (_pending.Count > 0) await SettleAsync();
+        await FlushAsync(cancel);
     }
 
     /// <summary>Sends if much has gathered: long answers go out in pieces.</summary>
@@ -217,6 +252,7 @@ internal sealed class ImapSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         string account = Account?.ToString() ?? "";
+        if (_pending.Count > 0) await SettleAsync(); // a lost client's messages are stored all the same
         await LeaveAsync();
         Frames.Dispose();
         if (account.Length > 0) Log.LoggedOut(Connection.Session, account, _ended, Connection.Output.Sent);
@@ -224,6 +260,7 @@ internal sealed class ImapSession : IAsyncDisposable
 
     private async ValueTask HandleAsync(Frame frame, CancellationToken cancel)
     {
+        if (frame.Status != FrameStatus.Message && _pending.Count > 0) await SettleAsync();
         switch (frame.Status)
         {
             case FrameStatus.Ended:
@@ -246,7 +283,11 @@ internal sealed class ImapSession : IAsyncDisposable
         IImapCommand? command = null;
         Completion? failure = Parse(frame.Text.Span, ref verb, ref command);
         if (failure is null && command is not null && verb is not null) await RunAsync(verb, command, cancel);
-        else CountBad(failure ?? Completion.Bad("Not a command"));
+        else
+        {
+            await SettleAsync();
+            CountBad(failure ?? Completion.Bad("Not a command"));
+        }
         if (_pendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
     }
 
@@ -291,6 +332,8 @@ internal sealed class ImapSession : IAsyncDisposable
 #pragma warning restore CA1031
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
         else _badCommands = 0;
+        if (ReferenceEquals(completion, Completion.Deferred)) return;
+        if (_pending.Count > 0) await SettleAsync();
         if (!_ending) TellNews(!verb.Has(VerbTraits.HoldsExpunges));
         Out.Tagged(_tag, completion);
         EndIfTooBad();

@@ -21,6 +21,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private MailboxVersion _compared;
     private KeywordSet _toldKeywords;
     private int _toldRecent;
+    private ModSeq _safe;
 
     public SelectedMailbox(IMailbox box, bool isReadOnly)
     {
@@ -29,6 +30,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         _view = _compared = box.Current;
         _toldKeywords = _view.Keywords;
         _toldRecent = RecentCount;
+        _safe = _view.HighestModSeq;
     }
 
     public MailboxId Id => _box.Info.Id ?? throw new InvalidOperationException("An open mailbox has an id.");
@@ -129,8 +131,10 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
         {
             _toldAhead.Clear();
+            if (HoldsExpunges && mode.Condstore) TellHighest(output, _safe);
             return;
         }
+        bool held = HoldsExpunges;
         int known = _view.Count;
         VersionDifference news = newest.Since(_view);
         MailboxVersion current = newest;
@@ -152,7 +156,12 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         TellRecent(output, mode);
         TellChanged(output, mode, current, news);
         _toldAhead.Clear();
+        if (!HoldsExpunges) _safe = newest.HighestModSeq;
+        if (mode.Condstore && (HoldsExpunges || held)) TellHighest(output, _safe);
     }
+
+    // A client that lost its connection now and came back with a higher value would never hear of the held expunges (RFC 7162 section 3.2).
+    private static void TellHighest(ImapOutput output, ModSeq safe) => output.UntaggedOk($"HIGHESTMODSEQ {safe}", "All up to here is told");
 
     public ValueTask WaitForNewsAsync(CancellationToken cancel) => _box.WaitForChangeAsync(_compared, cancel);
 

@@ -76,6 +76,21 @@ public sealed class BoundsTests
     }
 
     [Fact]
+    public async Task Pipelined_APPENDs_share_their_wait_and_are_answered_in_order()
+    {
+        await using ImapHost host = new() { GatesAppends = 3 };
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        Client client = new(channel);
+        await channel.SendAsync(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(1, 3).Select(i => $"p{i} APPEND INBOX {{12+}}\r\nSubject: {i}\r\n\r\n")) + "p4 NOOP\r\n"), default);
+        List<string> lines = [];
+        while (lines is not [.., "p4 OK Done"]) lines.Add(await client.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(["p1 OK", "p2 OK", "p3 OK", "p4 OK"], lines.Where(line => line[0] == 'p').Select(line => line[..5]));
+        Assert.Contains("* 3 EXISTS", lines);
+        for (int i = 1; i <= 3; i++) Assert.EndsWith($" {i}] Appended", lines.Single(line => line.StartsWith($"p{i} ", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Wrong_logins_wait_longer_each_time()
     {
         await using ImapHost host = new();

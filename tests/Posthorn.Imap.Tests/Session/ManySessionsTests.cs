@@ -14,12 +14,16 @@ public sealed class ManySessionsTests
 
     [Fact]
     public Task Every_client_sees_the_truth() =>
-        Gen.Int.SampleAsync(PlayAsync, iter: 25, threads: 1);
+        Gen.Int.SampleAsync(seed => PlayAsync(seed, new ImapHost()), iter: 25, threads: 1);
 
-    private static async Task PlayAsync(int seed)
+    [Fact]
+    public Task Every_client_sees_the_truth_of_Maildirs() =>
+        Gen.Int.SampleAsync(seed => PlayAsync(seed, new ImapHost(new TemporaryFolder())), iter: 4, threads: 1);
+
+    private static async Task PlayAsync(int seed, ImapHost host)
     {
         Random random = new(seed);
-        await using ImapHost host = new();
+        await using ImapHost disposed = host;
         await host.GivenAsync("INBOX has 5 messages");
         await host.GivenAsync("selected INBOX");
         List<Client> clients = [];
