@@ -204,6 +204,12 @@ internal sealed class Account : IDisposable
         }
     }
 
+    /// <summary>The mailboxes that sessions have open.</summary>
+    internal IReadOnlyList<Box> Selected()
+    {
+        lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
+    }
+
     /// <summary>A message that was expunged while the mailbox is open.</summary>
     internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
     {
@@ -339,6 +345,7 @@ internal sealed class Account : IDisposable
                 lock (_gate) _pending = new(_published, StringComparer.Ordinal);
             }
 
+            foreach (Box box in _boxes.Values) box.Sight.AfterRecovery = true;
             _catalogue.Begin();
             try
             {
@@ -562,12 +569,9 @@ internal sealed class Account : IDisposable
             foreach ((string path, string target) in discards) tidier.Discard(path, target);
             if (_namesDirty)
             {
+                // Stays so when it fails: no checkpoint may pass a file that is not written.
+                if (!tidier.FollowNames(_catalogue, limit)) return false;
                 _namesDirty = false;
-                if (!tidier.FollowNames(_catalogue, limit))
-                {
-                    _namesDirty = true;
-                    return false;
-                }
             }
 
             if (!home || !_homeStale) return true;

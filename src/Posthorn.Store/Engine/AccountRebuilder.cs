@@ -42,6 +42,13 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         {
             // A folder of ours that cannot say which it is: the journal makes it, or it is looked at when all is replayed.
             if (ours && found.List?.Guid is null && found.Name != MailboxName.Inbox) continue;
+            if (ours && found.List?.Guid is { } twin && taken.Contains(new(twin)))
+            {
+                // A second folder of one mailbox, from a replay that was cut short.
+                tree.Volume.Rename(found.Folder, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+                continue;
+            }
+
             AccountFileMailbox? known = account?.Mailboxes.FirstOrDefault(box => found.List?.Guid is { } guid ? box.Mailbox.Value == guid : box.Name == found.Name);
             MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : NewIds.Mailbox();
             SpecialUse use = known?.Use ?? (ours ? SpecialUse.None : UseOf(found.Name));

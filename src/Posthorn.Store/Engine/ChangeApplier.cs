@@ -47,8 +47,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        if (account.IsReplaying) _files.BringBack(box.Name, store.Mailbox);
-        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, box, known, modSeq);
+        if (account.IsReplaying) _files.BringBack(box.Name, store.Mailbox, box.Box.Validity);
+        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
         string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
@@ -64,17 +64,22 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     }
 
     // A rebuilt catalogue knows the message from its file, which may have been torn; the file is mended afterwards.
-    private bool Refresh(Operation operation, Change.Store store, BoxDraft box, in StoredRow known, ModSeq modSeq)
+    private bool Refresh(Operation operation, Change.Store store, Draft draft, in StoredRow known, ModSeq modSeq)
     {
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
         catalogue.RefreshContent(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
         if (known.Row.Size == facts.WireLength) return false;
-        MessageRow row = known.Row with { Size = facts.WireLength, ModSeq = modSeq };
-        catalogue.PutMessage(box.Box.Id, known with { Row = row });
-        box.Counts = box.Counts.With(known.Row, -1).With(row, 1);
-        box.Upserts[row.Uid] = row;
-        box.Highest = modSeq;
+        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(known.Content))
+        {
+            if (account.PublishedById(mailbox) is not { } owner || draft.Find(owner.Mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow stored)) continue;
+            MessageRow row = stored.Row with { Size = facts.WireLength, ModSeq = modSeq };
+            catalogue.PutMessage(mailbox, stored with { Row = row });
+            box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
+            box.Upserts[uid] = row;
+            box.Highest = modSeq;
+        }
+
         return true;
     }
 
@@ -100,8 +105,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
         if (account.IsReplaying)
         {
-            _files.BringBack(source.Name, place.Source);
-            _files.BringBack(target.Name, place.Target);
+            _files.BringBack(source.Name, place.Source, source.Box.Validity);
+            _files.BringBack(target.Name, place.Target, target.Box.Validity);
         }
 
         bool changed = false;
@@ -193,7 +198,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Expunge(Operation operation, Change.Expunge gone, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(gone.Mailbox) is not { } box) return false;
-        if (account.IsReplaying) _files.BringBack(box.Name, gone.Mailbox);
+        if (account.IsReplaying) _files.BringBack(box.Name, gone.Mailbox, box.Box.Validity);
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
@@ -242,7 +247,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
-            _files.MakeFolder(known.Name, made.Mailbox, made.Validity);
+            _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
 
@@ -259,6 +264,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         added.Highest = modSeq;
         box.Load(MailboxVersion.Load([], made.Validity, new(1), modSeq, KeywordSet.Empty));
         catalogue.PutMailbox(added.ToRow());
+        if (account.IsReplaying) _files.BringBack(made.Name, made.Mailbox, made.Validity);
         _files.MakeFolder(made.Name, made.Mailbox, made.Validity);
         return true;
     }
@@ -285,7 +291,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox);
+        if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
         _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
         if (box.Name == renamed.Target) return false;
         box.Name = renamed.Target;

@@ -11,6 +11,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, MaildirTree tree, ILogger log)
 {
     private readonly Dictionary<long, SortedDictionary<int, string>> _letters = [];
+    private readonly HashSet<(MailboxId, MailboxName)> _inPlace = [];
     private string? _lettersText;
     private KeywordSet _lettersOf = KeywordSet.Empty;
     private long _lettersBox;
@@ -120,18 +121,27 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         return tree.ReadText($"{path}/{UidList.FileName}") is not { } text || UidList.Parse(text) is not { Guid: { } guid } || guid == mailbox.Value;
     }
 
-    /// <summary>On replay: brings a mailbox's folder to where it was when the record was written. Later records that did so before the crash rename or remove it again.</summary>
-    internal void BringBack(MailboxName name, MailboxId mailbox)
+    /// <summary>On replay: brings a mailbox's folder to the name that it has now. Later records that renamed or removed it before the crash do so again.</summary>
+    internal void BringBack(MailboxName name, MailboxId mailbox, UidValidity validity)
     {
+        if (name.IsInbox || !_inPlace.Add((mailbox, name))) return;
         string path = tree.FolderPath(name);
-        if (name.IsInbox || IsFolderOf(name, mailbox)) return;
-        if (tree.Exists(path)) tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
-        if (tree.FindFolder(mailbox) is { } elsewhere) tree.Volume.RenameNew(elsewhere, path);
-        tree.MakeFolder(path);
+        string? owner = tree.ReadText($"{path}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
+        if (owner == mailbox.Value) return;
+        string? elsewhere = tree.FindFolder(mailbox);
+        if ((elsewhere is not null || owner is not null) && tree.Exists(path))
+        {
+            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+            _inPlace.Clear();
+        }
+
+        if (elsewhere is not null) tree.Volume.RenameNew(elsewhere, path);
+        MakeFolder(name, mailbox, validity);
     }
 
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
+        _inPlace.Clear();
         if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) tree.Volume.RenameNew(tree.FolderPath(from), tree.FolderPath(target));
         tree.MakeFolder(tree.FolderPath(target));
     }
@@ -139,6 +149,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
     {
         string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
+        _inPlace.Clear();
         if (!IsFolderOf(name, mailbox)) return;
         // Replay may have made it once more after it was removed.
         string free = target;

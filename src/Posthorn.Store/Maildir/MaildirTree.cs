@@ -53,6 +53,15 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
 
     internal bool Exists(string path) => Volume.TryStat(path, out _);
 
+    /// <summary>When a mailbox's two directories changed last; false when they are not there.</summary>
+    internal bool TryTimes(MailboxName name, out DateTimeOffset newTime, out DateTimeOffset curTime)
+    {
+        string folder = FolderPath(name);
+        bool both = Volume.TryStat(folder + "/new", out VolumeStat first) & Volume.TryStat(folder + "/cur", out VolumeStat second);
+        (newTime, curTime) = (first.Modified, second.Modified);
+        return both;
+    }
+
     /// <summary>Writes a message's file whole, or not at all under that name when it throws before the content is there.</summary>
     internal void Write(string path, ReadOnlySpan<ReadOnlyMemory<byte>> parts, DateTimeOffset modified, DateTimeOffset now)
     {
