@@ -143,7 +143,7 @@ public sealed class Listener : IAsyncDisposable
         Socket socket = new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // .NET lets a listening socket take over a port in TIME_WAIT by itself; its ReuseAddress would also let a second server share the port.
             if (endPoint.AddressFamily == AddressFamily.InterNetworkV6) socket.DualMode = endPoint.Address.Equals(IPAddress.IPv6Any);
             socket.Bind(endPoint);
             return socket;

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 3000-3999; the next free id is 3008. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 3000-3999; the next free id is 3011. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(3000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -29,4 +29,13 @@ internal static partial class StoreLog
 
     [LoggerMessage(3007, LogLevel.Information, "{Account}: {Count} messages that another program put into {Mailbox} were taken in")]
     internal static partial void ForeignMail(this ILogger log, EmailAddress account, int count, string mailbox);
+
+    [LoggerMessage(3008, LogLevel.Error, "{Account}: the catalogue was lost while the server ran; the mail is available again after a restart, which replays the journal")]
+    internal static partial void CatalogueLost(this ILogger log, EmailAddress account);
+
+    [LoggerMessage(3009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
+    internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
+
+    [LoggerMessage(3010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
+    internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
 }

@@ -14,8 +14,8 @@ public sealed class MailTransport : IMailTransport
 
     public MailTransport(TransportOptions options, TransportServices services)
     {
-        (_options, Services) = (options, services);
-        _ids = new(services.Time);
+        (_options, Services) = (Completed(options), services);
+        _ids = new(services.Time, services.Queue.Newest);
         Stage = new(services, () => _options);
         Reporter = new(services, Stage, NewQueueId, () => _options);
     }
@@ -24,7 +24,7 @@ public sealed class MailTransport : IMailTransport
     public TransportOptions Options
     {
         get => _options;
-        set => _options = value;
+        set => _options = Completed(value);
     }
 
     public long MaxMessageSize => _options.MaxMessageSize;
@@ -108,6 +108,8 @@ public sealed class MailTransport : IMailTransport
             if (outcome.Replies[i].IsPositive && !outcome.Relayed[i] && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], "delivered", outcome.Replies[i], ""));
         if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Content.Read }, cancel);
     }
+
+    private static TransportOptions Completed(TransportOptions options) => options with { OwnEndPoints = OwnAddresses.Expand(options.OwnEndPoints) };
 
     private SmtpReply AdmitSender(Envelope envelope)
     {

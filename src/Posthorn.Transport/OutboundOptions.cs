@@ -56,7 +56,10 @@ public sealed record OutboundOptions
     /// <summary>Where mail for others goes when no rule says otherwise; null is by MX.</summary>
     public NextHop? Relay { get; init; }
 
-    /// <summary>Rules by recipient domain, first match wins.</summary>
+    /// <summary>Where mail goes for which no host could be reached; null leaves it waiting.</summary>
+    public NextHop.Host? Fallback { get; init; }
+
+    /// <summary>Rules by recipient and sender domain, first match wins.</summary>
     public IReadOnlyList<RouteRule> Routes { get; init; } = [];
 
     /// <summary>Addresses tried in one attempt. 5 as in Postfix: a provider's list of thirty would take hours of timeouts.</summary>
@@ -91,11 +94,20 @@ public sealed record SmtpTimeouts
 /// <param name="Hop">Where its mail goes.</param>
 public sealed record RouteRule(string Domain, NextHop Hop)
 {
-    public bool Matches(DomainName domain)
+    /// <summary>The same for the sender's domain; null for every sender, the null path too.</summary>
+    public string? SenderDomain { get; init; }
+
+    public bool Matches(DomainName domain, ReversePath from)
     {
-        if (Domain == "*") return true;
-        if (Domain.StartsWith('.')) return domain.Ascii.EndsWith(Domain, StringComparison.OrdinalIgnoreCase);
-        return domain.Ascii.Equals(Domain, StringComparison.OrdinalIgnoreCase);
+        if (SenderDomain is not null && (from.IsNull || !Fits(SenderDomain, from.Address.Domain))) return false;
+        return Fits(Domain, domain);
+    }
+
+    private static bool Fits(string pattern, DomainName domain)
+    {
+        if (pattern == "*") return true;
+        if (pattern.StartsWith('.')) return domain.Ascii.EndsWith(pattern, StringComparison.OrdinalIgnoreCase);
+        return domain.Ascii.Equals(pattern, StringComparison.OrdinalIgnoreCase);
     }
 }
 

@@ -259,12 +259,39 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>What a folder's <c>dovecot-uidlist</c> says, in UID order.</summary>
+    internal IEnumerable<(Uid Uid, string Base, string Email)> ListOf(long mailbox)
+    {
+        using Statement query = _database.Prepare("""
+            SELECT f.uid, f.base, c.email FROM files f JOIN messages m ON m.mailbox = f.mailbox AND m.uid = f.uid JOIN contents c ON c.id = m.content
+            WHERE f.mailbox = ?1 ORDER BY f.uid
+            """);
+        query.Bind(1, mailbox);
+        while (query.Step()) yield return (new((uint)query.Int64(0)), query.Text(1), query.Text(2));
+    }
+
     internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
     {
         _putContent.Bind(1, email.Value).Bind(2, thread.Value).Bind(3, record).Bind(4, part).Bind(5, octets)
             .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span)
             .Bind(10, facts.Preview.Span).Bind(11, MessageFacts.Write(facts.Sort)).Run();
         return _database.LastRow;
+    }
+
+    /// <summary>The content of an EMAILID, if there is one. For recovery: it looks at all.</summary>
+    internal long? ContentWith(EmailId email)
+    {
+        using Statement query = _database.Prepare("SELECT id FROM contents WHERE email = ?1");
+        return query.Bind(1, email.Value).Step() ? query.Int64(0) : null;
+    }
+
+    /// <summary>Corrects what is kept about a content.</summary>
+    internal void RefreshContent(long id, long record, int part, long octets, MessageFacts facts)
+    {
+        using Statement change = _database.Prepare(
+            "UPDATE contents SET record = ?2, part = ?3, octets = ?4, envelope = ?5, body = ?6, extended = ?7, structure = ?8, preview = ?9, sort_keys = ?10 WHERE id = ?1");
+        change.Bind(1, id).Bind(2, record).Bind(3, part).Bind(4, octets).Bind(5, facts.Envelope.Span).Bind(6, facts.Body.Span).Bind(7, facts.BodyStructure.Span)
+            .Bind(8, facts.Structure.Span).Bind(9, facts.Preview.Span).Bind(10, MessageFacts.Write(facts.Sort)).Run();
     }
 
     internal ContentRow Content(long id)
@@ -384,6 +411,14 @@ internal sealed class AccountCatalogue : IDisposable
     {
         using Statement put = _database.Prepare("INSERT INTO letters(mailbox, number, name) VALUES(?1, ?2, ?3) ON CONFLICT(mailbox, number) DO UPDATE SET name = ?3");
         put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Run();
+    }
+
+    /// <summary>A look at what every opening needs: the tables are there and the small ones can be read.</summary>
+    internal void Look()
+    {
+        _ = Meta(MetaKey.Id);
+        _ = Mailboxes();
+        _ = Subscriptions();
     }
 
     /// <summary>Reads every page and index.</summary>

@@ -81,6 +81,12 @@ internal sealed class Account : IDisposable
     /// <summary>The journal; null while it replays.</summary>
     internal Journal.Journal? Journal { get; set; }
 
+    /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
+    internal Dictionary<string, string> Orphans { get; init; } = [];
+
+    /// <summary>Whether what is applied now may have been done before.</summary>
+    internal bool IsReplaying => Journal is null;
+
     internal long ChangeNumber => Volatile.Read(ref _changeNumber);
 
     // ---- Reading what is published ----
@@ -196,6 +202,12 @@ internal sealed class Account : IDisposable
             if (!readOnly) box.Writers--;
             if (box.Readers == 0) box.Gone.Clear();
         }
+    }
+
+    /// <summary>The mailboxes that sessions have open.</summary>
+    internal IReadOnlyList<Box> Selected()
+    {
+        lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
     }
 
     /// <summary>A message that was expunged while the mailbox is open.</summary>
@@ -333,6 +345,7 @@ internal sealed class Account : IDisposable
                 lock (_gate) _pending = new(_published, StringComparer.Ordinal);
             }
 
+            foreach (Box box in _boxes.Values) box.Sight.AfterRecovery = true;
             _catalogue.Begin();
             try
             {
@@ -556,12 +569,9 @@ internal sealed class Account : IDisposable
             foreach ((string path, string target) in discards) tidier.Discard(path, target);
             if (_namesDirty)
             {
+                // Stays so when it fails: no checkpoint may pass a file that is not written.
+                if (!tidier.FollowNames(_catalogue, limit)) return false;
                 _namesDirty = false;
-                if (!tidier.FollowNames(_catalogue, limit))
-                {
-                    _namesDirty = true;
-                    return false;
-                }
             }
 
             if (!home || !_homeStale) return true;

@@ -68,7 +68,8 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         (EmailAddress, Entry)? closing = null;
         lock (_gate)
         {
-            Entry entry = _entries[account.Who.Address];
+            // A session may let go of its mailbox after the stores are closed.
+            if (!_entries.TryGetValue(account.Who.Address, out Entry? entry) || !ReferenceEquals(entry.Account, account)) return;
             entry.Used = ++_clock;
             if (--entry.Leases > 0) return;
             closing = Oldest();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,9 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     private const string Marker = "id";
 
+    // Catalogues that were open since the start.
+    private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
+
     internal Result<Account> Open(MailAccount who)
     {
         MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
@@ -26,21 +30,50 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         try
         {
             bool known = File.Exists(path);
+            if (known && (catalogue = Sound(path)) is null)
+            {
+                SetAside(who, path);
+                known = false;
+            }
+
+            if (!known && _opened.ContainsKey(path))
+            {
+                // What the journal has of it was applied to the catalogue that is lost now; only the next start replays it.
+                log.CatalogueLost(who.Address);
+                return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+            }
+
+            bool ours = tree.Exists($"{tree.OwnPath}/{Marker}");
+            bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory);
+            Dictionary<string, string> orphans = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
-            catalogue = new(path);
-            string id = catalogue.Meta(MetaKey.Id).Text;
             if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
-            if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
-            else if (id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
-            NoteOpening(catalogue);
-            return new Account(who, tree, catalogue, options, time, log);
+            catalogue ??= new(path);
+            string id = catalogue.Meta(MetaKey.Id).Text;
+            if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
+            if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
+            {
+                log.Rebuilding(who.Address, path);
+                AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
+                rebuilder.Run(LeapAbove(0, tree), marker, ours);
+                orphans = rebuilder.Orphans;
+            }
+            else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
+            _opened[path] = true;
+            NoteOpening(catalogue, tree);
+            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             catalogue?.Dispose();
             log.OpenFailed(problem, who.Address);
             return new Refusal(RefusalKind.Unavailable, "The mail cannot be opened now");
+        }
+        catch
+        {
+            catalogue?.Dispose();
+            throw;
         }
     }
 
@@ -59,11 +92,36 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return changes;
     }
 
-    private Result<Account> Wrong(MailAccount who, AccountCatalogue catalogue, string reason)
+    private Result<Account> Wrong(MailAccount who, AccountCatalogue? catalogue, string reason)
     {
-        catalogue.Dispose();
+        catalogue?.Dispose();
         log.WrongTree(who.Address, who.MailRoot, reason);
         return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+    }
+
+    private static AccountCatalogue? Sound(string path)
+    {
+        AccountCatalogue? catalogue = null;
+        try
+        {
+            catalogue = new(path);
+            catalogue.Look();
+            return catalogue;
+        }
+        catch (CatalogueException problem) when (problem.IsDamage)
+        {
+            catalogue?.Dispose();
+            return null;
+        }
+    }
+
+    // A damaged catalogue is kept for whoever wants to look at it, and is in nobody's way.
+    private void SetAside(MailAccount who, string path)
+    {
+        string stamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        File.Move(path, $"{path}.damaged-{stamp}", overwrite: true);
+        foreach (string suffix in (ReadOnlySpan<string>)["-wal", "-shm"])
+            if (File.Exists(path + suffix)) File.Move(path + suffix, $"{path}.damaged-{stamp}{suffix}", overwrite: true);
     }
 
     private static void MakeNew(MaildirTree tree, string directory)
@@ -80,19 +138,30 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     }
 
     // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen.
-    private void NoteOpening(AccountCatalogue catalogue)
+    private void NoteOpening(AccountCatalogue catalogue, MaildirTree tree)
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         catalogue.Begin();
         if (boot.Length > 0 && boot != options.BootId)
         {
-            long modSeq = catalogue.Meta(MetaKey.ModSeq).Number + Leap;
+            long modSeq = LeapAbove(catalogue.Meta(MetaKey.ModSeq).Number, tree);
             catalogue.SetMeta(MetaKey.ModSeq, modSeq, "");
             foreach (MailboxRow row in catalogue.Mailboxes()) catalogue.PutMailbox(row with { Highest = new(modSeq), Floor = new(modSeq) });
         }
 
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.Commit();
+    }
+
+    // In the second home before it is used: the catalogue's own note of it may be lost like the rest, and then the next leap must go further.
+    private long LeapAbove(long modSeq, MaildirTree tree)
+    {
+        string path = $"{tree.OwnPath}/{AccountFile.FileName}";
+        AccountFile file = (tree.ReadText(path) is { } text ? AccountFile.Parse(text, options.Separator) : null) ?? new(0, 0, []);
+        modSeq = Math.Max(modSeq, file.ModSeq) + Leap;
+        tree.Replace(path, (file with { ModSeq = modSeq }).Format(), sync: true);
+        tree.Volume.SyncDirectory(tree.OwnPath);
+        return modSeq;
     }
 
     private string DirectoryOf(EmailAddress address) =>

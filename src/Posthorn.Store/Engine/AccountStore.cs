@@ -6,7 +6,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private readonly Account _account = lease.Account;
@@ -81,15 +81,17 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         return Done.It;
     }
 
-    public ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
+    public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(MailReader.Status(_account, name));
+        if (_account.PublishedByName(name.Value) is { } box) await scanner.LookAsync(_account, box, cancel);
+        return MailReader.Status(_account, name);
     }
 
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        if (_account.PublishedByName(name.Value) is { } named) await scanner.LookAsync(_account, named, cancel);
         if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
         OpenMailbox open = new(lease.Again(), box, readOnly, recent);
         if (!claimed) return open;

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
@@ -12,8 +10,6 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Runs under the account's catalogue lock.</remarks>
 internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger log)
 {
-    internal const string AccountFile = "account";
-
     /// <summary>Lets up to <paramref name="limit"/> names follow; false when more are waiting.</summary>
     internal bool FollowNames(AccountCatalogue catalogue, int limit)
     {
@@ -62,25 +58,15 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         {
             if (!box.ListStale) continue;
             box.ListStale = false;
-            Dictionary<Uid, string> guids = [];
             List<UidListEntry> entries = [];
-            foreach (StoredRow row in catalogue.Messages(box.Id)) guids[row.Row.Uid] = row.Content.ToString(CultureInfo.InvariantCulture);
-            foreach (FileRow file in catalogue.Files(box.Id))
-                if (guids.TryGetValue(file.Uid, out string? content)) entries.Add(new(file.Uid, file.Base, catalogue.Content(long.Parse(content, CultureInfo.InvariantCulture)).Email.Value));
-            tree.Replace($"{tree.FolderPath(box.Name)}/{UidList.FileName}", new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: false);
+            foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(new(uid, baseName, email));
+            tree.Replace($"{tree.FolderPath(box.Name)}/{UidList.FileName}", new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
         }
 
-        StringBuilder text = new("posthorn-account 1\n");
-        text.Append(CultureInfo.InvariantCulture, $"modseq {account.ModSeq}\nvalidity {account.Validity}\n");
-        foreach (Box box in boxes)
-        {
-            text.Append(CultureInfo.InvariantCulture,
-                $"mailbox {box.Mailbox.Value} {box.Validity.Value} {box.UidNext.Value} {(byte)box.Use} {box.FirstRecent.Value} {ModifiedUtf7.Encode(box.Name.Value)}\n");
-        }
-
-        text.Append("end\n");
-        tree.Replace($"{tree.OwnPath}/{AccountFile}", text.ToString(), sync: false);
-        tree.Replace($"{tree.Root}/subscriptions", string.Concat(subscriptions.Select(name => (name == "INBOX" ? name : ModifiedUtf7.Encode(name.Replace(tree.Names.Separator, '.'))) + "\n")), sync: false);
+        AccountFile file = new(account.ModSeq, account.Validity,
+            [.. boxes.Select(box => new AccountFileMailbox(box.Mailbox, box.Validity, box.UidNext, box.Use, box.FirstRecent, box.Name))]);
+        tree.Replace($"{tree.OwnPath}/{AccountFile.FileName}", file.Format(), sync: true);
+        tree.Replace($"{tree.Root}/{SubscriptionFile.FileName}", SubscriptionFile.Format(subscriptions, tree.Names.Separator), sync: true);
     }
 
     private bool Follow(AccountCatalogue catalogue, Box box, in StoredRow row, FileRow file)
@@ -92,7 +78,8 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             string target = tree.PathOf(box.Name, wanted);
             if (file.DiskName.Length == 0)
             {
-                if (!tree.Exists(target) && !TryCopy(catalogue, row.Content, target) && !account.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate)) return false;
+                // What stands there may be the beginning of a file that the disk had no room for.
+                if (!account.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target) && !TryCopy(catalogue, row.Content, target)) return false;
             }
             else if (file.DiskName != wanted && !tree.Exists(target))
             {

@@ -38,6 +38,9 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     /// <summary>Messages that were expunged while sessions have it open.</summary>
     internal Dictionary<Uid, GoneMessage> Gone { get; } = [];
 
+    /// <summary>What the last look at its folder saw.</summary>
+    internal FolderSight Sight { get; } = new();
+
     /// <summary>Whether its <c>dovecot-uidlist</c> is older than the catalogue.</summary>
     internal bool ListStale { get; set; } = true;
 

@@ -47,7 +47,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out _)) return false; // A rebuilt catalogue knows it already; its file is looked at afterwards.
+        if (account.IsReplaying) _files.BringBack(box.Name, store.Mailbox, box.Box.Validity);
+        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
         string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
@@ -55,9 +56,30 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         long content = catalogue.ContentOf(operation.Lsn.Value, store.Index) ?? ContentFor(operation, store, facts);
         MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
         string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
+        if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);
         bool written = _files.TryWrite(tree.PathOf(box.Name, disk), bytes, row.InternalDate, time.GetUtcNow());
         if (!written) account.WriteLater(operation.Lsn, store);
         Add(box, new(row, content, operation.Time), written ? disk : "", baseName);
+        return true;
+    }
+
+    // A rebuilt catalogue knows the message from its file, which may have been torn; the file is mended afterwards.
+    private bool Refresh(Operation operation, Change.Store store, Draft draft, in StoredRow known, ModSeq modSeq)
+    {
+        using MessageBytes bytes = new(account.ContentOf(operation), store);
+        MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
+        catalogue.RefreshContent(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
+        if (known.Row.Size == facts.WireLength) return false;
+        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(known.Content))
+        {
+            if (account.PublishedById(mailbox) is not { } owner || draft.Find(owner.Mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow stored)) continue;
+            MessageRow row = stored.Row with { Size = facts.WireLength, ModSeq = modSeq };
+            catalogue.PutMessage(mailbox, stored with { Row = row });
+            box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
+            box.Upserts[uid] = row;
+            box.Highest = modSeq;
+        }
+
         return true;
     }
 
@@ -81,16 +103,39 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
+        if (account.IsReplaying)
+        {
+            _files.BringBack(source.Name, place.Source, source.Box.Validity);
+            _files.BringBack(target.Name, place.Target, target.Box.Validity);
+        }
+
         bool changed = false;
         for (int i = 0; i < place.Pairs.Count; i++)
         {
             Pair pair = place.Pairs[i];
-            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out _);
+            if (pair.Target >= target.UidNext) target.UidNext = new(pair.Target.Value + 1); // even if nothing comes of it: the number was given away
+            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out StoredRow old);
             bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
             if (!known && !there)
             {
+                if (account.IsReplaying && Recover(operation, place, pair, source, target, modSeq))
+                {
+                    changed = true;
+                    continue;
+                }
+
                 operation.Skip(index, i);
                 continue;
+            }
+
+            if (there && known && old.Content != from.Content)
+            {
+                // A rebuilt catalogue knows the copy from its file, which may have been torn: the source is the better one.
+                if (catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow torn) && _files.Locate(target.Name, torn) is { } path) tree.Volume.Unlink(path);
+                catalogue.RemoveMessage(target.Box.Id, pair.Target);
+                catalogue.RemoveContent(old.Content);
+                target.Counts = target.Counts.With(old.Row, -1);
+                there = false;
             }
 
             if (!there)
@@ -101,6 +146,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
                 bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
                 string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
+                if (account.IsReplaying) _files.RemoveOthers(target.Name, baseName, disk);
                 bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
                 if (!made && content.Record == 0 && catalogue.CopiesOf(content.Id).Count < 2)
                 {
@@ -122,9 +168,37 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         return changed;
     }
 
+    // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
+    private bool Recover(Operation operation, Change.Place place, Pair pair, BoxDraft source, BoxDraft target, ModSeq modSeq)
+    {
+        string folder = tree.FolderPath(target.Name);
+        string? disk = tree.FindOwn(folder, operation.Lsn.Value, pair.Index);
+        string? path = disk is not null ? $"{folder}/{disk}" : _files.Locate(source.Name, new(pair.Source, "", pair.SourceBase, false));
+        if (path is null || _files.Read(path) is not { } bytes || !tree.Volume.TryStat(path, out Journal.Volume.VolumeStat stat)) return false;
+        MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
+        string baseName = disk is null ? CopyName(operation, pair.Index, bytes.Length, facts.WireLength) : MaildirName.BaseOf(disk);
+        SystemFlags flags = MaildirName.FlagsOf(MaildirName.LettersOf(path));
+        if (disk is null)
+        {
+            disk = MaildirName.Format(baseName, flags == SystemFlags.None, flags, "", default);
+            if (place.Move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) tree.Volume.Rename(path, $"{folder}/{disk}");
+            else _files.LinkOrCopy(path, $"{folder}/{disk}");
+        }
+
+        KeywordSet keywords = KeywordFile.KeywordsOf(MaildirName.LettersOf(disk), catalogue.Letters(target.Box.Id));
+        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : NewIds.Email();
+        account.Orphans[baseName] = email.Value;
+        (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
+        long content = catalogue.ContentWith(email) ?? catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+        MessageRow row = new(pair.Target, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, flags, keywords, 0);
+        Add(target, new(row, content, operation.Time), disk, baseName);
+        return true;
+    }
+
     private bool Expunge(Operation operation, Change.Expunge gone, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(gone.Mailbox) is not { } box) return false;
+        if (account.IsReplaying) _files.BringBack(box.Name, gone.Mailbox, box.Box.Validity);
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
@@ -173,7 +247,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
-            _files.MakeFolder(known.Name, made.Mailbox, made.Validity);
+            _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
 
@@ -190,6 +264,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         added.Highest = modSeq;
         box.Load(MailboxVersion.Load([], made.Validity, new(1), modSeq, KeywordSet.Empty));
         catalogue.PutMailbox(added.ToRow());
+        if (account.IsReplaying) _files.BringBack(made.Name, made.Mailbox, made.Validity);
         _files.MakeFolder(made.Name, made.Mailbox, made.Validity);
         return true;
     }
@@ -216,6 +291,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
+        if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
         _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
         if (box.Name == renamed.Target) return false;
         box.Name = renamed.Target;

@@ -11,6 +11,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, MaildirTree tree, ILogger log)
 {
     private readonly Dictionary<long, SortedDictionary<int, string>> _letters = [];
+    private readonly HashSet<(MailboxId, MailboxName)> _inPlace = [];
     private string? _lettersText;
     private KeywordSet _lettersOf = KeywordSet.Empty;
     private long _lettersBox;
@@ -32,19 +33,30 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>On replay: removes what later records made of a file that is made again now.</summary>
+    internal void RemoveOthers(MailboxName box, string baseName, string disk)
+    {
+        string folder = tree.FolderPath(box);
+        while (tree.Exists(folder) && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Unlink($"{folder}/{other}");
+    }
+
     /// <summary>Gives a message's file a name in another folder, or moves it there; false when that could not be done.</summary>
     internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move)
     {
         try
         {
-            if (tree.Exists(target))
+            string? path = Locate(sourceBox, source);
+            if (tree.Volume.TryStat(target, out VolumeStat there))
             {
-                // Done before: only the old name may be left.
-                if (move && Locate(sourceBox, source) is { } left) tree.Volume.Unlink(left);
-                return true;
+                // Done before a crash: only the old name may be left. Another file under the new name may be torn; the source was looked at already.
+                if (path is null) return true;
+                bool same = tree.Volume.TryStat(path, out VolumeStat here) && here.Inode == there.Inode;
+                if (same && move) tree.Volume.Unlink(path);
+                if (same) return true;
+                tree.Volume.Unlink(target);
             }
 
-            if (Locate(sourceBox, source) is not { } path) return false;
+            if (path is null) return false;
             if (move) tree.Volume.Rename(path, target);
             else LinkOrCopy(path, target);
             return true;
@@ -74,7 +86,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            if (tree.Exists(target)) return;
             string folder = tree.FolderPath(box);
             string path = tree.PathOf(box, file.DiskName);
             if (file.DiskName.Length == 0 || !tree.Exists(path))
@@ -96,9 +107,10 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         string path = tree.FolderPath(name);
         tree.MakeFolder(path);
-        // The list says whose folder it is, from its first moment on.
-        if (!tree.Exists($"{path}/{UidList.FileName}"))
-            tree.Replace($"{path}/{UidList.FileName}", new UidList(validity, new(1), mailbox.Value, []).Format(), sync: false);
+        // The list says whose folder it is, from its first moment on: synced, so that no crash takes one folder for another.
+        if (tree.Exists($"{path}/{UidList.FileName}")) return;
+        tree.Replace($"{path}/{UidList.FileName}", new UidList(validity, new(1), mailbox.Value, []).Format(), sync: true);
+        tree.Volume.SyncDirectory(path);
     }
 
     /// <summary>Whether the folder of this name is this mailbox's, as its list says.</summary>
@@ -109,8 +121,27 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         return tree.ReadText($"{path}/{UidList.FileName}") is not { } text || UidList.Parse(text) is not { Guid: { } guid } || guid == mailbox.Value;
     }
 
+    /// <summary>On replay: brings a mailbox's folder to the name that it has now. Later records that renamed or removed it before the crash do so again.</summary>
+    internal void BringBack(MailboxName name, MailboxId mailbox, UidValidity validity)
+    {
+        if (name.IsInbox || !_inPlace.Add((mailbox, name))) return;
+        string path = tree.FolderPath(name);
+        string? owner = tree.ReadText($"{path}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
+        if (owner == mailbox.Value) return;
+        string? elsewhere = tree.FindFolder(mailbox);
+        if ((elsewhere is not null || owner is not null) && tree.Exists(path))
+        {
+            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+            _inPlace.Clear();
+        }
+
+        if (elsewhere is not null) tree.Volume.RenameNew(elsewhere, path);
+        MakeFolder(name, mailbox, validity);
+    }
+
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
+        _inPlace.Clear();
         if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) tree.Volume.RenameNew(tree.FolderPath(from), tree.FolderPath(target));
         tree.MakeFolder(tree.FolderPath(target));
     }
@@ -118,8 +149,12 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
     {
         string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
-        if (!IsFolderOf(name, mailbox) || tree.Exists(target)) return;
-        tree.Volume.RenameNew(tree.FolderPath(name), target);
+        _inPlace.Clear();
+        if (!IsFolderOf(name, mailbox)) return;
+        // Replay may have made it once more after it was removed.
+        string free = target;
+        for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
+        tree.Volume.RenameNew(tree.FolderPath(name), free);
     }
 
     /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>
@@ -194,7 +229,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Replace($"{tree.FolderPath(name)}/dovecot-keywords", string.Concat(letters.Select(pair => $"{pair.Key} {pair.Value}\n")), sync: false);
+            tree.Replace($"{tree.FolderPath(name)}/{KeywordFile.FileName}", string.Concat(letters.Select(pair => $"{pair.Key} {pair.Value}\n")), sync: false);
         }
         catch (VolumeException problem)
         {

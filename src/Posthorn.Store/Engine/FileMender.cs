@@ -59,12 +59,12 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     private int MendCopy(Operation operation, Change.Store store, long mailbox, Uid uid)
     {
         if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row)) return 0;
+        account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         string wanted = MaildirName.Format(
             file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(mailbox, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
         string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
         if (IsWhole(path, bytes)) return 0;
-        tree.MakeFolder(tree.FolderPath(box.Name));
         if (tree.Find(tree.FolderPath(box.Name), file.Base) is { } other)
         {
             if (IsWhole(tree.PathOf(box.Name, other), bytes))
@@ -105,18 +105,25 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     {
         int mended = 0;
         Box? source = account.Published(place.Source);
+        Box? target = account.Published(place.Target);
+        if (source is not null) account.Files.BringBack(source.Name, source.Mailbox, source.Validity);
+        if (target is not null) account.Files.BringBack(target.Name, target.Mailbox, target.Validity);
+        // A mailbox that later records removed still has its folder somewhere.
+        string? from = source is not null ? tree.FolderPath(source.Name) : tree.FindFolder(place.Source);
         foreach (Pair pair in place.Pairs)
         {
             string prefix = string.Create(CultureInfo.InvariantCulture, $".J{operation.Lsn.Value:x}_{pair.Index:x}.");
-            if (account.Published(place.Target) is { } target && catalogue.TryGetFile(target.Id, pair.Target, out FileRow file) && file.Base.Contains(prefix, StringComparison.Ordinal))
-                mended += MendPlaced(source, pair, target, file);
+            if (target is not null && catalogue.TryGetFile(target.Id, pair.Target, out FileRow file) && file.Base.Contains(prefix, StringComparison.Ordinal))
+                mended += MendPlaced(from, pair, target, file);
+            else if (target is not null && from is not null)
+                mended += Redo(operation, place, pair, source, from, target);
             if (place.Move && source is not null) mended += RemoveLeft(source, place.Source, pair.Source, pair.SourceBase, operation);
         }
 
         return mended;
     }
 
-    private int MendPlaced(Box? source, Pair pair, Box target, FileRow file)
+    private int MendPlaced(string? from, Pair pair, Box target, FileRow file)
     {
         if (file.DiskName.Length > 0 && file.DiskName[0] != '/' && tree.Exists(tree.PathOf(target.Name, file.DiskName))) return 0;
         if (tree.Find(tree.FolderPath(target.Name), file.Base) is { } moved)
@@ -126,10 +133,9 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             return 1;
         }
 
-        string? path = source is null ? null : tree.Find(tree.FolderPath(source.Name), pair.SourceBase) is { } left ? tree.PathOf(source.Name, left) : null;
+        string? path = from is null ? null : PathIn(from, pair.SourceBase);
         path ??= tree.FindExpunged(pair.SourceBase);
         if (path is null || !catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0; // Written from its own record's content, or lost by somebody else's hand.
-        tree.MakeFolder(tree.FolderPath(target.Name));
         string wanted = MaildirName.Format(
             file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path));
         account.Files.LinkOrCopy(path, tree.PathOf(target.Name, wanted));
@@ -137,9 +143,32 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         return 1;
     }
 
+    // Later records took the copy further: it must be where they will look for it.
+    private int Redo(Operation operation, Change.Place place, Pair pair, Box? source, string from, Box target)
+    {
+        string folder = tree.FolderPath(target.Name);
+        if (PathIn(from, pair.SourceBase) is not { } path || !tree.Volume.TryStat(path, out VolumeStat stat) || tree.FindOwn(folder, operation.Lsn.Value, pair.Index) is not null) return 0;
+        long wire = MaildirName.SizeOf(pair.SourceBase, ",W=");
+        string name = string.Create(CultureInfo.InvariantCulture,
+            $"{folder}/new/{operation.Time / 1000}.J{operation.Lsn.Value:x}_{pair.Index:x}.{account.HostName},S={stat.Length},W={(wire < 0 ? stat.Length : wire)}");
+        bool left = place.Move && (source is null || !catalogue.TryGetFile(source.Id, pair.Source, out _));
+        if (left) tree.Volume.Rename(path, name);
+        else account.Files.LinkOrCopy(path, name);
+        return 1;
+    }
+
+    // By the name, or by what our names say of themselves: sizes in a name may have been guessed.
+    private string? PathIn(string folder, string baseName)
+    {
+        string? disk = tree.Find(folder, baseName);
+        if (disk is null && OwnName.Parse(baseName) is { } own) disk = tree.FindOwn(folder, own.Record, own.Part);
+        return disk is null ? null : $"{folder}/{disk}";
+    }
+
     private int Mend(Operation operation, Change.Expunge gone)
     {
         if (account.Published(gone.Mailbox) is not { } box) return 0;
+        account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
         int mended = 0;
         foreach ((Uid uid, string baseName) in gone.Messages) mended += RemoveLeft(box, gone.Mailbox, uid, baseName, operation);
         return mended;
@@ -148,23 +177,24 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     // A file whose message has left this mailbox must not be taken for a delivery of somebody else.
     private int RemoveLeft(Box box, MailboxId mailbox, Uid uid, string baseName, Operation operation)
     {
-        if (catalogue.TryGetFile(box.Id, uid, out _) || tree.Find(tree.FolderPath(box.Name), baseName) is not { } left) return 0;
+        if (catalogue.TryGetFile(box.Id, uid, out _) || PathIn(tree.FolderPath(box.Name), baseName) is not { } left) return 0;
         tree.MakeIfMissing(tree.ExpungedPath);
-        tree.Volume.Rename(tree.PathOf(box.Name, left), tree.ExpungedName(operation.Time, mailbox, uid, baseName));
+        tree.Volume.Rename(left, tree.ExpungedName(operation.Time, mailbox, uid, baseName));
         return 1;
     }
 
     private int Mend(Change.Create made)
     {
-        if (account.Published(made.Mailbox) is { } box) account.Files.MakeFolder(box.Name, box.Mailbox, box.Validity);
+        if (account.Published(made.Mailbox) is not { } box) return 0;
+        account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
+        account.Files.MakeFolder(box.Name, box.Mailbox, box.Validity);
         return 0;
     }
 
     private int Mend(Change.Rename renamed)
     {
-        if (account.Published(renamed.Mailbox) is not { } box || tree.Exists(tree.FolderPath(box.Name)) && account.Files.IsFolderOf(box.Name, box.Mailbox)) return 0;
-        account.Files.RenameFolder(renamed.From, box.Name, box.Mailbox);
-        return 1;
+        if (account.Published(renamed.Mailbox) is { } box) account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
+        return 0;
     }
 
     private int Mend(Operation operation, Change.Delete gone)

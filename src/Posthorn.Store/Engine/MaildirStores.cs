@@ -23,9 +23,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
     private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
+    private FolderScanner? _scanner;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
@@ -47,6 +49,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
         _recorder = new(journal, _time);
+        _scanner = new(_recorder, _time, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -57,7 +60,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -92,7 +95,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 if (step.Participant != Recorder.Participant) continue;
                 AccountChanges changes = ChangeCodec.Read(step.Payload);
                 Result<AccountLease> lease = await _accounts.LeaseAsync(changes.Account, cancel);
-                if (!lease.IsOk) throw new JournalException($"Record {record.Lsn} cannot be applied to {changes.Account.Address}: {lease.Refusal.Text}.");
+                if (!lease.IsOk)
+                {
+                    // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
+                    _postponed.GetOrAdd(changes.Account.Address, _ => []).Add((record.Lsn, ChangeCodec.Read(step.Payload.ToArray())));
+                    _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
+                    continue;
+                }
+
                 using AccountLease held = lease.Value;
                 int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
                 if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
@@ -108,6 +118,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
     public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
     {
+        if (!_postponed.IsEmpty) throw new JournalException($"Records of {_postponed.Count} accounts wait until their mail is available again.");
         string[] touched = [.. _touchedRoots.Keys];
         foreach (Account account in _accounts.Open())
         {
@@ -164,7 +175,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Result<Account> Open(MailAccount who)
     {
         Result<Account> opened = _opener.Open(who);
-        if (opened.IsOk) opened.Value.Journal = _journal;
+        if (!opened.IsOk) return opened;
+        if (_journal is not null && _postponed.TryRemove(who.Address, out List<(Lsn Lsn, AccountChanges Changes)>? waiting))
+        {
+            foreach ((Lsn lsn, AccountChanges changes) in waiting)
+                opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+        }
+
+        opened.Value.Journal = _journal;
         return opened;
     }
 
@@ -194,9 +212,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 foreach (Account account in _accounts.Open())
                 {
                     if (stop.IsCancellationRequested) return;
-                    if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                     try
                     {
+                        // Mailboxes that somebody has open: two calls each say whether another program was there.
+                        foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
                     catch (Exception problem) when (problem is not OperationCanceledException)

@@ -53,6 +53,15 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
 
     internal bool Exists(string path) => Volume.TryStat(path, out _);
 
+    /// <summary>When a mailbox's two directories changed last; false when they are not there.</summary>
+    internal bool TryTimes(MailboxName name, out DateTimeOffset newTime, out DateTimeOffset curTime)
+    {
+        string folder = FolderPath(name);
+        bool both = Volume.TryStat(folder + "/new", out VolumeStat first) & Volume.TryStat(folder + "/cur", out VolumeStat second);
+        (newTime, curTime) = (first.Modified, second.Modified);
+        return both;
+    }
+
     /// <summary>Writes a message's file whole, or not at all under that name when it throws before the content is there.</summary>
     internal void Write(string path, ReadOnlySpan<ReadOnlyMemory<byte>> parts, DateTimeOffset modified, DateTimeOffset now)
     {
@@ -91,13 +100,29 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     }
 
     /// <summary>Where in a folder the file with a base name lies now, with <c>new/</c> or <c>cur/</c>; null when it does not.</summary>
-    internal string? Find(string folder, string baseName)
+    internal string? Find(string folder, string baseName) => FindOther(folder, baseName, "");
+
+    /// <summary>The file that a record brought into a folder, by the name that we gave it.</summary>
+    internal string? FindOwn(string folder, long record, int part)
+    {
+        foreach (string where in (ReadOnlySpan<string>)["cur", "new"])
+        {
+            if (!Exists($"{folder}/{where}")) continue;
+            foreach (VolumeEntry entry in Volume.List($"{folder}/{where}", times: false))
+                if (OwnName.Parse(entry.Name) == (record, part)) return $"{where}/{entry.Name}";
+        }
+
+        return null;
+    }
+
+    /// <summary>As <see cref="Find"/>, but not this one.</summary>
+    internal string? FindOther(string folder, string baseName, string not)
     {
         foreach (string part in (ReadOnlySpan<string>)["cur", "new"])
         {
             if (!Exists($"{folder}/{part}")) continue;
             foreach (VolumeEntry entry in Volume.List($"{folder}/{part}", times: false))
-                if (entry.Name.StartsWith(baseName, StringComparison.Ordinal) && MaildirName.BaseOf(entry.Name) == baseName) return $"{part}/{entry.Name}";
+                if (entry.Name.StartsWith(baseName, StringComparison.Ordinal) && MaildirName.BaseOf(entry.Name) == baseName && not != $"{part}/{entry.Name}") return $"{part}/{entry.Name}";
         }
 
         return null;
@@ -122,6 +147,22 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         if (!Exists(folder + "/tmp")) return;
         foreach (VolumeEntry entry in Volume.List(folder + "/tmp", times: true))
             if (entry.Kind == VolumeKind.File && now - entry.Modified > TimeSpan.FromHours(36)) Volume.Unlink($"{folder}/tmp/{entry.Name}");
+    }
+
+    /// <summary>A mailbox's folder by what its list says: in the root, or among what was removed or displaced.</summary>
+    internal string? FindFolder(MailboxId mailbox)
+    {
+        foreach (string directory in (ReadOnlySpan<string>)[Root, OwnPath, ExpungedPath])
+        {
+            if (!Exists(directory)) continue;
+            foreach (VolumeEntry entry in Volume.List(directory, times: false))
+            {
+                string path = $"{directory}/{entry.Name}";
+                if (ReadText($"{path}/{UidList.FileName}") is { } text && UidList.Parse(text)?.Guid == mailbox.Value && path != Root) return path;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Writes a small file by way of another name, so that it is there whole or as it was.</summary>

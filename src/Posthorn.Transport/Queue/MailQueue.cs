@@ -30,7 +30,7 @@ public sealed class MailQueue : IJournalParticipant
     private MailQueue(QueueSpool spool, QueueOptions options, TimeProvider time, ILogger log)
     {
         (_spool, _options, _time, _log) = (spool, options, time, log);
-        _schedule = new(options, address => DestinationOf(address));
+        _schedule = new(options, (message, recipient) => DestinationOf(message, recipient));
     }
 
     byte IJournalParticipant.Id => Participant;
@@ -41,8 +41,14 @@ public sealed class MailQueue : IJournalParticipant
         get { lock (_gate) return _entries.Count; }
     }
 
-    /// <summary>What stands for the next hop of an address; messages of one destination share its connections.</summary>
-    internal Func<EmailAddress, string> DestinationOf { get; set; } = address => address.Domain.Ascii;
+    /// <summary>The newest id in the queue.</summary>
+    internal QueueId? Newest
+    {
+        get { lock (_gate) return _entries.Count == 0 ? null : _entries.Keys.MaxBy(id => id.Value, StringComparer.Ordinal); }
+    }
+
+    /// <summary>What stands for the next hop of a recipient; messages of one destination share its connections.</summary>
+    internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf { get; set; } = (_, recipient) => recipient.Address.Domain.Ascii;
 
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Posthorn.Core;
 
 namespace Posthorn.Transport.Queue;
 
@@ -39,7 +38,7 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
 /// Destinations take turns; within one, the senders do. Destinations without a success so far may have half of all connections together, those that fail a quarter:
 /// however many of them hang, the rest is never short of connections.
 /// </remarks>
-internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> destinationOf)
+internal sealed class Schedule(QueueOptions options, Func<QueueMessage, EnvelopeRecipient, string> destinationOf)
 {
     private readonly Dictionary<string, Destination> _destinations = [];
     private readonly PriorityQueue<(Job Job, int Version), long> _waiting = new();
@@ -65,7 +64,7 @@ internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> 
     /// <summary>Plans the recipients of an entry that wait; those that are planned already get the new time, unless they are being tried.</summary>
     public void Add(QueueEntry entry, DateTimeOffset due)
     {
-        foreach (string key in entry.PendingRecipients.Select(recipient => destinationOf(entry.Message.Recipients[recipient].Address)).Distinct())
+        foreach (string key in entry.PendingRecipients.Select(recipient => destinationOf(entry.Message, entry.Message.Recipients[recipient])).Distinct())
         {
             Job? job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone);
             if (job is null)
@@ -208,7 +207,7 @@ internal sealed class Schedule(QueueOptions options, Func<EmailAddress, string> 
     {
         delivery = null;
         if (job.State != JobState.Ready) return false;
-        int[] recipients = [.. job.Entry.PendingRecipients.Where(recipient => destinationOf(job.Entry.Message.Recipients[recipient].Address) == job.Destination.Key)];
+        int[] recipients = [.. job.Entry.PendingRecipients.Where(recipient => destinationOf(job.Entry.Message, job.Entry.Message.Recipients[recipient]) == job.Destination.Key)];
         if (recipients.Length == 0)
         {
             // The routes have changed under it.

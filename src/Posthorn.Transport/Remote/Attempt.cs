@@ -20,6 +20,9 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
 
     public bool IsDone => Array.TrueForAll(_replies, reply => reply is not null);
 
+    /// <summary>No host could be asked, for reasons that may pass.</summary>
+    public bool MayFallBack => !IsDone && _fault is null or { IsTransient: true };
+
     /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none.</summary>
     public IReadOnlyList<int> Next()
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
 
@@ -43,11 +44,12 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     public static readonly SmtpReply DnsTrouble = new(450, "4.4.3", "The domain could not be looked up in the DNS");
     public static readonly SmtpReply LoopsBack = new(550, "5.4.6", "Mail for this domain would come back to this server, which does not host it");
 
-    /// <summary>What stands for the next hop of an address in the queue's schedule.</summary>
-    public string DestinationOf(EmailAddress address)
+    /// <summary>What stands for the next hop of a recipient in the queue's schedule.</summary>
+    public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
     {
+        EmailAddress address = recipient.Address;
         if (directory.IsLocalDomain(address.Domain)) return LocalKey;
-        return HopOf(address.Domain) switch
+        return HopOf(address.Domain, message.From) switch
         {
             NextHop.Host host => $"[{host.Name}]:{host.Port}",
             NextHop.Lmtp lmtp => $"lmtp:{lmtp.EndPoint}",
@@ -57,18 +59,18 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
 
     public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
 
-    public NextHop HopOf(DomainName domain)
+    public NextHop HopOf(DomainName domain, ReversePath from)
     {
         OutboundOptions outbound = options().Outbound;
         foreach (RouteRule rule in outbound.Routes)
-            if (rule.Matches(domain)) return rule.Hop;
+            if (rule.Matches(domain, from)) return rule.Hop;
         return outbound.Relay ?? new NextHop.Mx();
     }
 
-    public async ValueTask<Route> FindAsync(DomainName domain, CancellationToken cancel)
+    public async ValueTask<Route> FindAsync(DomainName domain, ReversePath from, CancellationToken cancel)
     {
         if (directory.IsLocalDomain(domain)) return new Route.Local();
-        NextHop hop = HopOf(domain);
+        NextHop hop = HopOf(domain, from);
         switch (hop)
         {
             case NextHop.Refuse refuse: return new Route.None(refuse.Reply);

@@ -44,13 +44,15 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         await CloseAsync(cancel);
 
         DomainName domain = message.Recipients[delivery.Recipients[0]].Address.Domain;
-        Route route = await services.Router.FindAsync(domain, cancel);
-        if (route is Route.None none)
+        Route route = await services.Router.FindAsync(domain, message.From, cancel);
+        if (route is Route.None { Reply: { IsPermanent: true } never })
         {
-            attempt.Fail(none.Reply, "");
-            return attempt.Result(none.Reply.IsTransient ? new ConnectionVerdict.Failed(none.Reply) : new ConnectionVerdict.Nothing());
+            attempt.Fail(never, "");
+            return attempt.Result(new ConnectionVerdict.Nothing());
         }
-        await TryHostsAsync(attempt, route, content, cancel);
+        if (route is Route.None { Reply: var reason }) attempt.Fault(reason, "");
+        else await TryHostsAsync(attempt, route, content, cancel);
+        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback), content, cancel);
         return attempt.End();
     }
 

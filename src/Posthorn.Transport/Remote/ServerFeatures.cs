@@ -14,6 +14,11 @@ internal sealed record ServerFeatures
     public bool Dsn { get; init; }
     public bool Size { get; init; }
 
+    /// <summary>CHUNKING and BINARYMIME, which only help together (RFC 3030).</summary>
+    public bool Binary => Chunking && BinaryMime;
+    public bool Chunking { get; init; }
+    public bool BinaryMime { get; init; }
+
     /// <summary>The largest message taken; null when not said.</summary>
     public long? SizeLimit { get; init; }
 
@@ -39,6 +44,8 @@ internal sealed record ServerFeatures
                 "8BITMIME" => features with { EightBitMime = true },
                 "SMTPUTF8" => features with { SmtpUtf8 = true },
                 "STARTTLS" => features with { StartTls = true },
+                "CHUNKING" => features with { Chunking = true },
+                "BINARYMIME" => features with { BinaryMime = true },
                 "DSN" => features with { Dsn = true },
                 "SIZE" => features with { Size = true, SizeLimit = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long limit) && limit > 0 ? limit : null },
                 "AUTH" => features with { Mechanisms = [.. features.Mechanisms.Union(words.Skip(1))] },

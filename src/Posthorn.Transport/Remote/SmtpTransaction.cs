@@ -29,7 +29,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
         if (mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
-        if (mail.Message.Body == BodyType.BinaryMime) return Untried(new(550, "5.6.1", $"{session.Host} takes no binary content (BINARYMIME)"));
+        if (IsBinary && !features.Binary) return Untried(new(550, "5.6.1", $"{session.Host} takes no binary content (BINARYMIME)"));
         return null;
     }
 
@@ -37,12 +37,13 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         session.Queue(MailCommand());
         foreach (EnvelopeRecipient recipient in mail.Recipients) session.Queue(RcptCommand(recipient));
-        session.Queue("DATA");
+        if (!IsBinary) session.Queue("DATA");
         if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
 
         SmtpReply sender = await session.ReadAsync("MAIL", session.Timeouts.Command, cancel);
         for (int i = 0; i < _replies.Length && session.IsUsable; i++) _replies[i] = await session.ReadAsync("RCPT", session.Timeouts.Command, cancel);
         if (!session.IsUsable) return Untried(LastOf(sender));
+        if (IsBinary) return !sender.IsPositive ? Refused(sender) : _replies.Any(reply => reply is { IsPositive: true }) ? await BinaryAsync(cancel) : Done();
         SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel);
         bool any = sender.IsPositive && _replies.Any(reply => reply is { IsPositive: true });
         if (start.Code == 354 && !any)
@@ -66,6 +67,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             if (!session.IsUsable) return Untried(_replies[i]!);
         }
         if (!_replies.Any(reply => reply is { IsPositive: true })) return Done();
+        if (IsBinary) return await BinaryAsync(cancel);
         session.Queue("DATA");
         if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
         return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel), cancel);
@@ -79,7 +81,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             if (start.IsPositive) start = session.Broken("4.5.0", $"{session.Host} answered DATA with {start.Code}");
             return session.IsUsable ? Accepted(start) : Untried(start);
         }
-        if (await SendContentAsync(cancel) is { } lost)
+        if (await SendContentAsync(new(session.Connection.Output), cancel) is { } lost)
         {
             // A server that gives up amid the data often says why before it closes.
             return Accepted(lost);
@@ -90,9 +92,18 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         return Done();
     }
 
-    private async ValueTask<SmtpReply?> SendContentAsync(CancellationToken cancel)
+    private bool IsBinary => mail.Message.Body == BodyType.BinaryMime;
+
+    // One chunk, octet for octet (RFC 3030 section 2).
+    private async ValueTask<TransactionResult> BinaryAsync(CancellationToken cancel)
     {
-        DataWriter writer = new(session.Connection.Output);
+        session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {mail.Content.Length} LAST"));
+        if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
+        return Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+    }
+
+    private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
+    {
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
@@ -101,14 +112,15 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
                 int read = mail.Content.Read(at, buffer);
                 if (read == 0) return session.Broken("4.3.0", "The message's content ends early");
                 at += read;
-                writer.Write(buffer.AsSpan(0, read));
+                if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
+                else writer.Write(buffer.AsSpan(0, read));
                 if (!session.Connection.Output.IsLarge) continue;
                 session.Connection.SetDeadline(session.Timeouts.DataBlock);
                 if (await session.FlushAsync(cancel) is { } lost) return lost;
             }
         }
         finally { System.Buffers.ArrayPool<byte>.Shared.Return(buffer); }
-        writer.Finish();
+        writer?.Finish();
         session.Connection.SetDeadline(session.Timeouts.DataBlock);
         return await session.FlushAsync(cancel);
     }
@@ -118,7 +130,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         ServerFeatures features = session.Features;
         StringBuilder command = new($"MAIL FROM:<{mail.From}>");
         if (features.Size) command.Append(CultureInfo.InvariantCulture, $" SIZE={mail.Message.Size}");
-        if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
+        if (IsBinary) command.Append(" BODY=BINARYMIME");
+        else if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
         if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");
         if (!features.Dsn) return command.ToString();
         if (mail.Message.Return != DsnReturn.Unspecified) command.Append(mail.Message.Return == DsnReturn.Full ? " RET=FULL" : " RET=HDRS");

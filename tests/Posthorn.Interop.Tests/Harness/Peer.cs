@@ -30,7 +30,7 @@ internal static class Peer
     public static Task<PeerResult> RunAsync(string program, params string[] arguments) => RunAsync(program, arguments, null, null);
 
     /// <summary>Runs a program to its end.</summary>
-    public static async Task<PeerResult> RunAsync(string program, IEnumerable<string> arguments, string? input, string? home)
+    public static async Task<PeerResult> RunAsync(string program, IEnumerable<string> arguments, string? input, string? home, TimeSpan? longer = null)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         if (home is not null)
@@ -41,7 +41,7 @@ internal static class Peer
         start.Environment["LC_ALL"] = "C.UTF-8";
         start.Environment["TERM"] = "xterm";
         using Process process = Process.Start(start)!;
-        using CancellationTokenSource patience = new(Patience);
+        using CancellationTokenSource patience = new(longer ?? Patience);
         Task<string> output = process.StandardOutput.ReadToEndAsync(patience.Token), errors = process.StandardError.ReadToEndAsync(patience.Token);
         if (input is not null) await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
@@ -55,9 +55,9 @@ internal static class Peer
     }
 
     /// <summary>Runs a program and fails the test when it fails.</summary>
-    public static async Task<PeerResult> SucceedAsync(string program, IEnumerable<string> arguments, string? input = null, string? home = null)
+    public static async Task<PeerResult> SucceedAsync(string program, IEnumerable<string> arguments, string? input = null, string? home = null, TimeSpan? patience = null)
     {
-        PeerResult result = await RunAsync(program, arguments, input, home);
+        PeerResult result = await RunAsync(program, arguments, input, home, patience);
         Assert.True(result.Status == 0, $"{program} {string.Join(' ', arguments)}\n{result.All}");
         return result;
     }

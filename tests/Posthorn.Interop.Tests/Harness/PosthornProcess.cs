@@ -42,11 +42,11 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
         Environment.GetEnvironmentVariable("POSTHORN_PROGRAM") is { Length: > 0 } native ? (native, []) : ("dotnet", [Path.Combine(AppContext.BaseDirectory, "posthorn.dll")]);
 
     /// <summary>Starts quickstart and waits until all listeners accept.</summary>
-    public static async Task<PosthornProcess> StartAsync(string accounts = "ann,bob", string? directory = null, string domain = "posthorn.test")
+    public static async Task<PosthornProcess> StartAsync(string accounts = "ann,bob", string? directory = null, string domain = "posthorn.test", string? program = null)
     {
         TemporaryFolder? folder = directory is null ? new() : null;
         string root = directory ?? Path.Combine(folder!.Path, "q");
-        (string file, string[] arguments) = Program;
+        (string file, string[] arguments) = program is null ? Program : (program, []);
         PosthornProcess server = Launch(file, [.. arguments, "quickstart", "--directory", root, "--port-base", "0", "--domain", domain, "--accounts", accounts, "--json"], folder);
         using CancellationTokenSource patience = new(Patience);
         string? line = await server._process.StandardOutput.ReadLineAsync(patience.Token);

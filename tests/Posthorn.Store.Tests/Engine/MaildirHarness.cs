@@ -7,14 +7,21 @@ using Posthorn.Store.Engine;
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>The Maildir engine with its journal in a directory of its own.</summary>
-internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvider time) : IMailStores
+internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvider time, string? catalogues = null) : IMailStores
 {
     private MaildirStores? _stores;
     private Journal.Journal? _journal;
 
+    internal bool IsStarted => _stores is not null;
+
+    /// <summary>Closes what lies outside the volume that lost its power.</summary>
+    internal ValueTask AbandonCatalogues() => _stores!.AbandonAsync();
+
     internal MaildirStores Stores => _stores!;
 
     internal Journal.Journal Journal => _journal!;
+
+    internal Microsoft.Extensions.Logging.ILogger Logger { get; set; } = NullLogger.Instance;
 
     internal string BootId { get; set; } = "boot 1";
 
@@ -25,7 +32,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal async ValueTask StartAsync()
     {
-        _stores = new(new() { AccountsDirectory = directory + "/accounts", BootId = BootId }, volume, time, NullLogger.Instance);
+        _stores = new(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }, volume, time, Logger);
         _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores], time, NullLogger.Instance, CancellationToken.None);
         _stores.Start(_journal);
     }

@@ -238,6 +238,16 @@ public sealed class AcceptTests
     }
 
     [Fact]
+    public void A_clock_that_was_set_back_makes_no_id_twice()
+    {
+        Microsoft.Extensions.Time.Testing.FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        QueueId newest = new Transport.Accept.QueueIds(time).Next();
+        Microsoft.Extensions.Time.Testing.FakeTimeProvider earlier = new(new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        QueueId next = new Transport.Accept.QueueIds(earlier, newest).Next();
+        Assert.True(string.CompareOrdinal(next.Value, newest.Value) > 0);
+    }
+
+    [Fact]
     public async Task Queue_ids_grow_and_never_repeat()
     {
         using TransportRig rig = new();

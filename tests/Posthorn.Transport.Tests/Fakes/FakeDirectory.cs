@@ -13,10 +13,10 @@ internal sealed class FakeDirectory : IDirectory
     public DomainName DefaultDomain => DomainName.Create("example.org");
     public IReadOnlyCollection<MailAccount> Accounts => _accounts.Values;
 
-    public MailAccount AddAccount(string address, long? quota = null)
+    public MailAccount AddAccount(string address, long? quota = null, string root = "")
     {
         EmailAddress parsed = EmailAddress.Parse(address);
-        return _accounts[parsed] = new() { Address = parsed, MailRoot = $"/mail/{address}", Home = $"/mail/{address}/home", QuotaBytes = quota };
+        return _accounts[parsed] = new() { Address = parsed, MailRoot = $"{root}/mail/{address}", Home = $"{root}/home/{address}", QuotaBytes = quota };
     }
 
     public void AddAlias(string address, params string[] targets) => _aliases[EmailAddress.Parse(address)] = [.. targets.Select(EmailAddress.Parse)];

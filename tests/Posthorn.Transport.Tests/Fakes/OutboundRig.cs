@@ -12,7 +12,7 @@ namespace Posthorn.Transport.Tests.Fakes;
 /// <summary>A transport with its queue at work, a DNS and scripted servers at addresses. The clock stands still unless a test moves it.</summary>
 internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly Dictionary<string, ScriptedPeer> _peers = [];
     private readonly ConcurrentQueue<string> _dialled = new();
     private readonly QueueRunner _runner;

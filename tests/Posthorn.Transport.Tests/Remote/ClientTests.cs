@@ -68,11 +68,12 @@ public sealed class ClientTests
         ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At(point, new PeerAct.Hang());
         await rig.SendAsync("far@example.com");
         await rig.UntilAsync(() => point == "CONNECT" ? peer.ConnectionCount > 0 : point == "." ? peer.Commands.Any(command => command.StartsWith("DATA", StringComparison.Ordinal)) : peer.Commands.Count > 0, "the conversation");
-        for (int i = 0; i < 20 && rig.Rig.Queued[0].Attempts == 0; i++)
+        await rig.UntilAsync(() =>
         {
-            await Task.Delay(20);
+            if (rig.Rig.Queued[0].Attempts > 0) return true;
             rig.Rig.Time.Advance(TimeSpan.FromMinutes(minutes) / 10);
-        }
+            return false;
+        }, "the end of patience");
         await rig.UntilWaitingAsync(1, 1);
         Assert.Contains("did not answer in time", Assert.Single(rig.Rig.Queued).LastReply(0)!.Text, StringComparison.Ordinal);
     }
@@ -324,7 +325,86 @@ public sealed class ClientTests
         rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (10, "b.example.com", "203.0.113.2"), (5, "c.example.com", "203.0.113.3"));
         MailRouter router = new(rig.Dns, rig.Rig.Directory, () => rig.Rig.Options);
         HashSet<string> orders = [];
-        for (int i = 0; i < 60; i++) orders.Add(string.Join(' ', Assert.IsType<Route.Hosts>(await router.FindAsync(DomainName.Create("example.com"), default)).Names));
+        for (int i = 0; i < 60; i++) orders.Add(string.Join(' ', Assert.IsType<Route.Hosts>(await router.FindAsync(DomainName.Create("example.com"), ReversePath.Null, default)).Names));
         Assert.Equal(["c.example.com a.example.com b.example.com", "c.example.com b.example.com a.example.com"], orders.Order());
+    }
+
+    [Theory]
+    [InlineData("ann@example.org", "a.example.com", "relay-a")]
+    [InlineData("ann@example.org", "example.com", "relay-b")]
+    [InlineData("x@example.net", "example.com", "relay-b")]
+    [InlineData("ann@example.org", "other.example", "relay-c")]
+    [InlineData("x@example.net", "other.example", "")]
+    [InlineData("", "other.example", "")]
+    public void Routes_are_told_by_recipient_and_sender(string from, string domain, string relay)
+    {
+        RouteRule[] rules = [new(".example.com", new NextHop.Host("relay-a", 25)), new("example.com", new NextHop.Host("relay-b", 25)), new("*", new NextHop.Host("relay-c", 587)) { SenderDomain = "example.org" }];
+        TransportOptions options = new() { Hostname = "mail.example.org", Outbound = new() { Routes = rules } };
+        MailRouter router = new(new FakeDns(), new FakeDirectory(), () => options);
+        ReversePath sender = from.Length == 0 ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(from));
+        NextHop hop = router.HopOf(DomainName.Create(domain), sender);
+        Assert.Equal(relay, hop is NextHop.Host host ? host.Name : "");
+    }
+
+    [Fact]
+    public async Task A_fallback_relay_takes_what_no_host_could_be_reached_for()
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Fallback = new("relay.example.net", 25) } });
+        rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
+        ScriptedPeer relay = rig.AddPeer("203.0.113.9");
+        rig.AddMx("dead.example", (10, "mx.dead.example", "203.0.113.1"));
+        rig.Dns.Broken.Add("broken.example");
+        rig.AddPeer("203.0.113.2", "refusing.example").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        await rig.SendAsync("a@dead.example", "b@broken.example", "c@refusing.example");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(["<a@dead.example>", "<b@broken.example>"], relay.Messages.SelectMany(message => message.To).Select(to => to.Split(' ')[0].Trim()).Order());
+        Assert.Contains("<c@refusing.example>", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_listener_on_all_addresses_stands_for_each_of_them()
+    {
+        IReadOnlyList<IPEndPoint> own = OwnAddresses.Expand([new(IPAddress.IPv6Any, 25), new(IPAddress.Parse("192.0.2.1"), 26)]);
+        Assert.Contains(new IPEndPoint(IPAddress.Loopback, 25), own);
+        Assert.Contains(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 26), own);
+        Assert.DoesNotContain(own, place => place.Address.Equals(IPAddress.IPv6Any));
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    public async Task Binary_content_goes_octet_for_octet_where_that_is_offered(bool offered, bool pipelining)
+    {
+        await using OutboundRig rig = new();
+        List<string> extensions = offered ? ["CHUNKING", "BINARYMIME", "SIZE"] : ["8BITMIME"];
+        if (pipelining) extensions.Add("PIPELINING");
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = extensions });
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), Body = BodyType.BinaryMime };
+        envelope.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\n\n.\n" + (char)0 + (char)255);
+        await rig.UntilEmptyAsync();
+        if (offered) Assert.EndsWith("\r\n\r\n.\r\n" + (char)0 + (char)255, OutboundRig.Text(Assert.Single(peer.Messages)), StringComparison.Ordinal);
+        else Assert.Contains("Status: 5.6.1", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing faked but the directory and the mailboxes: DNS by UDP, TCP, TLS, the system's clock.</summary>
+    [Fact]
+    public async Task The_whole_way_over_real_sockets()
+    {
+        await using ScriptedPeer peer = new() { Certificate = TestCertificate.Shared };
+        int port = peer.Listen().Port;
+        await using DnsServer server = new();
+        server.Mx("example.com", 10, "mx.example.com").Address("mx.example.com", "127.0.0.1");
+        TransportOptions options = new() { Hostname = "mail.example.org", Outbound = new() { Port = port } };
+        using TransportRig rig = new(options);
+        await using Transport.Queue.QueueRunner runner = new(rig.Transport, new MailDns([server.EndPoint]), new SocketConnector());
+        runner.Start();
+        string body = string.Concat(Enumerable.Repeat("A line of a message that takes several records of TLS.\n", 5000));
+        Assert.True((await rig.SendAsync(rig.Envelope(rig.User, "ann@example.org", "far@example.com"), "From: ann@example.org\n\n" + body)).Overall.IsPositive);
+        for (int i = 0; i < 500 && rig.Queue.Count > 0; i++) await Task.WhenAny(rig.Queue.News, Task.Delay(20));
+        Assert.Equal(0, rig.Queue.Count);
+        Assert.Contains("STARTTLS", peer.Commands);
+        Assert.EndsWith("\r\n\r\n" + body.ReplaceLineEndings("\r\n"), OutboundRig.Text(Assert.Single(peer.Messages)), StringComparison.Ordinal);
     }
 }

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+using Posthorn.Store.Maildir;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>What the last look at a folder saw.</summary>
+internal sealed class FolderSight
+{
+    internal DateTimeOffset NewTime { get; set; }
+    internal DateTimeOffset CurTime { get; set; }
+
+    /// <summary>When it was looked at, and how long that took.</summary>
+    internal DateTimeOffset At { get; set; }
+    internal TimeSpan Took { get; set; }
+
+    /// <summary>Messages whose files were not there at the last look.</summary>
+    internal HashSet<Uid> Missing { get; set; } = [];
+
+    /// <summary>Whether the next look follows an unclean end, so that files of ours without a message are left-overs.</summary>
+    internal bool AfterRecovery { get; set; }
+
+    internal SemaphoreSlim Turn { get; } = new(1, 1);
+}
+
+/// <summary>Finds what other programs did in a mailbox's folder: deliveries, flags in names, removals.</summary>
+/// <remarks>
+/// The directories' times say whether to look at all; a time younger than two seconds is not trusted, since another change may have the same.
+/// Foreign is what differs from the name last seen on disk, never what differs from the wish. A removal counts when two full listings lack the file.
+/// </remarks>
+internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogger log)
+{
+    /// <summary>A time younger than this may belong to two changes: file systems count in ticks of some milliseconds, networks in seconds.</summary>
+    private static readonly TimeSpan Grain = TimeSpan.FromSeconds(2);
+
+    private sealed record Findings(List<(string Disk, DateTimeOffset Modified)> Arrived, List<(FlagChange Change, Uid Uid)> Flags, List<(Uid Uid, string Base)> Removed);
+
+    /// <summary>Looks at the folder if it may have changed, and takes in what is found.</summary>
+    internal async ValueTask LookAsync(Account account, Box box, CancellationToken cancel)
+    {
+        FolderSight sight = box.Sight;
+        DateTimeOffset now = time.GetUtcNow();
+        // Looking at a large folder that changes all the time must not become the main work.
+        if (now - sight.At < sight.Took * 50) return;
+        if (!account.Tree.TryTimes(box.Name, out DateTimeOffset newTime, out DateTimeOffset curTime)) return;
+        if (newTime == sight.NewTime && curTime == sight.CurTime && sight.Missing.Count == 0) return;
+        await sight.Turn.WaitAsync(cancel);
+        try
+        {
+            long started = Stopwatch.GetTimestamp();
+            Findings? found = account.Read(catalogue => Compare(account, catalogue, box, sight));
+            if (found is not null) await TakeInAsync(account, box, found);
+            sight.At = now;
+            sight.Took = Stopwatch.GetElapsedTime(started);
+            bool settled = now - newTime > Grain && now - curTime > Grain;
+            (sight.NewTime, sight.CurTime) = settled ? (newTime, curTime) : default;
+            sight.AfterRecovery = false;
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+        }
+        finally
+        {
+            sight.Turn.Release();
+        }
+    }
+
+    private static Findings? Compare(Account account, AccountCatalogue catalogue, Box box, FolderSight sight)
+    {
+        MaildirTree tree = account.Tree;
+        if (!box.Exists || !tree.Exists(tree.OwnPath)) return null; // An unmounted volume must not look like a mass removal.
+        string folder = tree.FolderPath(box.Name);
+        Dictionary<string, FileRow> known = new(StringComparer.Ordinal);
+        foreach (FileRow file in catalogue.Files(box.Id)) known[file.Base] = file;
+        Findings found = new([], [], []);
+        SortedDictionary<int, string>? letters = null;
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        foreach (string part in (ReadOnlySpan<string>)["new", "cur"])
+        {
+            foreach (VolumeEntry entry in tree.Volume.List($"{folder}/{part}", times: false))
+            {
+                if (entry.Name[0] == '.' || entry.Kind == VolumeKind.Directory) continue;
+                string disk = $"{part}/{entry.Name}";
+                string baseName = MaildirName.BaseOf(entry.Name);
+                seen.Add(baseName);
+                if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, baseName, found);
+                else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
+                {
+                    letters ??= catalogue.Letters(box.Id);
+                    Flags(file, disk, letters, found);
+                    catalogue.PutFile(box.Id, file.Uid, disk, file.Base, file.Dirty);
+                }
+            }
+        }
+
+        HashSet<Uid> missing = [];
+        foreach (FileRow file in known.Values)
+        {
+            if (seen.Contains(file.Base) || file.DiskName.Length == 0 || file.DiskName[0] == '/') continue;
+            if (sight.Missing.Contains(file.Uid)) found.Removed.Add((file.Uid, file.Base));
+            else missing.Add(file.Uid);
+        }
+
+        sight.Missing = missing;
+        return found;
+    }
+
+    private static void Arrive(Account account, Box box, FolderSight sight, string folder, string disk, string baseName, Findings found)
+    {
+        if (sight.AfterRecovery && OwnName.Parse(baseName) is not null)
+        {
+            // Ours, and no message has it: its message was moved or removed, and the crash undid that on disk alone.
+            account.Tree.Volume.Rename($"{folder}/{disk}", account.Tree.ExpungedName(0, box.Mailbox, default, baseName));
+            return;
+        }
+
+        if (account.Tree.Volume.TryStat($"{folder}/{disk}", out VolumeStat stat) && stat.Kind == VolumeKind.File) found.Arrived.Add((disk, stat.Modified));
+    }
+
+    // What changed in the letters, not what they say: our own wishes may be ahead of the name.
+    private static void Flags(FileRow file, string disk, SortedDictionary<int, string> letters, Findings found)
+    {
+        ReadOnlySpan<char> before = MaildirName.LettersOf(file.DiskName), after = MaildirName.LettersOf(disk);
+        SystemFlags had = MaildirName.FlagsOf(before), has = MaildirName.FlagsOf(after);
+        KeywordSet knew = KeywordFile.KeywordsOf(before, letters), knows = KeywordFile.KeywordsOf(after, letters);
+        if ((has & ~had) != 0 || knows.Except(knew).Count > 0) found.Flags.Add((new(FlagOperation.Add, has & ~had, knows.Except(knew)), file.Uid));
+        if ((had & ~has) != 0 || knew.Except(knows).Count > 0) found.Flags.Add((new(FlagOperation.Remove, had & ~has, knew.Except(knows)), file.Uid));
+    }
+
+    private async ValueTask TakeInAsync(Account account, Box box, Findings found)
+    {
+        List<Operation> operations = [];
+        lock (account.Gate)
+        {
+            if (account.Pending(box.Name.Value) != box) return;
+            if (found.Arrived.Count > 0) operations.Add(recorder.Append(account, [AdoptionOf(account, box, found.Arrived)], null, 0, 0));
+            if (found.Removed.Count > 0) operations.Add(recorder.Append(account, [new Change.Expunge(box.Mailbox, found.Removed)], null, 0, 0));
+            foreach (IGrouping<FlagChange, (FlagChange Change, Uid Uid)> group in found.Flags.GroupBy(flag => flag.Change))
+                operations.Add(recorder.AppendRelaxed(account, [new Change.Flag(box.Mailbox, group.Key, [.. group.Select(flag => flag.Uid)])]));
+        }
+
+        foreach (Operation operation in operations) await account.CompleteAsync(operation);
+        if (found.Arrived.Count > 0) log.ForeignMail(account.Who.Address, found.Arrived.Count, box.Name.Value);
+        if (found.Removed.Count > 0) log.ForeignRemoval(account.Who.Address, found.Removed.Count, box.Name.Value);
+    }
+
+    // UIDs in the order of dates: some clients take the highest for the newest.
+    private static Change.Adopt AdoptionOf(Account account, Box box, List<(string Disk, DateTimeOffset Modified)> arrived)
+    {
+        SortedDictionary<int, string> letters = KeywordFile.Read(account.Tree, account.Tree.FolderPath(box.Name));
+        List<Adopted> files = [];
+        foreach ((string disk, DateTimeOffset modified) in arrived.OrderBy(file => file.Modified).ThenBy(file => file.Disk, StringComparer.Ordinal))
+        {
+            ReadOnlySpan<char> flags = MaildirName.LettersOf(disk);
+            files.Add(new(disk, new(box.NextUid++), NewIds.Email(), MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), modified.ToUnixTimeSeconds()));
+        }
+
+        return new(box.Mailbox, files);
+    }
+}

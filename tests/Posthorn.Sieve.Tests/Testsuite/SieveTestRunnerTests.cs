@@ -1,0 +1,104 @@
+using System.Text;
+using Posthorn.Sieve.Tests.Messages;
+using Posthorn.Sieve.Testsuite;
+
+namespace Posthorn.Sieve.Tests.Testsuite;
+
+public sealed class SieveTestRunnerTests
+{
+    private static string Folder => Path.Combine(AppContext.BaseDirectory, "svtest");
+
+    public static TheoryData<string> Files => [.. Directory.GetFiles(Folder, "*.svtest").Select(f => Path.GetFileName(f)!).Order()];
+
+    private static (int Status, string Output) Run(ISieveTestWorld world, params string[] files)
+    {
+        using StringWriter output = new();
+        int status = new SieveTestRunner(world, PlainMessage.Parse, TimeProvider.System, output).Run(files);
+        return (status, output.ToString().ReplaceLineEndings("\n"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void OurOwnFilesPass(string file)
+    {
+        (int status, string output) = Run(new DiskWorld(), Path.Combine(Folder, file));
+        Assert.True(status == 0, output);
+        Assert.DoesNotContain("PASS: 0", output);
+    }
+
+    private static (int Status, string Output) RunText(string text) => Run(new MemoryWorld(text), "/t/x.svtest");
+
+    [Fact]
+    public void TestsAreReportedOneByOne()
+    {
+        (int status, string output) = RunText("""
+            require ["vnd.dovecot.testsuite", "variables"];
+            test "good" { }
+            test "bad" { set "why" "it broke"; if true { test_fail "${why}"; } test_fail "not reached"; }
+            test "good again" { keep; }
+            """);
+        Assert.Equal(1, status);
+        Assert.Equal(" 1: Test 'good' SUCCEEDED\n 2: Test 'bad' FAILED: it broke\n 3: Test 'good again' SUCCEEDED\nFAIL: 1 of 3 tests failed.\n", output);
+    }
+
+    [Theory]
+    [InlineData("require \"vnd.dovecot.testsuite\"; nonsense;", "XX: Test CASE FAILED: the file cannot be compiled")]
+    [InlineData("require \"vnd.dovecot.testsuite\"; test_fail \"here\";", "XX: Test CASE FAILED: here")]
+    [InlineData("require \"vnd.dovecot.testsuite\"; test \"x\" { test_config_reload :extension \"nope\"; }", "XX: Test CASE FAILED: there is no extension")]
+    [InlineData("require [\"vnd.dovecot.testsuite\", \"ihave\"]; test \"x\" { error \"y\"; }", "XX: Test CASE FAILED: y")]
+    [InlineData("require \"vnd.dovecot.testsuite\"; test \"a\" { test \"b\" { } }", "XX: Test CASE FAILED: the file cannot be compiled")]
+    public void AFileCanFailAsAWhole(string text, string expected)
+    {
+        (int status, string output) = RunText(text);
+        Assert.Equal(1, status);
+        Assert.Contains(expected, output);
+    }
+
+    [Fact]
+    public void StopEndsTheFileWithoutFailure() =>
+        Assert.Equal((0, "PASS: 0 tests succeeded.\n"), RunText("require \"vnd.dovecot.testsuite\"; test \"x\" { stop; } test \"y\" { test_fail \"z\"; }"));
+
+    [Fact]
+    public void AMissingFileFails() => Assert.Equal(1, Run(new MemoryWorld(""), "/t/other.svtest").Status);
+
+    [Fact]
+    public void ProgramsRunWhereADirectoryIsNamed() => Assert.Equal(0, RunText("""
+        require ["vnd.dovecot.testsuite", "vnd.dovecot.execute", "vnd.dovecot.filter", "vnd.dovecot.pipe", "variables"];
+        test_config_set "sieve_execute_bin_dir" "/bin-x";
+        test_config_set "sieve_filter_bin_dir" "/bin-x";
+        test_config_set "sieve_pipe_bin_dir" "/bin-x";
+        test_config_reload;
+        test "execute" {
+            if not execute :input "abc" :output "out" "upper" ["x"] { test_fail "no"; }
+            if not string :is "${out}" "ABC" { test_fail "${out}"; }
+        }
+        test "filter" {
+            if not filter "upper" { test_fail "no"; }
+            if not header :comparator "i;octet" "subject" "FROP!" { test_fail "same"; }
+        }
+        test "pipe" {
+            pipe "upper";
+            if not test_result_execute { test_fail "no"; }
+            pipe "missing";
+            if test_result_execute { test_fail "yes"; }
+        }
+        """).Status);
+
+    private sealed class DiskWorld : ISieveTestWorld
+    {
+        public string DirectoryOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
+        public string Resolve(string directory, string path) => Path.GetFullPath(Path.Combine(directory, path));
+        public ReadOnlyMemory<byte>? Read(string path) => File.Exists(path) ? (ReadOnlyMemory<byte>?)File.ReadAllBytes(path) : null;
+        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout) => null;
+    }
+
+    private sealed class MemoryWorld(string text) : ISieveTestWorld
+    {
+        public string DirectoryOf(string path) => "/t";
+        public string Resolve(string directory, string path) => directory + "/" + path;
+        public ReadOnlyMemory<byte>? Read(string path) => path == "/t/x.svtest" ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(text) : null;
+
+        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout) =>
+            program == "upper" ? (true, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(input.Span).ToUpperInvariant())) : null;
+    }
+}

@@ -1,0 +1,5 @@
+require ["include", "variables"];
+global "result";
+set "result" "${result} two";
+return;
+set "result" "never";

@@ -1,0 +1,4 @@
+require ["include", "variables"];
+global "result";
+set "result" "${result} one";
+include :global "two";

@@ -1,0 +1,4 @@
+require "fileinto";
+fileinto 3;
+nonsense;
+if header :is "a" { keep; }

@@ -1,0 +1,159 @@
+using System.Net;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Net;
+using Posthorn.Store;
+using Posthorn.Store.Engine;
+using Posthorn.Testing;
+using Posthorn.Transport.Accept;
+using Posthorn.Transport.Queue;
+using Posthorn.Transport.Remote;
+using Posthorn.Transport.Tests.Fakes;
+
+namespace Posthorn.Transport.Tests.Queue;
+
+/// <summary>The transport over the real store, journal and disk, through restarts.</summary>
+public sealed class RealEngineTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly FakeTimeProvider _time = new(new(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Mail_that_waits_outlives_restarts_and_is_sent_once(bool checkpoint)
+    {
+        await using ScriptedPeer peer = new();
+        peer.At("MAIL", new PeerAct.Say("451 4.3.0 Later"), new PeerAct.Say("250 2.1.0 Ok"));
+        await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer))
+        {
+            Envelope envelope = new() { Id = first.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = first.Ann }, From = ReversePath.Of(first.Ann.Address) };
+            foreach (string recipient in (string[])["bob@example.org", "far@example.com"]) envelope.Recipients.Add(new(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null));
+            await using IMessageIntake intake = first.Transport.Begin(envelope);
+            await intake.WriteAsync("From: ann@example.org\r\nSubject: once\r\n\r\nText\r\n"u8.ToArray(), default);
+            Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+            first.Runner.Start();
+            await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 1)));
+            if (checkpoint) await first.Journal.CheckpointAsync(default);
+        }
+        string spool = Path.Combine(_folder.Path, "queue");
+        Assert.Equal(checkpoint ? 1 : 0, System.IO.Directory.EnumerateFiles(spool, "*", SearchOption.AllDirectories).Count());
+
+        _time.Advance(TimeSpan.FromHours(1));
+        await using (Server second = await Server.OpenAsync(_folder.Path, _time, peer))
+        {
+            Assert.Equal(1, second.Queue.Count);
+            second.Runner.Start();
+            await second.UntilAsync(queue => queue.Count == 0);
+            Assert.Single(await second.MailAsync(second.Bob));
+        }
+        Assert.Empty(System.IO.Directory.EnumerateFiles(spool, "*", SearchOption.AllDirectories));
+
+        await using Server third = await Server.OpenAsync(_folder.Path, _time, peer);
+        Assert.Equal(0, third.Queue.Count);
+        PeerMessage sent = Assert.Single(peer.Messages, message => message.Content.Length > 0);
+        Assert.Contains("Subject: once\r\nDate:", Encoding.ASCII.GetString(sent.Content), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refusal_comes_back_into_a_real_mailbox_once()
+    {
+        await using ScriptedPeer peer = new();
+        peer.At("RCPT", new PeerAct.Say("550 5.1.1 No such user"));
+        for (int start = 0; start < 3; start++)
+        {
+            await using Server server = await Server.OpenAsync(_folder.Path, _time, peer);
+            server.Runner.Start();
+            if (start == 0)
+            {
+                Envelope envelope = new() { Id = server.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = server.Ann }, From = ReversePath.Of(server.Ann.Address) };
+                envelope.Recipients.Add(new(EmailAddress.Parse("nobody@example.com"), DsnNotify.Unspecified, null));
+                await using IMessageIntake intake = server.Transport.Begin(envelope);
+                await intake.WriteAsync("From: ann@example.org\r\n\r\nText\r\n"u8.ToArray(), default);
+                Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+                await server.UntilAsync(queue => queue.Count == 0);
+            }
+            Assert.Contains("Status: 5.1.1", Assert.Single(await server.MailAsync(server.Ann)), StringComparison.Ordinal);
+            Assert.Equal(0, server.Queue.Count);
+            if (start == 1) await server.Journal.CheckpointAsync(default);
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private sealed class Server : ISmtpConnector, IAsyncDisposable
+    {
+        private readonly ScriptedPeer _peer;
+        private readonly MaildirStores _stores;
+
+        private Server(ScriptedPeer peer, MaildirStores stores, MailQueue queue, Journal.Journal journal, TransportServices services)
+        {
+            (_peer, _stores, Queue, Journal) = (peer, stores, queue, journal);
+            Transport = new(new() { Hostname = "mail.example.org" }, services);
+            FakeDns dns = new() { Mx = { ["example.com"] = [new(10, "mx.example.com")] }, Hosts = { ["mx.example.com"] = [IPAddress.Parse("203.0.113.1")] } };
+            Runner = new(Transport, dns, this);
+        }
+
+        public required MailAccount Ann { get; init; }
+        public required MailAccount Bob { get; init; }
+        public MailQueue Queue { get; }
+        public Journal.Journal Journal { get; }
+        public MailTransport Transport { get; }
+        public QueueRunner Runner { get; }
+
+        public static async Task<Server> OpenAsync(string root, TimeProvider time, ScriptedPeer peer)
+        {
+            LinuxVolume volume = new();
+            FakeDirectory directory = new();
+            MailAccount ann = directory.AddAccount("ann@example.org", root: root), bob = directory.AddAccount("bob@example.org", root: root);
+            MaildirStores stores = new(new() { AccountsDirectory = Path.Combine(root, "accounts") }, volume, time, NullLogger.Instance);
+            MailQueue queue = MailQueue.Load(volume, Path.Combine(root, "queue"), new(), time, NullLogger.Instance);
+            JournalOptions options = new() { Directory = Path.Combine(root, "journal"), SegmentSize = 1 << 20, Segments = 3, BatchLimit = 256 << 10, StepsLimit = 128 << 10, InlineLimit = 64 << 10, BackgroundWork = false };
+            Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(options, volume, [stores, queue], time, NullLogger.Instance, default);
+            stores.Start(journal);
+            queue.Connect(journal);
+            TransportServices services = new() { Directory = directory, Stores = stores, Queue = queue, Planner = new InboxPlanner(false, '.'), Time = time, Log = NullLogger.Instance };
+            return new(peer, stores, queue, journal, services) { Ann = ann, Bob = bob };
+        }
+
+        public ValueTask<ByteChannel> ConnectAsync(EndPoint endPoint, IPAddress? bind, CancellationToken cancel) => ValueTask.FromResult<ByteChannel>(_peer.Connect());
+
+        public async Task UntilAsync(Func<MailQueue, bool> isSo)
+        {
+            using CancellationTokenSource late = new(TimeSpan.FromSeconds(60));
+            while (true)
+            {
+                Task news = Queue.News;
+                if (isSo(Queue)) return;
+                try { await news.WaitAsync(TimeSpan.FromMilliseconds(20), late.Token); }
+                catch (TimeoutException) { Queue.Announce(); }
+            }
+        }
+
+        public async Task<IReadOnlyList<string>> MailAsync(MailAccount account)
+        {
+            await using IMailStore store = (await _stores.OpenAsync(account, default)).Value;
+            await using IMailbox box = (await store.OpenMailboxAsync(MailboxName.Inbox, true, default)).Value;
+            List<string> mail = [];
+            for (int i = 0; i < box.Current.Count; i++)
+            {
+                await using IMessageContent content = (await store.OpenContentAsync(box.Info.Id!.Value, box.Current[i].Uid, default)).Value;
+                byte[] bytes = new byte[content.Length];
+                for (int at = 0; at < bytes.Length;) at += content.Read(at, bytes.AsSpan(at));
+                mail.Add(Encoding.Latin1.GetString(bytes));
+            }
+            return mail;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Runner.DisposeAsync();
+            await _stores.DisposeAsync();
+            await Journal.DisposeAsync();
+        }
+    }
+}
