@@ -10,6 +10,7 @@ public sealed class DeflateChannel : ByteChannel
     private readonly ByteChannel _below;
     private readonly DeflateStream _inflate;
     private readonly DeflateStream _deflate;
+    private bool _mayHoldMore;
 
     public DeflateChannel(ByteChannel below)
     {
@@ -24,7 +25,12 @@ public sealed class DeflateChannel : ByteChannel
 
     public override async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancel)
     {
-        try { return await _inflate.ReadAsync(buffer, cancel); }
+        try
+        {
+            int read = await _inflate.ReadAsync(buffer, cancel);
+            _mayHoldMore = read == buffer.Length;
+            return read;
+        }
         catch (InvalidDataException) { return 0; } // not deflate: as good as gone
         catch (IOException) { return 0; }
         catch (ObjectDisposedException) { return 0; }
@@ -32,6 +38,8 @@ public sealed class DeflateChannel : ByteChannel
 
     public override async ValueTask WaitToReceiveAsync(CancellationToken cancel)
     {
+        // zlib may hold more text than the last buffer took, though nothing more comes from the peer: waiting for it would be for ever.
+        if (_mayHoldMore) return;
         try { _ = await _inflate.ReadAsync(Memory<byte>.Empty, cancel); }
         catch (InvalidDataException) { /* the next read sees it */ }
         catch (IOException) { /* the same */ }

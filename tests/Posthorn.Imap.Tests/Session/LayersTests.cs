@@ -57,6 +57,23 @@ public sealed class LayersTests
     }
 
     [Fact]
+    public async Task Many_commands_in_a_small_packet_are_all_answered()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("logged in");
+        MemoryChannel client = host.Connect(ReadSplit.Whole);
+        await new Client(client).SayAsync("COMPRESS DEFLATE");
+        using MemoryStream packet = new();
+        await using DeflateStream deflate = new(packet, CompressionLevel.SmallestSize);
+        for (int i = 0; i < 5000; i++) await deflate.WriteAsync("a NOOP\r\n"u8.ToArray());
+        await deflate.FlushAsync();
+        await client.SendAsync(packet.ToArray(), default);
+        await using DeflateStream answers = new(client.AsStream(), CompressionMode.Decompress);
+        using StreamReader reader = new(answers, Encoding.ASCII);
+        for (int i = 0; i < 5000; i++) Assert.Equal("a OK Done", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public async Task Bytes_that_are_not_deflate_end_the_session()
     {
         await using ImapHost host = new();
