@@ -122,11 +122,24 @@ public sealed class PigeonholeTests
         }));
     }
 
+    // Settings of its own, so that the machine's Dovecot does not matter. Pigeonhole refuses to run as root: there it becomes nobody.
+    private static string Settings(string folder)
+    {
+        string[] status = File.ReadAllLines("/proc/self/status");
+        string Id(string key) => status.First(l => l.StartsWith(key, StringComparison.Ordinal)).Split('\t', StringSplitOptions.RemoveEmptyEntries)[1];
+        bool root = Environment.IsPrivilegedProcess;
+        if (root) File.SetUnixFileMode(folder, (UnixFileMode)0x1FF);
+        return $"mail_uid = {(root ? "65534" : Id("Uid:"))}\nmail_gid = {(root ? "65534" : Id("Gid:"))}\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n"
+            + $"mail_home = {folder}\nmail_location = maildir:{folder}/Maildir\nssl = no\nlog_path = /dev/stderr\n";
+    }
+
     private static string Theirs(string program, string folder, string script, string message)
     {
         File.WriteAllText(Path.Combine(folder, "s.sieve"), script);
         File.WriteAllText(Path.Combine(folder, "m.eml"), message.ReplaceLineEndings("\r\n"));
-        ProcessStartInfo start = new(program, ["-f", "s@from.org", "-r", "me+d@x.org", "-a", "me+d@x.org", Path.Combine(folder, "s.sieve"), Path.Combine(folder, "m.eml")]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string settings = Path.Combine(folder, "dovecot.conf");
+        if (!File.Exists(settings)) File.WriteAllText(settings, Settings(folder));
+        ProcessStartInfo start = new(program, ["-c", settings, "-f", "s@from.org", "-r", "me+d@x.org", "-a", "me+d@x.org", Path.Combine(folder, "s.sieve"), Path.Combine(folder, "m.eml")]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["TZ"] = "UTC";
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
