@@ -38,6 +38,19 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         return dirty.Count < limit;
     }
 
+    /// <summary>Removes what was expunged long enough ago.</summary>
+    internal void SweepExpunged(DateTimeOffset before)
+    {
+        try
+        {
+            tree.SweepExpunged(before);
+        }
+        catch (VolumeException problem)
+        {
+            log.TidyFailed(problem, account.Who.Address);
+        }
+    }
+
     internal void Discard(string path, string target)
     {
         try

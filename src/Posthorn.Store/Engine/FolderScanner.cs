@@ -52,8 +52,9 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         try
         {
             long started = Stopwatch.GetTimestamp();
-            Findings? found = account.Read(catalogue => Compare(account, catalogue, box, sight));
+            Findings? found = account.Read(catalogue => Compare(account, catalogue, box, sight, now.ToUnixTimeMilliseconds()));
             if (found is not null) await TakeInAsync(account, box, found);
+            account.Tree.SweepTemporary(account.Tree.FolderPath(box.Name), now);
             sight.At = now;
             sight.Took = Stopwatch.GetElapsedTime(started);
             bool settled = now - newTime > Grain && now - curTime > Grain;
@@ -70,7 +71,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         }
     }
 
-    private static Findings? Compare(Account account, AccountCatalogue catalogue, Box box, FolderSight sight)
+    private static Findings? Compare(Account account, AccountCatalogue catalogue, Box box, FolderSight sight, long now)
     {
         MaildirTree tree = account.Tree;
         if (!box.Exists || !tree.Exists(tree.OwnPath)) return null; // An unmounted volume must not look like a mass removal.
@@ -88,7 +89,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                 string disk = $"{part}/{entry.Name}";
                 string baseName = MaildirName.BaseOf(entry.Name);
                 seen.Add(baseName);
-                if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, baseName, found);
+                if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, now, found);
                 else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
                 {
                     letters ??= catalogue.Letters(box.Id);
@@ -110,12 +111,13 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         return found;
     }
 
-    private static void Arrive(Account account, Box box, FolderSight sight, string folder, string disk, string baseName, Findings found)
+    private static void Arrive(Account account, Box box, FolderSight sight, string folder, string disk, long now, Findings found)
     {
+        string baseName = MaildirName.BaseOf(disk);
         if (sight.AfterRecovery && OwnName.Parse(baseName) is not null)
         {
             // Ours, and no message has it: its message was moved or removed, and the crash undid that on disk alone.
-            account.Tree.Volume.Rename($"{folder}/{disk}", account.Tree.ExpungedName(0, box.Mailbox, default, baseName));
+            account.Tree.Volume.Rename($"{folder}/{disk}", account.Tree.ExpungedName(now, box.Mailbox, default, baseName));
             return;
         }
 

@@ -239,5 +239,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
         {
         }
+
+        tidier.SweepExpunged(_time.GetUtcNow() - _options.KeepExpunged);
     }
 }

@@ -149,6 +149,31 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
             if (entry.Kind == VolumeKind.File && now - entry.Modified > TimeSpan.FromHours(36)) Volume.Unlink($"{folder}/tmp/{entry.Name}");
     }
 
+    /// <summary>Removes what was expunged before a time, for good. Names begin with when that was.</summary>
+    internal void SweepExpunged(DateTimeOffset before)
+    {
+        if (!Exists(ExpungedPath)) return;
+        foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
+        {
+            int dot = entry.Name.IndexOf('.', StringComparison.Ordinal);
+            if (dot < 0 || !long.TryParse(entry.Name.AsSpan(0, dot), NumberStyles.None, CultureInfo.InvariantCulture, out long seconds) || seconds >= before.ToUnixTimeSeconds()) continue;
+            RemoveAll($"{ExpungedPath}/{entry.Name}", entry.Kind, depth: 0);
+        }
+    }
+
+    private void RemoveAll(string path, VolumeKind kind, int depth)
+    {
+        if (kind != VolumeKind.Directory)
+        {
+            Volume.Unlink(path);
+            return;
+        }
+
+        if (depth > 2) return; // A mailbox's folder has one level; what lies deeper is nobody's that we know.
+        foreach (VolumeEntry entry in Volume.List(path, times: false)) RemoveAll($"{path}/{entry.Name}", entry.Kind, depth + 1);
+        Volume.RemoveDirectory(path);
+    }
+
     /// <summary>A mailbox's folder by what its list says: in the root, or among what was removed or displaced.</summary>
     internal string? FindFolder(MailboxId mailbox)
     {

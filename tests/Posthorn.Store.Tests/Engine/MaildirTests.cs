@@ -104,6 +104,27 @@ public sealed class MaildirTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Expunged_files_are_kept_for_a_week()
+    {
+        IMailStore store = await _server.MustOpenAsync(Ann);
+        AppendReceipt receipt = await store.MustAppendAsync(_server, "INBOX", Text("one"));
+        Must(await store.CreateAsync(Name("Doomed"), SpecialUse.None, Cancel));
+        await store.MustAppendAsync(_server, "Doomed", Text("two"));
+        Must(await store.ChangeFlagsAsync(receipt.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Must(await store.ExpungeAsync(receipt.Mailbox, null, Cancel));
+        Must(await store.DeleteAsync(Name("Doomed"), Cancel));
+        await store.DisposeAsync();
+        string expunged = Root + "/posthorn/expunged";
+        _time.Advance(TimeSpan.FromDays(6));
+        await RestartAsync();
+        Assert.Equal(2, Directory.GetFileSystemEntries(expunged).Length);
+        await (await _server.MustOpenAsync(Ann)).DisposeAsync();
+        _time.Advance(TimeSpan.FromDays(2));
+        await RestartAsync();
+        Assert.Empty(Directory.GetFileSystemEntries(expunged));
+    }
+
+    [Fact]
     public async Task A_missing_marker_makes_the_mail_unavailable_and_removes_nothing()
     {
         IMailStore store = await _server.MustOpenAsync(Ann);
