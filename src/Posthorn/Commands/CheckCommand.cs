@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Configuration;
+using Posthorn.Directory;
+using Posthorn.Serving;
 
 namespace Posthorn.Commands;
 
@@ -18,10 +21,19 @@ internal static class CheckCommand
 
     private static int Run(string file, bool json)
     {
-        ConfigurationResult result = ConfigurationLoader.Load(file);
+        ConfigurationResult result = WithAccounts(ConfigurationLoader.Load(file));
         if (json) WriteJson(file, result);
         else WriteText(file, result);
         return result.HasErrors ? ExitStatus.Wrong : ExitStatus.Done;
+    }
+
+    // Passwd-files and alias files are read as the server would read them.
+    private static ConfigurationResult WithAccounts(ConfigurationResult loaded)
+    {
+        if (loaded.Configuration is not { } configuration) return loaded;
+        using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
+        IEnumerable<ConfigProblem> found = directory.Problems.Select(p => new ConfigProblem(new(p.File, Math.Max(p.Line, 1), 1), p.Text, p.Severity != ProblemSeverity.Error));
+        return loaded with { Problems = [.. loaded.Problems, .. found] };
     }
 
     private static void WriteText(string file, ConfigurationResult result)

@@ -69,13 +69,17 @@ internal static class OptionsFor
         },
     };
 
-    public static MaildirStoreOptions Stores(ServerConfiguration configuration) => new()
+    public static MaildirStoreOptions Stores(ServerConfiguration configuration)
     {
-        AccountsDirectory = Path.Combine(configuration.Data, "accounts"),
-        Separator = configuration.Mail.Separator,
-        HostName = configuration.Hostname.Ascii,
-        KeepExpunged = configuration.Mail.KeepExpunged,
-    };
+        MaildirStoreOptions options = new()
+        {
+            AccountsDirectory = Path.Combine(configuration.Data, "accounts"),
+            Separator = configuration.Mail.Separator,
+            HostName = configuration.Hostname.Ascii,
+            KeepExpunged = configuration.Mail.KeepExpunged,
+        };
+        return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
+    }
 
     public static JournalOptions Journal(ServerConfiguration configuration) => new()
     {

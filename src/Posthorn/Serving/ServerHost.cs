@@ -139,7 +139,7 @@ internal sealed class ServerHost : IAsyncDisposable
         if (old.Data != fresh.Data) keys.Add("data");
         if (!old.Listeners.Select(l => l.Options).SequenceEqual(fresh.Listeners.Select(l => l.Options))) keys.Add("listen");
         if (old.Mail.Separator != fresh.Mail.Separator) keys.Add("mail.separator");
-        if (old.Mail.SharedTree != fresh.Mail.SharedTree) keys.Add("mail.shared-tree");
+        if (old.Mail.SpecialFolders != fresh.Mail.SpecialFolders) keys.Add("mail.special-folders");
         if (old.Tls != fresh.Tls) keys.Add("tls");
         if (old.Journal != fresh.Journal) keys.Add("journal");
         if (!old.Dns.Servers.SequenceEqual(fresh.Dns.Servers)) keys.Add("dns");
