@@ -5,6 +5,7 @@ namespace Posthorn.Commands;
 /// <summary>JSON forms of what commands print and what goes over the control socket: camelCase, one object.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CheckReport))]
+[JsonSerializable(typeof(JournalReport))]
 [JsonSerializable(typeof(QuickstartReport))]
 [JsonSerializable(typeof(AccountList))]
 [JsonSerializable(typeof(AliasList))]

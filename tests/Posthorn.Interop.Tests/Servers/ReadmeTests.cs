@@ -58,6 +58,7 @@ public sealed class ReadmeTests
         await Peer.SucceedAsync(file, [.. before, "reload", "--config", config]);
         Assert.Equal(0, (await Peer.RunAsync(file, [.. before, "queue", "list", "--config", config])).Status);
         Assert.Equal(1, (await Peer.RunAsync(file, [.. before, "queue", "show", "nosuchid", "--config", config])).Status);
+        Assert.Contains(": good", (await Peer.SucceedAsync(file, [.. before, "journal", "verify", "--config", config])).Output, StringComparison.Ordinal);
         Assert.Equal(2, (await Peer.RunAsync(file, [.. before, "nonsense"])).Status);
         await Peer.SucceedAsync(file, [.. before, "account", "remove", "ann@example.org", "--config", config]);
     }
