@@ -100,7 +100,8 @@ internal sealed class AccountCatalogue : IDisposable
             _putContent = _database.Prepare("INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
             _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id = ?1");
             _removeContent = _database.Prepare("DELETE FROM contents WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM messages WHERE content = ?1)");
-            _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND part = ?2");
+            // "record > 0" lets the planner see that the partial index serves.
+            _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND record > 0 AND part = ?2");
             _copiesOf = _database.Prepare("SELECT mailbox, uid FROM messages WHERE content = ?1");
             _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
             _tombstones = _database.Prepare("SELECT uid FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
