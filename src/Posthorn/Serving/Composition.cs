@@ -20,6 +20,9 @@ namespace Posthorn.Serving;
 /// <summary>The one place where the server is put together, with plain constructors.</summary>
 internal sealed class Composition : IAsyncDisposable
 {
+    /// <summary>A journal that grew and then rested this long is checkpointed, so that a later start has little to replay and Dovecot's files on disk are true.</summary>
+    private static readonly TimeSpan IdleBeforeCheckpoint = TimeSpan.FromSeconds(15);
+
     /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
     private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
 
@@ -30,6 +33,9 @@ internal sealed class Composition : IAsyncDisposable
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
     private readonly List<SmtpServer> _smtp = [];
+    private readonly ITimer _tidying;
+    private long _recordsSeen;
+    private long _recordsSafe;
     private ServerConfiguration _configuration;
 
     private Composition(ServerConfiguration configuration, TimeProvider time, LogOutput logOutput, Foundation foundation, Journal.Journal journal)
@@ -41,6 +47,8 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
         Queue = new(foundation.Queue, time);
+        _recordsSeen = _recordsSafe = journal.Statistics.Records;
+        _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
     }
 
@@ -101,10 +109,27 @@ internal sealed class Composition : IAsyncDisposable
         _transport.Options = OptionsFor.Transport(fresh);
     }
 
+    private Task CheckpointWhenIdleAsync()
+    {
+        long records = _journal.Statistics.Records;
+        bool idle = records == Interlocked.Exchange(ref _recordsSeen, records);
+        if (!idle || records == Interlocked.Exchange(ref _recordsSafe, records)) return Task.CompletedTask;
+        return CheckpointAsync(CancellationToken.None);
+    }
+
+    private async Task CheckpointAsync(CancellationToken cancel)
+    {
+        try { await _journal.CheckpointAsync(cancel); }
+        catch (IOException e) { Log.CheckpointFailed(e.Message); } // frees nothing; the next one tries again
+        catch (ObjectDisposedException) { /* the server has just ended */ }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _runner.StopAsync(QueueGrace);
         await _runner.DisposeAsync();
+        await _tidying.DisposeAsync();
+        await CheckpointAsync(CancellationToken.None);
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9004. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9005. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -16,4 +16,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(9003, LogLevel.Error, "reload-refused {Reason}", EventName = "reload-refused")]
     internal static partial void ReloadRefused(this ILogger log, string reason);
+
+    [LoggerMessage(9004, LogLevel.Error, "checkpoint-failed {Reason}", EventName = "checkpoint-failed")]
+    internal static partial void CheckpointFailed(this ILogger log, string reason);
 }
