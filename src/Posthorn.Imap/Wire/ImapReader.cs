@@ -220,9 +220,11 @@ internal ref struct ImapReader
     public string DecodeName(ReadOnlySpan<byte> bytes)
     {
         if (Failed) return "";
-        if (Dialect.Utf8 && System.Text.Unicode.Utf8.IsValid(bytes)) return Encoding.UTF8.GetString(bytes);
-        if (!Dialect.Utf8 && ModifiedUtf7.TryDecode(bytes, out string text)) return text;
         if (bytes.IsEmpty) return "";
+        // Many clients send plain UTF-8 without having enabled it; no modified UTF-7 name has the eighth bit set.
+        bool plain = Dialect.Utf8 || !Ascii.IsValid(bytes);
+        if (plain && System.Text.Unicode.Utf8.IsValid(bytes)) return Encoding.UTF8.GetString(bytes);
+        if (!plain && ModifiedUtf7.TryDecode(Encoding.ASCII.GetString(bytes), out string text)) return text;
         Refuse(Session.Completion.No("CANNOT", Dialect.Utf8 ? "Mailbox name is not UTF-8" : "Mailbox name is not modified UTF-7"));
         return "";
     }

@@ -1,3 +1,5 @@
+using Posthorn.Core;
+
 namespace Posthorn.Store.Maildir;
 
 /// <summary>The <c>subscriptions</c> file as Dovecot keeps it: version 1, a name on each line; version 2, levels parted by tabs.</summary>

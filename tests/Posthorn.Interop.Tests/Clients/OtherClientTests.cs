@@ -83,7 +83,7 @@ public sealed class OtherClientTests
     }
 
     [Fact]
-    public async Task Fetchmail_takes_mail_away_and_hands_it_over_by_lmtp()
+    public async Task Fetchmail_takes_mail_away_and_hands_it_over_by_smtp()
     {
         string fetchmail = Peer.Require("fetchmail", "fetchmail");
         using TemporaryFolder home = new();

@@ -66,7 +66,7 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
         PosthornProcess server = Launch(file, [.. arguments, "serve", "--config", configuration], null);
         server.Configuration = configuration;
         using CancellationTokenSource patience = new(Patience);
-        while (!server._log.Any(l => l.Contains(" ready", StringComparison.Ordinal)))
+        while (!server._log.Any(l => l.Contains(" ready ", StringComparison.Ordinal) || l.Contains("\"event\":\"ready\"", StringComparison.Ordinal)))
         {
             if (server._process.HasExited) Assert.Fail($"the server ended with status {server._process.ExitCode}\n{server.Log}");
             await Task.Delay(20, patience.Token);

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Posthorn.Store.Maildir;
+namespace Posthorn.Core;
 
 /// <summary>Modified UTF-7, in which Maildir folders and IMAP4rev1 write names (RFC 3501 section 5.1.3).</summary>
 public static class ModifiedUtf7
