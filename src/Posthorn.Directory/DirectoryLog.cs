@@ -3,24 +3,24 @@ using Posthorn.Core;
 
 namespace Posthorn.Directory;
 
-/// <summary>All log events of the directory, numbered 3000-3999; the next free id is 3007. Numbers are never reused.</summary>
+/// <summary>All log events of the directory, numbered 6000-6999; the next free id is 6007. Numbers are never reused.</summary>
 internal static partial class DirectoryLog
 {
-    [LoggerMessage(3001, LogLevel.Information, "Directory loaded: {Domains} domains, {Accounts} accounts, {Problems} problems")]
+    [LoggerMessage(6001, LogLevel.Information, "Directory loaded: {Domains} domains, {Accounts} accounts, {Problems} problems")]
     internal static partial void Loaded(this ILogger log, int domains, int accounts, int problems);
 
-    [LoggerMessage(3002, LogLevel.Error, "{Problem}")]
+    [LoggerMessage(6002, LogLevel.Error, "{Problem}")]
     internal static partial void Error(this ILogger log, DirectoryProblem problem);
 
-    [LoggerMessage(3003, LogLevel.Warning, "{Problem}")]
+    [LoggerMessage(6003, LogLevel.Warning, "{Problem}")]
     internal static partial void Warning(this ILogger log, DirectoryProblem problem);
 
-    [LoggerMessage(3004, LogLevel.Information, "{Problem}")]
+    [LoggerMessage(6004, LogLevel.Information, "{Problem}")]
     internal static partial void Note(this ILogger log, DirectoryProblem problem);
 
-    [LoggerMessage(3005, LogLevel.Information, "{Account} logged in with a password that matched only as {Form}")]
+    [LoggerMessage(6005, LogLevel.Information, "{Account} logged in with a password that matched only as {Form}")]
     internal static partial void OtherForm(this ILogger log, MailAccount account, PasswordForm form);
 
-    [LoggerMessage(3006, LogLevel.Warning, "The password of {Account} cannot be checked by this system's libcrypt")]
+    [LoggerMessage(6006, LogLevel.Warning, "The password of {Account} cannot be checked by this system's libcrypt")]
     internal static partial void Uncheckable(this ILogger log, MailAccount account);
 }

@@ -3,39 +3,39 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 3000-3999; the next free id is 3011. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free id is 7011. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
-    [LoggerMessage(3000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
+    [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
     internal static partial void FileDelayed(this ILogger log, Exception cause, EmailAddress account);
 
-    [LoggerMessage(3001, LogLevel.Error, "{Account}: the catalogue could not take a change; it is tried again")]
+    [LoggerMessage(7001, LogLevel.Error, "{Account}: the catalogue could not take a change; it is tried again")]
     internal static partial void ApplyFailed(this ILogger log, Exception cause, EmailAddress account);
 
-    [LoggerMessage(3002, LogLevel.Warning, "{Account}: {File} is damaged or missing and is rebuilt from the mail and the journal")]
+    [LoggerMessage(7002, LogLevel.Warning, "{Account}: {File} is damaged or missing and is rebuilt from the mail and the journal")]
     internal static partial void Rebuilding(this ILogger log, EmailAddress account, string file);
 
-    [LoggerMessage(3003, LogLevel.Warning, "{Account}: {Count} message files were missing or damaged after an unclean end and were written again")]
+    [LoggerMessage(7003, LogLevel.Warning, "{Account}: {Count} message files were missing or damaged after an unclean end and were written again")]
     internal static partial void FilesMended(this ILogger log, EmailAddress account, int count);
 
-    [LoggerMessage(3004, LogLevel.Error, "{Account}: the mail cannot be opened")]
+    [LoggerMessage(7004, LogLevel.Error, "{Account}: the mail cannot be opened")]
     internal static partial void OpenFailed(this ILogger log, Exception cause, EmailAddress account);
 
-    [LoggerMessage(3005, LogLevel.Error, "{Account}: {Root} is not the mail that the catalogue knows: {Reason}")]
+    [LoggerMessage(7005, LogLevel.Error, "{Account}: {Root} is not the mail that the catalogue knows: {Reason}")]
     internal static partial void WrongTree(this ILogger log, EmailAddress account, string root, string reason);
 
-    [LoggerMessage(3006, LogLevel.Warning, "{Account}: background work on the mail failed; it is tried again")]
+    [LoggerMessage(7006, LogLevel.Warning, "{Account}: background work on the mail failed; it is tried again")]
     internal static partial void TidyFailed(this ILogger log, Exception cause, EmailAddress account);
 
-    [LoggerMessage(3007, LogLevel.Information, "{Account}: {Count} messages that another program put into {Mailbox} were taken in")]
+    [LoggerMessage(7007, LogLevel.Information, "{Account}: {Count} messages that another program put into {Mailbox} were taken in")]
     internal static partial void ForeignMail(this ILogger log, EmailAddress account, int count, string mailbox);
 
-    [LoggerMessage(3008, LogLevel.Error, "{Account}: the catalogue was lost while the server ran; the mail is available again after a restart, which replays the journal")]
+    [LoggerMessage(7008, LogLevel.Error, "{Account}: the catalogue was lost while the server ran; the mail is available again after a restart, which replays the journal")]
     internal static partial void CatalogueLost(this ILogger log, EmailAddress account);
 
-    [LoggerMessage(3009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
+    [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
 
-    [LoggerMessage(3010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
+    [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
 }
