@@ -125,7 +125,8 @@ internal ref struct MimeParser
         while (hit.Level == level && !hit.Closes) hit = ParsePart(hit.LineEnd, digest, depth + 1);
         _openCount = level;
         _boundaries.Truncate(_open[level].Start);
-        if (hit.Level == level) hit = Find(hit.LineEnd);
+        // Right after our closing line its own line end is that of the outer boundary (RFC 2046 section 5.1.1).
+        if (hit.Level == level) hit = Find(hit.LineEnd, BeforeLineEnd(hit.LineEnd));
     }
 
     private static PartKind KindOf(MediaTypeValue type, bool present, bool digest)
@@ -163,7 +164,7 @@ internal ref struct MimeParser
     }
 
     /// <summary>The first boundary line at or behind <paramref name="at"/>, which is the start of a line.</summary>
-    private readonly Hit Find(int at)
+    private readonly Hit Find(int at, int floor = -1)
     {
         if (_openCount > 0 && !_full)
         {
@@ -172,7 +173,7 @@ internal ref struct MimeParser
             {
                 if (TryMatch(line, out Hit hit))
                 {
-                    hit.PartEnd = Math.Max(at, BeforeLineEnd(line));
+                    hit.PartEnd = Math.Max(floor < 0 ? at : floor, BeforeLineEnd(line));
                     return hit;
                 }
                 int next = _message[line..].IndexOf("\n--"u8);

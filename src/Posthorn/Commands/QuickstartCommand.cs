@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Posthorn.Control;
 using Posthorn.Core;
@@ -11,10 +12,13 @@ namespace Posthorn.Commands;
 /// <summary><c>posthorn quickstart</c>: a whole server on loopback and unprivileged ports, for a first look and for scripts.</summary>
 internal static class QuickstartCommand
 {
+    /// <summary>The highest usual port above it is managesieve's, 4190.</summary>
+    private const int HighestPortBase = 65535 - 4190;
+
     public static Command Create()
     {
         Option<string?> directory = new("--directory", "-d") { Description = "The folder for everything (default: ~/.local/share/posthorn/quickstart)", HelpName = "D" };
-        Option<int?> portBase = new("--port-base") { Description = "Added to each usual port; 0 takes free ports (default: 20000)", HelpName = "N" };
+        Option<string?> portBase = new("--port-base") { Description = "Added to each usual port; 0 takes free ports (default: 20000)", HelpName = "N" };
         Option<string?> domain = new("--domain") { Description = "The mail domain (default: posthorn.test)", HelpName = "NAME" };
         Option<string?> accounts = new("--accounts") { Description = "Local parts, parted by commas (default: alice,bob)", HelpName = "a,b,c" };
         Option<bool> json = new("--json") { Description = "Print one line of JSON when all listeners accept, and ask nothing" };
@@ -28,7 +32,7 @@ internal static class QuickstartCommand
         return command;
     }
 
-    private static QuickstartWishes? Wishes(string? directory, int? portBase, string? domain, string? accounts)
+    private static QuickstartWishes? Wishes(string? directory, string? ports, string? domain, string? accounts)
     {
         DomainName? name = null;
         if (domain is not null)
@@ -36,7 +40,12 @@ internal static class QuickstartCommand
             if (!DomainName.TryCreate(domain, out DomainName read) || read.IsAddressLiteral) return Refuse($"--domain: '{domain}' is not a domain name");
             name = read;
         }
-        if (portBase is < 0 or > 65535 - 4190) return Refuse($"--port-base: {portBase} is out of range; expected 0 to {65535 - 4190}");
+        int? portBase = null;
+        if (ports is not null)
+        {
+            if (!ushort.TryParse(ports, CultureInfo.InvariantCulture, out ushort number) || number > HighestPortBase) return Refuse($"--port-base: '{ports}' is not a number from 0 to {HighestPortBase}");
+            portBase = number;
+        }
         string[] parts = accounts?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
         foreach (string part in parts)
             if (!EmailAddress.TryParse(part + "@example.org", out _) || part.Contains(':', StringComparison.Ordinal)) return Refuse($"--accounts: '{part}' is not a local part");
@@ -59,6 +68,7 @@ internal static class QuickstartCommand
             Console.Error.WriteLine(e.Message);
             return ExitStatus.Wrong;
         }
+        using QuickstartFolder held = folder;
         return await ServeCommand.RunAsync(folder.ConfigurationFile, host => ReadyAsync(host, folder, json, console, cancel), cancel);
     }
 

@@ -20,7 +20,14 @@ public abstract record ConfigValue(ConfigPlace Place)
 
     public sealed record Text(string Value, ConfigPlace Place) : ConfigValue(Place)
     {
-        public override string Kind => $"the text \"{Value}\"";
+        public override string Kind => $"the text \"{Shown(Value)}\"";
+
+        // Long or binary values must not flood the terminal.
+        private static string Shown(string value)
+        {
+            string plain = string.Concat(value.Take(60).Select(c => char.IsControl(c) ? '\uFFFD' : c));
+            return value.Length > 60 ? plain + "…" : plain;
+        }
     }
 
     public sealed record Number(long Value, ConfigPlace Place) : ConfigValue(Place)

@@ -67,7 +67,7 @@ internal static class ConfigurationBinder
 
     private static void CheckDomains(ConfigReader reader, IReadOnlyList<DomainSection> domains, ConfigContext context)
     {
-        if (domains.Count == 0 && !context.IsListingKeys) reader.Problem("no [[domain]] is named: without one no mail is ours");
+        if (!reader.Has("domain") && !context.IsListingKeys) reader.Problem("no [[domain]] is named: without one no mail is ours");
         foreach (IGrouping<DomainName, DomainSection> twice in domains.GroupBy(d => d.Name).Where(g => g.Count() > 1))
             reader.Problem($"the domain {twice.Key} is named {twice.Count()} times", "domain");
     }
@@ -117,19 +117,24 @@ internal static class ConfigurationBinder
 
     private static NetworkSection Network(ConfigReader reader)
     {
-        List<IPNetwork> trusted = [];
-        foreach (string text in reader.Texts("trusted", ["127.0.0.0/8", "::1"]))
+        List<IPNetwork> trusted = Networks(reader, "trusted", ["127.0.0.0/8", "::1"]);
+        List<IPNetwork> relay = reader.Has("relay") ? Networks(reader, "relay", []) : trusted;
+        if (!reader.Has("relay")) reader.Texts("relay", []); // known, and as trusted by default
+        foreach (IPNetwork wide in relay.Where(n => n.PrefixLength < 8))
+            reader.Warning(reader.PlaceOf(reader.Has("relay") ? "relay" : "trusted"), $"{wide} may relay: everybody there may send mail through this server");
+        return new(trusted, relay);
+    }
+
+    private static List<IPNetwork> Networks(ConfigReader reader, string key, IReadOnlyList<string> fallback)
+    {
+        List<IPNetwork> networks = [];
+        foreach (string text in reader.Texts(key, fallback))
         {
             string form = text.Contains('/', StringComparison.Ordinal) ? text : text + (text.Contains(':', StringComparison.Ordinal) ? "/128" : "/32");
-            if (!IPNetwork.TryParse(form, out IPNetwork network))
-            {
-                reader.Problem(reader.PlaceOf("trusted"), $"'network.trusted' names \"{text}\"; expected an address or a network such as \"192.0.2.0/24\"");
-                continue;
-            }
-            trusted.Add(network);
-            if (network.PrefixLength < 8) reader.Warning(reader.PlaceOf("trusted"), $"'network.trusted' has {network}: everybody there may send mail through this server");
+            if (IPNetwork.TryParse(form, out IPNetwork network)) networks.Add(network);
+            else reader.Problem(reader.PlaceOf(key), $"'network.{key}' names \"{text}\"; expected an address or a network such as \"192.0.2.0/24\"");
         }
-        return new(trusted);
+        return networks;
     }
 
     private static DnsSection Dns(ConfigReader reader)

@@ -44,8 +44,8 @@ public sealed record TlsSection(string Certificate, string Key);
 /// <summary>One entry of <c>[listen]</c>, with its place for messages.</summary>
 public sealed record ListenEntry(ListenOptions Options, ConfigPlace Place);
 
-/// <summary><c>[network]</c>: networks that may relay and log in without TLS.</summary>
-public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted)
+/// <summary><c>[network]</c>: networks that may log in without TLS, and networks that may send to anybody without login.</summary>
+public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyList<IPNetwork> Relay)
 {
     public bool IsTrusted(IPAddress address)
     {

@@ -36,7 +36,7 @@ internal static class OptionsFor
     {
         Hostname = configuration.Hostname,
         DefaultDomain = defaultDomain,
-        TrustedNetworks = configuration.Network.Trusted,
+        TrustedNetworks = configuration.Network.Relay,
         BrokenAuthLine = configuration.Submission.BrokenClients,
         MaxRecipients = configuration.Limits.Recipients,
         MaxTextLine = configuration.Limits.TextLine,

@@ -20,7 +20,7 @@ internal sealed partial class QuickstartJson : JsonSerializerContext;
 internal sealed record QuickstartWishes(string Directory, int? PortBase, DomainName? Domain, IReadOnlyList<string> Accounts);
 
 /// <summary>The folder of a quickstart server: configuration, certificate, accounts and mail, made on the first run and found again on the next.</summary>
-internal sealed class QuickstartFolder
+internal sealed class QuickstartFolder : IDisposable
 {
     private const int DefaultPortBase = 20_000;
 
@@ -31,8 +31,9 @@ internal sealed class QuickstartFolder
     ];
 
     private readonly string _root;
+    private readonly FileStream _lock;
 
-    private QuickstartFolder(string root, QuickstartState state, bool isNew) => (_root, State, IsNew) = (root, state, isNew);
+    private QuickstartFolder(string root, FileStream held, QuickstartState state, bool isNew) => (_root, _lock, State, IsNew) = (root, held, state, isNew);
 
     public QuickstartState State { get; }
 
@@ -61,16 +62,28 @@ internal sealed class QuickstartFolder
     {
         string root = Path.GetFullPath(wishes.Directory);
         PrivateFile.MakeFolder(root);
+        FileStream held = Lock(root);
         string stateFile = Path.Combine(root, "quickstart.json");
         QuickstartState? known = Read(stateFile);
         tell(known is null ? $"made the folder {root}" : $"found the folder {root}");
         QuickstartState state = Merge(known, wishes);
-        QuickstartFolder folder = new(root, state, known is null);
+        QuickstartFolder folder = new(root, held, state, known is null);
         folder.WriteCertificate(time, tell);
         folder.WriteAccounts(known, tell);
         PrivateFile.Write(stateFile, JsonSerializer.Serialize(state, QuickstartJson.Default.QuickstartState) + "\n");
         folder.WriteConfiguration(tell);
         return folder;
+    }
+
+    /// <summary>Lets another run have the folder.</summary>
+    public void Dispose() => _lock.Dispose();
+
+    // Held while the server runs: a second run must not change what the first one serves.
+    private static FileStream Lock(string root)
+    {
+        string path = Path.Combine(root, "quickstart.lock");
+        try { return new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None); }
+        catch (IOException e) { throw new IOException($"{root}: another quickstart serves this folder (its {Path.GetFileName(path)} is taken). Stop it first, or name another --directory.", e); }
     }
 
     private static QuickstartState? Read(string file)
@@ -132,6 +145,9 @@ internal sealed class QuickstartFolder
 
             [auth]
             passwd-file = "users"
+
+            [network]
+            relay = []                       # nobody sends elsewhere without a login, nor logs in to send without TLS
 
             [tls]
             certificate = "tls/certificate.pem"

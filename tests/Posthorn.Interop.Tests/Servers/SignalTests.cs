@@ -44,6 +44,33 @@ public sealed class SignalTests
     }
 
     [Fact]
+    public async Task A_second_quickstart_in_one_folder_changes_nothing()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        string before = await File.ReadAllTextAsync(server.Configuration) + await File.ReadAllTextAsync(Path.Combine(server.Directory, "users"));
+        (string file, string[] arguments) = PosthornProcess.Program;
+        PeerResult second = await Peer.RunAsync(file, [.. arguments, "quickstart", "--directory", server.Directory, "--port-base", "30000", "--accounts", "zoe", "--json"]);
+        Assert.Equal(1, second.Status);
+        Assert.Contains("another quickstart serves this folder", second.Errors, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllTextAsync(server.Configuration) + await File.ReadAllTextAsync(Path.Combine(server.Directory, "users")));
+    }
+
+    [Fact]
+    public async Task Quickstart_relays_for_nobody_and_takes_no_login_in_clear_on_the_sending_ports()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        await using RawClient smtp = await RawClient.ConnectAsync(server.Port("smtp"));
+        await smtp.ReplyAsync();
+        await smtp.CommandAsync("EHLO a.example");
+        await smtp.CommandAsync("MAIL FROM:<x@elsewhere.example>");
+        foreach (string guise in (string[])["<y@other.example>", "<@posthorn.test:y@other.example>", "<postmaster@other.example>", "<y%other.example@posthorn.test>", "<other.example!y@posthorn.test>", "<\"y@other.example\"@posthorn.test>", "<y@other.example.>", "<y@[192.0.2.1]>"])
+            Assert.StartsWith("5", await smtp.CommandAsync("RCPT TO:" + guise), StringComparison.Ordinal);
+        await using RawClient submission = await RawClient.ConnectAsync(server.Port("submission"));
+        await submission.ReplyAsync();
+        Assert.DoesNotContain("AUTH", await submission.CommandAsync("EHLO a.example"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_was_acknowledged_survives_a_kill()
     {
         using TemporaryFolder folder = new();
