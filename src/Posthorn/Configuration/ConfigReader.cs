@@ -17,8 +17,6 @@ internal sealed class ConfigReader
         (_table, _path, _context) = (table, path, context);
     }
 
-    public ConfigPlace Place => _table.Place;
-
     public string Text(string key, string fallback) => Find(key) switch
     {
         null => fallback,

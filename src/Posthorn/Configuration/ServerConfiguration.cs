@@ -45,15 +45,7 @@ public sealed record TlsSection(string Certificate, string Key);
 public sealed record ListenEntry(ListenOptions Options, ConfigPlace Place);
 
 /// <summary><c>[network]</c>: networks that may log in without TLS, and networks that may send to anybody without login.</summary>
-public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyList<IPNetwork> Relay)
-{
-    public bool IsTrusted(IPAddress address)
-    {
-        foreach (IPNetwork network in Trusted)
-            if (network.Contains(address)) return true;
-        return false;
-    }
-}
+public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyList<IPNetwork> Relay);
 
 /// <summary><c>[dns]</c>: resolvers; empty means the system's.</summary>
 public sealed record DnsSection(IReadOnlyList<IPEndPoint> Servers);

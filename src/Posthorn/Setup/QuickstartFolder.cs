@@ -33,16 +33,13 @@ internal sealed class QuickstartFolder : IDisposable
     private readonly string _root;
     private readonly FileStream _lock;
 
-    private QuickstartFolder(string root, FileStream held, QuickstartState state, bool isNew) => (_root, _lock, State, IsNew) = (root, held, state, isNew);
+    private QuickstartFolder(string root, FileStream held, QuickstartState state) => (_root, _lock, State) = (root, held, state);
 
     public QuickstartState State { get; }
 
-    /// <summary>True when this run made it.</summary>
-    public bool IsNew { get; }
-
     public string ConfigurationFile => Path.Combine(_root, "posthorn.toml");
 
-    public string CertificateFile => Path.Combine(_root, "tls", "certificate.pem");
+    private string CertificateFile => Path.Combine(_root, "tls", "certificate.pem");
 
     private string UsersFile => Path.Combine(_root, "users");
 
@@ -67,7 +64,7 @@ internal sealed class QuickstartFolder : IDisposable
         QuickstartState? known = Read(stateFile);
         tell(known is null ? $"made the folder {root}" : $"found the folder {root}");
         QuickstartState state = Merge(known, wishes);
-        QuickstartFolder folder = new(root, held, state, known is null);
+        QuickstartFolder folder = new(root, held, state);
         folder.WriteCertificate(time, tell);
         folder.WriteAccounts(known, tell);
         PrivateFile.Write(stateFile, JsonSerializer.Serialize(state, QuickstartJson.Default.QuickstartState) + "\n");

@@ -25,8 +25,8 @@ public sealed class ConfigurationTests : IDisposable
         Assert.False(result.HasErrors, string.Join('\n', result.Problems));
         Assert.Equal("mail.example.org", result.Configuration!.Hostname.Ascii);
         Assert.Equal(Path.Combine(_folder.Path, "data"), result.Configuration.Data);
-        Assert.True(result.Configuration.Network.IsTrusted(System.Net.IPAddress.Loopback));
-        Assert.False(result.Configuration.Network.IsTrusted(System.Net.IPAddress.Parse("192.0.2.1")));
+        Assert.Equal(["127.0.0.0/8", "::1/128"], result.Configuration.Network.Trusted.Select(n => n.ToString()));
+        Assert.Equal(result.Configuration.Network.Trusted, result.Configuration.Network.Relay);
     }
 
     [Fact]
