@@ -116,6 +116,16 @@ internal sealed class SmtpHost : ITranscriptHost
         }
     }
 
+    /// <summary>Lets the clock run until a session is over: for a peer that takes nothing any more, not even a goodbye.</summary>
+    public async ValueTask PassTimeToTheEndAsync(int connection)
+    {
+        while (!_sessions[connection - 1].IsCompleted)
+        {
+            Time.Advance(TimeSpan.FromSeconds(5));
+            await Task.Yield();
+        }
+    }
+
     private async Task ServeAsync(Connection connection)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);

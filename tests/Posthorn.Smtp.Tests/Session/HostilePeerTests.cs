@@ -36,8 +36,7 @@ public sealed class HostilePeerTests
         // The server's replies fill the small window; the client goes on sending.
         await using TestClient client = new(host.Connect(ReadSplit.Whole, window: 1024));
         Task flood = FloodAsync(client);
-        await host.PassTimeAsync(1);
-        await host.Sessions[0].WaitAsync(Patience);
+        await host.PassTimeToTheEndAsync(1).AsTask().WaitAsync(Patience);
         await flood.WaitAsync(Patience);
         Assert.Equal(StopReason.Timeout, host.Connections[0].Stopped);
     }
@@ -48,8 +47,7 @@ public sealed class HostilePeerTests
         await using SmtpHost host = new();
         await using TestClient client = new(host.Connect(ReadSplit.Whole, window: 1024));
         await client.Channel.SendAsync(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("NOOP\r\n", 119)) + "QUIT\r\n"), CancellationToken.None);
-        await host.PassTimeAsync(1);
-        await host.Sessions[0].WaitAsync(Patience);
+        await host.PassTimeToTheEndAsync(1).AsTask().WaitAsync(Patience);
     }
 
     [Fact]
