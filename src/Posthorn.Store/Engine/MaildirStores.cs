@@ -28,6 +28,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Journal.Journal? _journal;
     private Recorder? _recorder;
     private FolderScanner? _scanner;
+    private TreeVisitor? _visitor;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
@@ -50,6 +51,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
+        _visitor = new(_recorder, _options, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -163,6 +165,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         try
         {
             if (setup is not null) await account.CompleteAsync(setup);
+            await _visitor!.VisitAsync(account, cancel);
             return leased;
         }
         catch
