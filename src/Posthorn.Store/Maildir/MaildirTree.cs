@@ -33,7 +33,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Makes the root and our own directory and what is above them, and syncs their names.</summary>
     internal void MakeRoot()
     {
-        MakeAll(Root);
+        Volume.MakePath(Root);
         MakeIfMissing(OwnPath);
         MakeIfMissing(ExpungedPath);
         Volume.SyncDirectory(OwnPath);
@@ -215,30 +215,10 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     }
 
     /// <summary>Writes a small file by way of another name, so that it is there whole or as it was.</summary>
-    internal void Replace(string path, string text, bool sync)
-    {
-        string temporary = path + ".tmp";
-        using (IVolumeFile file = Volume.Open(temporary, VolumeOpen.Replace))
-        {
-            file.Write(0, Encoding.UTF8.GetBytes(text));
-            if (sync) file.SyncData();
-        }
+    internal void Replace(string path, string text, bool sync) => Volume.ReplaceFile(path, path + ".tmp", Encoding.UTF8.GetBytes(text), sync);
 
-        Volume.Rename(temporary, path);
-    }
-
-    /// <summary>Writes a file of bytes by way of another name, as <see cref="Replace(string, string, bool)"/> does with text.</summary>
-    internal void Replace(string path, ReadOnlySpan<byte> bytes)
-    {
-        string temporary = path + ".tmp";
-        using (IVolumeFile file = Volume.Open(temporary, VolumeOpen.Replace))
-        {
-            file.Write(0, bytes);
-            file.SyncData();
-        }
-
-        Volume.Rename(temporary, path);
-    }
+    /// <summary>Writes a file of bytes by way of another name, synced.</summary>
+    internal void Replace(string path, byte[] bytes) => Volume.ReplaceFile(path, path + ".tmp", bytes, sync: true);
 
     /// <summary>A small file's text; null when it is not there.</summary>
     internal string? ReadText(string path) => ReadBytes(path) is { } bytes ? PathBytes.Decode(bytes) : null;
@@ -257,25 +237,5 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     internal string MarkOf(string path) =>
         Volume.TryStat(path, out VolumeStat stat) ? string.Create(CultureInfo.InvariantCulture, $"{stat.Inode} {stat.Length} {stat.Modified.Ticks}") : "";
 
-    internal void MakeIfMissing(string path)
-    {
-        if (Exists(path)) return;
-        try
-        {
-            Volume.MakeDirectory(path);
-        }
-        catch (VolumeException problem) when (problem.Error == VolumeError.Exists)
-        {
-            // Somebody was quicker.
-        }
-    }
-
-    private void MakeAll(string path)
-    {
-        if (path.Length <= 1 || Exists(path)) return;
-        string above = path[..Math.Max(1, path.LastIndexOf('/'))];
-        MakeAll(above);
-        MakeIfMissing(path);
-        Volume.SyncDirectory(above);
-    }
+    internal void MakeIfMissing(string path) => Volume.MakeIfMissing(path);
 }
