@@ -4,6 +4,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
 
@@ -84,6 +85,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
+    public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
+        TidyAll(held.Account);
+        if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
+        return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
 
     /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
