@@ -29,6 +29,7 @@ public sealed class Journal : IAsyncDisposable
     private LogWriter _writer = null!; // set before OpenAsync returns
     private long _epoch;
     private long _replayed;
+    private TaskCompletionSource _cared = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _checkpoints;
     private bool _caring;
     private bool _closed;
@@ -93,6 +94,30 @@ public sealed class Journal : IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_closed, this);
         return _writer.Append(steps, null, relaxed: true);
+    }
+
+    /// <summary>After <see cref="JournalFullException"/>: has the ring cared for and waits for room. False when there is none after that, or not in time: a volume of the mail hangs or fails.</summary>
+    public async ValueTask<bool> WhenRoomAsync(TimeSpan limit, CancellationToken cancel)
+    {
+        Task cared;
+        lock (_gate)
+        {
+            if (_writer.HasRoom) return true;
+            cared = _cared.Task;
+            RequestCare();
+            if (!_caring) return false;
+        }
+
+        try
+        {
+            await cared.WaitAsync(limit, _time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+
+        lock (_gate) return _writer.HasRoom;
     }
 
     /// <summary>Completes when the record is durable, and with it all before it. The first to ask flushes on its own thread.</summary>
@@ -358,8 +383,15 @@ public sealed class Journal : IAsyncDisposable
         }
         finally
         {
-            lock (_gate) _caring = false;
+            TaskCompletionSource cared;
+            lock (_gate)
+            {
+                _caring = false;
+                (cared, _cared) = (_cared, new(TaskCreationOptions.RunContinuationsAsynchronously));
+            }
+
             _care.Release();
+            cared.SetResult();
         }
 #pragma warning restore CA1031
     }

@@ -14,6 +14,7 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 public sealed class MaildirStores : IMailStores, IJournalParticipant
 {
+    private static readonly Refusal OnItsWay = new(RefusalKind.Unavailable, "The mailbox is being made");
     private readonly MaildirStoreOptions _options;
     private readonly IVolume _volume;
     private readonly TimeProvider _time;
@@ -22,6 +23,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
+    private readonly SpaceGuard _space;
     private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly CancellationTokenSource _stop = new();
@@ -35,6 +37,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         (_options, _volume, _time, _log) = (options, volume, time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
+        _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
     }
 
@@ -60,7 +63,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _space, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -68,7 +71,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        if (_volume.FreeSpace(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
+        if (_space.Check(account, octets) is { } tight) return tight;
         lock (held.Account.Gate)
             if (held.Account.Room(octets, 1) is { } full) return full;
         return Done.It;
@@ -158,18 +161,23 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Account account = leased.Value.Account;
         account.SetLimits(who);
         _touchedRoots[who.MailRoot] = true;
-        Operation? setup;
-        lock (account.Gate) setup = account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : null;
+        if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return leased;
+        Refusal? refusal;
         try
         {
-            if (setup is not null) await account.CompleteAsync(setup);
-            return leased;
+            Result<Operation> setup = await new ChangeRunner(account, Recorder).RunAsync(() =>
+                account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : OnItsWay);
+            refusal = setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
         }
         catch
         {
             leased.Value.Dispose();
             throw;
         }
+
+        if (refusal is null) return leased;
+        leased.Value.Dispose();
+        return refusal;
     }
 
     private Result<Account> Open(MailAccount who)
@@ -216,6 +224,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     {
                         // Mailboxes that somebody has open: two calls each say whether another program was there.
                         foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
@@ -236,6 +245,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private void TidyAll(Account account)
     {
         AccountTidier tidier = new(account, account.Tree, _log);
+        account.Retry();
         while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
         {
         }
