@@ -19,7 +19,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
         if (!hasRoom)
             foreach (RecipientPlan.Onward lost in plan.Elsewhere) ledger.Refuse(lost.Recipients, lost.Recipient.Address, Replies.QueueFull);
         QueueMessage? queued = onward.Count == 0 ? null : accepted.Message with { Recipients = [.. onward.Select(target => target.Recipient)] };
-        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.Attach(queued, outcomes => WordsOf(accepted, plan, onward, settle, outcomes))
+        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(queued, outcomes => WordsOf(accepted, plan, onward, settle, outcomes))
             : queued is not null ? services.Queue.Attach(queued, accepted.Cause)
             : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
             : null;

@@ -1,4 +1,3 @@
-using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Remote;

@@ -92,7 +92,7 @@ public sealed class MailQueue : IJournalParticipant
         });
 
     /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
-    internal DeliveryAttachment Attach(QueueMessage? message, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    internal DeliveryAttachment AttachDeciding(QueueMessage? message, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
     {
         QueueAnswers? cause = null;
         return new(Participant, (byte)(message is null ? QueueStep.Answers : QueueStep.Accept), default, (record, _) =>
