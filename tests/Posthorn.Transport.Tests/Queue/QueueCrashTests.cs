@@ -47,7 +47,7 @@ public sealed class QueueCrashTests
     public async Task A_local_delivery_from_the_queue_and_its_last_word_are_one()
     {
         int total = await DeliverLocallyAsync(cutAt: null, seed: 0);
-        Assert.True(total > 10, $"only {total} operations");
+        Assert.True(total > 6, $"only {total} operations");
         for (int cut = 1; cut <= total; cut++)
             for (int seed = 0; seed < 4; seed++)
                 await DeliverLocallyAsync(cut, seed);
@@ -60,8 +60,8 @@ public sealed class QueueCrashTests
         CrashVolume volume = new(time);
         Server server = await Server.OpenAsync(volume, time);
         await server.AcceptAsync("00000000001", "one", "ann@example.org", "bob@example.org");
-        volume.CutAt = cutAt + volume.Operations;
-        int operations = 0;
+        int before = volume.Operations;
+        volume.CutAt = cutAt + before;
         try
         {
             server.Stores.Refuses = delivery => delivery.Account.Address == Ann.Address ? null : new(RefusalKind.Unavailable, "not now");
@@ -69,21 +69,21 @@ public sealed class QueueCrashTests
             server.Stores.Refuses = _ => null;
             await server.AttemptAsync();
             await server.Journal.CheckpointAsync(default);
-            operations = volume.Operations;
+            Assert.Equal(["ann@example.org", "bob@example.org"], server.Stores.Mail.Select(copy => copy.Account).Order());
+            if (cutAt is null) return volume.Operations - before;
         }
         catch (PowerCut) { /* as ordered */ }
-        List<(string Account, string Content)> mail = [];
         for (int restart = 0; restart < 2; restart++)
         {
-            if (restart == 1 || cutAt is not null) volume.Crash(seed + restart * 100);
+            volume.Crash(seed + restart * 100);
             server = await Server.OpenAsync(volume, time);
             await server.AttemptAsync();
             Assert.Equal(0, server.Queue.Count);
-            mail.AddRange(server.Stores.Mail);
+            // Copies that a checkpoint covers are no longer replayed into these stores.
             Assert.True(server.Stores.Mail.DistinctBy(copy => copy.Account).Count() == server.Stores.Mail.Count, $"cut {cutAt}, seed {seed}: delivered twice");
-            if (cutAt is not null) Assert.Equal(2, server.Stores.Mail.Count);
+            if (server.Journal.Checkpointed.Value == 0) Assert.Equal(2, server.Stores.Mail.Count);
         }
-        return operations;
+        return 0;
     }
 
     // The number of changes to the volume of the whole story.
