@@ -24,8 +24,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
     private readonly SpaceGuard _space;
-    private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
+    private readonly CheckpointKeeper _keeper;
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
@@ -39,6 +38,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _reader = new(options, log);
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
+        _keeper = new(options, volume, _accounts, time, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -51,6 +51,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
+        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
@@ -101,7 +102,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 if (!lease.IsOk)
                 {
                     // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
-                    _postponed.GetOrAdd(changes.Account.Address, _ => []).Add((record.Lsn, ChangeCodec.Read(step.Payload.ToArray())));
+                    _keeper.Postpone(record.Lsn, ChangeCodec.Read(step.Payload.ToArray()));
+                    if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
                     _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
                     continue;
                 }
@@ -109,7 +111,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 using AccountLease held = lease.Value;
                 int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
                 if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
-                _touchedRoots[changes.Account.MailRoot] = true;
+                _keeper.Touch(changes.Account);
+                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
             }
         }
         finally
@@ -118,25 +121,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
-    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
-    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
-    {
-        if (!_postponed.IsEmpty) throw new JournalException($"Records of {_postponed.Count} accounts wait until their mail is available again.");
-        string[] touched = [.. _touchedRoots.Keys];
-        foreach (Account account in _accounts.Open())
-        {
-            cancel.ThrowIfCancellationRequested();
-            TidyAll(account);
-        }
+    public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
-        HashSet<ulong> devices = [];
-        foreach (string path in touched.Append(_options.AccountsDirectory))
-            if (_volume.TryStat(path, out VolumeStat stat) && devices.Add(stat.Device)) _volume.SyncVolume(path);
-        HashSet<string> open = [.. _accounts.Open().Select(account => account.Tree.Root)];
-        foreach (string root in touched)
-            if (!open.Contains(root)) _touchedRoots.TryRemove(root, out _);
-        return ValueTask.CompletedTask;
-    }
+    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
+    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel) => _keeper.SyncAsync(upTo, cancel);
 
     public async ValueTask DisposeAsync()
     {
@@ -160,7 +148,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
         account.SetLimits(who);
-        _touchedRoots[who.MailRoot] = true;
+        _keeper.Touch(who);
         if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return leased;
         Refusal? refusal;
         try
@@ -184,10 +172,20 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<Account> opened = _opener.Open(who);
         if (!opened.IsOk) return opened;
-        if (_journal is not null && _postponed.TryRemove(who.Address, out List<(Lsn Lsn, AccountChanges Changes)>? waiting))
+        if (_journal is not null && _keeper.IsPostponed(who.Address))
         {
-            foreach ((Lsn lsn, AccountChanges changes) in waiting)
-                opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+            try
+            {
+                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address))
+                    opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+                foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
+                _keeper.Caught(who.Address);
+            }
+            catch
+            {
+                opened.Value.Abandon();
+                throw;
+            }
         }
 
         opened.Value.Journal = _journal;
@@ -195,17 +193,21 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
-    private void Close(Account account)
+    // False: what is not on disk yet is known to this object alone, so it stays.
+    private bool Close(Account account, bool atEnd)
     {
         try
         {
-            TidyAll(account);
+            _keeper.TidyAll(account);
             account.Dispose();
+            return true;
         }
         catch (Exception problem)
         {
             _log.TidyFailed(problem, account.Who.Address);
-            account.Abandon();
+            if (!atEnd) return false;
+            account.Abandon(); // The next start replays what no checkpoint covers.
+            return true;
         }
     }
 
@@ -241,15 +243,4 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 #pragma warning restore CA1031
-
-    private void TidyAll(Account account)
-    {
-        AccountTidier tidier = new(account, account.Tree, _log);
-        account.Retry();
-        while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
-        {
-        }
-
-        tidier.SweepExpunged(_time.GetUtcNow() - _options.KeepExpunged);
-    }
 }
