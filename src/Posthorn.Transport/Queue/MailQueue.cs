@@ -91,6 +91,26 @@ public sealed class MailQueue : IJournalParticipant
             return ValueTask.CompletedTask;
         });
 
+    /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
+    internal DeliveryAttachment AttachDeciding(QueueMessage? message, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    {
+        QueueAnswers? cause = null;
+        return new(Participant, (byte)(message is null ? QueueStep.Answers : QueueStep.Accept), default, (record, _) =>
+        {
+            if (message is not null) Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        })
+        {
+            Decide = outcomes =>
+            {
+                cause = causeOf(outcomes);
+                if (message is not null) return QueueFormat.WriteAccept(message, cause);
+                return cause is null ? null : QueueFormat.WriteAnswers(cause);
+            },
+        };
+    }
+
     /// <summary>Makes last words durable.</summary>
     internal ValueTask AnswerAsync(QueueAnswers answers, CancellationToken cancel) =>
         Journal.WriteAsync(QueueStep.Answers, QueueFormat.WriteAnswers(answers), () => Apply(answers), cancel);
