@@ -74,7 +74,6 @@ internal sealed class Composition : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
-            foundation.Queue.Connect(journal);
             Composition parts = new(configuration, time, log, foundation, journal);
             parts._runner.Start();
             return parts;

@@ -6,7 +6,7 @@ using Posthorn.Net;
 namespace Posthorn.Testing;
 
 /// <summary>One connection of a <see cref="ScriptedPeer"/>.</summary>
-internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
+internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection, int number)
 {
     private const int MaxLine = 100_000;
 
@@ -115,7 +115,7 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
         bool taken = false;
         for (int i = 0; i < (peer.IsLmtp ? _to.Count : 1) && !_over; i++)
             taken |= await AnswerAsync(".", "250 2.0.0 Ok: taken", cancel);
-        if (taken) peer.Took(new(_from, [.. _to], content));
+        if (taken) peer.Took(new(_from, [.. _to], content, number));
         Reset();
     }
 
