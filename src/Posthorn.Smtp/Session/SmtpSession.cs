@@ -129,10 +129,16 @@ internal sealed class SmtpSession
     public async ValueTask SecuredAsync()
     {
         await EndTransactionAsync();
-        (Helo, IsExtended, Account, _client) = (null, false, null, null);
+        (Helo, IsExtended, Account, _client, Connection.StillHolds) = (null, false, null, null, null);
     }
 
-    public void LoggedIn(MailAccount account) => (Account, _client) = (account, null);
+    public void LoggedIn(MailAccount account)
+    {
+        (Account, _client) = (account, null);
+        IDirectory directory = Services.Directory!;
+        int standing = directory.Standing(account);
+        Connection.StillHolds = () => directory.Standing(account) == standing;
+    }
 
     public void Open(Transaction transaction) => Transaction = transaction;
 
@@ -157,6 +163,7 @@ internal sealed class SmtpSession
     {
         StopReason.Timeout => Reply.TimedOut,
         StopReason.Shutdown => Reply.ShuttingDown,
+        StopReason.Revoked => Reply.LoginRevoked,
         _ => null,
     };
 
