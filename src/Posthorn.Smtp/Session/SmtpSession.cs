@@ -24,6 +24,7 @@ internal sealed class SmtpSession
         (_server, Connection, Options) = (server, connection, server.Options);
         IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
         _tally = new(Options);
+        connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
     }
@@ -134,7 +135,7 @@ internal sealed class SmtpSession
 
     public void LoggedIn(MailAccount account) => (Account, _client) = (account, null);
 
-    public void Open(Transaction transaction) => Transaction = transaction;
+    public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
     public bool MayOpenAnother() => _tally.MayOpenAnother();
 
@@ -146,7 +147,9 @@ internal sealed class SmtpSession
     {
         Transaction? transaction = Transaction;
         Transaction = null;
-        if (transaction is not null) await transaction.DisposeAsync();
+        if (transaction is null) return;
+        Connection.Input.IsBusy = false;
+        await transaction.DisposeAsync();
     }
 
     /// <summary>A message was accepted: earlier errors are forgiven.</summary>

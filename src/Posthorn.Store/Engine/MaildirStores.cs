@@ -22,6 +22,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
+    private readonly FreeSpace _space;
     private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly CancellationTokenSource _stop = new();
@@ -35,6 +36,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         (_options, _volume, _time, _log) = (options, volume, time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
+        _space = new(volume, time);
         _accounts = new(options.IdleAccounts, Open, Close);
     }
 
@@ -68,7 +70,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        if (_volume.FreeSpace(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
+        if (_space.Free(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
         lock (held.Account.Gate)
             if (held.Account.Room(octets, 1) is { } full) return full;
         return Done.It;
