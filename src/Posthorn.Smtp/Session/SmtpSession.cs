@@ -24,6 +24,7 @@ internal sealed class SmtpSession
         (_server, Connection, Options) = (server, connection, server.Options);
         IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
         _tally = new(Options);
+        connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
     }
@@ -140,7 +141,7 @@ internal sealed class SmtpSession
         Connection.StillHolds = () => directory.Standing(account) == standing;
     }
 
-    public void Open(Transaction transaction) => Transaction = transaction;
+    public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
     public bool MayOpenAnother() => _tally.MayOpenAnother();
 
@@ -152,7 +153,9 @@ internal sealed class SmtpSession
     {
         Transaction? transaction = Transaction;
         Transaction = null;
-        if (transaction is not null) await transaction.DisposeAsync();
+        if (transaction is null) return;
+        Connection.Input.IsBusy = false;
+        await transaction.DisposeAsync();
     }
 
     /// <summary>A message was accepted: earlier errors are forgiven.</summary>
