@@ -10,6 +10,7 @@ using Posthorn.Net;
 using Posthorn.Store;
 using Posthorn.Store.Engine;
 using Posthorn.Testing;
+using Posthorn.Testing.Directories;
 using Posthorn.Testing.Stores;
 
 namespace Posthorn.Imap.Tests;

@@ -2,10 +2,10 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Directory;
 
-namespace Posthorn.Imap.Tests;
+namespace Posthorn.Testing.Directories;
 
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
-internal sealed class FakeDirectory(string root) : IDirectory
+public sealed class FakeDirectory(string root) : IDirectory
 {
     public MailAccount Ann { get; set; } = Account(root, "ann");
     public MailAccount Bob { get; } = Account(root, "bob");
