@@ -31,9 +31,6 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     /// <summary>The name that USER gave, until PASS has used it.</summary>
     public string? UserName { get; set; }
 
-    /// <summary>UTF-8 mode (RFC 6856 section 2.1).</summary>
-    public bool IsUtf8 { get; set; }
-
     /// <summary>The messages. The verb table admits its users in the TRANSACTION state only.</summary>
     public Maildrop Drop => _drop ?? throw new InvalidOperationException("Nobody is logged in.");
 
@@ -123,7 +120,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     }
 
     /// <summary>TLS has begun: everything before is forgotten (RFC 2595 section 4).</summary>
-    public void Secured() => (UserName, IsUtf8) = (null, false);
+    public void Secured() => UserName = null;
 
     /// <summary>What a refusal of the store means here (RFC 3206).</summary>
     public static Reply FromRefusal(Refusal refusal) =>

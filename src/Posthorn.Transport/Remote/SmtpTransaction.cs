@@ -1,3 +1,4 @@
+using Posthorn.Net;
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
