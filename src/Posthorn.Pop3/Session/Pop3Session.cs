@@ -102,6 +102,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
         {
             if (!entered) await GiveBackAsync(account);
         }
+        connection.StillHolds = Services.Directory.WhetherHolds(account);
         Log.LoggedIn(Id, account.ToString(), mechanism, Drop.Messages, Drop.Octets);
         return Reply.Ok($"{Drop.Messages} messages ({Drop.Octets} octets)");
     }
@@ -149,7 +150,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
         if (line.Status == LineStatus.Ended)
         {
             // RFC 1939 section 3: a client that was silent too long is told nothing, and nothing is removed.
-            Close(connection.Stopped switch { StopReason.Timeout => "timeout", StopReason.Shutdown => "shutdown", _ => "connection closed" });
+            Close(connection.Stopped switch { StopReason.Timeout => "timeout", StopReason.Shutdown => "shutdown", StopReason.Revoked => "login revoked", _ => "connection closed" });
             return;
         }
         if (await AnswerAsync(line, cancel) is not { } reply)
