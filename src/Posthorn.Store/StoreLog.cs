@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free id is 7014. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free id is 7016. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -47,4 +47,10 @@ internal static partial class StoreLog
 
     [LoggerMessage(7013, LogLevel.Warning, "{Count} records of {Accounts} accounts were taken out of the journal's ring into files of their own, since their mail cannot be written now")]
     internal static partial void RecordsHeld(this ILogger log, int count, int accounts);
+
+    [LoggerMessage(7014, LogLevel.Warning, "The note that the mail was closed in order cannot be written")]
+    internal static partial void RunNotEnded(this ILogger log, Exception cause);
+
+    [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
+    internal static partial void NoWatches(this ILogger log);
 }
