@@ -38,4 +38,7 @@ internal static partial class StoreLog
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
+
+    [LoggerMessage(7050, LogLevel.Warning, "{Account}: the word index failed; searches read the mail itself until it is made anew")]
+    internal static partial void WordIndexFailed(this ILogger log, Exception cause, EmailAddress account);
 }

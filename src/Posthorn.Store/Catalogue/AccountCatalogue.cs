@@ -387,6 +387,43 @@ internal sealed class AccountCatalogue : IDisposable
         if (id == _lastContent) SetMeta(MetaKey.LastContent, id, "");
     }
 
+    /// <summary>The highest content number given.</summary>
+    internal long LastContent => _lastContent;
+
+    /// <summary>Contents above a number, in order.</summary>
+    internal List<ContentRow> ContentsAbove(long id, int limit)
+    {
+        List<ContentRow> rows = [];
+        using Statement query = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id > ?1 ORDER BY id LIMIT ?2");
+        query.Bind(1, id).Bind(2, limit);
+        while (query.Step()) rows.Add(new(query.Int64(0), new(query.Text(1)), new(query.Text(2)), query.Int64(3), (int)query.Int64(4), query.Int64(5)));
+        return rows;
+    }
+
+    /// <summary>The messages of a mailbox whose content is among these or above a number.</summary>
+    internal HashSet<Uid> UidsWith(long mailbox, HashSet<long> contents, long above)
+    {
+        HashSet<Uid> uids = [];
+        // "+" keeps the planner from walking the mailbox: the index on content has the few that are meant.
+        using Statement query = _database.Prepare("SELECT uid, content FROM messages WHERE +mailbox = ?1 AND content > ?2");
+        if (contents.Count > 2_000)
+        {
+            // So many that one walk is quicker.
+            using Statement walk = _database.Prepare("SELECT uid, content FROM messages WHERE mailbox = ?1");
+            walk.Bind(1, mailbox);
+            while (walk.Step())
+                if (walk.Int64(1) > above || contents.Contains(walk.Int64(1))) uids.Add(new((uint)walk.Int64(0)));
+            return uids;
+        }
+
+        query.Bind(1, mailbox).Bind(2, above);
+        while (query.Step()) uids.Add(new((uint)query.Int64(0)));
+        foreach (long content in contents)
+            foreach ((long other, Uid uid) in CopiesOf(content))
+                if (other == mailbox) uids.Add(uid);
+        return uids;
+    }
+
     /// <summary>The content that a part of a record brought, if there still is one.</summary>
     internal long? ContentOf(long record, int part)
     {

@@ -10,6 +10,9 @@ internal sealed class CatalogueException(string message, int code) : IOException
 
     /// <summary>Whether the file is damaged, so that it must be rebuilt.</summary>
     public bool IsDamage => Code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
+
+    /// <summary>Whether the fault lies in the disk or the machine and not in the file: a full disk, no permission, no memory.</summary>
+    public bool IsPassing => Code is raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN or raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_READONLY or raw.SQLITE_PERM or raw.SQLITE_NOMEM or raw.SQLITE_AUTH;
 }
 
 /// <summary>An open SQLite database. Not for two threads at once: its owner's lock guards it.</summary>

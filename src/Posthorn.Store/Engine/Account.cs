@@ -80,6 +80,9 @@ internal sealed class Account : IDisposable
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
     internal Dictionary<string, string> Orphans { get; init; } = [];
 
+    /// <summary>The account's word index.</summary>
+    internal required AccountWords Words { get; init; }
+
     /// <summary>Whether what is applied now may have been done before.</summary>
     internal bool IsReplaying => Journal is null;
 
@@ -206,6 +209,12 @@ internal sealed class Account : IDisposable
         lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
     }
 
+    /// <summary>The messages that were expunged while the mailbox is open.</summary>
+    internal IReadOnlyList<Uid> GoneFrom(MailboxId mailbox)
+    {
+        lock (_gate) return _boxes.GetValueOrDefault(mailbox) is { } box ? [.. box.Gone.Keys] : [];
+    }
+
     /// <summary>A message that was expunged while the mailbox is open.</summary>
     internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
     {
@@ -286,6 +295,7 @@ internal sealed class Account : IDisposable
             _queue.Finish(batch, _published);
             if (draft.IsChanged)
             {
+                Words.IsStale = true;
                 _homeStale = true;
                 _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
@@ -410,8 +420,11 @@ internal sealed class Account : IDisposable
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
     public void Dispose()
     {
+        Words.Dispose();
         lock (_catalogueLock)
         {
+            // What the word index has not heard of is found by comparing.
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
@@ -420,6 +433,7 @@ internal sealed class Account : IDisposable
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()
     {
+        Words.Dispose();
         lock (_catalogueLock) _catalogue.Dispose();
     }
 }

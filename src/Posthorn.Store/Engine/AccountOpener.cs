@@ -62,7 +62,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             _opened[path] = true;
             NoteOpening(catalogue, tree);
-            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans };
+            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, Words = new(directory + "/words.db", who.Address, time, log) };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -149,6 +149,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             foreach (MailboxRow row in catalogue.Mailboxes()) catalogue.PutMailbox(row with { Highest = new(modSeq), Floor = new(modSeq) });
         }
 
+        // Content numbers may mean something else now than the word index thinks.
+        if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.Commit();
     }

@@ -6,7 +6,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, TextFinder finder, FlagTurns flagTurns, FolderScanner scanner, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private readonly Account _account = lease.Account;
@@ -227,7 +227,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     }
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        reader.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {

@@ -40,6 +40,12 @@ public sealed record MaildirStoreOptions
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
+    public bool WordIndex { get; init; } = true;
+
+    /// <summary>How long an account must be quiet before new mail is indexed; what is not indexed yet is read when somebody searches. One that is never quiet is indexed at every twelfth such time. 5 seconds: a burst of mail is not disturbed.</summary>
+    public TimeSpan IndexAfter { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Which boot of the machine this is: when it differs from the last one and the end was not in order, unsynced writes may be lost.</summary>
     public string BootId { get; init; } = ReadBootId();
 

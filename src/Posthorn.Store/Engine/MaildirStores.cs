@@ -21,6 +21,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountOpener _opener;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
+    private readonly TextFinder _finder;
+    private readonly WordIndexer _indexer;
     private readonly FlagTurns _flagTurns = new();
     private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
@@ -35,7 +37,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         (_options, _volume, _time, _log) = (options, volume, time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
+        _finder = new(options, _reader);
         _accounts = new(options.IdleAccounts, Open, Close);
+        _indexer = new(options, _reader, _accounts, time, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -51,7 +55,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
-        _background = WorkAsync(_stop.Token);
+        _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
 
     public IMessageSink CreateSink() => new JournalSink(Recorder.CreateContent());
@@ -60,7 +64,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _finder, _flagTurns, _scanner!, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -143,6 +147,24 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _stop.Dispose();
     }
 
+    /// <summary>Brings an account's word index up to date at once; <paramref name="anew"/> throws the old one away. False when that fails.</summary>
+    internal async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return false;
+        using AccountLease held = lease.Value;
+        if (anew) held.Account.Words.Reset();
+        return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
+    }
+
+    /// <summary>Looks into the word index of an open account. For tests.</summary>
+    internal bool TryUseWords<T>(EmailAddress address, Func<Catalogue.WordIndex, T> use, out T? result)
+    {
+        result = default;
+        using AccountLease? lease = _accounts.TryLeaseOpen(address);
+        return lease is not null && lease.Account.Words.TryUse(make: false, use, out result);
+    }
+
     /// <summary>Ends as a crash would: nothing is written any more. For tests.</summary>
     internal async ValueTask AbandonAsync()
     {
@@ -216,6 +238,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     {
                         // Mailboxes that somebody has open: two calls each say whether another program was there.
                         foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        _indexer.Consider(account, now);
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
