@@ -563,6 +563,9 @@ internal sealed class AccountCatalogue : IDisposable
         _ = Subscriptions();
     }
 
+    /// <summary>Questions for a check of the whole.</summary>
+    internal CatalogueAudit Audit => field ??= new(_database);
+
     /// <summary>Reads every page and index.</summary>
     internal List<string> Verify() => _database.Texts("PRAGMA integrity_check");
 

@@ -16,7 +16,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     /// <summary>The distance that MODSEQ leaps when changes may have been lost: more than any client can have seen.</summary>
     private const long Leap = 1L << 32;
 
-    private const string Marker = "id";
+    internal const string Marker = "id";
 
     // Catalogues that were open since the start.
     private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
@@ -24,7 +24,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     internal Result<Account> Open(MailAccount who)
     {
         MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
-        string directory = DirectoryOf(who.Address);
+        string directory = DirectoryOf(options, who.Address);
         string path = directory + "/catalogue.db";
         AccountCatalogue? catalogue = null;
         try
@@ -32,7 +32,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             bool known = File.Exists(path);
             if (known && (catalogue = Sound(path)) is null)
             {
-                SetAside(who, path);
+                SetAside(path, "damaged", time.GetUtcNow());
                 known = false;
             }
 
@@ -115,13 +115,15 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         }
     }
 
-    // A damaged catalogue is kept for whoever wants to look at it, and is in nobody's way.
-    private void SetAside(MailAccount who, string path)
+    /// <summary>Keeps a catalogue for whoever wants to look at it, in nobody's way. False when there is none.</summary>
+    internal static bool SetAside(string path, string why, DateTimeOffset now)
     {
-        string stamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        File.Move(path, $"{path}.damaged-{stamp}", overwrite: true);
+        if (!File.Exists(path)) return false;
+        string stamp = now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        File.Move(path, $"{path}.{why}-{stamp}", overwrite: true);
         foreach (string suffix in (ReadOnlySpan<string>)["-wal", "-shm"])
-            if (File.Exists(path + suffix)) File.Move(path + suffix, $"{path}.damaged-{stamp}{suffix}", overwrite: true);
+            if (File.Exists(path + suffix)) File.Move(path + suffix, $"{path}.{why}-{stamp}{suffix}", overwrite: true);
+        return true;
     }
 
     private static void MakeNew(MaildirTree tree, string directory)
@@ -166,7 +168,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return modSeq;
     }
 
-    private string DirectoryOf(EmailAddress address) =>
+    /// <summary>Where an account's catalogue lies.</summary>
+    internal static string DirectoryOf(MaildirStoreOptions options, EmailAddress address) =>
         $"{options.AccountsDirectory}/{Escape(address.Domain.Ascii)}/{Escape(address.LocalPart.ToLowerInvariant())}";
 
     // Letters, digits and what is harmless stand as they are; a leading dot does not.

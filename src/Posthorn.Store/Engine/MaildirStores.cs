@@ -148,7 +148,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
     /// <summary>Brings an account's word index up to date at once; <paramref name="anew"/> throws the old one away. False when that fails.</summary>
-    internal async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
+    public async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
     {
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return false;
