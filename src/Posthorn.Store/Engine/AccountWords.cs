@@ -19,6 +19,9 @@ internal sealed class AccountWords(string path, EmailAddress who, TimeProvider t
     /// <summary>When the indexer began to work off what is there; Unix milliseconds.</summary>
     internal long Indexed { get; set; }
 
+    /// <summary>One indexer at a time.</summary>
+    internal SemaphoreSlim Turn { get; } = new(1, 1);
+
     /// <summary>Whether messages that could not be indexed were tried once more.</summary>
     internal bool IsRetried { get; set; }
 

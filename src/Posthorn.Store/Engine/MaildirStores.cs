@@ -147,7 +147,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _stop.Dispose();
     }
 
-    /// <summary>Brings an account's word index up to date at once; <paramref name="anew"/> throws the old one away. False when that fails.</summary>
+    /// <summary>Brings an account's word index up to date at once. False when that fails.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="anew">Whether the old one is thrown away.</param>
+    /// <param name="progress">Told how many messages were taken in since the last call.</param>
+    /// <param name="cancel">Gives up; what is indexed stays so.</param>
     public async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
     {
         Result<AccountLease> lease = await LeaseAsync(who, cancel);

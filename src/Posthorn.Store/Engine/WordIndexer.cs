@@ -27,8 +27,6 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     /// <summary>Accounts that wait their turn. When there are more, they come with the next change or tick.</summary>
     private readonly Channel<EmailAddress> _waiting = Channel.CreateBounded<EmailAddress>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
-    private readonly WordBreaker _breaker = new(MessageWords.Most);
-
     /// <summary>Looks whether an account has something to index and is quiet enough, or was not indexed for long; called now and then.</summary>
     internal void Consider(Account account, long now)
     {
@@ -64,21 +62,35 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     /// <summary>Indexes all that is there. False when the index failed; what is missing is read when somebody searches.</summary>
     internal async Task<bool> IndexAsync(Account account, bool politely, CancellationToken stop, Action<int>? progress = null)
     {
-        account.Words.IsStale = false;
-        account.Words.Indexed = time.GetUtcNow().ToUnixTimeMilliseconds();
+        await account.Words.Turn.WaitAsync(stop);
+        try
+        {
+            account.Words.IsStale = false;
+            account.Words.Indexed = time.GetUtcNow().ToUnixTimeMilliseconds();
+            return await IndexInTurnAsync(account, politely, stop, progress);
+        }
+        finally
+        {
+            account.Words.Turn.Release();
+        }
+    }
+
+    private async Task<bool> IndexInTurnAsync(Account account, bool politely, CancellationToken stop, Action<int>? progress)
+    {
+        WordBreaker breaker = new(MessageWords.Most);
         while (true)
         {
             long started = Stopwatch.GetTimestamp();
-            int done = Step(account, stop);
+            int done = Step(account, breaker, stop);
             if (done < 0) account.Read(catalogue => catalogue.RemovedContents.Lose());
-            if (done < 0 || done == 0 && !Retry(account, stop)) return done == 0;
+            if (done < 0 || done == 0 && !Retry(account, breaker, stop)) return done == 0;
             progress?.Invoke(done);
             if (politely) await Task.Delay(Stopwatch.GetElapsedTime(started), time, stop);
         }
     }
 
     // The number of contents taken in; 0 when there is no more, -1 when it does not work.
-    private int Step(Account account, CancellationToken stop)
+    private int Step(Account account, WordBreaker breaker, CancellationToken stop)
     {
         try
         {
@@ -93,7 +105,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             foreach (ContentRow content in contents)
             {
                 stop.ThrowIfCancellationRequested();
-                batch.Add(new(content.Id, content.Email, WordsOf(account, content)));
+                batch.Add(new(content.Id, content.Email, WordsOf(account, content, breaker)));
                 if ((octets += content.Octets) > BatchOctets) break;
             }
 
@@ -107,7 +119,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     }
 
     // What could not be read may be readable now; once for each opening.
-    private bool Retry(Account account, CancellationToken stop)
+    private bool Retry(Account account, WordBreaker breaker, CancellationToken stop)
     {
         if (account.Words.IsRetried) return false;
         account.Words.IsRetried = true;
@@ -116,7 +128,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
         {
             stop.ThrowIfCancellationRequested();
             ContentRow? row = account.Read(catalogue => catalogue.ContentsAbove(content - 1, 1)) is [var first] && first.Id == content ? first : null;
-            MessageWords? words = row is { } there ? WordsOf(account, there) : null;
+            MessageWords? words = row is { } there ? WordsOf(account, there, breaker) : null;
             if (row is null) account.Words.TryUse(make: false, index => Drop(index, [content]), out _);
             else if (words is not null) account.Words.TryUse(make: false, index => Add(index, [new(content, row.Value.Email, words)], index.UpTo, index.UpTo), out _);
         }
@@ -171,7 +183,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
         return true;
     }
 
-    private MessageWords? WordsOf(Account account, ContentRow content)
+    private MessageWords? WordsOf(Account account, ContentRow content, WordBreaker breaker)
     {
         foreach ((long mailbox, Uid uid) in account.Read(catalogue => catalogue.CopiesOf(content.Id)))
         {
@@ -183,7 +195,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             try
             {
                 int length = MailReader.ReadAll(message, bytes);
-                return length < message.Length ? null : MessageWords.Of(bytes.AsMemory(0, length), options.Mime, _breaker);
+                return length < message.Length ? null : MessageWords.Of(bytes.AsMemory(0, length), options.Mime, breaker);
             }
             finally
             {
