@@ -151,7 +151,7 @@ internal sealed class AccountCatalogue : IDisposable
         using Statement query = _database.Prepare("SELECT number, text, checksum FROM meta WHERE key = ?1");
         if (!query.Bind(1, (long)key).Step()) return (0, "");
         (long number, string text) = (query.Int64(0), query.Text(1));
-        RowSum.Check(query.Int64(2), RowSum.Meta(key, number, text), "meta");
+        Hold(query.Int64(2), RowSum.Meta(key, number, text), "meta");
         return (number, text);
     }
 
@@ -172,7 +172,7 @@ internal sealed class AccountCatalogue : IDisposable
                 FirstRecent = new((uint)query.Int64(8)),
                 Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
             });
-            RowSum.Check(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
+            Hold(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
         }
 
         return rows;
@@ -340,11 +340,11 @@ internal sealed class AccountCatalogue : IDisposable
 
     internal ContentRow Content(long id)
     {
-        if (!_getContent.Bind(1, id).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!_getContent.Bind(1, id).Step()) throw _database.Damage("A message has no content row.");
         ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
         long sum = _getContent.Int64(6);
         _getContent.Reset();
-        RowSum.Check(sum, RowSum.Content(row), "contents");
+        Hold(sum, RowSum.Content(row), "contents");
         return row;
     }
 
@@ -449,7 +449,7 @@ internal sealed class AccountCatalogue : IDisposable
         Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
         MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
         if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
-        if (!query.Bind(1, row.Content).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!query.Bind(1, row.Content).Step()) throw _database.Damage("A message has no content row.");
         CheckSummary(query);
         summary = summary with
         {
@@ -468,15 +468,15 @@ internal sealed class AccountCatalogue : IDisposable
 
     private Statement? _summary;
 
-    private static void CheckSummary(Statement query)
+    private void CheckSummary(Statement query)
     {
         ContentRow row = new(query.Int64(8), new(query.Text(0)), new(query.Text(1)), query.Int64(9), (int)query.Int64(10), query.Int64(11));
         try
         {
-            RowSum.Check(query.Int64(12), RowSum.Content(row), "contents");
+            Hold(query.Int64(12), RowSum.Content(row), "contents");
             RowSum sum = default(RowSum).Add(row.Id);
             for (int i = 2; i < 8; i++) sum = sum.Add(query.Span(i));
-            RowSum.Check(query.Int64(13), sum.Value, "contents");
+            Hold(query.Int64(13), sum.Value, "contents");
         }
         catch
         {
@@ -499,7 +499,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (_tombstones.Step())
             {
                 Uid uid = new((uint)_tombstones.Int64(0));
-                RowSum.Check(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
+                Hold(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
                 uids.Add(uid);
             }
         }
@@ -519,7 +519,7 @@ internal sealed class AccountCatalogue : IDisposable
         while (query.Step())
         {
             names.Add(query.Text(0));
-            RowSum.Check(query.Int64(1), RowSum.Subscription(names[^1]), "subscriptions");
+            Hold(query.Int64(1), RowSum.Subscription(names[^1]), "subscriptions");
         }
 
         return names;
@@ -542,7 +542,7 @@ internal sealed class AccountCatalogue : IDisposable
         while (query.Step())
         {
             (int number, string name) = ((int)query.Int64(0), query.Text(1));
-            RowSum.Check(query.Int64(2), RowSum.Letter(mailbox, number, name), "letters");
+            Hold(query.Int64(2), RowSum.Letter(mailbox, number, name), "letters");
             letters[number] = name;
         }
 
@@ -553,6 +553,18 @@ internal sealed class AccountCatalogue : IDisposable
     {
         using Statement put = _database.Prepare("INSERT INTO letters(mailbox, number, name, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(mailbox, number) DO UPDATE SET name = ?3, checksum = ?4");
         put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Bind(4, RowSum.Letter(mailbox, number, name)).Run();
+    }
+
+    /// <summary>Whether anything in it was found to be wrong; then it must be made anew.</summary>
+    internal bool IsDamaged => _database.IsDamaged;
+
+    /// <summary>Notes that something in it is wrong.</summary>
+    internal CatalogueException Damage(string problem) => _database.Damage(problem);
+
+    // Holds a row to its checksum; 0 stands for a row of an earlier version.
+    private void Hold(long found, long computed, string what)
+    {
+        if (found != 0 && found != computed) throw _database.Damage($"A row of {what} does not have its checksum.");
     }
 
     /// <summary>A look at what every opening needs: the tables are there and the small ones can be read.</summary>
@@ -576,7 +588,7 @@ internal sealed class AccountCatalogue : IDisposable
         using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");
         while (query.Step())
         {
-            RowSum.Check(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
+            Hold(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
             KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
             _keywordSets[query.Int64(0)] = set;
             _keywordIds.TryAdd(set, query.Int64(0));
@@ -609,17 +621,17 @@ internal sealed class AccountCatalogue : IDisposable
     private StoredRow RowOf(Statement query, long mailbox)
     {
         long keywords = query.Int64(3);
-        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw new CatalogueException("A message has keywords that are not there.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");
         MessageRow row = new(new((uint)query.Int64(0)), query.Int64(4), query.Int64(5), new(query.Int64(1)), (SystemFlags)query.Int64(2), set, (short)query.Int64(6));
         StoredRow stored = new(row, query.Int64(7), query.Int64(8));
-        if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw new CatalogueException("A message's row does not have its checksum.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw _database.Damage("A message's row does not have its checksum.");
         return stored;
     }
 
-    private static FileRow FileOf(Statement query, long mailbox)
+    private FileRow FileOf(Statement query, long mailbox)
     {
         FileRow row = new(new((uint)query.Int64(0)), query.Text(1), query.Text(2), query.Int64(3) != 0);
-        RowSum.Check(query.Int64(4), RowSum.File(mailbox, row.Uid, row.DiskName, row.Base), "files");
+        Hold(query.Int64(4), RowSum.File(mailbox, row.Uid, row.DiskName, row.Base), "files");
         return row;
     }
 

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Posthorn.Core;
 using Posthorn.Journal.Format;
-using SQLitePCL;
 
 namespace Posthorn.Store.Catalogue;
 
@@ -34,12 +33,6 @@ internal struct RowSum
     internal static long KeywordSet(string names) => default(RowSum).Add(names).Value;
 
     internal static long Subscription(string name) => default(RowSum).Add(name).Value;
-
-    /// <summary>Holds a row to its checksum.</summary>
-    internal static void Check(long found, long computed, string what)
-    {
-        if (found != 0 && found != computed) throw new CatalogueException($"A row of {what} does not have its checksum.", raw.SQLITE_CORRUPT);
-    }
 
     internal RowSum Add(long number)
     {

@@ -80,6 +80,9 @@ internal sealed class Account : IDisposable
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
     internal Dictionary<string, string> Orphans { get; init; } = [];
 
+    /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
+    internal bool IsDamaged => _catalogue.IsDamaged;
+
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
 
@@ -168,6 +171,7 @@ internal sealed class Account : IDisposable
             }
 
             MessageRow[] rows = [.. Rows()];
+            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
             MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
@@ -390,6 +394,8 @@ internal sealed class Account : IDisposable
     {
         lock (_catalogueLock)
         {
+            // No list may be made of what is wrong, and no checkpoint pass it.
+            if (IsDamaged) throw _catalogue.Damage("The catalogue is damaged.");
             foreach ((string path, string target) in Delayed.TakeDiscards()) tidier.Discard(path, target);
             if (_namesDirty)
             {

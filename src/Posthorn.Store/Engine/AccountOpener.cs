@@ -30,9 +30,11 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         try
         {
             bool known = File.Exists(path);
-            if (known && (catalogue = Sound(path)) is null)
+            string mark = Database.DamageMark(path);
+            if (known && (File.Exists(mark) || (catalogue = Sound(path)) is null))
             {
                 SetAside(path, "damaged", time.GetUtcNow());
+                File.Delete(mark);
                 known = false;
             }
 
@@ -108,7 +110,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             catalogue.Look();
             return catalogue;
         }
-        catch (CatalogueException problem) when (problem.IsDamage)
+        catch (CatalogueException problem) when (problem.IsDamage || !problem.IsPassing && problem.Code != 0)
         {
             catalogue?.Dispose();
             return null;

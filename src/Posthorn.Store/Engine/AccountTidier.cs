@@ -73,6 +73,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             box.ListStale = false;
             List<UidListEntry> entries = [];
             foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(new(uid, baseName, email));
+            if (entries.Count != box.Counts.Messages) throw catalogue.Damage($"{box.Name} has {entries.Count} messages with files, and {box.Counts.Messages} are counted.");
             tree.Replace($"{tree.FolderPath(box.Name)}/{UidList.FileName}", new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
         }
 

@@ -182,6 +182,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
+        if (account.IsDamaged)
+        {
+            _log.CatalogueLost(who.Address);
+            leased.Value.Dispose();
+            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+        }
+
         account.SetLimits(who);
         _touchedRoots[who.MailRoot] = true;
         Operation? setup;

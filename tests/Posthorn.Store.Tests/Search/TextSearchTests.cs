@@ -161,7 +161,7 @@ public sealed class TextSearchTests : IAsyncLifetime
         await HoldsAsync("number3", gone);
         await _store.DisposeAsync();
         await _server.StopAsync(kill: false);
-        using (Catalogue.WordIndex index = new(IndexPath))
+        using (Store.Catalogue.WordIndex index = new(IndexPath))
         {
             Assert.Equal(42, index.Count);
             Assert.Equal(42, index.Find(Store.Search.WordPiece.Of("number"), TextScope.Header)!.Contents.Count);
@@ -187,7 +187,7 @@ public sealed class TextSearchTests : IAsyncLifetime
         Assert.True(await IndexAsync());
         await HoldsAsync("number1", gone);
         await StopAsync(kill: false);
-        using (Catalogue.WordIndex index = new(IndexPath)) Assert.Equal(49, index.Count);
+        using (Store.Catalogue.WordIndex index = new(IndexPath)) Assert.Equal(49, index.Count);
         await StartAsync();
     }
 
@@ -198,9 +198,9 @@ public sealed class TextSearchTests : IAsyncLifetime
         await AppendManyAsync(40);
         Assert.True(await IndexAsync());
         await StopAsync(kill: false);
-        using (Catalogue.WordIndex index = new(IndexPath))
+        using (Store.Catalogue.WordIndex index = new(IndexPath))
         {
-            List<Catalogue.IndexedContent> wrong = [];
+            List<Store.Catalogue.IndexedContent> wrong = [];
             for (long content = 20; content <= 40; content++) wrong.Add(new(content, new("other" + content), new(["other"], ["other"])));
             index.Add(wrong, 60);
             index.Settle("of before", 60);
