@@ -116,6 +116,7 @@ internal sealed class AccountCatalogue : IDisposable
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
             _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+            Lists = new(_database);
             LoadKeywordSets();
             _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
         }
@@ -125,6 +126,9 @@ internal sealed class AccountCatalogue : IDisposable
             throw;
         }
     }
+
+    /// <summary>What Dovecot's lists say beside names.</summary>
+    internal ListFields Lists { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -164,19 +168,22 @@ internal sealed class AccountCatalogue : IDisposable
             "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum FROM mailboxes");
         while (query.Step())
         {
-            rows.Add(new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
-            {
-                UidNext = new((uint)query.Int64(5)),
-                Highest = new(query.Int64(6)),
-                Floor = new(query.Int64(7)),
-                FirstRecent = new((uint)query.Int64(8)),
-                Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
-            });
+            rows.Add(MailboxOf(query));
             Hold(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
         }
 
         return rows;
     }
+
+    /// <summary>A mailbox's row, its columns in their order.</summary>
+    internal static MailboxRow MailboxOf(Statement query) => new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
+    {
+        UidNext = new((uint)query.Int64(5)),
+        Highest = new(query.Int64(6)),
+        Floor = new(query.Int64(7)),
+        FirstRecent = new((uint)query.Int64(8)),
+        Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
+    };
 
     internal void PutMailbox(MailboxRow row)
     {
@@ -196,7 +203,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (query.Step()) contents.Add(query.Int64(0));
         }
 
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
         {
             using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
             remove.Bind(1, id).Run();
@@ -235,6 +242,7 @@ internal sealed class AccountCatalogue : IDisposable
     {
         _removeMessage.Bind(1, mailbox).Bind(2, uid.Value).Run();
         _removeFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+        Lists.Remove(mailbox, uid);
     }
 
     /// <summary>All messages of a mailbox in UID order.</summary>
@@ -296,6 +304,24 @@ internal sealed class AccountCatalogue : IDisposable
         }
 
         return rows;
+    }
+
+    /// <summary>Hashes of the names on disk of a mailbox's files, for a quick comparison.</summary>
+    internal HashSet<long> DiskNames(long mailbox)
+    {
+        HashSet<long> names = [];
+        _moveFiles.Bind(1, mailbox);
+        try
+        {
+            while (_moveFiles.Step())
+                if (FileOf(_moveFiles, mailbox) is { DiskName: [not '/', ..] disk }) names.Add(HashOf(disk));
+        }
+        finally
+        {
+            _moveFiles.Reset();
+        }
+
+        return names;
     }
 
     /// <summary>What a folder's <c>dovecot-uidlist</c> says, in UID order.</summary>
@@ -370,8 +396,8 @@ internal sealed class AccountCatalogue : IDisposable
 
     private void PutThread(string messageId, string thread) => _putThread.Bind(1, HashOf(messageId)).Bind(2, thread).Run();
 
-    // FNV-1a, 64 bits: two ids that meet would only join two conversations.
-    private static long HashOf(string messageId)
+    // FNV-1a, 64 bits: two message ids that meet would only join two conversations.
+    internal static long HashOf(string messageId)
     {
         ulong hash = 14695981039346656037;
         foreach (char c in messageId) hash = unchecked((hash ^ c) * 1099511628211);
@@ -561,11 +587,7 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>Notes that something in it is wrong.</summary>
     internal CatalogueException Damage(string problem) => _database.Damage(problem);
 
-    // Holds a row to its checksum; 0 stands for a row of an earlier version.
-    private void Hold(long found, long computed, string what)
-    {
-        if (found != 0 && found != computed) throw _database.Damage($"A row of {what} does not have its checksum.");
-    }
+    private void Hold(long found, long computed, string what) => _database.Hold(found, computed, what);
 
     /// <summary>A look at what every opening needs: the tables are there and the small ones can be read.</summary>
     internal void Look()

@@ -79,6 +79,12 @@ internal sealed class Database : IDisposable
     /// <summary>A file beside the database that says that it is damaged: who opens it next must not believe it.</summary>
     internal static string DamageMark(string path) => path + ".is-damaged";
 
+    /// <summary>Holds a row to its checksum.</summary>
+    internal void Hold(long found, long computed, string what)
+    {
+        if (found != computed) throw Damage($"A row of {what} does not have its checksum.");
+    }
+
     /// <summary>Notes that something in it is wrong.</summary>
     internal CatalogueException Damage(string problem)
     {

@@ -6,7 +6,7 @@ using Posthorn.Journal.Format;
 namespace Posthorn.Store.Catalogue;
 
 /// <summary>The checksum of one row: what the database would not notice (a page of yesterday, a flipped bit in a cell) is found when the row is read.</summary>
-/// <remarks>Never 0, which stands for a row that an earlier version wrote without one.</remarks>
+/// <remarks>Never 0, which is what a column has that a row of another table lacks.</remarks>
 internal struct RowSum
 {
     private uint _sum;

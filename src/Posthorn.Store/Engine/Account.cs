@@ -86,6 +86,15 @@ internal sealed class Account : IDisposable
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
 
+    /// <summary>Whether the catalogue was closed properly before it was opened.</summary>
+    internal bool EndedInOrder { get; init; }
+
+    /// <summary>Whether the tree was looked at for what another server did to it since.</summary>
+    internal bool IsTreeKnown { get; set; }
+
+    /// <summary>One look at a time for what another server did.</summary>
+    internal SemaphoreSlim VisitTurn { get; } = new(1, 1);
+
     /// <summary>Whether what is applied now may have been done before.</summary>
     internal bool IsReplaying => Journal is null;
 
@@ -219,6 +228,18 @@ internal sealed class Account : IDisposable
         lock (_gate) return _boxes.GetValueOrDefault(mailbox) is { } box ? [.. box.Gone.Keys] : [];
     }
 
+    /// <summary>All mailboxes that are published.</summary>
+    internal IReadOnlyList<Box> Boxes()
+    {
+        lock (_gate) return [.. _boxes.Values];
+    }
+
+    /// <summary>The names that are subscribed.</summary>
+    internal IReadOnlyList<string> Subscriptions()
+    {
+        lock (_gate) return [.. _subscriptions];
+    }
+
     /// <summary>A message that was expunged while the mailbox is open.</summary>
     internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
     {
@@ -325,6 +346,7 @@ internal sealed class Account : IDisposable
         }
 
         box.Name = draft.Name;
+        draft.Replaced?.Vanish();
         if (draft.IsNew)
         {
             _boxes[box.Mailbox] = box;

@@ -84,14 +84,15 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (_account.PublishedByName(name.Value) is { } box) await scanner.LookAsync(_account, box, cancel);
+        if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
 
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (_account.PublishedByName(name.Value) is { } named) await scanner.LookAsync(_account, named, cancel);
+        // In a large one the background looks for what others did, as soon as it is open.
+        if (_account.PublishedByName(name.Value) is { } named && named.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, named, cancel);
         if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
         OpenMailbox open = new(lease.Again(), box, readOnly, recent);
         if (!claimed) return open;

@@ -8,6 +8,7 @@ namespace Posthorn.Commands;
 [JsonSerializable(typeof(JournalReport))]
 [JsonSerializable(typeof(StoreVerified))]
 [JsonSerializable(typeof(ReindexReport))]
+[JsonSerializable(typeof(DovecotExportReport))]
 [JsonSerializable(typeof(QuickstartReport))]
 [JsonSerializable(typeof(AccountList))]
 [JsonSerializable(typeof(AliasList))]

@@ -45,7 +45,7 @@ internal static class StoreCommand
             // Before the journal is opened: opening it may open accounts, and they would write down what is to be forgotten.
             foreach (MailAccount account in accounts) verifier.SetAside(account, now);
             List<string> failed = [];
-            await using (OfflineStores offline = await OfflineStores.OpenAsync(configuration, cancel))
+            await using (StoppedServer offline = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel))
             {
                 await StoreProgress.RunAsync("rebuild", accounts, parsed.GetValue(options.Json), async (account, count) =>
                 {
@@ -67,9 +67,9 @@ internal static class StoreCommand
         Command command = options.AddTo(new("reindex", "Make word indexes anew; a running server does it itself"));
         command.SetAction((parsed, cancel) => options.RunAsync(parsed, async (configuration, accounts) =>
         {
-            if (OfflineStores.IsServerRunning(configuration)) return await ReindexInServerAsync(parsed.GetValue(options.Config), accounts, parsed.GetValue(options.Json), cancel);
+            if (StoreOptions.IsServerRunning(configuration)) return await ReindexInServerAsync(parsed.GetValue(options.Config), accounts, parsed.GetValue(options.Json), cancel);
             List<ReindexedAccount> done = [];
-            await using OfflineStores offline = await OfflineStores.OpenAsync(configuration, cancel);
+            await using StoppedServer offline = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel);
             await StoreProgress.RunAsync("reindex", accounts, parsed.GetValue(options.Json), async (account, count) =>
             {
                 int messages = 0;

@@ -1,6 +1,9 @@
 using System.CommandLine;
+using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Configuration;
 using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Journal.Volume;
 using Posthorn.Serving;
 
 namespace Posthorn.Commands;
@@ -31,15 +34,30 @@ internal sealed class StoreOptions
     /// <summary>Runs what a server must not be in the way of.</summary>
     public Task<int> RunStoppedAsync(ParseResult parsed, Func<ServerConfiguration, IReadOnlyList<MailAccount>, Task<int>> run) => RunAsync(parsed, async (configuration, accounts) =>
     {
-        if (!OfflineStores.IsServerRunning(configuration)) return await run(configuration, accounts);
+        if (!IsServerRunning(configuration)) return await run(configuration, accounts);
         Console.Error.WriteLine($"The server runs and has the mail of {configuration.Data} open: stop it first.");
         return ExitStatus.Refused;
     });
 
+    /// <summary>Whether a server has the journal, and with it all mail.</summary>
+    public static bool IsServerRunning(ServerConfiguration configuration)
+    {
+        string path = Path.Combine(OptionsFor.Journal(configuration).Directory, "lock");
+        if (!File.Exists(path)) return false;
+        using IVolumeFile file = new LinuxVolume().Open(path, VolumeOpen.OpenOrCreate);
+        return !file.TryLock();
+    }
+
+    private static List<MailAccount> Accounts(ServerConfiguration configuration)
+    {
+        using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
+        return [.. directory.Accounts.OrderBy(account => account.Address.ToString(), StringComparer.OrdinalIgnoreCase)];
+    }
+
     private List<MailAccount>? Chosen(ParseResult parsed, ServerConfiguration configuration)
     {
-        IReadOnlyList<MailAccount> all = OfflineStores.Accounts(configuration);
-        if (parsed.GetValue(_all)) return [.. all];
+        List<MailAccount> all = Accounts(configuration);
+        if (parsed.GetValue(_all)) return all;
         List<MailAccount> chosen = [];
         foreach (string text in parsed.GetValue(_accounts) ?? [])
         {

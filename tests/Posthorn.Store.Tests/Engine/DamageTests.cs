@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
@@ -16,7 +18,25 @@ public sealed class DamageTests : IDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-damage-").FullName;
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
 
+    private readonly Words _log = new();
+
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    /// <summary>What the log said of errors.</summary>
+    private sealed class Words : ILogger
+    {
+        public ConcurrentQueue<string> Said { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel >= LogLevel.Error) Said.Enqueue($" | {formatter(state, exception)}: {exception?.Message}");
+        }
+    }
 
     /// <summary>What clients were told of a mailbox and must never see otherwise.</summary>
     private sealed record Told(string Name, string Id, uint Validity, uint UidNext, int Messages, int Unseen, long Size, string Rows, string Texts, string Gone);
@@ -82,7 +102,7 @@ public sealed class DamageTests : IDisposable
 
     private async ValueTask<MaildirHarness> StartAsync(string directory)
     {
-        MaildirHarness server = new(directory, new LinuxVolume(), _time);
+        MaildirHarness server = new(directory, new LinuxVolume(), _time) { Logger = _log };
         await server.StartAsync();
         return server;
     }
@@ -138,12 +158,13 @@ public sealed class DamageTests : IDisposable
     private async ValueTask<string> LiveWithAsync(string directory, List<Told> told, ModSeq highest, string what)
     {
         string? outcome = null;
+        string trouble = "";
         for (int attempt = 0; outcome is null; attempt++)
         {
-            Assert.True(attempt < 2, $"{what}: not even after a restart");
+            Assert.True(attempt < 2, $"{what}: not even after a restart: {trouble}");
             MaildirHarness server = await StartAsync(directory);
             Result<IMailStore> opened = await server.OpenAsync(Ann(directory), Cancel);
-            if (opened.TryGet(out IMailStore? store, out _))
+            if (opened.TryGet(out IMailStore? store, out Refusal? refusal))
             {
                 try
                 {
@@ -155,11 +176,12 @@ public sealed class DamageTests : IDisposable
                 }
                 catch (Store.Catalogue.CatalogueException problem) when (problem.IsDamage)
                 {
-                    // It was noticed; the next start mends it.
+                    trouble = problem.Message; // It was noticed; the next start mends it.
                 }
 
                 await store.DisposeAsync();
             }
+            else trouble = refusal.Text + string.Concat(_log.Said);
 
             await server.DisposeAsync();
         }
