@@ -7,7 +7,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, TextFinder finder, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
@@ -68,7 +68,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (_account.PublishedByName(name.Value) is { } box) await scanner.LookAsync(_account, box, cancel);
+        if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
 
@@ -80,7 +80,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         watch.Begin(lease, named); // before the look: what comes after it is heard of
         try
         {
-            await scanner.LookAsync(_account, named, cancel);
+            // In a large one the background looks for what others did, as soon as it is open.
+            if (named.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, named, cancel);
             Result<IMailbox> open = await OpenMailboxAsync(name, named, readOnly);
             opened = open.IsOk;
             return open;
@@ -235,7 +236,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     }
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        reader.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {
