@@ -12,6 +12,11 @@ public interface IJournalParticipant
     /// <summary>Called before a checkpoint with the highest durable record. What the participant cannot apply now it holds (<see cref="Journal.Hold(Lsn, byte, Predicate{JournalRecord})"/>), so that the ring need not wait for it.</summary>
     ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => ValueTask.CompletedTask;
 
+    /// <summary>All records were replayed: from now on the journal can be asked for their content. Nothing can be appended yet.</summary>
+    void Replayed(Journal journal)
+    {
+    }
+
     /// <summary>Makes durable all that records up to <paramref name="upTo"/> changed; then they are forgotten. When it throws, nothing is forgotten.</summary>
     ValueTask SyncAsync(Lsn upTo, CancellationToken cancel);
 }

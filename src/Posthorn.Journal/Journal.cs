@@ -288,13 +288,10 @@ public sealed class Journal : IAsyncDisposable
         (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
         recovery.SweepSpool();
 
-        if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
         _writer = new(_gate, _options, _ring, _checkpoint, _time, _log, _epoch, recovery.FirstLsn) { CareNeeded = RequestCare };
-        foreach (ContentIndex.Entry entry in recovery.Contents)
-        {
-            if (entry.Lsn > _checkpoint.Lsn) _writer.Index.Add(entry);
-        }
-
+        foreach (ContentIndex.Entry entry in recovery.Contents) _writer.Index.Add(entry);
+        foreach (IJournalParticipant participant in _participants) participant.Replayed(this);
+        if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
         OpenEpoch(recovery.FirstLsn);
         _log.JournalOpened(_options.Directory, _epoch, _replayed, new(recovery.Checkpoint));
         if (!_options.BackgroundWork) MakeSegments();
@@ -311,9 +308,7 @@ public sealed class Journal : IAsyncDisposable
         }
 
         foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(recovery.LastLsn), cancel);
-        _checkpoint.Advance(recovery.LastLsn, _epoch);
-        _checkpoints++;
-        _ring.FreeUpTo(recovery.LastLsn);
+        Free(recovery.LastLsn);
     }
 
     /// <summary>Begins a segment for this run and so says where the log of the last one ended.</summary>
@@ -352,6 +347,12 @@ public sealed class Journal : IAsyncDisposable
         if (upTo <= _checkpoint.Lsn) return;
 
         foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(upTo), cancel);
+        Free(upTo);
+    }
+
+    /// <summary>Everything up to here is safe elsewhere: notes that durably, then forgets it.</summary>
+    private void Free(long upTo)
+    {
         _checkpoint.Advance(upTo, _epoch);
         List<long> spools = [];
         lock (_gate)

@@ -123,6 +123,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
     // Under the gate: the one that was used longest ago, when too many are idle.
     private (EmailAddress, Entry)? Oldest()
     {
+        if (_entries.Count <= idle) return null;
         int count = 0;
         KeyValuePair<EmailAddress, Entry>? oldest = null;
         foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)

@@ -11,10 +11,11 @@ namespace Posthorn.Store.Engine;
 internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time)
 {
     private readonly FileKeeper _files = account.Files;
+    private readonly VisitApplier _visits = new(account, catalogue);
 
     internal void Apply(Operation operation, Draft draft)
     {
-        ModSeq modSeq = new(draft.ModSeq + 1);
+        ModSeq modSeq = new(Math.Max(draft.ModSeq, VisitApplier.Heard(operation)) + 1);
         bool changed = false;
         for (int i = 0; i < operation.Changes.Count; i++)
         {
@@ -30,6 +31,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 Change.Subscribe subscribe => Subscribe(subscribe, draft),
                 Change.Claim claim => Claim(claim, draft),
                 Change.Adopt adopt => Adopt(operation, adopt, draft, modSeq),
+                Change.Heard heard => _visits.Hear(heard, draft, modSeq),
+                Change.Renumber renumber => _visits.Renumber(renumber, draft, modSeq),
                 _ => throw new System.Diagnostics.UnreachableException(),
             };
         }
@@ -48,12 +51,14 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         if (account.IsReplaying) _files.BringBack(box.Name, store.Mailbox, box.Box.Validity);
-        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
+        // Outside replay a number above all earlier ones cannot be there, nor what this record brought.
+        bool fresh = !account.IsReplaying && store.Uid >= box.UidNext;
+        if (!fresh && catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
         string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
         string baseName = string.Create(CultureInfo.InvariantCulture, $"{prefixed},S={store.Octets},W={facts.WireLength}");
-        long content = catalogue.ContentOf(operation.Lsn.Value, store.Index) ?? ContentFor(operation, store, facts);
+        long content = (fresh ? null : catalogue.ContentOf(operation.Lsn.Value, store.Index)) ?? ContentFor(operation, store, facts);
         MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
         string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
         if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Posthorn.Core;
-using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Maildir;

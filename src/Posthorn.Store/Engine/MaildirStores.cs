@@ -1,9 +1,9 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
 
@@ -33,6 +33,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Recorder? _recorder;
     private FolderScanner? _scanner;
     private FolderWatch? _watch;
+    private TreeVisitor? _visitor;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
@@ -55,10 +56,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
-        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _watch = new(_scanner, _log);
+        _visitor = new(_recorder, _options, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -91,6 +92,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
+    public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
+        _keeper.TidyAll(held.Account);
+        if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
+        return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
 
     /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
@@ -126,6 +139,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _keeper.Journal = journal;
+
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
     /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
@@ -155,23 +170,31 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Account account = leased.Value.Account;
         account.SetLimits(who);
         _keeper.Touch(who);
-        if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return leased;
-        Refusal? refusal;
         try
         {
-            Result<Operation> setup = await new ChangeRunner(account, Recorder).RunAsync(() =>
-                account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : OnItsWay);
-            refusal = setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
+            if (await SetUpAsync(account) is not { } refusal)
+            {
+                await _visitor!.VisitAsync(account, cancel);
+                return leased;
+            }
+
+            leased.Value.Dispose();
+            return refusal;
         }
         catch
         {
             leased.Value.Dispose();
             throw;
         }
+    }
 
-        if (refusal is null) return leased;
-        leased.Value.Dispose();
-        return refusal;
+    // An account's first mailboxes; null, or why they cannot be made.
+    private async ValueTask<Refusal?> SetUpAsync(Account account)
+    {
+        if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return null;
+        Result<Operation> setup = await new ChangeRunner(account, Recorder).RunAsync(() =>
+            account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : OnItsWay);
+        return setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
     }
 
     private Result<Account> Open(MailAccount who)

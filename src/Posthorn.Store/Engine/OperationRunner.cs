@@ -96,9 +96,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
                 if (operation.Durability == Durability.Durable) applier.Apply(operation, draft);
             foreach (BoxDraft box in draft.Boxes)
                 if (!box.IsDeleted) catalogue.PutMailbox((box.Box.Writers > 0 ? WithClaim(box) : box).ToRow());
-            catalogue.SetMeta(MetaKey.Applied, batch[^1].Lsn.Value, "");
-            catalogue.SetMeta(MetaKey.ModSeq, draft.ModSeq, "");
-            catalogue.SetMeta(MetaKey.Validity, draft.Validity, "");
+            catalogue.SetProgress(batch[^1].Lsn.Value, draft.ModSeq, draft.Validity);
             catalogue.Commit();
         }
         catch (Exception problem)

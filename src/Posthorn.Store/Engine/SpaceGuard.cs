@@ -10,6 +10,9 @@ internal sealed class SpaceGuard(IVolume volume, MaildirStoreOptions options, Ti
     /// <summary>How long a look at a volume counts. The reserve covers what comes in meanwhile.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
+    /// <summary>Accounts whose volume was looked at just now; above it all are looked at again.</summary>
+    private const int Most = 1024;
+
     private readonly ConcurrentDictionary<string, (DateTimeOffset At, long Free)> _seen = new(StringComparer.Ordinal);
 
     /// <summary>Null when the account's volume and that of the catalogues have room for so many octets.</summary>
@@ -22,7 +25,11 @@ internal sealed class SpaceGuard(IVolume volume, MaildirStoreOptions options, Ti
     {
         DateTimeOffset now = time.GetUtcNow();
         if (!_seen.TryGetValue(path, out (DateTimeOffset At, long Free) seen) || now - seen.At > Fresh || now < seen.At || seen.Free - octets < options.SpaceReserve)
+        {
+            if (_seen.Count >= Most) _seen.Clear();
             _seen[path] = seen = (now, volume.TryStat(path, out _) ? volume.FreeSpace(path) : long.MaxValue);
+        }
+
         return seen.Free - octets < options.SpaceReserve;
     }
 }

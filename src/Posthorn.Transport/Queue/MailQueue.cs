@@ -9,7 +9,7 @@ namespace Posthorn.Transport.Queue;
 /// <summary>Mail that waits for other servers. Its changes are records of the journal; what still waits at a checkpoint gets a spool file.</summary>
 /// <remarks>
 /// Locking: <c>_gate</c> guards the entries and the schedule; nothing is awaited under it, and no file touched but to unlink it.
-/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it, <see cref="Connect(Journal.Journal)"/>, then the runner starts.
+/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it and gives itself, then the runner starts.
 /// </remarks>
 public sealed class MailQueue : IJournalParticipant
 {
@@ -67,8 +67,7 @@ public sealed class MailQueue : IJournalParticipant
         return queue;
     }
 
-    /// <summary>Gives it the journal, which has been opened with the queue among its participants.</summary>
-    public void Connect(Journal.Journal journal) => _journal = new QueueJournal(journal);
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _journal = new QueueJournal(journal);
 
     internal void Connect(IQueueJournal journal) => _journal = journal;
 

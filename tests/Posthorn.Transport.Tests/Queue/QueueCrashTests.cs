@@ -215,7 +215,6 @@ public sealed class QueueCrashTests
             JournalOptions options = new() { Directory = "/journal", SegmentSize = 64 << 10, InlineLimit = 1024, BatchLimit = 32 << 10, StepsLimit = 16 << 10, BackgroundWork = false };
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(options, volume, [stores, queue], time, NullLogger.Instance, default);
             stores.Journal = journal;
-            queue.Connect(journal);
             return new() { Journal = journal, Stores = stores, Queue = queue, Time = time };
         }
 
