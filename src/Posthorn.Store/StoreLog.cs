@@ -48,12 +48,6 @@ internal static partial class StoreLog
     [LoggerMessage(7013, LogLevel.Warning, "{Count} records of {Accounts} accounts were taken out of the journal's ring into files of their own, since their mail cannot be written now")]
     internal static partial void RecordsHeld(this ILogger log, int count, int accounts);
 
-    [LoggerMessage(7014, LogLevel.Warning, "The note that the mail was closed in order cannot be written")]
-    internal static partial void RunNotEnded(this ILogger log, Exception cause);
-
-    [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
-    internal static partial void NoWatches(this ILogger log);
-
     [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
     internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);
 
@@ -74,4 +68,10 @@ internal static partial class StoreLog
 
     [LoggerMessage(7046, LogLevel.Information, "{Account}: the folder {Path} is called {Directory} now, as names are written in a Maildir")]
     internal static partial void FolderRenamed(this ILogger log, EmailAddress account, string path, string directory);
+
+    [LoggerMessage(7014, LogLevel.Warning, "The note that the mail was closed in order cannot be written")]
+    internal static partial void RunNotEnded(this ILogger log, Exception cause);
+
+    [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
+    internal static partial void NoWatches(this ILogger log);
 }

@@ -32,8 +32,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Journal.Journal? _journal;
     private Recorder? _recorder;
     private FolderScanner? _scanner;
-    private FolderWatch? _watch;
     private TreeVisitor? _visitor;
+    private FolderWatch? _watch;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
@@ -58,8 +58,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
-        _watch = new(_scanner, _log);
         _visitor = new(_recorder, _options, _log);
+        _watch = new(_scanner, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
