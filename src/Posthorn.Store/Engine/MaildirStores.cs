@@ -60,7 +60,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
-        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
@@ -143,6 +142,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             if (content is not null) await content.DisposeAsync();
         }
     }
+
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _keeper.Journal = journal;
 
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
