@@ -106,6 +106,32 @@ public sealed class AdoptAndLeaveTests
     }
 
     [Fact]
+    public async Task A_Dovecot_with_its_indexes_elsewhere_is_told_by_doveadm()
+    {
+        using SharedTree tree = new();
+        MailView before;
+        await using (DovecotServer dovecot = await tree.DovecotAsync()) await tree.FillAsync(dovecot);
+        await using (PosthornProcess posthorn = await tree.PosthornAsync())
+        {
+            await WorkAsync(posthorn.Port("imap"));
+            before = await MailView.SeeAsync(posthorn.Port("imap"), SharedTree.User);
+            await posthorn.StopAsync();
+        }
+
+        PeerResult usage = await tree.CommandAsync("export", "dovecot");
+        Assert.Equal(2, usage.Status);
+        string script = Path.Combine(Path.GetDirectoryName(tree.Configuration)!, "to-dovecot.sh");
+        PeerResult export = await tree.CommandAsync("export", "dovecot", "--all", "--doveadm", script);
+        Assert.True(export.Status == 0, export.All);
+        Assert.Contains("are ready for Dovecot", export.Output, StringComparison.Ordinal);
+        foreach (string index in Folder.EnumerateFiles(tree.Root, "dovecot.index*", SearchOption.AllDirectories)) File.Delete(index);
+        await using DovecotServer again = await tree.DovecotAsync();
+        await again.ScriptAsync(script);
+        before.MustContinueIn(await MailView.SeeAsync(again.ImapPort, SharedTree.User));
+        Assert.Empty(again.Complaints);
+    }
+
+    [Fact]
     public async Task What_Dovecot_did_in_between_is_noticed()
     {
         using SharedTree tree = new();
