@@ -68,7 +68,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             string id = catalogue.Meta(MetaKey.Id).Text;
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
             // Whose end was in order has written all that there was to write: what differs is another server's doing.
-            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0;
+            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0 && catalogue.Meta(MetaKey.Losses).Number >= _run.Value.Losses;
+            if (!known && !ours) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
                 if (ours) log.Rebuilding(who.Address, path);
