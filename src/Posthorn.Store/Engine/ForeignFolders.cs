@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
-using Posthorn.Journal.Volume;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
