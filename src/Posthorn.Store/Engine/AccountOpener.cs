@@ -18,8 +18,21 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     internal const string Marker = "id";
 
+    private readonly Lazy<RunMarker> _run = new(() =>
+    {
+        RunMarker run = new(options.AccountsDirectory, options.BootId);
+        run.Begin();
+        return run;
+    });
+
     // Catalogues that were open since the start.
     private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
+
+    /// <summary>The run ends in order.</summary>
+    internal void End()
+    {
+        if (_run.IsValueCreated) _run.Value.End();
+    }
 
     internal Result<Account> Open(MailAccount who)
     {
@@ -148,7 +161,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         catalogue.Begin();
-        if (boot.Length > 0 && boot != options.BootId)
+        if (boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses)
         {
             long modSeq = LeapAbove(catalogue.Meta(MetaKey.ModSeq).Number, tree);
             catalogue.SetMeta(MetaKey.ModSeq, modSeq, "");
@@ -158,6 +171,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         // Content numbers may mean something else now than the word index thinks.
         if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
+        catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();
     }
 
