@@ -7,7 +7,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, TextFinder finder, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
@@ -82,6 +82,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         {
             // In a large one the background looks for what others did, as soon as it is open.
             if (named.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, named, cancel);
+            else named.Sight.PutOff = true;
             Result<IMailbox> open = await OpenMailboxAsync(name, named, readOnly);
             opened = open.IsOk;
             return open;
@@ -236,7 +237,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     }
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {

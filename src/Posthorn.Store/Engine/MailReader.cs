@@ -13,6 +13,9 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 {
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
 
+    /// <summary>Searches by text.</summary>
+    internal TextFinder Finder => field ??= new(options, this);
+
     /// <summary>What is kept about a message that is to come in.</summary>
     internal MessageFacts FactsOf(JournalContent content)
     {

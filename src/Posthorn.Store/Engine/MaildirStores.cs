@@ -25,7 +25,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountOpener _opener;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
-    private readonly TextFinder _finder;
     private readonly WordIndexer _indexer;
     private readonly FlagTurns _flagTurns = new();
     private readonly SpaceGuard _space;
@@ -43,7 +42,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
-        _finder = new(options, _reader);
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
         _keeper = new(options, volume, _accounts, time, log);
@@ -60,6 +58,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
+        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
@@ -74,7 +73,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _finder, _flagTurns, _scanner!, _watch!, _space, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _watch!, _space, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -142,8 +141,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             if (content is not null) await content.DisposeAsync();
         }
     }
-
-    void IJournalParticipant.Replayed(Journal.Journal journal) => _keeper.Journal = journal;
 
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
@@ -301,8 +298,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                         // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
                         foreach (Box box in account.Selected())
                             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
-                        account.Retry();
                         _indexer.Consider(account, now);
+                        account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
