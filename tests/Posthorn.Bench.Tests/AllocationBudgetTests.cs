@@ -7,7 +7,7 @@ using Posthorn.Store;
 using Posthorn.Testing;
 
 // What the process allocates is counted as a whole.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Parallelization(Mode = ParallelizationMode.Disabled)]
 
 namespace Posthorn.Bench.Tests;
 

@@ -81,8 +81,8 @@ internal sealed class AccountCatalogue : IDisposable
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
             _putProgress = _database.Prepare(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
-                INSERT INTO meta(key, number) VALUES({(int)MetaKey.Applied}, ?1), ({(int)MetaKey.ModSeq}, ?2), ({(int)MetaKey.Validity}, ?3)
-                ON CONFLICT(key) DO UPDATE SET number = excluded.number
+                INSERT INTO meta(key, number, text, checksum) VALUES({(int)MetaKey.Applied}, ?1, '', ?4), ({(int)MetaKey.ModSeq}, ?2, '', ?5), ({(int)MetaKey.Validity}, ?3, '', ?6)
+                ON CONFLICT(key) DO UPDATE SET number = excluded.number, text = excluded.text, checksum = excluded.checksum
                 """));
             _putBox = _database.Prepare("""
                 INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
@@ -163,7 +163,8 @@ internal sealed class AccountCatalogue : IDisposable
     internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Bind(4, RowSum.Meta(key, number, text)).Run();
 
     /// <summary>What each transaction moves on: the last record applied, the MODSEQ counter and the last UIDVALIDITY.</summary>
-    internal void SetProgress(long applied, long modSeq, uint validity) => _putProgress.Bind(1, applied).Bind(2, modSeq).Bind(3, validity).Run();
+    internal void SetProgress(long applied, long modSeq, uint validity) => _putProgress.Bind(1, applied).Bind(2, modSeq).Bind(3, validity)
+        .Bind(4, RowSum.Meta(MetaKey.Applied, applied, "")).Bind(5, RowSum.Meta(MetaKey.ModSeq, modSeq, "")).Bind(6, RowSum.Meta(MetaKey.Validity, validity, "")).Run();
 
     internal List<MailboxRow> Mailboxes()
     {
