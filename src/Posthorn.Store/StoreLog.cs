@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free id is 7011. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7016 and 7047. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -38,4 +38,40 @@ internal static partial class StoreLog
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
+
+    [LoggerMessage(7011, LogLevel.Error, "{Root}: the volume does not answer for {Patience}; the others go on, records of its accounts are held until it does")]
+    internal static partial void VolumeHangs(this ILogger log, string root, TimeSpan patience);
+
+    [LoggerMessage(7012, LogLevel.Error, "{Root}: the volume could not be synced; what was written since the last checkpoint is written into new files before the next attempt")]
+    internal static partial void SyncFailed(this ILogger log, Exception cause, string root);
+
+    [LoggerMessage(7013, LogLevel.Warning, "{Count} records of {Accounts} accounts were taken out of the journal's ring into files of their own, since their mail cannot be written now")]
+    internal static partial void RecordsHeld(this ILogger log, int count, int accounts);
+
+    [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
+    internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);
+
+    [LoggerMessage(7041, LogLevel.Information, "{Account}: {Mailboxes} mailboxes with {Messages} messages of another server were taken in, as they were")]
+    internal static partial void TreeAdopted(this ILogger log, EmailAddress account, int mailboxes, long messages);
+
+    [LoggerMessage(7042, LogLevel.Warning, "{Account}: another server gave numbers in {Mailbox} that clients here know for other messages; UIDVALIDITY is {Validity} now, and clients will load the mailbox anew")]
+    internal static partial void Renumbered(this ILogger log, EmailAddress account, string mailbox, uint validity);
+
+    [LoggerMessage(7043, LogLevel.Information, "{Account}: another server was at {Mailbox}: its numbers up to UID {Uid} and MODSEQ {ModSeq} are taken over, and {Messages} new messages")]
+    internal static partial void ServerVisited(this ILogger log, EmailAddress account, string mailbox, uint uid, long modSeq, int messages);
+
+    [LoggerMessage(7044, LogLevel.Information, "{Account}: another server {What} {Mailbox}")]
+    internal static partial void FolderVisited(this ILogger log, EmailAddress account, string what, string mailbox);
+
+    [LoggerMessage(7045, LogLevel.Warning, "{Account}: the folder {Path} is not taken in: {Reason}")]
+    internal static partial void FolderLeftAside(this ILogger log, EmailAddress account, string path, string reason);
+
+    [LoggerMessage(7046, LogLevel.Information, "{Account}: the folder {Path} is called {Directory} now, as names are written in a Maildir")]
+    internal static partial void FolderRenamed(this ILogger log, EmailAddress account, string path, string directory);
+
+    [LoggerMessage(7014, LogLevel.Warning, "The note that the mail was closed in order cannot be written")]
+    internal static partial void RunNotEnded(this ILogger log, Exception cause);
+
+    [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
+    internal static partial void NoWatches(this ILogger log);
 }

@@ -130,10 +130,10 @@ internal sealed class SmtpSession
     public async ValueTask SecuredAsync()
     {
         await EndTransactionAsync();
-        (Helo, IsExtended, Account, _client) = (null, false, null, null);
+        (Helo, IsExtended, Account, _client, Connection.StillHolds) = (null, false, null, null, null);
     }
 
-    public void LoggedIn(MailAccount account) => (Account, _client) = (account, null);
+    public void LoggedIn(MailAccount account) => (Account, _client, Connection.StillHolds) = (account, null, Services.Directory!.WhetherHolds(account));
 
     public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
@@ -160,6 +160,7 @@ internal sealed class SmtpSession
     {
         StopReason.Timeout => Reply.TimedOut,
         StopReason.Shutdown => Reply.ShuttingDown,
+        StopReason.Revoked => Reply.LoginRevoked,
         _ => null,
     };
 

@@ -53,6 +53,8 @@ internal enum MetaKey
     Generation = 7,
     /// <summary>The highest content number that was given, when its content is gone; numbers are never given twice.</summary>
     LastContent = 8,
+    /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
+    Losses = 9,
 }
 
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
@@ -121,6 +123,7 @@ internal sealed class AccountCatalogue : IDisposable
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
             _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+            Lists = new(_database);
             LoadKeywordSets();
             _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
         }
@@ -130,6 +133,9 @@ internal sealed class AccountCatalogue : IDisposable
             throw;
         }
     }
+
+    /// <summary>What Dovecot's lists say beside names.</summary>
+    internal ListFields Lists { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -205,7 +211,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (query.Step()) contents.Add(query.Int64(0));
         }
 
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
         {
             using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
             remove.Bind(1, id).Run();
@@ -244,6 +250,7 @@ internal sealed class AccountCatalogue : IDisposable
     {
         _removeMessage.Bind(1, mailbox).Bind(2, uid.Value).Run();
         _removeFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+        Lists.Remove(mailbox, uid);
     }
 
     /// <summary>All messages of a mailbox in UID order.</summary>

@@ -14,12 +14,25 @@ namespace Posthorn.Store.Engine;
 internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
 {
     /// <summary>The distance that MODSEQ leaps when changes may have been lost: more than any client can have seen.</summary>
-    private const long Leap = 1L << 32;
+    internal const long Leap = 1L << 32;
 
     private const string Marker = "id";
 
+    private readonly Lazy<RunMarker> _run = new(() =>
+    {
+        RunMarker run = new(options.AccountsDirectory, options.BootId);
+        run.Begin();
+        return run;
+    });
+
     // Catalogues that were open since the start.
     private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
+
+    /// <summary>The run ends in order.</summary>
+    internal void End()
+    {
+        if (_run.IsValueCreated) _run.Value.End();
+    }
 
     internal Result<Account> Open(MailAccount who)
     {
@@ -52,17 +65,19 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             catalogue ??= new(path);
             string id = catalogue.Meta(MetaKey.Id).Text;
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
+            // Whose end was in order has written all that there was to write: what differs is another server's doing.
+            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0;
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
-                log.Rebuilding(who.Address, path);
+                if (ours) log.Rebuilding(who.Address, path);
                 AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
-                rebuilder.Run(LeapAbove(0, tree), marker, ours);
+                rebuilder.Run(ours ? LeapAbove(0, tree) : 0, marker, ours);
                 orphans = rebuilder.Orphans;
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             _opened[path] = true;
             NoteOpening(catalogue, tree);
-            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans };
+            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -142,7 +157,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         catalogue.Begin();
-        if (boot.Length > 0 && boot != options.BootId)
+        if (boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses)
         {
             long modSeq = LeapAbove(catalogue.Meta(MetaKey.ModSeq).Number, tree);
             catalogue.SetMeta(MetaKey.ModSeq, modSeq, "");
@@ -150,6 +165,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         }
 
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
+        catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();
     }
 

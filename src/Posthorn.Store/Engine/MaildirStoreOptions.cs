@@ -37,8 +37,14 @@ public sealed record MaildirStoreOptions
     /// <summary>How long an account must be quiet before its <c>dovecot-uidlist</c> files are written between checkpoints. 10 seconds: writing one of a large mailbox costs as many milliseconds as it has thousands of messages.</summary>
     public TimeSpan HomeAfter { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a checkpoint waits for one volume before it goes on without it. A minute: a disk that spins up or retries takes seconds, what takes longer hangs.</summary>
+    public TimeSpan VolumePatience { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>The largest index file of Dovecot's that is read. 256 MiB: eight million messages, and no more memory than that for a file that somebody made up.</summary>
+    public long DovecotIndex { get; init; } = 256L << 20;
 
     /// <summary>Which boot of the machine this is: when it differs from the last one and the end was not in order, unsynced writes may be lost.</summary>
     public string BootId { get; init; } = ReadBootId();

@@ -1,9 +1,9 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
 
@@ -14,6 +14,10 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 public sealed class MaildirStores : IMailStores, IJournalParticipant
 {
+    private static readonly Refusal OnItsWay = new(RefusalKind.Unavailable, "The mailbox is being made");
+    /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
+    private const int EveryNow = 30;
+
     private readonly MaildirStoreOptions _options;
     private readonly IVolume _volume;
     private readonly TimeProvider _time;
@@ -22,22 +26,24 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
-    private readonly FreeSpace _space;
-    private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
+    private readonly SpaceGuard _space;
+    private readonly CheckpointKeeper _keeper;
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
     private FolderScanner? _scanner;
+    private TreeVisitor? _visitor;
+    private FolderWatch? _watch;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
-        (_options, _volume, _time, _log) = (options, volume, time, log);
+        (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
-        _space = new(volume, time);
+        _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
+        _keeper = new(options, volume, _accounts, time, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -50,8 +56,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
+        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
+        _visitor = new(_recorder, _options, _log);
+        _watch = new(_scanner, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -62,7 +71,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _watch!, _space, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -70,7 +79,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        if (_space.Free(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
+        if (_space.Check(account, octets) is { } tight) return tight;
         lock (held.Account.Gate)
             if (held.Account.Room(octets, 1) is { } full) return full;
         return Done.It;
@@ -84,6 +93,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
+    public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
+        _keeper.TidyAll(held.Account);
+        if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
+        return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
 
     /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
@@ -100,7 +121,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 if (!lease.IsOk)
                 {
                     // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
-                    _postponed.GetOrAdd(changes.Account.Address, _ => []).Add((record.Lsn, ChangeCodec.Read(step.Payload.ToArray())));
+                    _keeper.Postpone(record.Lsn, ChangeCodec.Read(step.Payload.ToArray()));
+                    if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
                     _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
                     continue;
                 }
@@ -108,7 +130,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 using AccountLease held = lease.Value;
                 int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
                 if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
-                _touchedRoots[changes.Account.MailRoot] = true;
+                _keeper.Touch(changes.Account);
+                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
             }
         }
         finally
@@ -117,31 +140,17 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
-    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
-    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
-    {
-        if (!_postponed.IsEmpty) throw new JournalException($"Records of {_postponed.Count} accounts wait until their mail is available again.");
-        string[] touched = [.. _touchedRoots.Keys];
-        foreach (Account account in _accounts.Open())
-        {
-            cancel.ThrowIfCancellationRequested();
-            TidyAll(account);
-        }
+    public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
-        HashSet<ulong> devices = [];
-        foreach (string path in touched.Append(_options.AccountsDirectory))
-            if (_volume.TryStat(path, out VolumeStat stat) && devices.Add(stat.Device)) _volume.SyncVolume(path);
-        HashSet<string> open = [.. _accounts.Open().Select(account => account.Tree.Root)];
-        foreach (string root in touched)
-            if (!open.Contains(root)) _touchedRoots.TryRemove(root, out _);
-        return ValueTask.CompletedTask;
-    }
+    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
+    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel) => _keeper.SyncAsync(upTo, cancel);
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         await _background;
         _accounts.CloseAll();
+        EndRun();
         _stop.Dispose();
     }
 
@@ -159,13 +168,17 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
         account.SetLimits(who);
-        _touchedRoots[who.MailRoot] = true;
-        Operation? setup;
-        lock (account.Gate) setup = account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : null;
+        _keeper.Touch(who);
         try
         {
-            if (setup is not null) await account.CompleteAsync(setup);
-            return leased;
+            if (await SetUpAsync(account) is not { } refusal)
+            {
+                await _visitor!.VisitAsync(account, cancel);
+                return leased;
+            }
+
+            leased.Value.Dispose();
+            return refusal;
         }
         catch
         {
@@ -174,14 +187,33 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
+    // An account's first mailboxes; null, or why they cannot be made.
+    private async ValueTask<Refusal?> SetUpAsync(Account account)
+    {
+        if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return null;
+        Result<Operation> setup = await new ChangeRunner(account, Recorder).RunAsync(() =>
+            account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : OnItsWay);
+        return setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
+    }
+
     private Result<Account> Open(MailAccount who)
     {
         Result<Account> opened = _opener.Open(who);
         if (!opened.IsOk) return opened;
-        if (_journal is not null && _postponed.TryRemove(who.Address, out List<(Lsn Lsn, AccountChanges Changes)>? waiting))
+        if (_journal is not null && _keeper.IsPostponed(who.Address))
         {
-            foreach ((Lsn lsn, AccountChanges changes) in waiting)
-                opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+            try
+            {
+                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address))
+                    opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+                foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
+                _keeper.Caught(who.Address);
+            }
+            catch
+            {
+                opened.Value.Abandon();
+                throw;
+            }
         }
 
         opened.Value.Journal = _journal;
@@ -189,17 +221,33 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
-    private void Close(Account account)
+    private void EndRun()
     {
         try
         {
-            TidyAll(account);
+            _opener.End();
+        }
+        catch (IOException problem)
+        {
+            _log.RunNotEnded(problem); // The next start takes it for an end of the machine, which costs clients a longer look.
+        }
+    }
+
+    // False: what is not on disk yet is known to this object alone, so it stays.
+    private bool Close(Account account, bool atEnd)
+    {
+        try
+        {
+            _keeper.TidyAll(account);
             account.Dispose();
+            return true;
         }
         catch (Exception problem)
         {
             _log.TidyFailed(problem, account.Who.Address);
-            account.Abandon();
+            if (!atEnd) return false;
+            account.Abandon(); // The next start replays what no checkpoint covers.
+            return true;
         }
     }
 
@@ -207,7 +255,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         try
         {
-            while (true)
+            for (int round = 1; ; round++)
             {
                 await Task.Delay(_options.TidyAfter, _time, stop);
                 long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -216,8 +264,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     if (stop.IsCancellationRequested) return;
                     try
                     {
-                        // Mailboxes that somebody has open: two calls each say whether another program was there.
-                        foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
+                        foreach (Box box in account.Selected())
+                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
+                        account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
@@ -234,14 +284,4 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 #pragma warning restore CA1031
-
-    private void TidyAll(Account account)
-    {
-        AccountTidier tidier = new(account, account.Tree, _log);
-        while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
-        {
-        }
-
-        tidier.SweepExpunged(_time.GetUtcNow() - _options.KeepExpunged);
-    }
 }

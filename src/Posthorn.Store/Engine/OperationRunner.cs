@@ -22,6 +22,9 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         if (operation.Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
     }
 
+    /// <summary>Applies what is durable and could not be applied when it came.</summary>
+    internal void Retry() => Drain();
+
     private async ValueTask SettleAsync(Operation operation)
     {
         if (operation.Durability != Durability.Unknown) return;

@@ -19,7 +19,8 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
         if (!hasRoom)
             foreach (RecipientPlan.Onward lost in plan.Elsewhere) ledger.Refuse(lost.Recipients, lost.Recipient.Address, Replies.QueueFull);
         QueueMessage? queued = onward.Count == 0 ? null : accepted.Message with { Recipients = [.. onward.Select(target => target.Recipient)] };
-        DeliveryAttachment? attachment = queued is not null ? services.Queue.Attach(queued, accepted.Cause)
+        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(queued, outcomes => WordsOf(accepted, plan, onward, settle, outcomes))
+            : queued is not null ? services.Queue.Attach(queued, accepted.Cause)
             : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
             : null;
         SmtpReply? failure = null;
@@ -39,6 +40,22 @@ internal sealed class DeliveryStage(TransportServices services, Func<TransportOp
             if (queued is not null && failure is null) services.Log.Queued(queued.Id, queued.From, queued.Recipients.Count);
         }
         return ledger.Close(failure is null);
+    }
+
+    // A recipient is done with when anything for it was taken, or when nothing was to be.
+    private static QueueAnswers? WordsOf(
+        AcceptedMessage accepted, RecipientPlan plan, List<RecipientPlan.Onward> onward, Func<IReadOnlySet<int>, QueueAnswers> settle, IReadOnlyList<Result<StoredMessage>> outcomes)
+    {
+        HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
+        foreach (RecipientPlan.Refused refused in plan.Refusals) done.Remove(refused.Recipient);
+        foreach (RecipientPlan.Onward target in plan.Elsewhere) done.ExceptWith(target.Recipients);
+        for (int i = 0; i < plan.Copies.Count; i++)
+            if (!outcomes[i].IsOk) done.ExceptWith(plan.Copies[i].Recipients);
+        foreach (RecipientPlan.Onward target in onward) done.UnionWith(target.Recipients);
+        for (int i = 0; i < plan.Copies.Count; i++)
+            if (outcomes[i].IsOk) done.UnionWith(plan.Copies[i].Recipients);
+        QueueAnswers words = settle(done);
+        return done.Count > 0 ? words : null;
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.

@@ -9,7 +9,7 @@ namespace Posthorn.Transport.Queue;
 /// <summary>Mail that waits for other servers. Its changes are records of the journal; what still waits at a checkpoint gets a spool file.</summary>
 /// <remarks>
 /// Locking: <c>_gate</c> guards the entries and the schedule; nothing is awaited under it, and no file touched but to unlink it.
-/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it, <see cref="Connect(Journal.Journal)"/>, then the runner starts.
+/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it and gives itself, then the runner starts.
 /// </remarks>
 public sealed class MailQueue : IJournalParticipant
 {
@@ -67,8 +67,7 @@ public sealed class MailQueue : IJournalParticipant
         return queue;
     }
 
-    /// <summary>Gives it the journal, which has been opened with the queue among its participants.</summary>
-    public void Connect(Journal.Journal journal) => _journal = new QueueJournal(journal);
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _journal = new QueueJournal(journal);
 
     internal void Connect(IQueueJournal journal) => _journal = journal;
 
@@ -90,6 +89,26 @@ public sealed class MailQueue : IJournalParticipant
             Apply(cause);
             return ValueTask.CompletedTask;
         });
+
+    /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
+    internal DeliveryAttachment AttachDeciding(QueueMessage? message, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    {
+        QueueAnswers? cause = null;
+        return new(Participant, (byte)(message is null ? QueueStep.Answers : QueueStep.Accept), default, (record, _) =>
+        {
+            if (message is not null) Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        })
+        {
+            Decide = outcomes =>
+            {
+                cause = causeOf(outcomes);
+                if (message is not null) return QueueFormat.WriteAccept(message, cause);
+                return cause is null ? null : QueueFormat.WriteAnswers(cause);
+            },
+        };
+    }
 
     /// <summary>Makes last words durable.</summary>
     internal ValueTask AnswerAsync(QueueAnswers answers, CancellationToken cancel) =>

@@ -6,6 +6,7 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Logging;
 using Posthorn.Net;
+using Posthorn.Pop3;
 using Posthorn.Setup;
 using Posthorn.Smtp;
 using Posthorn.Store;
@@ -23,6 +24,9 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>A journal that grew and then rested this long is checkpointed, so that a later start has little to replay and Dovecot's files on disk are true.</summary>
     private static readonly TimeSpan IdleBeforeCheckpoint = TimeSpan.FromSeconds(15);
 
+    /// <summary>How soon a removed account or a changed password ends sessions on a server that nobody asks anything: about a second more than the files are looked at at most.</summary>
+    private static readonly TimeSpan LookAtAccounts = TimeSpan.FromSeconds(2);
+
     /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
     private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
 
@@ -32,8 +36,10 @@ internal sealed class Composition : IAsyncDisposable
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
+    private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
+    private readonly ITimer _looking;
     private long _recordsSeen;
     private long _recordsSafe;
     private ServerConfiguration _configuration;
@@ -49,7 +55,10 @@ internal sealed class Composition : IAsyncDisposable
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
+        foundation.Directory.Changed += Connections.Review;
+        _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
 
     public TimeProvider Time { get; }
@@ -74,7 +83,6 @@ internal sealed class Composition : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
-            foundation.Queue.Connect(journal);
             Composition parts = new(configuration, time, log, foundation, journal);
             parts._runner.Start();
             return parts;
@@ -90,6 +98,7 @@ internal sealed class Composition : IAsyncDisposable
     public IConnectionHandler HandlerFor(ListenOptions options)
     {
         if (options.Name is "imap" or "imaps") return _imap;
+        if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
@@ -105,6 +114,7 @@ internal sealed class Composition : IAsyncDisposable
         _base.Directory.Reload(OptionsFor.Directory(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
+        _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
     }
@@ -129,6 +139,7 @@ internal sealed class Composition : IAsyncDisposable
         await _runner.StopAsync(QueueGrace);
         await _runner.DisposeAsync();
         await _tidying.DisposeAsync();
+        await _looking.DisposeAsync();
         await CheckpointAsync(CancellationToken.None);
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();

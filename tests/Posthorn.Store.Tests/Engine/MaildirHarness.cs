@@ -25,6 +25,11 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal string BootId { get; set; } = "boot 1";
 
+    /// <summary>Who else takes part in the journal.</summary>
+    internal IReadOnlyList<IJournalParticipant> Others { get; set; } = [];
+
+    internal Func<MaildirStoreOptions, MaildirStoreOptions> Change { get; set; } = options => options;
+
     internal JournalOptions JournalOptions { get; set; } = new() { Directory = directory + "/journal", SegmentSize = 4 << 20 };
 
     internal static MailAccount Account(string directory, string name) =>
@@ -32,8 +37,8 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal async ValueTask StartAsync()
     {
-        _stores = new(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }, volume, time, Logger);
-        _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores], time, NullLogger.Instance, CancellationToken.None);
+        _stores = new(Change(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }), volume, time, Logger);
+        _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores, .. Others], time, NullLogger.Instance, CancellationToken.None);
         _stores.Start(_journal);
     }
 

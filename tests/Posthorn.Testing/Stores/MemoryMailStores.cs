@@ -43,6 +43,7 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
             outcomes.Add(outcome);
         }
 
+        attachment = attachment?.For(outcomes);
         if (!stored && attachment is null) return new(0, outcomes);
         long record = Interlocked.Increment(ref _records);
         if (attachment is not null) await attachment.ApplyAsync(record, cancel);

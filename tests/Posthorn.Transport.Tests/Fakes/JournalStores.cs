@@ -14,6 +14,9 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
 
     public Journal.Journal Journal { get; set; } = null!;
 
+    /// <summary>Which copies are not taken, and why.</summary>
+    public Func<LocalDelivery, Refusal?> Refuses { get; set; } = _ => null;
+
     byte IJournalParticipant.Id => Number;
 
     /// <summary>All copies: account and content.</summary>
@@ -27,6 +30,10 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
     {
         JournalContent content = ((Sink)message).Content;
         await content.CompleteAsync(cancel);
+        Result<StoredMessage>[] outcomes = [.. deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))];
+        deliveries = [.. deliveries.Where(delivery => Refuses(delivery) is null)];
+        attachment = attachment?.For(outcomes);
+        if (deliveries.Count == 0 && attachment is null) return new(0, outcomes);
         List<JournalStep> steps = [.. deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
         if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
         Lsn lsn = Journal.Append(steps.ToArray(), content);
@@ -34,7 +41,7 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
         foreach (LocalDelivery delivery in deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
         if (attachment is not null) await attachment.ApplyAsync(lsn.Value, cancel);
         Journal.Applied(lsn);
-        return new(lsn.Value, [.. deliveries.Select(_ => (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))]);
+        return new(lsn.Value, outcomes);
     }
 
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
