@@ -83,8 +83,8 @@ internal sealed class AccountCatalogue : IDisposable
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
             _putProgress = _database.Prepare(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
-                INSERT INTO meta(key, number, checksum) VALUES({(int)MetaKey.Applied}, ?1, ?4), ({(int)MetaKey.ModSeq}, ?2, ?5), ({(int)MetaKey.Validity}, ?3, ?6)
-                ON CONFLICT(key) DO UPDATE SET number = excluded.number, checksum = excluded.checksum
+                INSERT INTO meta(key, number, text, checksum) VALUES({(int)MetaKey.Applied}, ?1, '', ?4), ({(int)MetaKey.ModSeq}, ?2, '', ?5), ({(int)MetaKey.Validity}, ?3, '', ?6)
+                ON CONFLICT(key) DO UPDATE SET number = excluded.number, text = excluded.text, checksum = excluded.checksum
                 """));
             _putBox = _database.Prepare("""
                 INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
