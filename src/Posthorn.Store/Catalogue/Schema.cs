@@ -32,6 +32,10 @@ internal static class Schema
         CREATE TABLE tombstones(mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, uid INTEGER NOT NULL, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
         CREATE TABLE subscriptions(name TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX filter_notes_until ON filter_notes(until);
+        """,
     ];
 
     internal static int Newest => Steps.Length;
