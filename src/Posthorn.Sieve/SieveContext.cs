@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Sieve.Messages;
 
 namespace Posthorn.Sieve;
 
@@ -37,6 +38,20 @@ public sealed record SieveEnvelope
 
     /// <summary>BY: trace.</summary>
     public bool DeliverByTrace { get; init; }
+
+    /// <summary>As a delivery agent without an envelope would guess it from the header: for trying scripts by hand.</summary>
+    public static SieveEnvelope Guess(ISieveMessage message)
+    {
+        List<HeaderField> fields = HeaderField.Split(message.Read(0, message.Root.BodyStart), message, 1000);
+        string First(string fallback, params string[] names)
+        {
+            foreach (string name in names)
+                if (fields.Find(f => f.IsNamed(name)) is { } field && AddressParser.Parse(field.Unfolded) is [{ IsValid: true } address, ..]) return address.All;
+            return fallback;
+        }
+        string to = First("recipient@example.com", "Envelope-To", "To");
+        return new() { From = First("sender@example.com", "Return-Path", "Sender", "From"), To = to, OriginalTo = to };
+    }
 }
 
 /// <summary>The envelope sender of redirected mail.</summary>

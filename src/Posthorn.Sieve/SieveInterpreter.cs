@@ -20,6 +20,7 @@ public static class SieveInterpreter
         while (true)
         {
             Execution x = new(message, context, settings, answers.GetValueOrDefault, budget);
+            context.Trace?.Begin();
             SieveQuestion? question = Attempt(x, scripts, out SieveError? error);
             if (question is null) return Result(x, message, error);
             if (answers.Count >= settings.Limits.MaxQuestions)

@@ -24,6 +24,9 @@ public sealed record SieveResult(
 /// <summary>Told of each step of a run: for traces and line coverage.</summary>
 public interface ISieveTrace
 {
+    /// <summary>The evaluation begins: the first time, or anew with an answer of the host. What was told before is void.</summary>
+    void Begin();
+
     void Command(string script, SourcePosition at, string name);
     void Test(string script, SourcePosition at, string name, bool result);
     void Compare(string script, string value, string key, bool result);

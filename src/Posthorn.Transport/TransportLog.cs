@@ -4,7 +4,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3018. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3019. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -57,6 +57,9 @@ internal static partial class TransportLog
 
     [LoggerMessage(3016, LogLevel.Warning, "alias-trouble {QueueId} {To} {Reason}", EventName = "alias-trouble")]
     internal static partial void AliasTrouble(this ILogger log, QueueId queueId, EmailAddress to, string reason);
+
+    [LoggerMessage(3018, LogLevel.Information, "derived {QueueId} {What} {Account} {To} {Status}", EventName = "derived")]
+    internal static partial void Derived(this ILogger log, QueueId queueId, string what, EmailAddress account, EmailAddress to, string status);
 
     [LoggerMessage(3017, LogLevel.Information, "relay-denied {QueueId} {Session} {Client} {From} {To}", EventName = "relay-denied")]
     internal static partial void RelayDenied(this ILogger log, QueueId queueId, SessionId session, string client, ReversePath from, EmailAddress to);

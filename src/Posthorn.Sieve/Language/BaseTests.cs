@@ -1,3 +1,4 @@
+using System.Globalization;
 using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 
@@ -66,7 +67,9 @@ internal static class BaseTests
             long size = x.Frame.Loops.Count > 0 ? MessageView.SizeOf(x.CurrentPart)
                 : x.Frame.BasePart is { } part ? MessageView.SizeOf(part)
                 : x.View.Message.Size;
-            return over ? size > limit : size < limit;
+            bool holds = over ? size > limit : size < limit;
+            x.Trace?.Compare(x.Frame.Script.Name, size.ToString(CultureInfo.InvariantCulture), $"{(over ? "over" : "under")} {limit}", holds);
+            return holds;
         }
     }
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
-using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 
@@ -103,26 +102,7 @@ internal sealed class TestState
         Main.View = new(Message, _parser, Settings.Limits);
     }
 
-    // As a delivery agent without an envelope would guess it.
-    private void ResetEnvelope()
-    {
-        List<HeaderField> fields = HeaderField.Split(Message.Read(0, Message.Root.BodyStart), Message, 1000);
-        string First(string fallback, params string[] names)
-        {
-            foreach (string name in names)
-                if (fields.Find(f => f.IsNamed(name)) is { } field)
-                {
-                    List<ParsedAddress> found = AddressParser.Parse(field.Unfolded);
-                    if (found.Count > 0 && found[0].IsValid) return found[0].All;
-                }
-            return fallback;
-        }
-        string to = First("recipient@example.com", "Envelope-To", "To");
-        Context = Context with
-        {
-            Envelope = new() { From = First("sender@example.com", "Return-Path", "Sender", "From"), To = to, OriginalTo = to, Auth = "tester" },
-        };
-    }
+    private void ResetEnvelope() => Context = Context with { Envelope = SieveEnvelope.Guess(Message) with { Auth = "tester" } };
 
     public void Configure(string name, string? value) => _settings.Set(name, value);
 

@@ -1,0 +1,9 @@
+using System.CommandLine;
+
+namespace Posthorn.Commands;
+
+/// <summary><c>posthorn sieve check|run|testsuite</c>: see what a filter script does before it touches mail.</summary>
+internal static class SieveCommand
+{
+    public static Command Create() => new("sieve", "Check, try and test Sieve scripts") { SieveCheckCommand.Create(), SieveRunCommand.Create(), SieveTestsuiteCommand.Create() };
+}
