@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Net;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;

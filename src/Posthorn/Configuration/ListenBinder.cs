@@ -17,6 +17,8 @@ internal static class ListenBinder
         ["lmtp"] = TlsMode.None,
         ["imap"] = TlsMode.StartTls,
         ["imaps"] = TlsMode.Implicit,
+        ["pop3"] = TlsMode.StartTls,
+        ["pop3s"] = TlsMode.Implicit,
     };
 
     public static IReadOnlyList<ListenEntry> Read(ConfigReader reader)

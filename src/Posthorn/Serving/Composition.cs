@@ -6,6 +6,7 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Logging;
 using Posthorn.Net;
+using Posthorn.Pop3;
 using Posthorn.Setup;
 using Posthorn.Smtp;
 using Posthorn.Store;
@@ -38,6 +39,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
+    private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
@@ -61,6 +63,7 @@ internal sealed class Composition : IAsyncDisposable
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
 
     public TimeProvider Time { get; }
@@ -100,6 +103,7 @@ internal sealed class Composition : IAsyncDisposable
     public IConnectionHandler HandlerFor(ListenOptions options)
     {
         if (options.Name is "imap" or "imaps") return _imap;
+        if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
@@ -115,6 +119,7 @@ internal sealed class Composition : IAsyncDisposable
         _base.Directory.Reload(OptionsFor.Directory(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
+        _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
         _planner.Options = OptionsFor.Sieve(fresh);

@@ -5,6 +5,7 @@ using Posthorn.Directory;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Net;
+using Posthorn.Pop3;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
@@ -48,6 +49,8 @@ internal static class OptionsFor
         HostName = configuration.Hostname.Ascii,
         MaxMessage = configuration.Limits.MessageSize,
     };
+
+    public static Pop3Options Pop3(ServerConfiguration configuration) => new() { HostName = configuration.Hostname.Ascii };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
     {
