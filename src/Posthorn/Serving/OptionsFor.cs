@@ -9,6 +9,7 @@ using Posthorn.Pop3;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
+using Posthorn.Transport.Filtering;
 
 namespace Posthorn.Serving;
 
@@ -71,6 +72,26 @@ internal static class OptionsFor
             Relay = configuration.Outbound.RelayHost is { } host ? new NextHop.Host(host, configuration.Outbound.RelayPort) : null,
         },
     };
+
+    public static SieveOptions Sieve(ServerConfiguration configuration)
+    {
+        SieveSection sieve = configuration.Sieve;
+        return new()
+        {
+            Hostname = configuration.Hostname.Ascii,
+            Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null)?.ToString(),
+            Before = sieve.Before,
+            After = sieve.After,
+            Default = sieve.Default,
+            GlobalFolder = sieve.Global,
+            Language = sieve.Language,
+            Scripts = sieve.Scripts,
+            ProgramFolder = sieve.Programs,
+            ProgramTime = sieve.ProgramTime,
+            ProgramMemory = sieve.ProgramMemory,
+            ImapRules = sieve.ImapRules,
+        };
+    }
 
     public static MaildirStoreOptions Stores(ServerConfiguration configuration)
     {
