@@ -176,6 +176,9 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
             // What needs it is not wrong as well.
             _required.Add(name.Value);
         }
+        foreach ((string old, string fresh) in ((string, string)[])[("imapflags", "imap4flags"), ("vnd.dovecot.duplicate", "duplicate")])
+            if (_required.Contains(old) && _required.Contains(fresh) && _complained.Add("both " + old))
+                Diagnostics.Error(command.At, $"\"{old}\" and \"{fresh}\" cannot be used together", $"\"{fresh}\" has taken the place of \"{old}\"");
         if (!_required.Contains("imapsieve")) return;
         foreach (string no in (string[])["reject", "ereject", "vacation", "vacation-seconds"])
             if (_required.Contains(no) && _complained.Add("imapsieve " + no))
