@@ -23,6 +23,8 @@ public enum RefusalKind
     Expunged,
     /// <summary>The mailbox has children or is otherwise in use.</summary>
     InUse,
+    /// <summary>No Sieve script of that name (RFC 5804 NONEXISTENT).</summary>
+    NoSuchScript,
     /// <summary>No account of that name.</summary>
     NoSuchAccount,
     /// <summary>Disk full, volume missing, database busy: may work later (RFC 5530 UNAVAILABLE, SMTP 4xx).</summary>

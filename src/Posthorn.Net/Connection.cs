@@ -34,7 +34,8 @@ public sealed record TlsDetails(SslProtocols Protocol, TlsCipherSuite Cipher, in
 /// <summary>One peer's connection: its bytes in and out, TLS, and its deadline. A session owns it and reads and writes from one place at a time.</summary>
 /// <remarks>
 /// The deadline costs no timer: whoever owns the connections (<see cref="ConnectionSet"/>) looks over all of them once a second.
-/// When it passes, reading ends as if the peer had closed, <see cref="Stopped"/> says why, and the session can still say goodbye; a write that waits is broken off.
+/// When it passes, reading ends as if the peer had closed, <see cref="Stopped"/> says why, and the session can still say goodbye; a write that waits is broken off,
+/// also one that began after reading had ended.
 /// </remarks>
 public sealed class Connection : IAsyncDisposable
 {
@@ -85,9 +86,9 @@ public sealed class Connection : IAsyncDisposable
     /// <summary>Ends reading: the session sees the end of input with <see cref="Stopped"/> set. Callable from any thread.</summary>
     public void Stop(StopReason reason)
     {
-        if (Interlocked.CompareExchange(ref _stopped, (int)reason, 0) != 0) return;
+        bool first = Interlocked.CompareExchange(ref _stopped, (int)reason, 0) == 0;
         if (Output.IsFlushing && reason == StopReason.Timeout) _channel.Abort();
-        else _channel.StopReceiving();
+        else if (first) _channel.StopReceiving();
     }
 
     /// <summary>Breaks the connection at once. Callable from any thread.</summary>

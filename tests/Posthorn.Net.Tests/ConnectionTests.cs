@@ -69,6 +69,24 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public async Task A_goodbye_that_nobody_reads_is_broken_off_though_the_deadline_has_ended_reading_before()
+    {
+        (MemoryChannel _, MemoryChannel channel) = MemoryChannel.Pair(ReadSplit.Whole, window: 16);
+        Connection server = new(channel, new SessionId("s1"), _time, 256);
+        await using ConnectionSet all = new(_time);
+        all.Add(server);
+        server.SetDeadline(TimeSpan.FromMinutes(5));
+        _time.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal(StopReason.Timeout, server.Stopped);
+        server.Output.Write(new byte[100]);
+        server.SetDeadline(TimeSpan.FromSeconds(5));
+        ValueTask flushing = server.Output.FlushAsync(default);
+        Assert.False(flushing.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<IOException>(async () => await flushing.AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
+    }
+
+    [Fact]
     public async Task Stopping_all_waits_for_goodbyes_and_breaks_who_stays()
     {
         (MemoryChannel _, Connection polite) = Pair(ReadSplit.Whole);

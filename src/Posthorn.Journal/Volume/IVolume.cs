@@ -27,6 +27,12 @@ public interface IVolume
     /// <summary>Renames in one step; fails with <see cref="VolumeError.Exists"/> when the new name is taken.</summary>
     void RenameNew(string source, string target);
 
+    /// <summary>Makes a symbolic link to <paramref name="target"/>, as it stands (relative to the link's directory, if relative). Fails with <see cref="VolumeError.Exists"/> when the name is taken.</summary>
+    void MakeSymbolicLink(string target, string name);
+
+    /// <summary>Where a symbolic link points, as it stands in it. False when nothing stands at the name, or something else.</summary>
+    bool TryReadLink(string path, out string target);
+
     /// <summary>Removes one name of a file.</summary>
     void Unlink(string path);
 

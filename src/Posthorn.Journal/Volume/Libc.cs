@@ -48,6 +48,12 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true)]
     internal static partial int LinkAt(int oldDirectory, ReadOnlySpan<byte> oldPath, int newDirectory, ReadOnlySpan<byte> newPath, int flags);
 
+    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true)]
+    internal static partial int SymLinkAt(ReadOnlySpan<byte> target, int directory, ReadOnlySpan<byte> path);
+
+    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
+    internal static partial nint ReadLinkAt(int directory, ReadOnlySpan<byte> path, Span<byte> buffer, nuint length);
+
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true)]
     internal static partial int RenameAt2(int oldDirectory, ReadOnlySpan<byte> oldPath, int newDirectory, ReadOnlySpan<byte> newPath, uint flags);
 

@@ -41,6 +41,25 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
     public void RenameNew(string source, string target) =>
         Check(Libc.RenameAt2(Libc.AtCwd, PathBytes.Encode(source), Libc.AtCwd, PathBytes.Encode(target), Libc.NoReplace), "rename", source);
 
+    public void MakeSymbolicLink(string target, string name) =>
+        Check(Libc.SymLinkAt(PathBytes.EncodeTarget(target), Libc.AtCwd, PathBytes.Encode(name)), "symlink", name);
+
+    public bool TryReadLink(string path, out string target)
+    {
+        Span<byte> buffer = stackalloc byte[4096]; // PATH_MAX: no link holds more
+        nint length = Libc.ReadLinkAt(Libc.AtCwd, PathBytes.Encode(path), buffer, (nuint)buffer.Length);
+        if (length >= 0)
+        {
+            target = PathBytes.Decode(buffer[..(int)length]);
+            return true;
+        }
+
+        int error = Marshal.GetLastPInvokeError();
+        if (error is not (Libc.ENoEnt or Libc.ENotDir or Libc.EInval)) throw Failure(error, "readlink", path);
+        target = "";
+        return false;
+    }
+
     public void Unlink(string path) => Check(Libc.UnlinkAt(Libc.AtCwd, PathBytes.Encode(path), 0), "unlink", path);
 
     public IReadOnlyList<VolumeEntry> List(string path, bool times)

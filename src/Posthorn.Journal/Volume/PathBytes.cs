@@ -31,6 +31,13 @@ public static class PathBytes
     public static byte[] Encode(string path)
     {
         if (path.Length == 0 || path[0] != '/') throw new VolumeException(VolumeError.Invalid, "open", path, "the path is not absolute");
+        return EncodeTarget(path);
+    }
+
+    /// <summary>As <see cref="Encode"/>, for what a symbolic link holds: a relative path is as good.</summary>
+    /// <exception cref="VolumeException">It holds a zero character, or what is no character.</exception>
+    public static byte[] EncodeTarget(string path)
+    {
         if (path.Contains('\0', StringComparison.Ordinal)) throw new VolumeException(VolumeError.Invalid, "open", path.Replace('\0', '?'), "the path holds a zero character");
 
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(path.Length) + 1];

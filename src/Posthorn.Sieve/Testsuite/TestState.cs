@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
-using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 

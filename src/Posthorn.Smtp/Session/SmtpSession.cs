@@ -270,15 +270,11 @@ internal sealed class SmtpSession
         return Reply.UnknownCommand;
     }
 
-    // The connection's deadline ends reading only once, and it may have ended it already: this wait has its own bound.
     private async ValueTask GoodbyeFlushAsync(CancellationToken cancel)
     {
-        if (Connection.Output.Length == 0) return;
-        using CancellationTokenSource bound = new(GoodbyeTimeout, Time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
-        try { await Connection.Output.FlushAsync(either.Token); }
-        catch (IOException) { /* it is gone already */ }
-        catch (OperationCanceledException) when (bound.IsCancellationRequested) { Connection.Abort(); }
+        Connection.SetDeadline(GoodbyeTimeout);
+        try { await Connection.Output.FlushAsync(cancel); }
+        catch (IOException) { /* it is gone already, or does not read */ }
     }
 
     private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(5);

@@ -49,6 +49,10 @@ internal enum MetaKey
     OpenBoot = 5,
     /// <summary>Whether a rebuild is not finished.</summary>
     Rebuilding = 6,
+    /// <summary>Changes whenever content numbers may mean something else than before: the word index is compared with the contents then.</summary>
+    Generation = 7,
+    /// <summary>The highest content number that was given, when its content is gone; numbers are never given twice.</summary>
+    LastContent = 8,
 }
 
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
@@ -61,6 +65,7 @@ internal sealed class AccountCatalogue : IDisposable
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
         _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
     private readonly byte[] _packed = new byte[80];
+    private long _lastContent;
 
     internal AccountCatalogue(string path)
     {
@@ -73,12 +78,12 @@ internal sealed class AccountCatalogue : IDisposable
             _begin = _database.Prepare("BEGIN IMMEDIATE");
             _commit = _database.Prepare("COMMIT");
             _rollback = _database.Prepare("ROLLBACK");
-            _putMeta = _database.Prepare("INSERT INTO meta(key, number, text) VALUES(?1, ?2, ?3) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3");
+            _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
             _putBox = _database.Prepare("""
-                INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets)
-                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
+                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
                 ON CONFLICT(id) DO UPDATE SET name = ?3, special_use = ?4, validity = ?5, uid_next = ?6, highest = ?7, floor = ?8, first_recent = ?9,
-                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14
+                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14, checksum = ?15
                 """);
             _removeBox = _database.Prepare("DELETE FROM mailboxes WHERE id = ?1");
             _putMessage = _database.Prepare("""
@@ -90,25 +95,29 @@ internal sealed class AccountCatalogue : IDisposable
             _rows = _database.Prepare($"SELECT {columns} FROM messages WHERE mailbox = ?1 ORDER BY uid");
             _removeMessage = _database.Prepare("DELETE FROM messages WHERE mailbox = ?1 AND uid = ?2");
             _putFile = _database.Prepare("""
-                INSERT INTO files(mailbox, uid, disk_name, base, dirty) VALUES(?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT(mailbox, uid) DO UPDATE SET disk_name = ?3, base = ?4, dirty = ?5
+                INSERT INTO files(mailbox, uid, disk_name, base, dirty, checksum) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+                ON CONFLICT(mailbox, uid) DO UPDATE SET disk_name = ?3, base = ?4, dirty = ?5, checksum = ?6
                 """);
-            _getFile = _database.Prepare("SELECT uid, disk_name, base, dirty FROM files WHERE mailbox = ?1 AND uid = ?2");
+            _getFile = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 AND uid = ?2");
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
-            _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty FROM files WHERE mailbox = ?1 ORDER BY uid");
-            _putContent = _database.Prepare("INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
-            _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id = ?1");
+            _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
+            _putContent = _database.Prepare("""
+                INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys, id, checksum, facts_checksum)
+                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                """);
+            _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets, checksum FROM contents WHERE id = ?1");
             _removeContent = _database.Prepare("DELETE FROM contents WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM messages WHERE content = ?1)");
             // "record > 0" lets the planner see that the partial index serves.
             _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND record > 0 AND part = ?2");
             _copiesOf = _database.Prepare("SELECT mailbox, uid FROM messages WHERE content = ?1");
-            _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
-            _tombstones = _database.Prepare("SELECT uid FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
+            _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
+            _tombstones = _database.Prepare("SELECT uid, modseq, checksum FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
             _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
             LoadKeywordSets();
+            _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
         }
         catch
         {
@@ -119,29 +128,40 @@ internal sealed class AccountCatalogue : IDisposable
 
     internal void Begin() => _begin.Run();
 
-    internal void Commit() => _commit.Run();
+    internal void Commit()
+    {
+        _commit.Run();
+        RemovedContents.Commit();
+    }
 
     internal void Rollback()
     {
+        RemovedContents.Rollback();
         if (_database.InTransaction) _rollback.Run();
     }
+
+    /// <summary>The contents that are gone, for the word index.</summary>
+    internal RemovedContents RemovedContents { get; } = new();
 
     /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
     internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
 
     internal (long Number, string Text) Meta(MetaKey key)
     {
-        using Statement query = _database.Prepare("SELECT number, text FROM meta WHERE key = ?1");
-        return query.Bind(1, (long)key).Step() ? (query.Int64(0), query.Text(1)) : (0, "");
+        using Statement query = _database.Prepare("SELECT number, text, checksum FROM meta WHERE key = ?1");
+        if (!query.Bind(1, (long)key).Step()) return (0, "");
+        (long number, string text) = (query.Int64(0), query.Text(1));
+        RowSum.Check(query.Int64(2), RowSum.Meta(key, number, text), "meta");
+        return (number, text);
     }
 
-    internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Run();
+    internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Bind(4, RowSum.Meta(key, number, text)).Run();
 
     internal List<MailboxRow> Mailboxes()
     {
         List<MailboxRow> rows = [];
         using Statement query = _database.Prepare(
-            "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets FROM mailboxes");
+            "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum FROM mailboxes");
         while (query.Step())
         {
             rows.Add(new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
@@ -152,6 +172,7 @@ internal sealed class AccountCatalogue : IDisposable
                 FirstRecent = new((uint)query.Int64(8)),
                 Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
             });
+            RowSum.Check(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
         }
 
         return rows;
@@ -161,7 +182,8 @@ internal sealed class AccountCatalogue : IDisposable
     {
         _putBox.Bind(1, row.Id).Bind(2, row.Object.Value).Bind(3, row.Name).Bind(4, (long)row.Use).Bind(5, row.Validity.Value).Bind(6, row.UidNext.Value)
             .Bind(7, row.Highest.Value).Bind(8, row.Floor.Value).Bind(9, row.FirstRecent.Value);
-        _putBox.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets).Run();
+        _putBox.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets)
+            .Bind(15, RowSum.Mailbox(row)).Run();
     }
 
     /// <summary>Removes a mailbox and all its rows.</summary>
@@ -230,14 +252,22 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     internal void PutFile(long mailbox, Uid uid, string diskName, string baseName, bool dirty) =>
-        _putFile.Bind(1, mailbox).Bind(2, uid.Value).Bind(3, diskName).Bind(4, baseName).Bind(5, dirty ? 1 : 0).Run();
+        _putFile.Bind(1, mailbox).Bind(2, uid.Value).Bind(3, diskName).Bind(4, baseName).Bind(5, dirty ? 1 : 0)
+            .Bind(6, RowSum.File(mailbox, uid, diskName, baseName)).Run();
 
     internal bool TryGetFile(long mailbox, Uid uid, out FileRow row)
     {
         row = default;
         if (!_getFile.Bind(1, mailbox).Bind(2, uid.Value).Step()) return false;
-        row = FileOf(_getFile);
-        _getFile.Reset();
+        try
+        {
+            row = FileOf(_getFile, mailbox);
+        }
+        finally
+        {
+            _getFile.Reset();
+        }
+
         return true;
     }
 
@@ -256,7 +286,15 @@ internal sealed class AccountCatalogue : IDisposable
     {
         List<FileRow> rows = [];
         _moveFiles.Bind(1, mailbox);
-        while (_moveFiles.Step()) rows.Add(FileOf(_moveFiles));
+        try
+        {
+            while (_moveFiles.Step()) rows.Add(FileOf(_moveFiles, mailbox));
+        }
+        finally
+        {
+            _moveFiles.Reset();
+        }
+
         return rows;
     }
 
@@ -273,10 +311,12 @@ internal sealed class AccountCatalogue : IDisposable
 
     internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
     {
+        ContentRow row = new(++_lastContent, email, thread, record, part, octets);
+        byte[] sort = MessageFacts.Write(facts.Sort);
         _putContent.Bind(1, email.Value).Bind(2, thread.Value).Bind(3, record).Bind(4, part).Bind(5, octets)
             .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span)
-            .Bind(10, facts.Preview.Span).Bind(11, MessageFacts.Write(facts.Sort)).Run();
-        return _database.LastRow;
+            .Bind(10, facts.Preview.Span).Bind(11, sort).Bind(12, row.Id).Bind(13, RowSum.Content(row)).Bind(14, FactsSum(row.Id, facts, sort)).Run();
+        return row.Id;
     }
 
     /// <summary>The content of an EMAILID, if there is one. For recovery: it looks at all.</summary>
@@ -290,16 +330,21 @@ internal sealed class AccountCatalogue : IDisposable
     internal void RefreshContent(long id, long record, int part, long octets, MessageFacts facts)
     {
         using Statement change = _database.Prepare(
-            "UPDATE contents SET record = ?2, part = ?3, octets = ?4, envelope = ?5, body = ?6, extended = ?7, structure = ?8, preview = ?9, sort_keys = ?10 WHERE id = ?1");
+            "UPDATE contents SET record = ?2, part = ?3, octets = ?4, envelope = ?5, body = ?6, extended = ?7, structure = ?8, preview = ?9, sort_keys = ?10, checksum = ?11, facts_checksum = ?12 WHERE id = ?1");
+        ContentRow row = Content(id) with { Record = record, Part = part, Octets = octets };
+        byte[] sort = MessageFacts.Write(facts.Sort);
         change.Bind(1, id).Bind(2, record).Bind(3, part).Bind(4, octets).Bind(5, facts.Envelope.Span).Bind(6, facts.Body.Span).Bind(7, facts.BodyStructure.Span)
-            .Bind(8, facts.Structure.Span).Bind(9, facts.Preview.Span).Bind(10, MessageFacts.Write(facts.Sort)).Run();
+            .Bind(8, facts.Structure.Span).Bind(9, facts.Preview.Span).Bind(10, sort)
+            .Bind(11, RowSum.Content(row)).Bind(12, FactsSum(id, facts, sort)).Run();
     }
 
     internal ContentRow Content(long id)
     {
         if (!_getContent.Bind(1, id).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
         ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
+        long sum = _getContent.Int64(6);
         _getContent.Reset();
+        RowSum.Check(sum, RowSum.Content(row), "contents");
         return row;
     }
 
@@ -334,7 +379,13 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     /// <summary>Removes a content when no message has it any more.</summary>
-    internal void RemoveContent(long id) => _removeContent.Bind(1, id).Run();
+    internal void RemoveContent(long id)
+    {
+        _removeContent.Bind(1, id).Run();
+        if (_database.Changes == 0) return;
+        RemovedContents.Add(id);
+        if (id == _lastContent) SetMeta(MetaKey.LastContent, id, "");
+    }
 
     /// <summary>The content that a part of a record brought, if there still is one.</summary>
     internal long? ContentOf(long record, int part)
@@ -357,11 +408,12 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>What is ready for the wire, only the columns asked for.</summary>
     internal MessageSummary Summary(Uid uid, in StoredRow row, SummaryFields fields)
     {
-        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys";
+        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys, id, record, part, octets, checksum, facts_checksum";
         Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
         MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
         if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
         if (!query.Bind(1, row.Content).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        CheckSummary(query);
         summary = summary with
         {
             EmailId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(0)) : default,
@@ -379,39 +431,91 @@ internal sealed class AccountCatalogue : IDisposable
 
     private Statement? _summary;
 
-    internal void PutTombstone(long mailbox, ModSeq modSeq, Uid uid) => _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Run();
+    private static void CheckSummary(Statement query)
+    {
+        ContentRow row = new(query.Int64(8), new(query.Text(0)), new(query.Text(1)), query.Int64(9), (int)query.Int64(10), query.Int64(11));
+        try
+        {
+            RowSum.Check(query.Int64(12), RowSum.Content(row), "contents");
+            RowSum sum = default(RowSum).Add(row.Id);
+            for (int i = 2; i < 8; i++) sum = sum.Add(query.Span(i));
+            RowSum.Check(query.Int64(13), sum.Value, "contents");
+        }
+        catch
+        {
+            query.Reset();
+            throw;
+        }
+    }
+
+    private static long FactsSum(long id, MessageFacts facts, byte[] sort) => default(RowSum).Add(id)
+        .Add(facts.Envelope.Span).Add(facts.Body.Span).Add(facts.BodyStructure.Span).Add(facts.Structure.Span).Add(facts.Preview.Span).Add(sort).Value;
+
+    internal void PutTombstone(long mailbox, ModSeq modSeq, Uid uid) => _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Bind(4, RowSum.Tombstone(mailbox, modSeq, uid)).Run();
 
     internal List<Uid> Tombstones(long mailbox, ModSeq since)
     {
         List<Uid> uids = [];
         _tombstones.Bind(1, mailbox).Bind(2, since.Value);
-        while (_tombstones.Step()) uids.Add(new((uint)_tombstones.Int64(0)));
+        try
+        {
+            while (_tombstones.Step())
+            {
+                Uid uid = new((uint)_tombstones.Int64(0));
+                RowSum.Check(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
+                uids.Add(uid);
+            }
+        }
+        finally
+        {
+            _tombstones.Reset();
+        }
+
         uids.Sort();
         return uids;
     }
 
-    internal List<string> Subscriptions() => _database.Texts("SELECT name FROM subscriptions");
+    internal List<string> Subscriptions()
+    {
+        List<string> names = [];
+        using Statement query = _database.Prepare("SELECT name, checksum FROM subscriptions");
+        while (query.Step())
+        {
+            names.Add(query.Text(0));
+            RowSum.Check(query.Int64(1), RowSum.Subscription(names[^1]), "subscriptions");
+        }
+
+        return names;
+    }
 
     internal void Subscribe(string name, bool subscribed)
     {
-        using Statement change = _database.Prepare(subscribed ? "INSERT INTO subscriptions(name) VALUES(?1) ON CONFLICT DO NOTHING" : "DELETE FROM subscriptions WHERE name = ?1");
-        change.Bind(1, name).Run();
+        using Statement change = _database.Prepare(subscribed ? "INSERT INTO subscriptions(name, checksum) VALUES(?1, ?2) ON CONFLICT DO NOTHING" : "DELETE FROM subscriptions WHERE name = ?1");
+        change.Bind(1, name);
+        if (subscribed) change.Bind(2, RowSum.Subscription(name));
+        change.Run();
     }
 
     /// <summary>The keywords that have letters in a mailbox, by number.</summary>
     internal SortedDictionary<int, string> Letters(long mailbox)
     {
         SortedDictionary<int, string> letters = [];
-        using Statement query = _database.Prepare("SELECT number, name FROM letters WHERE mailbox = ?1");
+        using Statement query = _database.Prepare("SELECT number, name, checksum FROM letters WHERE mailbox = ?1");
         query.Bind(1, mailbox);
-        while (query.Step()) letters[(int)query.Int64(0)] = query.Text(1);
+        while (query.Step())
+        {
+            (int number, string name) = ((int)query.Int64(0), query.Text(1));
+            RowSum.Check(query.Int64(2), RowSum.Letter(mailbox, number, name), "letters");
+            letters[number] = name;
+        }
+
         return letters;
     }
 
     internal void PutLetter(long mailbox, int number, string name)
     {
-        using Statement put = _database.Prepare("INSERT INTO letters(mailbox, number, name) VALUES(?1, ?2, ?3) ON CONFLICT(mailbox, number) DO UPDATE SET name = ?3");
-        put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Run();
+        using Statement put = _database.Prepare("INSERT INTO letters(mailbox, number, name, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(mailbox, number) DO UPDATE SET name = ?3, checksum = ?4");
+        put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Bind(4, RowSum.Letter(mailbox, number, name)).Run();
     }
 
     /// <summary>A look at what every opening needs: the tables are there and the small ones can be read.</summary>
@@ -429,9 +533,10 @@ internal sealed class AccountCatalogue : IDisposable
 
     private void LoadKeywordSets()
     {
-        using Statement query = _database.Prepare("SELECT id, names FROM keyword_sets");
+        using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");
         while (query.Step())
         {
+            RowSum.Check(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
             KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
             _keywordSets[query.Int64(0)] = set;
             _keywordIds.TryAdd(set, query.Int64(0));
@@ -441,8 +546,8 @@ internal sealed class AccountCatalogue : IDisposable
     private long IdOf(KeywordSet keywords)
     {
         if (_keywordIds.TryGetValue(keywords, out long id)) return id;
-        using Statement put = _database.Prepare("INSERT INTO keyword_sets(names) VALUES(?1) ON CONFLICT(names) DO UPDATE SET names = ?1 RETURNING id");
-        put.Bind(1, keywords.ToString()).Step();
+        using Statement put = _database.Prepare("INSERT INTO keyword_sets(names, checksum) VALUES(?1, ?2) ON CONFLICT(names) DO UPDATE SET names = ?1 RETURNING id");
+        put.Bind(1, keywords.ToString()).Bind(2, RowSum.KeywordSet(keywords.ToString())).Step();
         id = put.Int64(0);
         put.Reset();
         // Should the transaction be rolled back, the row is written again under another number: forgotten in Forget.
@@ -471,7 +576,12 @@ internal sealed class AccountCatalogue : IDisposable
         return stored;
     }
 
-    private static FileRow FileOf(Statement query) => new(new((uint)query.Int64(0)), query.Text(1), query.Text(2), query.Int64(3) != 0);
+    private static FileRow FileOf(Statement query, long mailbox)
+    {
+        FileRow row = new(new((uint)query.Int64(0)), query.Text(1), query.Text(2), query.Int64(3) != 0);
+        RowSum.Check(query.Int64(4), RowSum.File(mailbox, row.Uid, row.DiskName, row.Base), "files");
+        return row;
+    }
 
     private long Checksum(long mailbox, in StoredRow stored, long keywords)
     {

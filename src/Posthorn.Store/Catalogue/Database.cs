@@ -40,7 +40,8 @@ internal sealed class Database : IDisposable
     /// <summary>Runs statements that return nothing.</summary>
     internal void Execute(string sql) => Check(raw.sqlite3_exec(_handle, sql), sql);
 
-    internal long LastRow => raw.sqlite3_last_insert_rowid(_handle);
+    /// <summary>The rows that the last statement inserted, changed or removed.</summary>
+    internal int Changes => raw.sqlite3_changes(_handle);
 
     internal bool InTransaction => raw.sqlite3_get_autocommit(_handle) == 0;
 
@@ -124,6 +125,9 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     internal long Int64(int column) => raw.sqlite3_column_int64(handle, column);
 
     internal string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
+
+    /// <summary>A blob in place, valid until the next step.</summary>
+    internal ReadOnlySpan<byte> Span(int column) => raw.sqlite3_column_blob(handle, column);
 
     internal byte[] Blob(int column) => raw.sqlite3_column_blob(handle, column).ToArray();
 

@@ -32,6 +32,18 @@ internal static class Schema
         CREATE TABLE tombstones(mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, uid INTEGER NOT NULL, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
         CREATE TABLE subscriptions(name TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
+        // A checksum for each row; 0 where an earlier version wrote the row.
+        """
+        ALTER TABLE meta ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE mailboxes ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE files ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE contents ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE contents ADD COLUMN facts_checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE keyword_sets ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE letters ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE tombstones ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE subscriptions ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        """,
     ];
 
     internal static int Newest => Steps.Length;

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store.Catalogue;
-using Posthorn.Store.Changes;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
@@ -20,20 +19,15 @@ internal sealed class Account : IDisposable
     private readonly Lock _catalogueLock = new();
     private readonly Lock _gate = new();
     private readonly AccountCatalogue _catalogue;
-    private readonly ChangeApplier _applier;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly LinkedList<Operation> _queue = [];
+    private readonly OperationQueue _queue = new();
+    private readonly OperationRunner _runner;
     private readonly Dictionary<MailboxId, Box> _boxes = [];
     private readonly Dictionary<string, Box> _published = new(StringComparer.Ordinal);
     private readonly HashSet<string> _subscriptions;
-    private readonly List<(string Path, string Target)> _discards = [];
-    private readonly Dictionary<(long Record, int Part), Change.Store> _unwritten = [];
-    private Dictionary<string, Box> _pending = new(StringComparer.Ordinal);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _pendingIsWrong;
     private long _lastBoxId;
-    private long _reservedOctets, _reservedMessages;
     private long _changeNumber = 1;
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
@@ -45,7 +39,8 @@ internal sealed class Account : IDisposable
         (Who, Tree, _catalogue, _time, _log) = (who, tree, catalogue, time, log);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
         Files = new(this, catalogue, tree, log);
-        _applier = new(this, catalogue, tree, options, time);
+        Delayed = new(this);
+        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, log);
         Applied = catalogue.Meta(MetaKey.Applied).Number;
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
@@ -63,13 +58,14 @@ internal sealed class Account : IDisposable
             _lastBoxId = Math.Max(_lastBoxId, row.Id);
         }
 
-        _pending = new(_published, StringComparer.Ordinal);
+        _queue.Reset(_published);
         NamesAreDirty();
     }
 
     internal MailAccount Who { get; private set; }
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
+    internal DelayedFiles Delayed { get; }
     internal string HostName { get; }
 
     /// <summary>The last record that is in the catalogue.</summary>
@@ -223,13 +219,18 @@ internal sealed class Account : IDisposable
     /// <summary>Opens a mender for replay.</summary>
     internal FileMender Mender() => new(this, _catalogue, Tree, _log);
 
-    internal Box? Pending(string name) => _pending.GetValueOrDefault(name);
+    /// <summary>A mailbox as it will be when all that is on its way has arrived.</summary>
+    internal Box? Pending(string name) => _queue.Names.GetValueOrDefault(name);
 
-    internal IEnumerable<Box> PendingBoxes(string prefix) => _pending.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(pair => pair.Value);
+    internal IReadOnlyDictionary<string, Box> PendingNames => _queue.Names;
 
-    internal IEnumerable<KeyValuePair<string, Box>> PendingNames => _pending;
+    internal int PendingCount => _queue.Names.Count;
 
-    internal int PendingCount => _pending.Count;
+    /// <summary>The object that sessions may already know for a mailbox that is being made.</summary>
+    internal Box? Emerging(MailboxId mailbox)
+    {
+        lock (_gate) return _queue.Emerging(mailbox);
+    }
 
     /// <summary>A UIDVALIDITY above the clock and all earlier ones.</summary>
     internal UidValidity NextValidity()
@@ -244,162 +245,34 @@ internal sealed class Account : IDisposable
     }
 
     internal Refusal? Room(long octets, int messages) =>
-        Used.Octets + _reservedOctets + octets > _limitOctets || Used.Messages + _reservedMessages + messages > _limitMessages
+        Used.Octets + _queue.ReservedOctets + octets > _limitOctets || Used.Messages + _queue.ReservedMessages + messages > _limitMessages
             ? new(RefusalKind.OverQuota, "The mailbox is full")
             : null;
 
     /// <summary>Puts an operation whose record was just appended into the queue, and what it will change into what is pending.</summary>
-    internal void Enqueue(Operation operation, long octets, int messages)
-    {
-        (operation.Octets, operation.Messages) = (octets, messages);
-        _reservedOctets += octets;
-        _reservedMessages += messages;
-        _queue.AddLast(operation);
-        foreach (Change change in operation.Changes)
-        {
-            if (change is Change.Create made) _pending[made.Name.Value] = new(made.Mailbox, made.Use, made.Validity) { Name = made.Name };
-            else if (change is Change.Delete gone) _pending.Remove(gone.Name.Value);
-        }
-
-        Dictionary<Change.Rename, Box?> renamed = [];
-        foreach (Change.Rename change in operation.Changes.OfType<Change.Rename>())
-            if (_pending.Remove(change.From.Value, out Box? box)) renamed.Add(change, box);
-        foreach ((Change.Rename change, Box? box) in renamed) _pending[change.Target.Value] = box!;
-    }
+    internal void Enqueue(Operation operation, long octets, int messages) => _queue.Enqueue(operation, octets, messages);
 
     // ---- From the journal into the catalogue ----
 
     /// <summary>Waits until an operation is durable, applied and published.</summary>
     /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
-    internal async ValueTask CompleteAsync(Operation operation)
-    {
-        await SettleAsync(operation);
-        while (!operation.IsDone)
-        {
-            while (UnknownBefore(operation) is { } earlier) await SettleAsync(earlier);
-            Drain();
-        }
+    internal ValueTask CompleteAsync(Operation operation) => _runner.CompleteAsync(operation);
 
-        if (operation.Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-    }
+    /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
+    internal int Replay(Operation operation, FileMender mender) => _runner.Replay(operation, mender);
 
-    private async ValueTask SettleAsync(Operation operation)
-    {
-        if (operation.Durability != Durability.Unknown) return;
-        try
-        {
-            await Journal!.WhenDurableAsync(operation.Lsn);
-            operation.Durability = Durability.Durable;
-        }
-        catch (JournalException problem)
-        {
-            operation.Failure = problem;
-            operation.Durability = Durability.Failed;
-        }
-    }
-
-    private Operation? UnknownBefore(Operation operation)
+    /// <summary>On replay: nothing else is on its way.</summary>
+    internal void Replayed()
     {
         lock (_gate)
         {
-            foreach (Operation earlier in _queue)
-            {
-                if (ReferenceEquals(earlier, operation)) return null;
-                if (earlier.Durability == Durability.Unknown) return earlier;
-            }
-
-            return null;
-        }
-    }
-
-    /// <summary>Applies what stands at the head of the queue and is known to be durable.</summary>
-    private void Drain()
-    {
-        lock (_catalogueLock)
-        {
-            List<Operation> batch = [];
-            lock (_gate)
-            {
-                foreach (Operation operation in _queue)
-                {
-                    if (operation.Durability == Durability.Unknown) break;
-                    batch.Add(operation);
-                }
-            }
-
-            if (batch.Count > 0) ApplyBatch(batch);
-        }
-    }
-
-    /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
-    internal int Replay(Operation operation, FileMender mender)
-    {
-        lock (_catalogueLock)
-        {
-            int mended = 0;
-            if (operation.Lsn.Value > Applied)
-            {
-                operation.Durability = Durability.Durable;
-                lock (_gate) _queue.AddLast(operation);
-                ApplyBatch([operation]);
-                lock (_gate) _pending = new(_published, StringComparer.Ordinal);
-            }
-
+            _queue.Reset(_published);
             foreach (Box box in _boxes.Values) box.Sight.AfterRecovery = true;
-            _catalogue.Begin();
-            try
-            {
-                mended = mender.Mend(operation);
-                _catalogue.Commit();
-            }
-            catch
-            {
-                _catalogue.Rollback();
-                throw;
-            }
-
-            return mended;
         }
     }
 
-    private void ApplyBatch(List<Operation> batch)
-    {
-        Draft draft = new(this);
-        _catalogue.Begin();
-        try
-        {
-            foreach (Operation operation in batch)
-                if (operation.Durability == Durability.Durable) _applier.Apply(operation, draft);
-            foreach (BoxDraft box in draft.Boxes)
-                if (!box.IsDeleted) _catalogue.PutMailbox((box.Box.Writers > 0 ? WithClaim(box) : box).ToRow());
-            _catalogue.SetMeta(MetaKey.Applied, batch[^1].Lsn.Value, "");
-            _catalogue.SetMeta(MetaKey.ModSeq, draft.ModSeq, "");
-            _catalogue.SetMeta(MetaKey.Validity, draft.Validity, "");
-            _catalogue.Commit();
-        }
-        catch (Exception problem)
-        {
-            // The records stay in the queue: they are durable, and the next one who comes tries again.
-            _catalogue.Rollback();
-            _catalogue.Forget();
-            Files.Forget();
-            lock (_gate)
-                foreach (Operation operation in batch) operation.Content = null; // its owner disposes it now
-            _log.ApplyFailed(problem, Who.Address);
-            throw;
-        }
-
-        Publish(batch, draft);
-    }
-
-    private static BoxDraft WithClaim(BoxDraft box)
-    {
-        // Somebody who has it open for writing is told of new messages at once, and so has the claim on them.
-        box.FirstRecent = box.UidNext;
-        return box;
-    }
-
-    private void Publish(List<Operation> batch, Draft draft)
+    /// <summary>Makes visible what a transaction has made.</summary>
+    internal void Publish(List<Operation> batch, Draft draft)
     {
         lock (_gate)
         {
@@ -410,21 +283,7 @@ internal sealed class Account : IDisposable
                 if (!box.IsDeleted) _published[box.Name.Value] = box.Box;
             foreach ((string name, bool subscribed) in draft.Subscriptions)
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
-            foreach (Operation operation in batch)
-            {
-                _queue.Remove(operation);
-                _reservedOctets -= operation.Octets;
-                _reservedMessages -= operation.Messages;
-                _pendingIsWrong |= operation.Durability == Durability.Failed || operation.Skipped is not null;
-                operation.IsDone = true;
-            }
-
-            if (_pendingIsWrong && _queue.Count == 0)
-            {
-                _pending = new(_published, StringComparer.Ordinal);
-                _pendingIsWrong = false;
-            }
-
+            _queue.Finish(batch, _published);
             if (draft.IsChanged)
             {
                 _homeStale = true;
@@ -479,50 +338,12 @@ internal sealed class Account : IDisposable
 
     // ---- For the applier and the background ----
 
-    /// <summary>The object that sessions may already know for a mailbox that is being made.</summary>
-    internal Box? Emerging(MailboxId mailbox)
-    {
-        lock (_gate) return _pending.Values.FirstOrDefault(box => box.Mailbox == mailbox);
-    }
-
     internal long NextBoxId() => ++_lastBoxId;
 
     internal JournalContent ContentOf(Operation operation) =>
         operation.Content ?? Journal?.OpenContent(operation.Lsn) ?? throw new InvalidOperationException($"Record {operation.Lsn} has no content any more.");
 
-    /// <summary>Writes a file from its record in the journal; false when no record has it any more.</summary>
-    internal bool TryRewrite(ContentRow content, string path, DateTimeOffset modified)
-    {
-        Change.Store? store;
-        lock (_gate) store = _unwritten.GetValueOrDefault((content.Record, content.Part));
-        if (store is null || Journal?.OpenContent(new(content.Record)) is not { } opened) return false;
-        using MessageBytes bytes = new(opened, store);
-        bool written = Files.TryWrite(path, bytes, modified, DateTimeOffset.MinValue);
-        _ = opened.DisposeAsync().AsTask(); // completes at once
-        if (written) lock (_gate) _unwritten.Remove((content.Record, content.Part));
-        return written;
-    }
-
-    /// <summary>A message whose file could not be written yet, from its record; null when it is not among those.</summary>
-    internal RecordContent? Unwritten(ContentRow content)
-    {
-        Change.Store? store;
-        lock (_gate) store = _unwritten.GetValueOrDefault((content.Record, content.Part));
-        return store is not null && Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
-    }
-
-    /// <summary>Remembers how to write a file that the disk refused.</summary>
-    internal void WriteLater(Lsn record, Change.Store store)
-    {
-        lock (_gate) _unwritten[(record.Value, store.Index)] = store with { Prefix = store.Prefix.ToArray(), Facts = null };
-    }
-
     internal void NamesAreDirty() => _namesDirty = true;
-
-    internal void DiscardLater(string path, string target)
-    {
-        lock (_gate) _discards.Add((path, target));
-    }
 
     private (long Octets, long Messages) Used
     {
@@ -550,7 +371,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            lock (_gate) return _queue.Count > 0;
+            lock (_gate) return !_queue.IsEmpty;
         }
     }
 
@@ -559,14 +380,7 @@ internal sealed class Account : IDisposable
     {
         lock (_catalogueLock)
         {
-            (string, string)[] discards;
-            lock (_gate)
-            {
-                discards = [.. _discards];
-                _discards.Clear();
-            }
-
-            foreach ((string path, string target) in discards) tidier.Discard(path, target);
+            foreach ((string path, string target) in Delayed.TakeDiscards()) tidier.Discard(path, target);
             if (_namesDirty)
             {
                 // Stays so when it fails: no checkpoint may pass a file that is not written.

@@ -60,7 +60,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
-            account.DiscardLater(path, target);
+            account.Delayed.DiscardLater(path, target);
         }
     }
 
@@ -92,7 +92,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             if (file.DiskName.Length == 0)
             {
                 // What stands there may be the beginning of a file that the disk had no room for.
-                if (!account.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target) && !TryCopy(catalogue, row.Content, target)) return false;
+                if (!account.Delayed.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target) && !TryCopy(catalogue, row.Content, target)) return false;
             }
             else if (file.DiskName != wanted && !tree.Exists(target))
             {

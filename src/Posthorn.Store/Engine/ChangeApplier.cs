@@ -58,7 +58,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
         if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);
         bool written = _files.TryWrite(tree.PathOf(box.Name, disk), bytes, row.InternalDate, time.GetUtcNow());
-        if (!written) account.WriteLater(operation.Lsn, store);
+        if (!written) account.Delayed.WriteLater(operation.Lsn, store);
         Add(box, new(row, content, operation.Time), written ? disk : "", baseName);
         return true;
     }

@@ -99,7 +99,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
-            account.DiscardLater(tree.PathOf(box, file.DiskName), target);
+            account.Delayed.DiscardLater(tree.PathOf(box, file.DiskName), target);
         }
     }
 

@@ -173,5 +173,5 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         return default;
     }
 
-    private static RecordContent? Recorded(Account account, ContentRow content) => account.Unwritten(content);
+    private static RecordContent? Recorded(Account account, ContentRow content) => account.Delayed.Open(content);
 }

@@ -33,7 +33,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Makes the root and our own directory and what is above them, and syncs their names.</summary>
     internal void MakeRoot()
     {
-        MakeAll(Root);
+        Volume.MakePath(Root);
         MakeIfMissing(OwnPath);
         MakeIfMissing(ExpungedPath);
         Volume.SyncDirectory(OwnPath);
@@ -191,17 +191,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     }
 
     /// <summary>Writes a small file by way of another name, so that it is there whole or as it was.</summary>
-    internal void Replace(string path, string text, bool sync)
-    {
-        string temporary = path + ".tmp";
-        using (IVolumeFile file = Volume.Open(temporary, VolumeOpen.Replace))
-        {
-            file.Write(0, Encoding.UTF8.GetBytes(text));
-            if (sync) file.SyncData();
-        }
-
-        Volume.Rename(temporary, path);
-    }
+    internal void Replace(string path, string text, bool sync) => Volume.ReplaceFile(path, path + ".tmp", Encoding.UTF8.GetBytes(text), sync);
 
     /// <summary>A small file's text; null when it is not there.</summary>
     internal string? ReadText(string path)
@@ -213,25 +203,5 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         return PathBytes.Decode(bytes.AsSpan(0, got));
     }
 
-    internal void MakeIfMissing(string path)
-    {
-        if (Exists(path)) return;
-        try
-        {
-            Volume.MakeDirectory(path);
-        }
-        catch (VolumeException problem) when (problem.Error == VolumeError.Exists)
-        {
-            // Somebody was quicker.
-        }
-    }
-
-    private void MakeAll(string path)
-    {
-        if (path.Length <= 1 || Exists(path)) return;
-        string above = path[..Math.Max(1, path.LastIndexOf('/'))];
-        MakeAll(above);
-        MakeIfMissing(path);
-        Volume.SyncDirectory(above);
-    }
+    internal void MakeIfMissing(string path) => Volume.MakeIfMissing(path);
 }

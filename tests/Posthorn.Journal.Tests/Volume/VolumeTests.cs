@@ -55,6 +55,29 @@ public sealed class VolumeTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Kinds))]
+    public void Symbolic_links_are_made_read_followed_and_replaced(string kind)
+    {
+        (IVolume volume, string root) = Make(kind);
+        volume.MakeDirectory(root + "/sub");
+        Put(volume, root + "/sub/a", "text");
+        volume.MakeSymbolicLink("sub/a", root + "/link");
+        Assert.True(volume.TryReadLink(root + "/link", out string target));
+        Assert.Equal("sub/a", target);
+        Assert.Equal("text", Get(volume, root + "/link"));
+        Assert.True(volume.TryStat(root + "/link", out VolumeStat stat));
+        Assert.Equal((VolumeKind.File, 4L), (stat.Kind, stat.Length));
+        Assert.Contains(volume.List(root, times: false), entry => entry is { Name: "link", Kind: VolumeKind.SymbolicLink });
+        Assert.Equal(VolumeError.Exists, Fails(() => volume.MakeSymbolicLink("sub/b", root + "/link")));
+        volume.MakeSymbolicLink("sub/gone", root + "/new");
+        volume.Rename(root + "/new", root + "/link");
+        Assert.False(volume.TryStat(root + "/link", out _));
+        volume.Unlink(root + "/link");
+        Assert.False(volume.TryReadLink(root + "/link", out _));
+        Assert.False(volume.TryReadLink(root + "/sub/a", out _));
+        Assert.Equal("text", Get(volume, root + "/sub/a"));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
     public void Open_modes_do_what_they_say(string kind)
     {
         (IVolume volume, string root) = Make(kind);

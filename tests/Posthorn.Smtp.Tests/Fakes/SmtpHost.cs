@@ -2,10 +2,10 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Testing;
+using Posthorn.Testing.Time;
 using Posthorn.Transport;
 
 namespace Posthorn.Smtp.Tests.Fakes;
@@ -23,7 +23,7 @@ internal sealed class SmtpHost : ITranscriptHost
         _set = new(Time);
     }
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero));
+    public WatchedTime Time { get; } = new(new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero));
     public FakeTransport Transport { get; } = new();
     public ListenerRole Role { get; set; } = ListenerRole.Mx;
     public TlsMode Tls { get; set; } = TlsMode.StartTls;
@@ -110,6 +110,16 @@ internal sealed class SmtpHost : ITranscriptHost
     public async ValueTask PassTimeAsync(int connection)
     {
         while (_connections[connection - 1].Stopped == StopReason.None && !_sessions[connection - 1].IsCompleted)
+        {
+            Time.Advance(TimeSpan.FromSeconds(5));
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>Lets the clock run until a session is over: for a peer that takes nothing any more, not even a goodbye.</summary>
+    public async ValueTask PassTimeToTheEndAsync(int connection)
+    {
+        while (!_sessions[connection - 1].IsCompleted)
         {
             Time.Advance(TimeSpan.FromSeconds(5));
             await Task.Yield();

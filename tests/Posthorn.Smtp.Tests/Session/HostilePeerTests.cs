@@ -36,8 +36,7 @@ public sealed class HostilePeerTests
         // The server's replies fill the small window; the client goes on sending.
         await using TestClient client = new(host.Connect(ReadSplit.Whole, window: 1024));
         Task flood = FloodAsync(client);
-        await host.PassTimeAsync(1);
-        await host.Sessions[0].WaitAsync(Patience);
+        await host.PassTimeToTheEndAsync(1).AsTask().WaitAsync(Patience);
         await flood.WaitAsync(Patience);
         Assert.Equal(StopReason.Timeout, host.Connections[0].Stopped);
     }
@@ -48,8 +47,7 @@ public sealed class HostilePeerTests
         await using SmtpHost host = new();
         await using TestClient client = new(host.Connect(ReadSplit.Whole, window: 1024));
         await client.Channel.SendAsync(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("NOOP\r\n", 119)) + "QUIT\r\n"), CancellationToken.None);
-        await host.PassTimeAsync(1);
-        await host.Sessions[0].WaitAsync(Patience);
+        await host.PassTimeToTheEndAsync(1).AsTask().WaitAsync(Patience);
     }
 
     [Fact]
@@ -105,16 +103,14 @@ public sealed class HostilePeerTests
         await using TestClient other = new(host.Connect(ReadSplit.Whole));
         await guesser.ReplyAsync();
         await guesser.AskAsync("HELO a");
+        Task delayed = host.Time.NextTimerAsync();
         Task<string> guess = guesser.AskAsync("AUTH PLAIN AGFubgB3cm9uZw==");
         await other.ReplyAsync();
         await other.AskAsync("HELO b");
         Assert.StartsWith("235 ", await other.AskAsync("AUTH PLAIN AGFubgBzZWNyZXQ="), StringComparison.Ordinal);
+        await delayed.WaitAsync(Patience);
         Assert.False(guess.IsCompleted);
-        while (!guess.IsCompleted)
-        {
-            host.Time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Yield();
-        }
+        host.Time.Advance(TimeSpan.FromSeconds(30));
         Assert.StartsWith("535 ", await guess, StringComparison.Ordinal);
     }
 
@@ -127,13 +123,11 @@ public sealed class HostilePeerTests
         await spammer.SendAsync("HELO spam.example\r\nMAIL FROM:<eve@example.com>\r\n");
         Assert.Equal(["554 5.5.1 Protocol error: wait for the greeting"], await spammer.RestAsync());
 
+        Task delayed = host.Time.NextTimerAsync();
         await using TestClient honest = new(host.Connect(ReadSplit.Whole));
         Task<string> greeting = honest.ReplyAsync();
-        while (!greeting.IsCompleted)
-        {
-            host.Time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Yield();
-        }
+        await delayed.WaitAsync(Patience);
+        host.Time.Advance(TimeSpan.FromSeconds(6));
         Assert.StartsWith("220 ", await greeting, StringComparison.Ordinal);
         Assert.Equal("250 mx.example.org", await honest.AskAsync("HELO client.example.net"));
     }

@@ -16,6 +16,9 @@ internal sealed class CrashInode(ulong number, VolumeKind kind)
     internal ulong Number { get; } = number;
     internal VolumeKind Kind { get; } = kind;
     internal long Length { get; private set; }
+
+    /// <summary>For symbolic links: where it points. It is there with the name, or the name is not there.</summary>
+    internal string LinkTarget { get; init; } = "";
     internal DateTimeOffset Modified { get; set; }
     internal bool IsLocked { get; set; }
 

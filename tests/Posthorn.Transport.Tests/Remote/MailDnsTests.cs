@@ -4,7 +4,6 @@ using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Testing;
 using Posthorn.Transport.Remote;
-using Posthorn.Transport.Tests.Fakes;
 
 namespace Posthorn.Transport.Tests.Remote;
 

@@ -2,18 +2,17 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Posthorn.Testing;
 
-namespace Posthorn.Interop.Tests.Harness;
+namespace Posthorn.Testing;
 
 /// <summary>An account of a started server.</summary>
-internal sealed record Account(string Address, string Login, string Password)
+public sealed record ServerAccount(string Address, string Login, string Password)
 {
     public string LocalPart => Address[..Address.IndexOf('@', StringComparison.Ordinal)];
 }
 
 /// <summary>The built program as a process of its own, set up by quickstart on free ports in a folder of its own.</summary>
-internal sealed partial class PosthornProcess : IAsyncDisposable
+public sealed partial class PosthornProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private const int Terminate = 15;
@@ -25,7 +24,7 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
 
     private PosthornProcess(Process process, TemporaryFolder? folder) => (_process, _folder) = (process, folder);
 
-    public IReadOnlyList<Account> Accounts { get; private set; } = [];
+    public IReadOnlyList<ServerAccount> Accounts { get; private set; } = [];
     public string Configuration { get; private set; } = "";
     public string Directory => Path.GetDirectoryName(Configuration)!;
     public int Id => _process.Id;
@@ -35,7 +34,7 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
 
     public int Port(string listener) => _ports[listener];
 
-    public Account this[string localPart] => Accounts.Single(a => a.LocalPart == localPart);
+    public ServerAccount this[string localPart] => Accounts.Single(a => a.LocalPart == localPart);
 
     /// <summary>The program's file: the native one that <c>$POSTHORN_PROGRAM</c> names, else the one built beside the tests.</summary>
     public static (string File, string[] Arguments) Program =>
@@ -62,21 +61,34 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
     /// <summary>Starts <c>serve</c> with a configuration and waits for the event that says it is ready.</summary>
     public static async Task<PosthornProcess> ServeAsync(string configuration)
     {
+        PosthornProcess server = Serve(configuration);
+        await server.ReadyAsync();
+        return server;
+    }
+
+    /// <summary>Starts <c>serve</c> with a configuration; it may not be ready yet.</summary>
+    public static PosthornProcess Serve(string configuration)
+    {
         (string file, string[] arguments) = Program;
         PosthornProcess server = Launch(file, [.. arguments, "serve", "--config", configuration], null);
         server.Configuration = configuration;
+        return server;
+    }
+
+    /// <summary>Waits until all listeners accept.</summary>
+    public async Task ReadyAsync()
+    {
         using CancellationTokenSource patience = new(Patience);
-        while (!server._log.Any(l => l.Contains(" ready ", StringComparison.Ordinal) || l.Contains("\"event\":\"ready\"", StringComparison.Ordinal)))
+        while (!_log.Any(l => l.Contains(" ready ", StringComparison.Ordinal) || l.Contains("\"event\":\"ready\"", StringComparison.Ordinal)))
         {
-            if (server._process.HasExited) Assert.Fail($"the server ended with status {server._process.ExitCode}\n{server.Log}");
-            await Task.Delay(20, patience.Token);
+            if (_process.HasExited) Assert.Fail($"the server ended with status {_process.ExitCode}\n{Log}");
+            await Task.Delay(5, patience.Token);
         }
-        foreach (string line in server._log)
+        foreach (string line in _log)
         {
             System.Text.RegularExpressions.Match match = Listening().Match(line);
-            if (match.Success) server._ports[match.Groups[1].Value] = int.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture);
+            if (match.Success) _ports[match.Groups[1].Value] = int.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture);
         }
-        return server;
     }
 
     /// <summary>Sends SIGTERM and waits; the exit status.</summary>
@@ -129,7 +141,7 @@ internal sealed partial class PosthornProcess : IAsyncDisposable
         foreach (JsonElement listener in report.RootElement.GetProperty("listeners").EnumerateArray())
             if (listener.TryGetProperty("port", out JsonElement port)) _ports[listener.GetProperty("name").GetString()!] = port.GetInt32();
         Accounts = [.. report.RootElement.GetProperty("accounts").EnumerateArray().Select(a =>
-            new Account(a.GetProperty("address").GetString()!, a.GetProperty("login").GetString()!, a.GetProperty("password").GetString()!))];
+            new ServerAccount(a.GetProperty("address").GetString()!, a.GetProperty("login").GetString()!, a.GetProperty("password").GetString()!))];
         Configuration = report.RootElement.GetProperty("configuration").GetString()!;
     }
 

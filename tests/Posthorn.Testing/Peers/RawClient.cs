@@ -2,10 +2,10 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Posthorn.Interop.Tests.Harness;
+namespace Posthorn.Testing;
 
 /// <summary>A client that says exactly what a test wants, line by line.</summary>
-internal sealed class RawClient : IAsyncDisposable
+public sealed class RawClient : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly TcpClient _tcp;

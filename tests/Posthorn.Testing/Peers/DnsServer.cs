@@ -3,10 +3,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Posthorn.Transport.Tests.Fakes;
+namespace Posthorn.Testing;
 
 /// <summary>A DNS server on a free port of loopback that answers MX, A and AAAA from a table; a name that is not there does not exist.</summary>
-internal sealed class DnsServer : IAsyncDisposable
+public sealed class DnsServer : IAsyncDisposable
 {
     private readonly UdpClient _socket = new(new IPEndPoint(IPAddress.Loopback, 0));
     private readonly Dictionary<string, List<(ushort Type, byte[] Data)>> _records = new(StringComparer.OrdinalIgnoreCase);

@@ -1,0 +1,69 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Posthorn.Core;
+using Posthorn.Journal.Format;
+using SQLitePCL;
+
+namespace Posthorn.Store.Catalogue;
+
+/// <summary>The checksum of one row: what the database would not notice (a page of yesterday, a flipped bit in a cell) is found when the row is read.</summary>
+/// <remarks>Never 0, which stands for a row that an earlier version wrote without one.</remarks>
+internal struct RowSum
+{
+    private uint _sum;
+
+    internal readonly long Value => _sum == 0 ? 1 : _sum;
+
+    internal static long Meta(MetaKey key, long number, string text) => default(RowSum).Add((long)key).Add(number).Add(text).Value;
+
+    internal static long Mailbox(MailboxRow row) => default(RowSum)
+        .Add(row.Id).Add(row.Object.Value).Add(row.Name).Add((long)row.Use).Add(row.Validity.Value).Add(row.UidNext.Value)
+        .Add(row.Highest.Value).Add(row.Floor.Value).Add(row.FirstRecent.Value)
+        .Add(row.Counts.Messages).Add(row.Counts.Unseen).Add(row.Counts.Deleted).Add(row.Counts.Octets).Add(row.Counts.DeletedOctets).Value;
+
+    /// <summary>Of a file's row, without <c>dirty</c>, which changes alone.</summary>
+    internal static long File(long mailbox, Uid uid, string diskName, string baseName) => default(RowSum).Add(mailbox).Add(uid.Value).Add(diskName).Add(baseName).Value;
+
+    internal static long Content(in ContentRow row) =>
+        default(RowSum).Add(row.Id).Add(row.Email.Value).Add(row.Thread.Value).Add(row.Record).Add(row.Part).Add(row.Octets).Value;
+
+    internal static long Tombstone(long mailbox, ModSeq modSeq, Uid uid) => default(RowSum).Add(mailbox).Add(modSeq.Value).Add(uid.Value).Value;
+
+    internal static long Letter(long mailbox, int number, string name) => default(RowSum).Add(mailbox).Add(number).Add(name).Value;
+
+    internal static long KeywordSet(string names) => default(RowSum).Add(names).Value;
+
+    internal static long Subscription(string name) => default(RowSum).Add(name).Value;
+
+    /// <summary>Holds a row to its checksum.</summary>
+    internal static void Check(long found, long computed, string what)
+    {
+        if (found != 0 && found != computed) throw new CatalogueException($"A row of {what} does not have its checksum.", raw.SQLITE_CORRUPT);
+    }
+
+    internal RowSum Add(long number)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
+        return Append(bytes);
+    }
+
+    // With the length, so that what stands in one column cannot stand in its neighbour.
+    internal RowSum Add(string text)
+    {
+        _ = Add(text.Length);
+        return Append(MemoryMarshal.AsBytes(text.AsSpan()));
+    }
+
+    internal RowSum Add(ReadOnlySpan<byte> bytes)
+    {
+        _ = Add(bytes.Length);
+        return Append(bytes);
+    }
+
+    private RowSum Append(ReadOnlySpan<byte> bytes)
+    {
+        _sum = Crc32C.Append(_sum, bytes);
+        return this;
+    }
+}

@@ -1,0 +1,56 @@
+using Posthorn.Journal;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>What a disk refused to do to files and the background tries again: messages to write from their records, and files to take out of sight.</summary>
+/// <remarks>Locking: a lock of its own, which is the last of all.</remarks>
+internal sealed class DelayedFiles(Account account)
+{
+    private readonly Lock _gate = new();
+    private readonly List<(string Path, string Target)> _discards = [];
+    private readonly Dictionary<(long Record, int Part), Change.Store> _unwritten = [];
+
+    /// <summary>Remembers how to write a file that the disk refused.</summary>
+    internal void WriteLater(Lsn record, Change.Store store)
+    {
+        lock (_gate) _unwritten[(record.Value, store.Index)] = store with { Prefix = store.Prefix.ToArray(), Facts = null };
+    }
+
+    /// <summary>Writes a file from its record in the journal; false when no record has it any more.</summary>
+    internal bool TryRewrite(ContentRow content, string path, DateTimeOffset modified)
+    {
+        if (Find(content) is not { } store || account.Journal?.OpenContent(new(content.Record)) is not { } opened) return false;
+        using MessageBytes bytes = new(opened, store);
+        bool written = account.Files.TryWrite(path, bytes, modified, DateTimeOffset.MinValue);
+        _ = opened.DisposeAsync().AsTask(); // completes at once
+        if (written) lock (_gate) _unwritten.Remove((content.Record, content.Part));
+        return written;
+    }
+
+    /// <summary>A message whose file could not be written yet, from its record; null when it is not among those.</summary>
+    internal RecordContent? Open(ContentRow content) =>
+        Find(content) is { } store && account.Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
+
+    internal void DiscardLater(string path, string target)
+    {
+        lock (_gate) _discards.Add((path, target));
+    }
+
+    /// <summary>All that waits to be discarded; what fails again is added again.</summary>
+    internal (string Path, string Target)[] TakeDiscards()
+    {
+        lock (_gate)
+        {
+            (string, string)[] all = [.. _discards];
+            _discards.Clear();
+            return all;
+        }
+    }
+
+    private Change.Store? Find(ContentRow content)
+    {
+        lock (_gate) return _unwritten.GetValueOrDefault((content.Record, content.Part));
+    }
+}

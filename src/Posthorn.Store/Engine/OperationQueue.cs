@@ -1,0 +1,95 @@
+using Posthorn.Core;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The operations of an account that are on their way into the catalogue, in the order of their LSNs, and what the account will look like when all have arrived.</summary>
+/// <remarks>Locking: the account's gate guards everything here; whoever calls holds it.</remarks>
+internal sealed class OperationQueue
+{
+    private readonly LinkedList<Operation> _queue = [];
+    private Dictionary<string, Box> _names = new(StringComparer.Ordinal);
+    private bool _namesAreWrong;
+
+    /// <summary>Room that operations in the queue will use.</summary>
+    internal long ReservedOctets { get; private set; }
+
+    internal long ReservedMessages { get; private set; }
+
+    internal bool IsEmpty => _queue.Count == 0;
+
+    /// <summary>The mailboxes as they will be.</summary>
+    internal IReadOnlyDictionary<string, Box> Names => _names;
+
+    /// <summary>The object that sessions may already know for a mailbox that is being made.</summary>
+    internal Box? Emerging(MailboxId mailbox) => _names.Values.FirstOrDefault(box => box.Mailbox == mailbox);
+
+    /// <summary>Puts an operation whose record was just appended into the queue, and what it will change into what is pending.</summary>
+    internal void Enqueue(Operation operation, long octets, int messages)
+    {
+        (operation.Octets, operation.Messages) = (octets, messages);
+        ReservedOctets += octets;
+        ReservedMessages += messages;
+        _queue.AddLast(operation);
+        foreach (Change change in operation.Changes)
+        {
+            if (change is Change.Create made) _names[made.Name.Value] = new(made.Mailbox, made.Use, made.Validity) { Name = made.Name };
+            else if (change is Change.Delete gone) _names.Remove(gone.Name.Value);
+        }
+
+        Dictionary<Change.Rename, Box?> renamed = [];
+        foreach (Change.Rename change in operation.Changes.OfType<Change.Rename>())
+            if (_names.Remove(change.From.Value, out Box? box)) renamed.Add(change, box);
+        foreach ((Change.Rename change, Box? box) in renamed) _names[change.Target.Value] = box!;
+    }
+
+    /// <summary>Puts an operation of replay into the queue: it is applied before any other comes.</summary>
+    internal void EnqueueReplayed(Operation operation) => _queue.AddLast(operation);
+
+    /// <summary>The first operation before this one of which it is not known whether it is durable.</summary>
+    internal Operation? UnknownBefore(Operation operation)
+    {
+        foreach (Operation earlier in _queue)
+        {
+            if (ReferenceEquals(earlier, operation)) return null;
+            if (earlier.Durability == Durability.Unknown) return earlier;
+        }
+
+        return null;
+    }
+
+    /// <summary>Those at the head whose fate is known.</summary>
+    internal List<Operation> Settled()
+    {
+        List<Operation> settled = [];
+        foreach (Operation operation in _queue)
+        {
+            if (operation.Durability == Durability.Unknown) break;
+            settled.Add(operation);
+        }
+
+        return settled;
+    }
+
+    /// <summary>Takes off what was applied or has failed.</summary>
+    internal void Finish(List<Operation> batch, IReadOnlyDictionary<string, Box> published)
+    {
+        foreach (Operation operation in batch)
+        {
+            _queue.Remove(operation);
+            ReservedOctets -= operation.Octets;
+            ReservedMessages -= operation.Messages;
+            _namesAreWrong |= operation.Durability == Durability.Failed || operation.Skipped is not null;
+            operation.IsDone = true;
+        }
+
+        if (_namesAreWrong && _queue.Count == 0) Reset(published);
+    }
+
+    /// <summary>Nothing is on its way: what is published is what will be.</summary>
+    internal void Reset(IReadOnlyDictionary<string, Box> published)
+    {
+        _names = new(published, StringComparer.Ordinal);
+        _namesAreWrong = false;
+    }
+}

@@ -1,0 +1,122 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Journal;
+using Posthorn.Store.Catalogue;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The one path by which an account's operations get from the journal into the catalogue and before everybody's eyes.</summary>
+/// <remarks>Locking: see <see cref="Account"/>. Transactions and files are under its catalogue lock, the queue under its gate.</remarks>
+internal sealed class OperationRunner(Account account, AccountCatalogue catalogue, OperationQueue queue, ChangeApplier applier, Lock catalogueLock, ILogger log)
+{
+    /// <summary>Waits until an operation is durable, applied and published.</summary>
+    /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
+    internal async ValueTask CompleteAsync(Operation operation)
+    {
+        await SettleAsync(operation);
+        while (!operation.IsDone)
+        {
+            while (UnknownBefore(operation) is { } earlier) await SettleAsync(earlier);
+            Drain();
+        }
+
+        if (operation.Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+    }
+
+    private async ValueTask SettleAsync(Operation operation)
+    {
+        if (operation.Durability != Durability.Unknown) return;
+        try
+        {
+            await account.Journal!.WhenDurableAsync(operation.Lsn);
+            operation.Durability = Durability.Durable;
+        }
+        catch (JournalException problem)
+        {
+            operation.Failure = problem;
+            operation.Durability = Durability.Failed;
+        }
+    }
+
+    private Operation? UnknownBefore(Operation operation)
+    {
+        lock (account.Gate) return queue.UnknownBefore(operation);
+    }
+
+    /// <summary>Applies what stands at the head of the queue and is known to be durable.</summary>
+    private void Drain()
+    {
+        lock (catalogueLock)
+        {
+            List<Operation> batch;
+            lock (account.Gate) batch = queue.Settled();
+            if (batch.Count > 0) ApplyBatch(batch);
+        }
+    }
+
+    /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
+    internal int Replay(Operation operation, FileMender mender)
+    {
+        lock (catalogueLock)
+        {
+            int mended = 0;
+            if (operation.Lsn.Value > account.Applied)
+            {
+                operation.Durability = Durability.Durable;
+                lock (account.Gate) queue.EnqueueReplayed(operation);
+                ApplyBatch([operation]);
+            }
+
+            account.Replayed();
+            catalogue.Begin();
+            try
+            {
+                mended = mender.Mend(operation);
+                catalogue.Commit();
+            }
+            catch
+            {
+                catalogue.Rollback();
+                throw;
+            }
+
+            return mended;
+        }
+    }
+
+    private void ApplyBatch(List<Operation> batch)
+    {
+        Draft draft = new(account);
+        catalogue.Begin();
+        try
+        {
+            foreach (Operation operation in batch)
+                if (operation.Durability == Durability.Durable) applier.Apply(operation, draft);
+            foreach (BoxDraft box in draft.Boxes)
+                if (!box.IsDeleted) catalogue.PutMailbox((box.Box.Writers > 0 ? WithClaim(box) : box).ToRow());
+            catalogue.SetMeta(MetaKey.Applied, batch[^1].Lsn.Value, "");
+            catalogue.SetMeta(MetaKey.ModSeq, draft.ModSeq, "");
+            catalogue.SetMeta(MetaKey.Validity, draft.Validity, "");
+            catalogue.Commit();
+        }
+        catch (Exception problem)
+        {
+            // The records stay in the queue: they are durable, and the next one who comes tries again.
+            catalogue.Rollback();
+            catalogue.Forget();
+            account.Files.Forget();
+            lock (account.Gate)
+                foreach (Operation operation in batch) operation.Content = null; // its owner disposes it now
+            log.ApplyFailed(problem, account.Who.Address);
+            throw;
+        }
+
+        account.Publish(batch, draft);
+    }
+
+    private static BoxDraft WithClaim(BoxDraft box)
+    {
+        // Somebody who has it open for writing is told of new messages at once, and so has the claim on them.
+        box.FirstRecent = box.UidNext;
+        return box;
+    }
+}
