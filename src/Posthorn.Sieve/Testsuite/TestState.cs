@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
+using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 
