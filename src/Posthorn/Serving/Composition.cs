@@ -5,11 +5,13 @@ using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Logging;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
 using Posthorn.Setup;
 using Posthorn.Smtp;
 using Posthorn.Store;
 using Posthorn.Store.Engine;
+using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
@@ -32,6 +34,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
+    private readonly ManageSieveServer _manageSieve;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
     private long _recordsSeen;
@@ -50,6 +53,7 @@ internal sealed class Composition : IAsyncDisposable
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
     }
 
     public TimeProvider Time { get; }
@@ -90,6 +94,7 @@ internal sealed class Composition : IAsyncDisposable
     public IConnectionHandler HandlerFor(ListenOptions options)
     {
         if (options.Name is "imap" or "imaps") return _imap;
+        if (options.Name == "managesieve") return _manageSieve;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
@@ -105,6 +110,7 @@ internal sealed class Composition : IAsyncDisposable
         _base.Directory.Reload(OptionsFor.Directory(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
+        _manageSieve.Options = OptionsFor.ManageSieve(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
     }
@@ -141,7 +147,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, MailQueue Queue, IScriptStore Scripts)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -150,7 +156,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
-        return new(volume, tls, directory, stores, queue);
+        return new(volume, tls, directory, stores, queue, new FileScriptStore(new(), volume, time));
     }
 
     public TransportServices TransportServices(ServerConfiguration configuration, TimeProvider time, ILogger log) => new()

@@ -4,7 +4,9 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Imap;
 using Posthorn.Journal;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
+using Posthorn.Sieve;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
@@ -46,6 +48,18 @@ internal static class OptionsFor
     {
         HostName = configuration.Hostname.Ascii,
         MaxMessage = configuration.Limits.MessageSize,
+    };
+
+    public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
+    {
+        Sieve = Sieve(configuration),
+    };
+
+    /// <summary>The filter language as scripts of accounts have it, wherever they are checked or run.</summary>
+    public static SieveSettings Sieve(ServerConfiguration configuration) => SieveSettings.Default with
+    {
+        MailboxSeparator = configuration.Mail.Separator,
+        RecipientDelimiter = configuration.Domains.Count > 0 ? configuration.Domains[0].RecipientDelimiter : "",
     };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
