@@ -44,6 +44,10 @@ internal static class Schema
         ALTER TABLE tombstones ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE subscriptions ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         """,
+        """
+        CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX filter_notes_until ON filter_notes(until);
+        """,
     ];
 
     internal static int Newest => Steps.Length;

@@ -23,6 +23,7 @@ internal static class ChangeCodec
         Subscribe = 8,
         Claim = 9,
         Adopt = 10,
+        Remember = 11,
     }
 
     internal static byte[] Write(MailAccount account, char separator, long time, IReadOnlyList<Change> changes)
@@ -141,6 +142,11 @@ internal static class ChangeCodec
                     to.Number(file.Internal);
                 }
                 return;
+            case Change.Remember note:
+                to.Byte((byte)Tag.Remember);
+                to.Bytes(note.Id.Span);
+                to.Number(note.Until);
+                return;
             default:
                 throw new System.Diagnostics.UnreachableException();
         }
@@ -166,7 +172,7 @@ internal static class ChangeCodec
     private static Change Read(ref ChangeReader from, char separator)
     {
         Tag tag = (Tag)from.Byte();
-        MailboxId mailbox = tag == Tag.Subscribe ? default : new(from.Text());
+        MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember ? default : new(from.Text());
         switch (tag)
         {
             case Tag.Store:
@@ -207,6 +213,8 @@ internal static class ChangeCodec
                 for (int i = 0; i < files.Length; i++)
                     files[i] = new(from.Text(), from.Uid(), new(from.Text()), (SystemFlags)from.Byte(), from.Keywords(), from.Number());
                 return new Change.Adopt(mailbox, files);
+            case Tag.Remember:
+                return new Change.Remember(from.Bytes(), from.Number());
             default:
                 throw new InvalidDataException($"A journal record of the mail store has a change of kind {(byte)tag}. A newer Posthorn wrote it.");
         }

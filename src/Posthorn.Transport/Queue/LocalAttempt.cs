@@ -29,8 +29,8 @@ internal sealed class LocalAttempt(TransportServices services, DeliveryStage sta
             at += read;
         }
         // What aliases send on enters the queue anew, under an id of its own.
-        QueueMessage again = message with { Id = newId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])] };
-        DeliveryOutcome outcome = await stage.DeliverAsync(new() { Message = again, Content = sink, RepliesSeparately = true }, cancel);
+        QueueMessage again = message with { Id = newId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null };
+        DeliveryOutcome outcome = await stage.DeliverAsync(new() { Message = again, Content = sink, RepliesSeparately = true, IsFromQueue = true }, cancel);
         return new(outcome.Replies, hosts, new ConnectionVerdict.Worked(), false);
     }
 }

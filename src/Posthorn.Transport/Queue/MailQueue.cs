@@ -83,6 +83,15 @@ public sealed class MailQueue : IJournalParticipant
             return ValueTask.CompletedTask;
         });
 
+    /// <summary>As above for several messages, each with its parts of the record's content.</summary>
+    internal DeliveryAttachment Attach(IReadOnlyList<QueueMessage> messages, QueueAnswers? cause) => messages is [{ Ranges: null } only] ? Attach(only, cause) :
+        new(Participant, (byte)QueueStep.AcceptSeveral, QueueFormat.WriteSeveral(messages, cause), (record, _) =>
+        {
+            foreach (QueueMessage message in messages) Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        });
+
     /// <summary>What makes last words durable together with a local delivery.</summary>
     internal DeliveryAttachment Attach(QueueAnswers cause) =>
         new(Participant, (byte)QueueStep.Answers, QueueFormat.WriteAnswers(cause), (_, _) =>
@@ -113,7 +122,7 @@ public sealed class MailQueue : IJournalParticipant
         bool spooled;
         lock (_gate) spooled = entry.IsSpooled;
         // Between the two looks a checkpoint may have moved it to a file.
-        if (!spooled && entry.Record != 0 && Journal.OpenContent(entry.Record) is { } content) return content;
+        if (!spooled && entry.Record != 0 && Journal.OpenContent(entry.Record) is { } content) return PartsOf(entry.Message, content);
         return _spool.OpenContent(entry.Message.Id);
     }
 
@@ -228,13 +237,16 @@ public sealed class MailQueue : IJournalParticipant
                 entry.IsDirty = false;
                 state = entry.Snapshot();
             }
-            await using IMessageContent content = Journal.OpenContent(entry.Record)
+            IMessageContent record = Journal.OpenContent(entry.Record)
                 ?? throw new JournalException($"The content of record {entry.Record} ({entry.Message.Id}) is gone before its checkpoint.");
+            await using IMessageContent content = PartsOf(entry.Message, record);
             cancel.ThrowIfCancellationRequested();
             _spool.Write(entry.Message, state, content);
         }
         _spool.SyncContent(entries.Select(entry => entry.Message.Id));
     }
+
+    private static IMessageContent PartsOf(QueueMessage message, IMessageContent content) => message.Ranges is { } ranges ? new PartsContent(content, ranges) : content;
 
     private bool Replay(QueueStep kind, ReadOnlySpan<byte> payload, long record)
     {
@@ -242,6 +254,10 @@ public sealed class MailQueue : IJournalParticipant
         {
             case QueueStep.Accept when QueueFormat.TryReadAccept(payload, out QueueMessage? message, out QueueAnswers? cause):
                 Apply(message, record);
+                if (cause is not null) Apply(cause);
+                return true;
+            case QueueStep.AcceptSeveral when QueueFormat.TryReadSeveral(payload, out IReadOnlyList<QueueMessage>? messages, out QueueAnswers? cause):
+                foreach (QueueMessage one in messages) Apply(one, record);
                 if (cause is not null) Apply(cause);
                 return true;
             case QueueStep.Answers when QueueFormat.TryReadAnswers(payload, out QueueAnswers? answers):

@@ -57,11 +57,11 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => inner.OpenAsync(account, cancel);
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         if (Failure is not null) throw Failure;
         Deliveries++;
-        DeliveryAttachment? recording = attachment is null ? null : attachment with
+        DeliveryAttachment? recording = order.Attachment is not { } attachment ? null : attachment with
         {
             ApplyAsync = (record, token) =>
             {
@@ -71,10 +71,10 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
                 return attachment.ApplyAsync(record, token);
             },
         };
-        List<LocalDelivery> taken = [.. deliveries.Where(delivery => Refuses(delivery) is null)];
-        DeliveryReceipt receipt = await inner.DeliverAsync(message, taken, recording, cancel);
+        List<LocalDelivery> taken = [.. order.Deliveries.Where(delivery => Refuses(delivery) is null)];
+        DeliveryReceipt receipt = await inner.DeliverAsync(message, order with { Deliveries = taken, Attachment = recording }, cancel);
         Queue<Result<StoredMessage>> outcomes = new(receipt.Outcomes);
-        return receipt with { Outcomes = [.. deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : outcomes.Dequeue())] };
+        return receipt with { Outcomes = [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : outcomes.Dequeue())] };
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

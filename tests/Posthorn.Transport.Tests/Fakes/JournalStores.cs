@@ -23,18 +23,18 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => ValueTask.FromResult<Result<IMailStore>>(new Refusal(RefusalKind.Unavailable, "not here"));
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => ValueTask.FromResult<Result<Done>>(Done.It);
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         JournalContent content = ((Sink)message).Content;
         await content.CompleteAsync(cancel);
-        List<JournalStep> steps = [.. deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
-        if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
+        List<JournalStep> steps = [.. order.Deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
+        if (order.Attachment is { } attached) steps.Add(new(attached.Participant, attached.Kind, attached.Payload));
         Lsn lsn = Journal.Append(steps.ToArray(), content);
         await Journal.WhenDurableAsync(lsn);
-        foreach (LocalDelivery delivery in deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
-        if (attachment is not null) await attachment.ApplyAsync(lsn.Value, cancel);
+        foreach (LocalDelivery delivery in order.Deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
+        if (order.Attachment is { } attachment) await attachment.ApplyAsync(lsn.Value, cancel);
         Journal.Applied(lsn);
-        return new(lsn.Value, [.. deliveries.Select(_ => (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))]);
+        return new(lsn.Value, [.. order.Deliveries.Select(_ => (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))]);
     }
 
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
