@@ -170,7 +170,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
                 _requiredAt.TryAdd(name.Value, name.At);
                 continue;
             }
-            string? near = Suggest(name.Value, Settings.Extensions);
+            string? near = Extensions.IsKnown(name.Value) ? null : Suggest(name.Value, Settings.Extensions);
             Diagnostics.Error(name.At, Extensions.IsKnown(name.Value) ? $"the extension \"{name.Value}\" is switched off here" : $"there is no extension \"{name.Value}\" here",
                 near is null ? null : $"did you mean \"{near}\"?");
             // What needs it is not wrong as well.
