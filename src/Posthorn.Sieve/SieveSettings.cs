@@ -44,16 +44,17 @@ public sealed record SieveHeaderRule(bool ForbidAdd, bool ForbidDelete);
 /// <summary>Settings of the language that one server has for all its scripts.</summary>
 public sealed record SieveSettings
 {
+    /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
+    public static IReadOnlySet<string> DefaultDisabled { get; } =
+        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
+
+    // After the set that it takes: static members begin in the order of the text.
     public static SieveSettings Default { get; } = new();
 
     public SieveLimits Limits { get; init; } = SieveLimits.Default;
 
     /// <summary>Extensions that scripts cannot require here.</summary>
     public IReadOnlySet<string> Disabled { get; init; } = DefaultDisabled;
-
-    /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
-    public static IReadOnlySet<string> DefaultDisabled { get; } =
-        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
 
     /// <summary>Between the levels of mailbox names.</summary>
     public char MailboxSeparator { get; init; } = '/';

@@ -5,7 +5,7 @@ using Posthorn.Store;
 namespace Posthorn.Transport.Filtering;
 
 /// <summary>A message on its way in, as Sieve reads it. Most scripts look at the header alone; the body is read, and the structure found, when somebody asks.</summary>
-/// <remarks>At most <paramref name="maxBody"/> octets are held in memory: of a larger message the structure is that of its beginning.</remarks>
+/// <remarks>A bounded number of octets is held in memory: of a larger message the structure is that of its beginning.</remarks>
 internal sealed class SinkMessage : ISieveMessage
 {
     private const int FirstPiece = 4096;
