@@ -14,6 +14,7 @@ using Posthorn.Store.Engine;
 using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 
@@ -47,6 +48,8 @@ internal sealed class Composition : IAsyncDisposable
         Log = logOutput.CreateLogger("server");
         Connections = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
+        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
+        Filters = filtering.Library;
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
         Queue = new(foundation.Queue, time);
@@ -64,6 +67,9 @@ internal sealed class Composition : IAsyncDisposable
     public IMailStores Stores => _base.Stores;
     public int Queued => _base.Queue.Count;
     public QueueControl Queue { get; }
+
+    /// <summary>The scripts of accounts and administrator, compiled.</summary>
+    public ScriptLibrary Filters { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;
 
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>

@@ -10,6 +10,7 @@ using Posthorn.Sieve;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
+using Posthorn.Transport.Filtering;
 
 namespace Posthorn.Serving;
 
@@ -52,14 +53,14 @@ internal static class OptionsFor
 
     public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
     {
-        Sieve = Sieve(configuration),
+        Sieve = Sieve(configuration).Language,
     };
 
     /// <summary>The filter language as scripts of accounts have it, wherever they are checked or run.</summary>
-    public static SieveSettings Sieve(ServerConfiguration configuration) => SieveSettings.Default with
+    public static SieveOptions Sieve(ServerConfiguration configuration) => new()
     {
-        MailboxSeparator = configuration.Mail.Separator,
-        RecipientDelimiter = configuration.Domains.Count > 0 ? configuration.Domains[0].RecipientDelimiter : "",
+        Hostname = configuration.Hostname.Ascii,
+        Language = SieveSettings.Default with { MailboxSeparator = configuration.Mail.Separator },
     };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
