@@ -48,7 +48,7 @@ public sealed record SieveSettings
     public static IReadOnlySet<string> DefaultDisabled { get; } =
         new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
 
-    // After the set that it takes: static members begin in the order of the text.
+    // Behind what its members begin with: statics are made in this order.
     public static SieveSettings Default { get; } = new();
 
     public SieveLimits Limits { get; init; } = SieveLimits.Default;

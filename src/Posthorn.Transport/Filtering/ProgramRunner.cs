@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
@@ -80,15 +81,15 @@ internal sealed class ProgramRunner(SieveOptions options)
     // Null when there was more than that. All is read, so that the program does not hang on a full pipe.
     private static async Task<byte[]?> GatherAsync(Stream stream, int max, CancellationToken cancel)
     {
-        using MemoryStream all = new();
+        ArrayBufferWriter<byte> all = new();
         byte[] piece = new byte[16 * 1024];
         bool tooMuch = false;
         while (await stream.ReadAsync(piece, cancel) is > 0 and int got)
         {
-            tooMuch |= all.Length + got > max;
-            if (!tooMuch) all.Write(piece, 0, got);
+            tooMuch |= all.WrittenCount + got > max;
+            if (!tooMuch) all.Write(piece.AsSpan(0, got));
         }
-        return tooMuch ? null : all.ToArray();
+        return tooMuch ? null : all.WrittenSpan.ToArray();
     }
 }
 

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Posthorn.Core;
 using Posthorn.Sieve;
 using Posthorn.Transport.Accept;
 
@@ -38,7 +36,7 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
 
     private async ValueTask<DeliveryPlan> RunAsync(DeliveryInput input, SieveOptions current, IReadOnlyList<SieveScript> chain, CancellationToken cancel)
     {
-        SinkMessage message = new(input.Content, input.Size, current.MaxBodyInMemory);
+        SinkMessage message = new(input.Content.Read, input.Size, current.MaxBodyInMemory);
         Dictionary<string, string> environment = ProgramEnvironment(input, current);
         await using DeliveryHost host = new(services, current, input.Account, environment);
         SieveResult result = await SieveInterpreter.RunAsync(chain, message, ContextFor(input, current), current.Language, host, cancel);
@@ -60,10 +58,10 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
         return plan with { Hold = host.TakeTurn() };
     }
 
-    private void Tell(DeliveryInput input, SieveOptions current, IReadOnlyCollection<string> lines)
+    private void Tell(DeliveryInput input, SieveOptions current, List<string> lines)
     {
         if (lines.Count == 0 || services.OwnerLog.TryWrite(input.Account, lines, current.OwnerLogSize)) return;
-        services.Log.ScriptRemark(input.Envelope.Id, input.Account.Address, lines.First());
+        services.Log.ScriptRemark(input.Envelope.Id, input.Account.Address, lines[0]);
     }
 
     private SieveContext ContextFor(DeliveryInput input, SieveOptions current)

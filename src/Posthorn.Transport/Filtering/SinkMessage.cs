@@ -1,23 +1,23 @@
 using Posthorn.Mime;
 using Posthorn.Sieve;
-using Posthorn.Store;
+using Posthorn.Transport.Bounce;
 
 namespace Posthorn.Transport.Filtering;
 
-/// <summary>A message on its way in, as Sieve reads it. Most scripts look at the header alone; the body is read, and the structure found, when somebody asks.</summary>
+/// <summary>A message on its way in, or in the store, as Sieve reads it. Most scripts look at the header alone; the body is read, and the structure found, when somebody asks.</summary>
 /// <remarks>A bounded number of octets is held in memory: of a larger message the structure is that of its beginning.</remarks>
 internal sealed class SinkMessage : ISieveMessage
 {
     private const int FirstPiece = 4096;
 
-    private readonly IMessageSink _content;
+    private readonly ContentReader _read;
     private readonly int _maxBody;
     private readonly byte[] _header;
     private MimeSieveMessage? _whole;
 
-    public SinkMessage(IMessageSink content, long size, int maxBody)
+    public SinkMessage(ContentReader read, long size, int maxBody)
     {
-        (_content, Size, _maxBody) = (content, size, maxBody);
+        (_read, Size, _maxBody) = (read, size, maxBody);
         _header = ReadHeader();
         Root = new RootPart(this);
     }
@@ -42,7 +42,7 @@ internal sealed class SinkMessage : ISieveMessage
     {
         byte[] octets = new byte[length];
         int got = 0;
-        while (got < length && _content.Read(offset + got, octets.AsSpan(got)) is > 0 and int read) got += read;
+        while (got < length && _read(offset + got, octets.AsSpan(got)) is > 0 and int read) got += read;
         return got == length ? octets : octets[..got];
     }
 

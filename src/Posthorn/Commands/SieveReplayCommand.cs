@@ -10,7 +10,6 @@ using Posthorn.Filtering;
 using Posthorn.Journal.Volume;
 using Posthorn.Serving;
 using Posthorn.Sieve;
-using Posthorn.Store.Maildir;
 using Posthorn.Store.Scripts;
 using Posthorn.Transport.Filtering;
 

@@ -38,7 +38,7 @@ internal sealed class LineCoverage : ISieveTrace
     public void EndRun()
     {
         foreach (int line in _now)
-            if (_times.ContainsKey(line)) _times[line]++;
+            if (_times.TryGetValue(line, out long times)) _times[line] = times + 1;
         _now.Clear();
     }
 

@@ -32,6 +32,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly LogOutput _logOutput;
     private readonly Foundation _base;
     private readonly Journal.Journal _journal;
+    private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
@@ -50,12 +51,13 @@ internal sealed class Composition : IAsyncDisposable
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
         Filters = filtering.Library;
-        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
+        _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
+        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
-        _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
         _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
     }
 
@@ -119,6 +121,7 @@ internal sealed class Composition : IAsyncDisposable
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
+        _planner.Options = OptionsFor.Sieve(fresh);
     }
 
     private Task CheckpointWhenIdleAsync()
@@ -153,7 +156,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, MailQueue Queue, IScriptStore Scripts)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -162,15 +165,16 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
-        return new(volume, tls, directory, stores, queue, new FileScriptStore(new(), volume, time));
+        FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
+        return new(volume, tls, directory, stores, scripts, queue);
     }
 
-    public TransportServices TransportServices(ServerConfiguration configuration, TimeProvider time, ILogger log) => new()
+    public TransportServices TransportServices(IDeliveryPlanner planner, TimeProvider time, ILogger log) => new()
     {
         Directory = Directory,
         Stores = Stores,
         Queue = Queue,
-        Planner = new InboxPlanner(detailToFolder: false, configuration.Mail.Separator),
+        Planner = planner,
         Time = time,
         Log = log,
     };

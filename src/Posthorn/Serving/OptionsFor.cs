@@ -6,7 +6,6 @@ using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
 using Posthorn.Net;
-using Posthorn.Sieve;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
@@ -56,13 +55,6 @@ internal static class OptionsFor
         Sieve = Sieve(configuration).Language,
     };
 
-    /// <summary>The filter language as scripts of accounts have it, wherever they are checked or run.</summary>
-    public static SieveOptions Sieve(ServerConfiguration configuration) => new()
-    {
-        Hostname = configuration.Hostname.Ascii,
-        Language = SieveSettings.Default with { MailboxSeparator = configuration.Mail.Separator },
-    };
-
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
     {
         Hostname = configuration.Hostname.Ascii,
@@ -83,6 +75,26 @@ internal static class OptionsFor
             Relay = configuration.Outbound.RelayHost is { } host ? new NextHop.Host(host, configuration.Outbound.RelayPort) : null,
         },
     };
+
+    public static SieveOptions Sieve(ServerConfiguration configuration)
+    {
+        SieveSection sieve = configuration.Sieve;
+        return new()
+        {
+            Hostname = configuration.Hostname.Ascii,
+            Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null)?.ToString(),
+            Before = sieve.Before,
+            After = sieve.After,
+            Default = sieve.Default,
+            GlobalFolder = sieve.Global,
+            Language = sieve.Language,
+            Scripts = sieve.Scripts,
+            ProgramFolder = sieve.Programs,
+            ProgramTime = sieve.ProgramTime,
+            ProgramMemory = sieve.ProgramMemory,
+            ImapRules = sieve.ImapRules,
+        };
+    }
 
     public static MaildirStoreOptions Stores(ServerConfiguration configuration)
     {
