@@ -17,14 +17,15 @@ string message = string.Concat(
 StringBuilder script = new("require [\"fileinto\", \"imap4flags\", \"envelope\", \"copy\", \"relational\", \"comparator-i;ascii-numeric\"];\r\n");
 for (int i = 0; i < 26; i++)
 {
-    script.Append(CultureInfo.InvariantCulture, (i % 5) switch
+    FormattableString rule = (i % 5) switch
     {
-        0 => (FormattableString)$"if header :contains \"List-Id\" \"list{i}.example.net\" {{ fileinto \"Lists.list{i}\"; stop; }}\r\n",
+        0 => $"if header :contains \"List-Id\" \"list{i}.example.net\" {{ fileinto \"Lists.list{i}\"; stop; }}\r\n",
         1 => $"if address :domain :is \"From\" [\"host{i}.example.com\", \"other{i}.example.com\"] {{ fileinto \"Hosts.h{i}\"; stop; }}\r\n",
         2 => $"if anyof (header :contains \"Subject\" \"[project{i}]\", header :matches \"Subject\" \"*ticket #{i}*\") {{ fileinto \"Projects.p{i}\"; stop; }}\r\n",
         3 => $"if allof (address :is [\"To\", \"Cc\"] \"role{i}@example.org\", not exists \"X-Loop\") {{ fileinto \"Roles.r{i}\"; stop; }}\r\n",
         _ => $"if envelope :localpart :is \"from\" \"robot{i}\" {{ addflag \"\\\\Seen\"; }}\r\n",
-    });
+    };
+    script.Append(rule.ToString(CultureInfo.InvariantCulture));
 }
 script.Append("if size :over 5M { fileinto \"Large\"; stop; }\r\nif header :is \"X-Spam-Flag\" \"YES\" { fileinto \"Junk\"; stop; }\r\nif header :value \"gt\" :comparator \"i;ascii-numeric\" \"X-Spam-Score\" \"5\" { fileinto \"Junk\"; stop; }\r\nif header :contains \"Subject\" \"rechnung\" { fileinto :copy \"Bills\"; }\r\n");
 SieveSettings settings = new() { MailboxSeparator = '.' };

@@ -58,6 +58,8 @@ public enum SummaryFields
     SaveDate = 64,
     /// <summary>Sent date, base subject and the sort forms of From, To, Cc (RFC 5256), message ids for threading.</summary>
     SortKeys = 128,
+    /// <summary>The POP3 UIDL that it brought from another server.</summary>
+    Pop3Uidl = 256,
 }
 
 /// <summary>What is kept about one message; fields not asked for are empty.</summary>
@@ -85,6 +87,17 @@ public sealed record MessageSummary(Uid Uid)
     public DateTimeOffset SaveDate { get; init; }
 
     public SortKeys? Sort { get; init; }
+
+    /// <summary>The POP3 UIDL under which another server listed it and which it must keep; null for all others: <see cref="Pop3Uidl.Of"/>.</summary>
+    public string? Pop3Uidl { get; init; }
+}
+
+/// <summary>The unique id of a message in POP3 (RFC 1939 section 7).</summary>
+public static class Pop3Uidl
+{
+    /// <summary>What a message brought with it, else UID and UIDVALIDITY as Dovecot writes them by default (<c>pop3_uidl_format = %08Xu%08Xv</c>), so that nobody fetches mail twice after a move.</summary>
+    public static string Of(Uid uid, UidValidity validity, string? own) =>
+        own ?? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{uid.Value:x8}{validity.Value:x8}");
 }
 
 /// <summary>What SORT and THREAD compare (RFC 5256 sections 2 and 3).</summary>

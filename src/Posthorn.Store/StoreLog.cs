@@ -41,4 +41,25 @@ internal static partial class StoreLog
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
+
+    [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
+    internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);
+
+    [LoggerMessage(7041, LogLevel.Information, "{Account}: {Mailboxes} mailboxes with {Messages} messages of another server were taken in, as they were")]
+    internal static partial void TreeAdopted(this ILogger log, EmailAddress account, int mailboxes, long messages);
+
+    [LoggerMessage(7042, LogLevel.Warning, "{Account}: another server gave numbers in {Mailbox} that clients here know for other messages; UIDVALIDITY is {Validity} now, and clients will load the mailbox anew")]
+    internal static partial void Renumbered(this ILogger log, EmailAddress account, string mailbox, uint validity);
+
+    [LoggerMessage(7043, LogLevel.Information, "{Account}: another server was at {Mailbox}: its numbers up to UID {Uid} and MODSEQ {ModSeq} are taken over, and {Messages} new messages")]
+    internal static partial void ServerVisited(this ILogger log, EmailAddress account, string mailbox, uint uid, long modSeq, int messages);
+
+    [LoggerMessage(7044, LogLevel.Information, "{Account}: another server {What} {Mailbox}")]
+    internal static partial void FolderVisited(this ILogger log, EmailAddress account, string what, string mailbox);
+
+    [LoggerMessage(7045, LogLevel.Warning, "{Account}: the folder {Path} is not taken in: {Reason}")]
+    internal static partial void FolderLeftAside(this ILogger log, EmailAddress account, string path, string reason);
+
+    [LoggerMessage(7046, LogLevel.Information, "{Account}: the folder {Path} is called {Directory} now, as names are written in a Maildir")]
+    internal static partial void FolderRenamed(this ILogger log, EmailAddress account, string path, string directory);
 }

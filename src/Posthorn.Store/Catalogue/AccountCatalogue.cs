@@ -118,6 +118,7 @@ internal sealed class AccountCatalogue : IDisposable
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
             _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+            Lists = new(_database);
             LoadKeywordSets();
             _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
         }
@@ -127,6 +128,9 @@ internal sealed class AccountCatalogue : IDisposable
             throw;
         }
     }
+
+    /// <summary>What Dovecot's lists say beside names.</summary>
+    internal ListFields Lists { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -198,7 +202,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (query.Step()) contents.Add(query.Int64(0));
         }
 
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
         {
             using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
             remove.Bind(1, id).Run();
@@ -237,6 +241,7 @@ internal sealed class AccountCatalogue : IDisposable
     {
         _removeMessage.Bind(1, mailbox).Bind(2, uid.Value).Run();
         _removeFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+        Lists.Remove(mailbox, uid);
     }
 
     /// <summary>All messages of a mailbox in UID order.</summary>

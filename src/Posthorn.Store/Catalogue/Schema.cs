@@ -44,6 +44,12 @@ internal static class Schema
         ALTER TABLE tombstones ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE subscriptions ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         """,
+        // What Dovecot's lists say beside names, and how they were when they were last in step with the catalogue.
+        """
+        CREATE TABLE list_fields(
+          mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, fields TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
+        CREATE TABLE list_marks(mailbox INTEGER PRIMARY KEY, list TEXT NOT NULL DEFAULT '', handed TEXT NOT NULL DEFAULT '');
+        """,
         """
         CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
         CREATE INDEX filter_notes_until ON filter_notes(until);

@@ -52,6 +52,12 @@ internal abstract record Change
 
     /// <summary>Files that others put into the Maildir get their numbers.</summary>
     internal sealed record Adopt(MailboxId Mailbox, IReadOnlyList<Adopted> Files) : Change;
+
+    /// <summary>Another server used the mailbox: its clients know UIDs below and MODSEQs up to these. What its list says of messages is kept.</summary>
+    internal sealed record Heard(MailboxId Mailbox, Uid UidNext, ModSeq ModSeq, IReadOnlyList<(Uid Uid, string Fields)> Messages) : Change;
+
+    /// <summary>A mailbox gets another UIDVALIDITY and its messages other UIDs, since two servers gave numbers to different messages.</summary>
+    internal sealed record Renumber(MailboxId Mailbox, MailboxName Name, UidValidity Validity, Uid UidNext, IReadOnlyList<(Uid From, Uid To)> Uids) : Change;
 }
 
 /// <summary>One message of a copy: which, what it becomes, the base of its file's name, and the n of its new file's name.</summary>

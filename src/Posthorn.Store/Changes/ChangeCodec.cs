@@ -24,6 +24,8 @@ internal static class ChangeCodec
         Claim = 9,
         Adopt = 10,
         Remember = 11,
+        Heard = 20,
+        Renumber = 21,
     }
 
     internal static byte[] Write(MailAccount account, char separator, long time, IReadOnlyList<Change> changes)
@@ -148,6 +150,41 @@ internal static class ChangeCodec
                 to.Number(note.Until);
                 return;
             default:
+                WriteVisit(ref to, change);
+                return;
+        }
+    }
+
+    private static void WriteVisit(ref ChangeWriter to, Change change)
+    {
+        switch (change)
+        {
+            case Change.Heard heard:
+                to.Byte((byte)Tag.Heard);
+                to.Text(heard.Mailbox.Value);
+                to.Number(heard.UidNext.Value);
+                to.Number(heard.ModSeq.Value);
+                to.Number(heard.Messages.Count);
+                foreach ((Uid uid, string fields) in heard.Messages)
+                {
+                    to.Number(uid.Value);
+                    to.Text(fields);
+                }
+                return;
+            case Change.Renumber renumber:
+                to.Byte((byte)Tag.Renumber);
+                to.Text(renumber.Mailbox.Value);
+                to.Text(renumber.Name.Value);
+                to.Number(renumber.Validity.Value);
+                to.Number(renumber.UidNext.Value);
+                to.Number(renumber.Uids.Count);
+                foreach ((Uid from, Uid target) in renumber.Uids)
+                {
+                    to.Number(from.Value);
+                    to.Number(target.Value);
+                }
+                return;
+            default:
                 throw new System.Diagnostics.UnreachableException();
         }
     }
@@ -215,6 +252,16 @@ internal static class ChangeCodec
                 return new Change.Adopt(mailbox, files);
             case Tag.Remember:
                 return new Change.Remember(from.Bytes(), from.Number());
+            case Tag.Heard:
+                (Uid next, ModSeq modSeq) = (from.Uid(), new(from.Number()));
+                (Uid, string)[] fields = new (Uid, string)[from.Count()];
+                for (int i = 0; i < fields.Length; i++) fields[i] = (from.Uid(), from.Text());
+                return new Change.Heard(mailbox, next, modSeq, fields);
+            case Tag.Renumber:
+                (MailboxName renumbered, UidValidity validity, Uid above) = (Name(from.Text(), separator), new((uint)from.Number()), from.Uid());
+                (Uid, Uid)[] uids = new (Uid, Uid)[from.Count()];
+                for (int i = 0; i < uids.Length; i++) uids[i] = (from.Uid(), from.Uid());
+                return new Change.Renumber(mailbox, renumbered, validity, above, uids);
             default:
                 throw new InvalidDataException($"A journal record of the mail store has a change of kind {(byte)tag}. A newer Posthorn wrote it.");
         }

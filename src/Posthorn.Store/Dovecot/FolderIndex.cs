@@ -1,3 +1,6 @@
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Maildir;
+
 namespace Posthorn.Store.Dovecot;
 
 /// <summary>What can be known from the index files of one of Dovecot's folders. Damage is never an error: it is named, and what is left counts.</summary>
@@ -8,6 +11,18 @@ namespace Posthorn.Store.Dovecot;
 internal sealed record FolderIndex(IndexState? State, bool IsWhole, IReadOnlySet<uint> Unwritten, IReadOnlyList<string> Problems)
 {
     private sealed record Log(byte[] Bytes, IndexLogHead Head);
+
+    /// <summary>Reads the index of a folder in a tree; files larger than <paramref name="limit"/> octets are left aside.</summary>
+    internal static FolderIndex? Read(MaildirTree tree, string folder, long limit)
+    {
+        foreach (string name in (ReadOnlySpan<string>)[IndexFile.FileName, IndexLog.OlderName, IndexLog.FileName])
+        {
+            if (!tree.Volume.TryStat($"{folder}/{name}", out VolumeStat stat)) continue;
+            if (stat.Kind != VolumeKind.File || stat.Length > limit) return new(null, false, new HashSet<uint>(), [$"{name} has {stat.Length} octets, the limit is {limit}"]);
+        }
+
+        return Read(name => tree.ReadBytes($"{folder}/{name}"));
+    }
 
     /// <summary>Reads a folder's index through a function that gives a file's bytes; null when it has none.</summary>
     internal static FolderIndex? Read(Func<string, byte[]?> open)

@@ -81,6 +81,15 @@ internal sealed class Account : IDisposable
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
     internal Dictionary<string, string> Orphans { get; init; } = [];
 
+    /// <summary>Whether the catalogue was closed properly before it was opened.</summary>
+    internal bool EndedInOrder { get; init; }
+
+    /// <summary>Whether the tree was looked at for what another server did to it since.</summary>
+    internal bool IsTreeKnown { get; set; }
+
+    /// <summary>One look at a time for what another server did.</summary>
+    internal SemaphoreSlim VisitTurn { get; } = new(1, 1);
+
     /// <summary>Whether what is applied now may have been done before.</summary>
     internal bool IsReplaying => Journal is null;
 
@@ -207,6 +216,18 @@ internal sealed class Account : IDisposable
         lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
     }
 
+    /// <summary>All mailboxes that are published.</summary>
+    internal IReadOnlyList<Box> Boxes()
+    {
+        lock (_gate) return [.. _boxes.Values];
+    }
+
+    /// <summary>The names that are subscribed.</summary>
+    internal IReadOnlyList<string> Subscriptions()
+    {
+        lock (_gate) return [.. _subscriptions];
+    }
+
     /// <summary>A message that was expunged while the mailbox is open.</summary>
     internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
     {
@@ -318,6 +339,7 @@ internal sealed class Account : IDisposable
         }
 
         box.Name = draft.Name;
+        draft.Replaced?.Vanish();
         if (draft.IsNew)
         {
             _boxes[box.Mailbox] = box;

@@ -14,7 +14,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
 {
     /// <summary>The distance that MODSEQ leaps when changes may have been lost: more than any client can have seen.</summary>
-    private const long Leap = 1L << 32;
+    internal const long Leap = 1L << 32;
 
     private const string Marker = "id";
 
@@ -52,18 +52,20 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             catalogue ??= new(path);
             string id = catalogue.Meta(MetaKey.Id).Text;
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
+            // Whose end was in order has written all that there was to write: what differs is another server's doing.
+            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0;
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
-                log.Rebuilding(who.Address, path);
+                if (ours) log.Rebuilding(who.Address, path);
                 AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
-                rebuilder.Run(LeapAbove(0, tree), marker, ours);
+                rebuilder.Run(ours ? LeapAbove(0, tree) : 0, marker, ours);
                 orphans = rebuilder.Orphans;
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             _opened[path] = true;
             NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans };
+            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

@@ -3,15 +3,17 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
+using Posthorn.Store.Dovecot;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
 /// <summary>Makes a catalogue from what lies in a Maildir: our own tree after the loss of its catalogue, or a tree of Dovecot's.</summary>
 /// <remarks>
-/// Sources: each folder's <c>dovecot-uidlist</c> (UIDVALIDITY, next UID, UIDs, GUIDs; the mailbox's own GUID is its MAILBOXID), the files' names and times,
-/// <c>dovecot-keywords</c>, <c>subscriptions</c>, and the account's file. What the journal holds above the last checkpoint is replayed on top.
-/// Files that no list names get their UIDs afterwards, from the look at the folder.
+/// Sources: each folder's <c>dovecot-uidlist</c> (UIDVALIDITY, next UID, UIDs, GUIDs, POP3 UIDLs; the mailbox's own GUID is its MAILBOXID), the files' names and times,
+/// <c>dovecot-keywords</c>, Dovecot's index (MODSEQ, next UID, keywords without a letter), <c>subscriptions</c>, and the account's file.
+/// What the journal holds above the last checkpoint is replayed on top. Files that no list names get their UIDs afterwards, from the look at the folder.
+/// A tree of Dovecot's whose index is whole keeps its MODSEQs: the highest of each folder becomes its floor, and what the index does not know of stands one above.
 /// </remarks>
 internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time, ILogger log, EmailAddress who)
 {
@@ -21,22 +23,30 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     /// <summary>The EMAILIDs of messages that lists name and whose files were not there.</summary>
     internal Dictionary<string, string> Orphans { get; } = [];
 
-    private sealed record Found(MailboxName Name, string Folder, UidList? List);
+    private sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
+    {
+        /// <summary>The index, when it is of these UIDs.</summary>
+        internal IndexState? State { get; } = Index is { State: { } state } && (List is null || state.Validity == List.Validity.Value) ? state : null;
+
+        /// <summary>Whether the index is all that Dovecot's clients knew of the folder.</summary>
+        internal bool IsExact => Index is { IsWhole: true } && State is not null && List is not null;
+
+        internal long Highest => (long)Math.Min(Index?.State?.Highest ?? 0, long.MaxValue / 2);
+    }
 
     /// <summary>Whether there is anything to make a catalogue of.</summary>
     internal static bool HasMail(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}");
 
-    internal void Run(long firstModSeq, string marker, bool ours)
+    internal void Run(long leapt, string marker, bool ours)
     {
         AccountFile? account = tree.ReadText($"{tree.OwnPath}/{AccountFile.FileName}") is { } text ? AccountFile.Parse(text, tree.Names.Separator) : null;
-        uint validity = Math.Max(account?.Validity ?? 0, (uint)time.GetUtcNow().ToUnixTimeSeconds());
-        if (tree.ReadText(tree.Root + "/dovecot-uidvalidity") is { } counter && uint.TryParse(counter.Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint theirs))
-            validity = Math.Max(validity, theirs);
         List<Found> folders = Folders();
-        validity = folders.Aggregate(validity, (all, found) => Math.Max(all, found.List?.Validity.Value ?? 0));
-        ModSeq modSeq = new(firstModSeq);
+        uint validity = HighestValidity(account, folders);
+        // Above all that any client may have heard, from us or from Dovecot.
+        ModSeq above = new(Math.Max(leapt, folders.Max(found => (long?)found.Highest) + AccountOpener.Leap ?? AccountOpener.Leap));
         HashSet<MailboxId> taken = [];
         HashSet<MailboxName> names = [];
+        long highest = 1, messages = 0;
         catalogue.Begin();
         foreach (Found found in folders)
         {
@@ -52,13 +62,15 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             AccountFileMailbox? known = account?.Mailboxes.FirstOrDefault(box => found.List?.Guid is { } guid ? box.Mailbox.Value == guid : box.Name == found.Name);
             MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : NewIds.Mailbox();
             SpecialUse use = known?.Use ?? (ours ? SpecialUse.None : UseOf(found.Name));
-            UidValidity valid = found.List?.Validity ?? known?.Validity ?? new(++validity);
-            Uid next = new(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1));
+            UidValidity valid = found.List?.Validity ?? known?.Validity ?? (found.State is { Validity: > 0 } state ? new(state.Validity) : new(++validity));
+            Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
+            ModSeq floor = !ours && found.IsExact ? new(Math.Max(1, found.Highest)) : above;
             names.Add(found.Name);
-            TakeFolder(found, new(++_lastBox, mailbox, found.Name.Value, use, valid)
+            MailboxRow row = TakeFolder(found, new(++_lastBox, mailbox, found.Name.Value, use, valid)
             {
-                UidNext = next, Highest = modSeq, Floor = modSeq, FirstRecent = known?.FirstRecent ?? new(1), Counts = default,
-            });
+                UidNext = next, Highest = floor, Floor = floor, FirstRecent = known?.FirstRecent ?? new(found.State?.FirstRecent ?? 1), Counts = default,
+            }, exact: !ours && found.IsExact);
+            (highest, messages) = (Math.Max(highest, row.Highest.Value), messages + row.Counts.Messages);
         }
 
         // Folders that are gone from the disk and not from the numbers: their directories are made again.
@@ -67,68 +79,112 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             if (taken.Contains(box.Mailbox) || !names.Add(box.Name)) continue;
             catalogue.PutMailbox(new(++_lastBox, box.Mailbox, box.Name.Value, box.Use, box.Validity)
             {
-                UidNext = box.UidNext, Highest = modSeq, Floor = modSeq, FirstRecent = box.FirstRecent, Counts = default,
+                UidNext = box.UidNext, Highest = above, Floor = above, FirstRecent = box.FirstRecent, Counts = default,
             });
+            highest = Math.Max(highest, above.Value);
         }
 
         if (tree.ReadText($"{tree.Root}/{SubscriptionFile.FileName}") is { } subscriptions)
-            foreach (string name in SubscriptionFile.Parse(subscriptions, tree.Names.Separator)) catalogue.Subscribe(name, subscribed: true);
+            foreach (string name in SubscriptionFile.Parse(subscriptions, tree.Names)) catalogue.Subscribe(name, subscribed: true);
         catalogue.SetMeta(MetaKey.Id, 0, marker);
-        catalogue.SetMeta(MetaKey.ModSeq, modSeq.Value, "");
+        catalogue.SetMeta(MetaKey.ModSeq, highest, "");
         catalogue.SetMeta(MetaKey.Validity, validity, "");
         catalogue.Commit();
+        if (!ours) log.TreeAdopted(who, folders.Count, messages);
+    }
+
+    private uint HighestValidity(AccountFile? account, List<Found> folders)
+    {
+        uint validity = Math.Max(account?.Validity ?? 0, (uint)time.GetUtcNow().ToUnixTimeSeconds());
+        if (tree.ReadText(tree.Root + "/dovecot-uidvalidity") is { } counter && uint.TryParse(counter.Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint theirs))
+            validity = Math.Max(validity, theirs);
+        return folders.Aggregate(validity, (all, found) => Math.Max(all, Math.Max(found.List?.Validity.Value ?? 0, found.State?.Validity ?? 0)));
     }
 
     private List<Found> Folders()
     {
         List<Found> folders = [];
-        if (tree.Exists(tree.Root + "/cur")) folders.Add(new(MailboxName.Inbox, tree.Root, ListOf(tree.Root)));
-        HashSet<MailboxName> names = [MailboxName.Inbox];
-        foreach (VolumeEntry entry in tree.Volume.List(tree.Root, times: false).OrderBy(entry => entry.Name, StringComparer.Ordinal))
-        {
-            string path = $"{tree.Root}/{entry.Name}";
-            if (!tree.Names.TryMailbox(entry.Name, out MailboxName name) || !tree.Exists(path + "/cur") || !names.Add(name)) continue;
-            folders.Add(new(name, path, ListOf(path)));
-        }
-
+        if (tree.Exists(tree.Root + "/cur")) folders.Add(Look(MailboxName.Inbox, tree.Root));
+        folders.AddRange(ForeignFolders.In(tree, log, who).Select(folder => Look(folder.Name, folder.Path)));
         return folders;
     }
 
-    private UidList? ListOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
+    private Found Look(MailboxName name, string folder)
+    {
+        FolderIndex? index = FolderIndex.Read(tree, folder, options.DovecotIndex);
+        foreach (string problem in index?.Problems ?? []) log.IndexLeftAside(who, folder, problem);
+        return new(name, folder, tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null, index);
+    }
 
     private SpecialUse UseOf(MailboxName name) => options.SpecialMailboxes.FirstOrDefault(special => special.Name == name.Value).Use;
 
-    private void TakeFolder(Found found, MailboxRow row)
+    private MailboxRow TakeFolder(Found found, MailboxRow row, bool exact)
     {
-        Dictionary<string, string> files = [];
-        foreach (string part in (ReadOnlySpan<string>)["new", "cur"])
-        {
-            if (!tree.Exists($"{found.Folder}/{part}")) continue;
-            foreach (VolumeEntry entry in tree.Volume.List($"{found.Folder}/{part}", times: false))
-                if (entry.Name[0] != '.') files[MaildirName.BaseOf(entry.Name)] = $"{part}/{entry.Name}";
-        }
-
+        Dictionary<string, string> files = tree.FilesOf(found.Folder);
         SortedDictionary<int, string> letters = KeywordFile.Read(tree, found.Folder);
         foreach ((int number, string keyword) in letters) catalogue.PutLetter(row.Id, number, keyword);
+        ModSeq changed = new(row.Highest.Value + 1);
         Counts counts = default;
+        HashSet<uint> here = [];
         foreach (UidListEntry entry in found.List?.Entries ?? [])
         {
             if (!files.TryGetValue(entry.Base, out string? disk))
             {
-                Orphans[entry.Base] = entry.Guid ?? entry.Base;
+                Orphans[entry.Base] = entry.EmailId.Value;
                 continue;
             }
 
-            if (Message(found.Folder, disk, entry, letters, row.Highest) is not { } stored) continue;
-            catalogue.PutMessage(row.Id, stored);
-            catalogue.PutFile(row.Id, entry.Uid, disk, entry.Base, dirty: false);
-            counts = counts.With(stored.Row, 1);
+            if (Message(found.Folder, disk, entry, row.Highest) is not { } stored) continue;
+            here.Add(entry.Uid.Value);
+            (StoredRow named, bool stands) = WithFlags(stored, disk, letters, found);
+            if (exact && !IsKnown(found.State!, named.Row))
+            {
+                named = named with { Row = named.Row with { ModSeq = changed } };
+                row = row with { Highest = changed };
+            }
+
+            catalogue.PutMessage(row.Id, named);
+            catalogue.PutFile(row.Id, entry.Uid, disk, entry.Base, dirty: !stands);
+            catalogue.Lists.Put(row.Id, entry.Uid, entry.Kept);
+            counts = counts.With(named.Row, 1);
         }
 
-        catalogue.PutMailbox(row with { Counts = counts });
+        foreach (IndexMessage gone in exact ? found.State!.Messages : [])
+        {
+            // Clients of Dovecot's still have it.
+            if (here.Contains(gone.Uid)) continue;
+            catalogue.PutTombstone(row.Id, changed, new(gone.Uid));
+            row = row with { Highest = changed };
+        }
+
+        row = row with { Counts = counts };
+        catalogue.PutMailbox(row);
+        if (found.List is not null) catalogue.Lists.PutMark(row.Id, FolderMark.Of(tree, found.Folder).ToString());
+        return row;
     }
 
-    private StoredRow? Message(string folder, string disk, UidListEntry entry, SortedDictionary<int, string> letters, ModSeq modSeq)
+    private static bool IsKnown(IndexState state, in MessageRow row) =>
+        state.Find(row.Uid.Value) is { } message && message.SystemFlags == row.Flags && state.KeywordsOf(message).Equals(row.Keywords);
+
+    // The name says flags and keywords with letters; the index those without one, and what Dovecot had not brought into the name yet.
+    private static (StoredRow Row, bool Stands) WithFlags(StoredRow stored, string disk, SortedDictionary<int, string> letters, Found found)
+    {
+        ReadOnlySpan<char> name = MaildirName.LettersOf(disk);
+        SystemFlags flags = MaildirName.FlagsOf(name);
+        KeywordSet keywords = KeywordFile.KeywordsOf(name, letters);
+        bool stands = true;
+        if (found.Index is { IsWhole: true } index && found.State?.Find(stored.Row.Uid.Value) is { } message)
+        {
+            KeywordSet more = found.State.IndexOnly(message, letters);
+            stands = more.Count == 0;
+            keywords = keywords.Union(more);
+            if (index.Unwritten.Contains(message.Uid)) (flags, keywords, stands) = (message.SystemFlags, found.State.KeywordsOf(message), false);
+        }
+
+        return (stored with { Row = stored.Row with { Flags = flags, Keywords = keywords } }, stands);
+    }
+
+    private StoredRow? Message(string folder, string disk, UidListEntry entry, ModSeq modSeq)
     {
         try
         {
@@ -137,16 +193,15 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             byte[] bytes = new byte[stat.Length];
             if (file.Read(0, bytes) < bytes.Length) return null;
             MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
-            string email = entry.Guid ?? (entry.Base.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') ? entry.Base : NewIds.Text());
-            if (!_contents.TryGetValue(email, out long content))
+            EmailId email = entry.EmailId;
+            if (!_contents.TryGetValue(email.Value, out long content))
             {
                 (long record, int part) = OwnName.Parse(entry.Base) ?? default;
-                content = catalogue.AddContent(new(email), catalogue.ThreadOf(facts.Sort, new(email)), record, part, bytes.Length, facts);
-                _contents.Add(email, content);
+                content = catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+                _contents.Add(email.Value, content);
             }
 
-            ReadOnlySpan<char> flags = MaildirName.LettersOf(disk);
-            MessageRow row = new(entry.Uid, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), 0);
+            MessageRow row = new(entry.Uid, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, SystemFlags.None, KeywordSet.Empty, 0);
             return new(row, content, stat.Modified.ToUnixTimeMilliseconds());
         }
         catch (VolumeException problem)

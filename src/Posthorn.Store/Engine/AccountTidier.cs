@@ -67,19 +67,31 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
     /// <summary>Writes each folder's <c>dovecot-uidlist</c> that is older than the catalogue, the subscriptions and the account's own numbers. The checkpoint syncs them.</summary>
     internal void WriteHome(AccountCatalogue catalogue, IReadOnlyList<Box> boxes, IReadOnlyList<string> subscriptions)
     {
+        Dictionary<long, (string List, string Handed)> marks = catalogue.Lists.Marks();
         foreach (Box box in boxes)
-        {
-            if (!box.ListStale) continue;
-            box.ListStale = false;
-            List<UidListEntry> entries = [];
-            foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(new(uid, baseName, email));
-            tree.Replace($"{tree.FolderPath(box.Name)}/{UidList.FileName}", new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
-        }
-
+            if (box.ListStale) WriteList(catalogue, box, FolderMark.Parse(marks.GetValueOrDefault(box.Id).List ?? ""));
         AccountFile file = new(account.ModSeq, account.Validity,
             [.. boxes.Select(box => new AccountFileMailbox(box.Mailbox, box.Validity, box.UidNext, box.Use, box.FirstRecent, box.Name))]);
         tree.Replace($"{tree.OwnPath}/{AccountFile.FileName}", file.Format(), sync: true);
-        tree.Replace($"{tree.Root}/{SubscriptionFile.FileName}", SubscriptionFile.Format(subscriptions, tree.Names.Separator), sync: true);
+        tree.Replace($"{tree.Root}/{SubscriptionFile.FileName}", SubscriptionFile.Format(subscriptions, tree.Names), sync: true);
+    }
+
+    private void WriteList(AccountCatalogue catalogue, Box box, FolderMark mark)
+    {
+        string path = $"{tree.FolderPath(box.Name)}/{UidList.FileName}";
+        if (tree.MarkOf(path) != mark.List && ListComparison.Of(tree, catalogue, box).IsForeign(box))
+        {
+            // Another server was here while we were: what it says is taken in before it is written over.
+            account.IsTreeKnown = false;
+            return;
+        }
+
+        box.ListStale = false;
+        List<UidListEntry> entries = [];
+        Dictionary<Uid, string> fields = catalogue.Lists.All(box.Id);
+        foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(UidListEntry.Of(uid, baseName, new(email), fields.GetValueOrDefault(uid, "")));
+        tree.Replace(path, new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
+        catalogue.Lists.PutMark(box.Id, (mark with { List = tree.MarkOf(path) }).ToString());
     }
 
     private bool Follow(AccountCatalogue catalogue, Box box, in StoredRow row, FileRow file)

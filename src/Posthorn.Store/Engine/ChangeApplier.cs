@@ -11,10 +11,11 @@ namespace Posthorn.Store.Engine;
 internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time)
 {
     private readonly FileKeeper _files = account.Files;
+    private readonly VisitApplier _visits = new(account, catalogue);
 
     internal void Apply(Operation operation, Draft draft)
     {
-        ModSeq modSeq = new(draft.ModSeq + 1);
+        ModSeq modSeq = new(Math.Max(draft.ModSeq, VisitApplier.Heard(operation)) + 1);
         bool changed = false;
         for (int i = 0; i < operation.Changes.Count; i++)
         {
@@ -31,6 +32,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 Change.Claim claim => Claim(claim, draft),
                 Change.Adopt adopt => Adopt(operation, adopt, draft, modSeq),
                 Change.Remember note => Remember(operation, note, draft),
+                Change.Heard heard => _visits.Hear(heard, draft, modSeq),
+                Change.Renumber renumber => _visits.Renumber(renumber, draft, modSeq),
                 _ => throw new System.Diagnostics.UnreachableException(),
             };
         }

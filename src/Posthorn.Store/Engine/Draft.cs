@@ -14,6 +14,9 @@ internal sealed class BoxDraft(Box box)
     internal Counts Counts { get; set; } = box.Counts;
     internal bool IsNew { get; init; }
     internal bool IsDeleted { get; set; }
+
+    /// <summary>The object that sessions know for a mailbox that gets another UIDVALIDITY: for them it is gone.</summary>
+    internal Box? Replaced { get; set; }
     internal SortedDictionary<Uid, MessageRow> Upserts { get; } = [];
     internal SortedSet<Uid> Removed { get; } = [];
     internal List<(Uid Uid, GoneMessage Where)> Gone { get; } = [];

@@ -175,7 +175,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             if (number < 0)
             {
                 // Those beyond the alphabet stand in the file of keywords, so that rebuilding knows their names, but in no file name.
-                number = letters.Count == 0 ? 0 : letters.Keys.Max() + 1;
+                for (number = 0; letters.ContainsKey(number);) number++;
                 letters.Add(number, keyword.Name);
                 catalogue.PutLetter(box, number, keyword.Name);
                 grown = true;

@@ -4,6 +4,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
+using Posthorn.Store.Maildir;
 using Posthorn.Store.Changes;
 
 namespace Posthorn.Store.Engine;
@@ -82,7 +83,12 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         {
             List<MessageSummary> summaries = new(count);
             for (int i = start; i < start + count; i++)
-                if (catalogue.TryGetMessage(box.Id, uids[i], out StoredRow row)) summaries.Add(catalogue.Summary(uids[i], row, fields));
+            {
+                if (!catalogue.TryGetMessage(box.Id, uids[i], out StoredRow row)) continue;
+                MessageSummary summary = catalogue.Summary(uids[i], row, fields & ~SummaryFields.Pop3Uidl);
+                summaries.Add(fields.HasFlag(SummaryFields.Pop3Uidl) ? summary with { Pop3Uidl = UidListEntry.Pop3UidlOf(catalogue.Lists.Of(box.Id, uids[i])) } : summary);
+            }
+
             return summaries;
         });
     }

@@ -43,6 +43,9 @@ public sealed record MaildirStoreOptions
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>The largest index file of Dovecot's that is read. 256 MiB: eight million messages, and no more memory than that for a file that somebody made up.</summary>
+    public long DovecotIndex { get; init; } = 256L << 20;
+
     /// <summary>Which boot of the machine this is: when it differs from the last one and the end was not in order, unsynced writes may be lost.</summary>
     public string BootId { get; init; } = ReadBootId();
 

@@ -4,6 +4,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
 
@@ -28,6 +29,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Journal.Journal? _journal;
     private Recorder? _recorder;
     private FolderScanner? _scanner;
+    private TreeVisitor? _visitor;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
@@ -50,6 +52,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
+        _visitor = new(_recorder, _options, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -82,6 +85,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
+    public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
+        TidyAll(held.Account);
+        if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
+        return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
 
     /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
@@ -163,6 +178,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         try
         {
             if (setup is not null) await account.CompleteAsync(setup);
+            await _visitor!.VisitAsync(account, cancel);
             return leased;
         }
         catch

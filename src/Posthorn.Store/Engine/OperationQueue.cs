@@ -35,6 +35,8 @@ internal sealed class OperationQueue
         {
             if (change is Change.Create made) _names[made.Name.Value] = new(made.Mailbox, made.Use, made.Validity) { Name = made.Name };
             else if (change is Change.Delete gone) _names.Remove(gone.Name.Value);
+            else if (change is Change.Renumber renumber && _names.TryGetValue(renumber.Name.Value, out Box? former))
+                _names[renumber.Name.Value] = new(renumber.Mailbox, former.Use, renumber.Validity) { Name = renumber.Name, NextUid = renumber.UidNext.Value };
         }
 
         Dictionary<Change.Rename, Box?> renamed = [];

@@ -19,14 +19,18 @@ internal sealed class FolderNames(char separator)
     /// <summary>The directory relative to the root; empty for INBOX. False when it would be too long.</summary>
     internal bool TryDirectory(MailboxName name, out string directory)
     {
-        directory = "";
-        if (name.IsInbox) return true;
+        directory = name.IsInbox ? "" : "." + Encode(name);
+        return directory.Length <= MaxLength;
+    }
+
+    /// <summary>A name as it stands on disk, levels parted by dots.</summary>
+    internal string Encode(MailboxName name)
+    {
         StringBuilder result = new();
         foreach (string level in name.Value.Split(Separator))
         {
-            result.Append('.');
-            string encoded = ModifiedUtf7.Encode(level);
-            foreach (char c in encoded)
+            if (result.Length > 0) result.Append('.');
+            foreach (char c in ModifiedUtf7.Encode(level))
             {
                 if (c == '/') result.Append("&AC8-");
                 else if (c == '.') result.Append("&AC4-");
@@ -34,8 +38,7 @@ internal sealed class FolderNames(char separator)
             }
         }
 
-        directory = result.ToString();
-        return directory.Length <= MaxLength;
+        return result.ToString();
     }
 
     internal string Directory(MailboxName name) => TryDirectory(name, out string directory) ? directory : throw new InvalidOperationException($"{name} is too long for a directory.");
@@ -44,16 +47,25 @@ internal sealed class FolderNames(char separator)
     internal bool TryMailbox(string directory, out MailboxName name)
     {
         name = default;
-        if (directory.Length < 2 || directory[0] != '.' || directory.StartsWith("..", StringComparison.Ordinal)) return false;
+        return directory.Length >= 2 && directory[0] == '.' && TryDecode(directory[1..], out name) && !name.IsInbox;
+    }
+
+    /// <summary>Reads what <see cref="Encode"/> wrote, and what other servers do.</summary>
+    internal bool TryDecode(string encoded, out MailboxName name)
+    {
+        name = default;
         StringBuilder result = new();
-        foreach (string level in directory[1..].Split('.'))
+        foreach (string level in encoded.Split('.'))
         {
             if (level.Length == 0) return false;
             if (result.Length > 0) result.Append(Separator);
             string plain = level.Replace("&AC8-", "/", StringComparison.Ordinal).Replace("&AC4-", ".", StringComparison.Ordinal);
-            result.Append(ModifiedUtf7.TryDecode(plain, out string text) ? text : level);
+            result.Append(ModifiedUtf7.TryDecode(plain, out string text) ? text : AsLatin1(level));
         }
 
-        return MailboxName.TryCreate(result.ToString(), Separator, out name) && !name.IsInbox;
+        return MailboxName.TryCreate(result.ToString(), Separator, out name);
     }
+
+    // A byte that is not UTF-8 (see PathBytes) is taken for Latin-1, as which old mail programs wrote names.
+    private static string AsLatin1(string level) => string.Concat(level.Select(c => c is >= '\udc80' and <= '\udcff' ? (char)(c - 0xdc00) : c));
 }

@@ -51,6 +51,30 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         Volume.Open(path + "/maildirfolder", VolumeOpen.OpenOrCreate).Dispose();
     }
 
+    /// <summary>The directories in the root that are folders, those whose names are as they should be first, and the mailbox that each is; null when none can have the name.</summary>
+    internal IEnumerable<(string Directory, MailboxName? Name)> Directories()
+    {
+        if (!Exists(Root)) return [];
+        return Volume.List(Root, times: false)
+            .Where(entry => entry.Name.Length > 1 && entry.Name[0] == '.' && entry.Kind is VolumeKind.Directory or VolumeKind.SymbolicLink && Exists($"{Root}/{entry.Name}/cur"))
+            .Select(entry => (entry.Name, Mailbox: Names.TryMailbox(entry.Name, out MailboxName name) ? name : (MailboxName?)null))
+            .OrderBy(one => one.Mailbox is { } name && Names.TryDirectory(name, out string right) && right == one.Name ? 0 : 1).ThenBy(one => one.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>A folder's message files, <c>new/NAME</c> or <c>cur/NAME</c>, by their base.</summary>
+    internal Dictionary<string, string> FilesOf(string folder)
+    {
+        Dictionary<string, string> files = new(StringComparer.Ordinal);
+        foreach (string part in (ReadOnlySpan<string>)["new", "cur"])
+        {
+            if (!Exists($"{folder}/{part}")) continue;
+            foreach (VolumeEntry entry in Volume.List($"{folder}/{part}", times: false))
+                if (entry.Name[0] != '.' && entry.Kind != VolumeKind.Directory) files[MaildirName.BaseOf(entry.Name)] = $"{part}/{entry.Name}";
+        }
+
+        return files;
+    }
+
     internal bool Exists(string path) => Volume.TryStat(path, out _);
 
     /// <summary>When a mailbox's two directories changed last; false when they are not there.</summary>
@@ -193,15 +217,25 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Writes a small file by way of another name, so that it is there whole or as it was.</summary>
     internal void Replace(string path, string text, bool sync) => Volume.ReplaceFile(path, path + ".tmp", Encoding.UTF8.GetBytes(text), sync);
 
+    /// <summary>Writes a file of bytes by way of another name, synced.</summary>
+    internal void Replace(string path, byte[] bytes) => Volume.ReplaceFile(path, path + ".tmp", bytes, sync: true);
+
     /// <summary>A small file's text; null when it is not there.</summary>
-    internal string? ReadText(string path)
+    internal string? ReadText(string path) => ReadBytes(path) is { } bytes ? PathBytes.Decode(bytes) : null;
+
+    /// <summary>A small file's bytes; null when it is not there.</summary>
+    internal byte[]? ReadBytes(string path)
     {
         if (!Exists(path)) return null;
         using IVolumeFile file = Volume.Open(path, VolumeOpen.Read);
         byte[] bytes = new byte[file.Length];
         int got = file.Read(0, bytes);
-        return PathBytes.Decode(bytes.AsSpan(0, got));
+        return got == bytes.Length ? bytes : bytes[..got];
     }
+
+    /// <summary>What tells whether a file is the one that was there before; empty when there is none.</summary>
+    internal string MarkOf(string path) =>
+        Volume.TryStat(path, out VolumeStat stat) ? string.Create(CultureInfo.InvariantCulture, $"{stat.Inode} {stat.Length} {stat.Modified.Ticks}") : "";
 
     internal void MakeIfMissing(string path) => Volume.MakeIfMissing(path);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using Posthorn.Core;
 
@@ -7,8 +8,27 @@ namespace Posthorn.Store.Maildir;
 /// <summary>One line of a <c>dovecot-uidlist</c>: a message, its GUID when it has one of its own, and what else stood there.</summary>
 internal sealed record UidListEntry(Uid Uid, string Base, string? Guid)
 {
-    /// <summary>Fields that we do not use (<c>P</c>, <c>O</c>, <c>W</c>…), kept as they were.</summary>
+    /// <summary>The other fields (<c>P</c> POP3 UIDL, <c>O</c> POP3 order, <c>S</c> and <c>W</c> sizes…), kept as they were.</summary>
     internal string Extra { get; init; } = "";
+
+    /// <summary>The message's EMAILID: its GUID where that can be one, else made from what Dovecot takes for the GUID, always the same.</summary>
+    internal EmailId EmailId => Guid is { Length: > 0 and <= 255 } guid && guid.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') ? new(guid) : EmailIdOf(Guid ?? Base);
+
+    /// <summary>What the catalogue keeps beside the EMAILID: a GUID that cannot be one has to be kept in words.</summary>
+    internal string Kept => Guid is null || EmailId.Value == Guid ? Extra : $"G{Guid} {Extra}".TrimEnd();
+
+    /// <summary>A message as we list it. Where the EMAILID came from the name, Dovecot finds the GUID there too.</summary>
+    internal static UidListEntry Of(Uid uid, string baseName, EmailId email, string kept)
+    {
+        string? guid = email == EmailIdOf(baseName) || kept.StartsWith('G') ? null : email.Value;
+        return new(uid, baseName, guid) { Extra = kept };
+    }
+
+    /// <summary>The POP3 UIDL among a message's fields; null where Dovecot made none for it alone.</summary>
+    internal static string? Pop3UidlOf(string fields) =>
+        fields.Split(' ').FirstOrDefault(field => field.Length > 1 && field[0] == 'P')?[1..];
+
+    private static EmailId EmailIdOf(string text) => new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16)));
 }
 
 /// <summary>A folder's <c>dovecot-uidlist</c>, version 3 as Dovecot writes it; versions 1 and Courier's are read too.</summary>

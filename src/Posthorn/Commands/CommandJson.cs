@@ -6,6 +6,7 @@ namespace Posthorn.Commands;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CheckReport))]
 [JsonSerializable(typeof(JournalReport))]
+[JsonSerializable(typeof(DovecotExportReport))]
 [JsonSerializable(typeof(QuickstartReport))]
 [JsonSerializable(typeof(AccountList))]
 [JsonSerializable(typeof(AliasList))]

@@ -1,0 +1,54 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Configuration;
+using Posthorn.Directory;
+using Posthorn.Logging;
+using Posthorn.Store.Engine;
+
+namespace Posthorn.Serving;
+
+/// <summary>The mail of a server that does not run, opened by a command: journal replayed, stores open, nothing listening and nothing sent.</summary>
+internal sealed class StoppedServer : IAsyncDisposable
+{
+    private readonly LogOutput _log;
+    private readonly Foundation _base;
+    private readonly Journal.Journal _journal;
+
+    private StoppedServer(LogOutput log, Foundation foundation, Journal.Journal journal) => (_log, _base, _journal) = (log, foundation, journal);
+
+    public IDirectory Directory => _base.Directory;
+
+    public MaildirStores Stores => _base.Stores;
+
+    /// <summary>Opens it.</summary>
+    /// <exception cref="Posthorn.Journal.JournalInUseException">The server runs.</exception>
+    public static async Task<StoppedServer> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel)
+    {
+        if (!System.IO.Directory.Exists(configuration.Data)) throw new IOException($"{configuration.Data} is not there: the server of this configuration has never run.");
+        LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, (LogLevel)Math.Max((int)LogLevel.Warning, (int)configuration.Log.Level), configuration.Log.Json, OptionsFor.LogFile(configuration));
+        try
+        {
+            Foundation foundation = Foundation.Lay(configuration, time, log);
+            Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
+                OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
+            foundation.Stores.Start(journal);
+            foundation.Queue.Connect(journal);
+            return new(log, foundation, journal);
+        }
+        catch
+        {
+            await log.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try { await _journal.CheckpointAsync(CancellationToken.None); }
+        catch (IOException e) { _log.CreateLogger("journal").CheckpointFailed(e.Message); } // the server's next start replays instead
+        await _base.Stores.DisposeAsync();
+        await _journal.DisposeAsync();
+        _base.Directory.Dispose();
+        _base.Tls?.Dispose();
+        await _log.DisposeAsync();
+    }
+}
