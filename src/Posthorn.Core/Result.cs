@@ -27,7 +27,9 @@ public enum RefusalKind
     NoSuchScript,
     /// <summary>No account of that name.</summary>
     NoSuchAccount,
-    /// <summary>Disk full, volume missing, database busy: may work later (RFC 5530 UNAVAILABLE, SMTP 4xx).</summary>
+    /// <summary>The disk or the journal is full: works again when there is room (RFC 5530 UNAVAILABLE, SMTP 452).</summary>
+    NoSpace,
+    /// <summary>Disk broken, volume missing, database busy: may work later (RFC 5530 UNAVAILABLE, SMTP 4xx).</summary>
     Unavailable,
 }
 

@@ -32,6 +32,9 @@ public interface IDirectory
     /// <summary>The account whose own address this is, with or without a detail; aliases do not count.</summary>
     MailAccount? FindAccount(EmailAddress address);
 
+    /// <summary>What a login of this account rests on: it is another when the password is another or the account is gone. Sessions that were let in on an older one must end.</summary>
+    int Standing(MailAccount account) => 0;
+
     /// <summary>The account that a login name means, whatever its spelling; null when there is none or several.</summary>
     MailAccount? FindLogin(string login);
 

@@ -37,6 +37,9 @@ public sealed class MailDirectory : IDirectory, IDisposable
         }
     }
 
+    /// <summary>Raised after domains, accounts or aliases have changed; from the thread that noticed, outside all locks.</summary>
+    public event Action? Changed;
+
     /// <summary>All that is wrong with the files now.</summary>
     public IReadOnlyList<DirectoryProblem> Problems => Now().Problems;
 
@@ -60,6 +63,21 @@ public sealed class MailDirectory : IDirectory, IDisposable
             _files.Refresh();
             _snapshot = Make();
         }
+        Changed?.Invoke();
+    }
+
+    /// <summary>Looks whether the files have changed. Questions do that too; this is for when nobody asks any.</summary>
+    public void Look() => Now();
+
+    public int Standing(MailAccount account)
+    {
+        if (!Now().ByAddress.TryGetValue(account.Address, out AccountEntry? entry)) return 0;
+        HashCode standing = new();
+        standing.Add(entry.Line.Password?.Source);
+        standing.Add(entry.Line.NoPassword);
+        standing.Add(entry.Line.AllowLocal);
+        foreach (IPNetwork network in entry.Line.AllowNets ?? []) standing.Add(network);
+        return standing.ToHashCode() | 1;
     }
 
     public bool IsLocalDomain(DomainName domain) => Now().Domains.ContainsKey(domain);
@@ -192,13 +210,17 @@ public sealed class MailDirectory : IDirectory, IDisposable
     {
         DirectorySnapshot snapshot = _snapshot;
         if (_time.GetElapsedTime(Volatile.Read(ref _lastCheck)) < snapshot.Options.Limits.FileCheckInterval || !_refresh.TryEnter()) return snapshot;
+        bool changed;
         try
         {
-            if (_files.Refresh()) _snapshot = Make();
+            changed = _files.Refresh();
+            if (changed) _snapshot = Make();
             Volatile.Write(ref _lastCheck, _time.GetTimestamp());
-            return _snapshot;
+            snapshot = _snapshot;
         }
         finally { _refresh.Exit(); }
+        if (changed) Changed?.Invoke();
+        return snapshot;
     }
 
     private DirectorySnapshot Make()

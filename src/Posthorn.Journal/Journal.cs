@@ -29,6 +29,7 @@ public sealed class Journal : IAsyncDisposable
     private LogWriter _writer = null!; // set before OpenAsync returns
     private long _epoch;
     private long _replayed;
+    private TaskCompletionSource _cared = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _checkpoints;
     private bool _caring;
     private bool _closed;
@@ -95,6 +96,30 @@ public sealed class Journal : IAsyncDisposable
         return _writer.Append(steps, null, relaxed: true);
     }
 
+    /// <summary>After <see cref="JournalFullException"/>: has the ring cared for and waits for room. False when there is none after that, or not in time: a volume of the mail hangs or fails.</summary>
+    public async ValueTask<bool> WhenRoomAsync(TimeSpan limit, CancellationToken cancel)
+    {
+        Task cared;
+        lock (_gate)
+        {
+            if (_writer.HasRoom) return true;
+            cared = _cared.Task;
+            RequestCare();
+            if (!_caring) return false;
+        }
+
+        try
+        {
+            await cared.WaitAsync(limit, _time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+
+        lock (_gate) return _writer.HasRoom;
+    }
+
     /// <summary>Completes when the record is durable, and with it all before it. The first to ask flushes on its own thread.</summary>
     /// <exception cref="JournalFlushFailedException">It will never be: nobody may be told that it happened, and no replay will bring it back.</exception>
     public ValueTask WhenDurableAsync(Lsn lsn) => _writer.WhenDurableAsync(lsn);
@@ -136,28 +161,20 @@ public sealed class Journal : IAsyncDisposable
     public ValueTask<bool> HoldAsync(Lsn lsn, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (lsn <= Checkpointed || _ring.Pin(lsn.Value) is not { } segment) return ValueTask.FromResult(false);
-        try
-        {
-            using SegmentReader reader = new(segment.File, segment.Header);
-            List<RecordView> records = [];
-            for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch); at = batch.End)
-            {
-                if (batch.LastLsn < lsn.Value) continue;
-                if (batch.FirstLsn > lsn.Value || !reader.TryRecords(batch, records)) break;
-                int index = (int)(lsn.Value - batch.FirstLsn);
-                int start = records.Take(index).Sum(record => record.Total);
-                _held.Hold(lsn.Value, DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), records[index], reader.Bytes(start, records[index].Total));
-                Applied(lsn);
-                return ValueTask.FromResult(true);
-            }
+        return ValueTask.FromResult(Hold(new(lsn.Value - 1), lsn, HeldRecords.Everybody, _ => true) > 0);
+    }
 
-            return ValueTask.FromResult(false);
-        }
-        finally
-        {
-            _ring.Unpin(segment);
-        }
+    /// <summary>As above, for all durable records up to one that concern something, on behalf of one participant: only that one gets them back.</summary>
+    /// <returns>How many it were; those that are held already do not count.</returns>
+    /// <exception cref="VolumeException">A file cannot be written; those before it are held.</exception>
+    public int Hold(Lsn upTo, byte participant, Predicate<JournalRecord> concerns) => Hold(Checkpointed, upTo, participant, concerns);
+
+    /// <summary>The durable records above the last checkpoint up to one, and those that are held. Their memory is valid until the next one is asked for.</summary>
+    public IEnumerable<JournalRecord> Read(Lsn upTo)
+    {
+        foreach (HeldRecords.Held held in _held.All()) yield return RecordOf(held.Time, held.View);
+        foreach ((DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> _) in Walk(_checkpoint.Lsn, upTo.Value))
+            if (!_held.Contains(view.Lsn)) yield return RecordOf(time, view);
     }
 
     /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
@@ -198,6 +215,51 @@ public sealed class Journal : IAsyncDisposable
         }
     }
 
+    private int Hold(Lsn above, Lsn upTo, byte participant, Predicate<JournalRecord> concerns)
+    {
+        int count = 0;
+        foreach ((DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> bytes) in Walk(Math.Max(above.Value, _checkpoint.Lsn), upTo.Value))
+        {
+            if (_held.Contains(view.Lsn) || !concerns(RecordOf(time, view))) continue;
+            _held.Hold(view.Lsn, participant, time, view, bytes);
+            Applied(new(view.Lsn));
+            count++;
+        }
+
+        return count;
+    }
+
+    private JournalRecord RecordOf(DateTimeOffset time, RecordView view) => new(new(view.Lsn), time, view.Relaxed, view.Steps, view.Content,
+        view.Content.Kind == ContentKind.None ? null : () => OpenContent(new(view.Lsn)) ?? throw new InvalidOperationException($"Record {view.Lsn} has no content any more."));
+
+    private IEnumerable<(DateTimeOffset Time, RecordView View, ReadOnlyMemory<byte> Bytes)> Walk(long above, long upTo)
+    {
+        List<Segment> segments = _ring.PinAbove(above);
+        try
+        {
+            List<RecordView> records = [];
+            foreach (Segment segment in segments)
+            {
+                using SegmentReader reader = new(segment.File, segment.Header);
+                for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch) && batch.FirstLsn <= upTo; at = batch.End)
+                {
+                    if (batch.LastLsn <= above) continue;
+                    if (!reader.TryRecords(batch, records)) break;
+                    int start = 0;
+                    foreach (RecordView view in records)
+                    {
+                        if (view.Lsn > above && view.Lsn <= upTo) yield return (DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), view, reader.Bytes(start, view.Total));
+                        start += view.Total;
+                    }
+                }
+            }
+        }
+        finally
+        {
+            foreach (Segment segment in segments) _ring.Unpin(segment);
+        }
+    }
+
     private static string SpoolPath(JournalOptions options) => options.Directory + "/spool";
 
     private static void MakeDirectories(IVolume volume, JournalOptions options)
@@ -226,13 +288,10 @@ public sealed class Journal : IAsyncDisposable
         (_epoch, _replayed) = (recovery.Epoch, recovery.Replayed);
         recovery.SweepSpool();
 
-        if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
         _writer = new(_gate, _options, _ring, _checkpoint, _time, _log, _epoch, recovery.FirstLsn) { CareNeeded = RequestCare };
-        foreach (ContentIndex.Entry entry in recovery.Contents)
-        {
-            if (entry.Lsn > _checkpoint.Lsn) _writer.Index.Add(entry);
-        }
-
+        foreach (ContentIndex.Entry entry in recovery.Contents) _writer.Index.Add(entry);
+        foreach (IJournalParticipant participant in _participants) participant.Replayed(this);
+        if (_ring.Free.Count == 0) await MakeRoomAsync(recovery, cancel);
         OpenEpoch(recovery.FirstLsn);
         _log.JournalOpened(_options.Directory, _epoch, _replayed, new(recovery.Checkpoint));
         if (!_options.BackgroundWork) MakeSegments();
@@ -249,9 +308,7 @@ public sealed class Journal : IAsyncDisposable
         }
 
         foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(recovery.LastLsn), cancel);
-        _checkpoint.Advance(recovery.LastLsn, _epoch);
-        _checkpoints++;
-        _ring.FreeUpTo(recovery.LastLsn);
+        Free(recovery.LastLsn);
     }
 
     /// <summary>Begins a segment for this run and so says where the log of the last one ended.</summary>
@@ -282,11 +339,20 @@ public sealed class Journal : IAsyncDisposable
     {
         await _writer.FlushAsync();
         _writer.ThrowIfStopped();
+        long durable;
+        lock (_gate) durable = _writer.Durable;
+        foreach (IJournalParticipant participant in _participants) await participant.PrepareAsync(new(durable), cancel);
         long upTo;
         lock (_gate) upTo = Math.Min(_writer.Window.Low - 1, _writer.Durable);
         if (upTo <= _checkpoint.Lsn) return;
 
         foreach (IJournalParticipant participant in _participants) await participant.SyncAsync(new(upTo), cancel);
+        Free(upTo);
+    }
+
+    /// <summary>Everything up to here is safe elsewhere: notes that durably, then forgets it.</summary>
+    private void Free(long upTo)
+    {
         _checkpoint.Advance(upTo, _epoch);
         List<long> spools = [];
         lock (_gate)
@@ -358,8 +424,15 @@ public sealed class Journal : IAsyncDisposable
         }
         finally
         {
-            lock (_gate) _caring = false;
+            TaskCompletionSource cared;
+            lock (_gate)
+            {
+                _caring = false;
+                (cared, _cared) = (_cared, new(TaskCreationOptions.RunContinuationsAsynchronously));
+            }
+
             _care.Release();
+            cared.SetResult();
         }
 #pragma warning restore CA1031
     }

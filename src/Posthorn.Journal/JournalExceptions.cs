@@ -18,6 +18,9 @@ public class JournalException : IOException
 public sealed class JournalFullException()
     : JournalException("The journal is full: records wait for their checkpoint. It works again when the volumes of the mail have been synced.");
 
+/// <summary>The record can never fit: it must be made smaller. Nothing was written.</summary>
+public sealed class JournalRecordTooLargeException(string message) : JournalException(message);
+
 /// <summary>The flush of this record failed: it will not be replayed, and nobody may be told that it happened. SMTP answers 451.</summary>
 public sealed class JournalFlushFailedException(Lsn first, Lsn last, Exception cause)
     : JournalException($"Records {first} to {last} could not be made durable: {cause.Message}", cause)

@@ -12,6 +12,9 @@ public static class Preview
     // Text that is looked at: enough to get past style sheets and quotations, little enough to cost nothing.
     private const int MaxText = 64 * 1024;
 
+    // Of plain text a few lines are enough nearly always; the rest is decoded only when they were not.
+    private const int FirstText = 1024;
+
     /// <summary>At most 200 characters of the first part with text in it, markup and quoted lines left out, blanks joined; empty if there is none.</summary>
     public static string Make(ReadOnlyMemory<byte> message, MimeStructure structure, MimeLimits limits)
     {
@@ -21,28 +24,44 @@ public static class Preview
             if (part.Kind != PartKind.Text) continue;
             PartContent content = PartContent.Read(part, message.Span, limits);
             if (content.Disposition == "attachment") continue;
-            string text = Text(message, part, content, limits);
-            string preview = content.Subtype == "html" ? Shorten(HtmlText.Strip(text), quotes: true) : Shorten(text, quotes: false);
-            if (preview.Length == 0 && content.Subtype != "html") preview = Shorten(text, quotes: true);
+            string preview = content.Subtype == "html" ? Shorten(HtmlText.Strip(Text(message, part, content, MaxText)), quotes: true, out _) : PlainPreview(message, part, content);
             if (preview.Length > 0) return preview;
         }
         return "";
     }
 
-    private static string Text(ReadOnlyMemory<byte> message, MimePart part, PartContent content, MimeLimits limits)
+    private static string PlainPreview(ReadOnlyMemory<byte> message, MimePart part, PartContent content)
     {
-        Decoder decoder = (content.Charset is null ? Charsets.Guess : Charsets.Find(Encoding.Latin1.GetBytes(content.Charset))).GetDecoder();
-        System.Buffers.ArrayBufferWriter<byte> bytes = new();
-        ReadOnlySpan<byte> body = part.Body(message.Span);
-        bool whole = body.Length <= MaxText;
-        new TransferDecoder(part.Encoding).Decode(whole ? body : body[..MaxText], whole, bytes);
-        char[] chars = new char[decoder.GetCharCount(bytes.WrittenSpan, whole)];
-        return new(chars, 0, decoder.GetChars(bytes.WrittenSpan, chars, whole));
+        string preview;
+        if (part.Body(message.Span).Length > FirstText)
+        {
+            preview = Shorten(Text(message, part, content, FirstText), quotes: false, out bool full);
+            if (full) return preview;
+        }
+        string text = Text(message, part, content, MaxText);
+        preview = Shorten(text, quotes: false, out _);
+        return preview.Length > 0 ? preview : Shorten(text, quotes: true, out _);
     }
 
-    private static string Shorten(string text, bool quotes)
+    private static string Text(ReadOnlyMemory<byte> message, MimePart part, PartContent content, int most)
     {
-        StringBuilder output = new();
+        Decoder decoder = (content.Charset is null ? Charsets.Guess : Charsets.Find(Encoding.Latin1.GetBytes(content.Charset))).GetDecoder();
+        ReadOnlySpan<byte> body = part.Body(message.Span);
+        bool whole = body.Length <= most;
+        if (!whole) body = body[..most];
+        System.Buffers.ArrayBufferWriter<byte> bytes = new(Math.Max(body.Length, 1)); // decoding never makes it longer
+        new TransferDecoder(part.Encoding).Decode(body, whole, bytes);
+        char[] chars = System.Buffers.ArrayPool<char>.Shared.Rent(decoder.GetCharCount(bytes.WrittenSpan, whole));
+        string text = new(chars, 0, decoder.GetChars(bytes.WrittenSpan, chars, whole));
+        System.Buffers.ArrayPool<char>.Shared.Return(chars);
+        return text;
+    }
+
+    private static string Shorten(string text, bool quotes, out bool full)
+    {
+        full = true;
+        StringBuilder output = new(MaxCharacters);
+        Span<char> encoded = stackalloc char[2];
         int count = 0;
         bool gap = false;
         foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
@@ -63,10 +82,11 @@ public static class Preview
                     count++;
                 }
                 gap = false;
-                output.Append(rune.ToString());
+                output.Append(encoded[..rune.EncodeToUtf16(encoded)]);
                 if (++count >= MaxCharacters) return output.ToString();
             }
         }
+        full = false;
         return output.ToString();
     }
 }

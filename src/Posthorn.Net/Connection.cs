@@ -15,6 +15,8 @@ public enum StopReason
     Timeout,
     /// <summary>The server is going down.</summary>
     Shutdown,
+    /// <summary>What the peer logged in with holds no more: the account is gone, or its password is another.</summary>
+    Revoked,
 }
 
 /// <summary>What TLS was agreed, for logs and Received lines.</summary>
@@ -72,6 +74,9 @@ public sealed class Connection : IAsyncDisposable
     public TlsDetails? Tls { get; private set; }
 
     public bool IsSecure => Tls is not null;
+
+    /// <summary>Whether what the peer logged in with still holds; null before a login. Asked by <see cref="ConnectionSet.Review"/>.</summary>
+    public Func<bool>? StillHolds { get; set; }
 
     /// <summary>Why reading was ended from this side.</summary>
     public StopReason Stopped => (StopReason)Volatile.Read(ref _stopped);

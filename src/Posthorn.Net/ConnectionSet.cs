@@ -38,6 +38,13 @@ public sealed class ConnectionSet : IAsyncDisposable
         if (_open.IsEmpty) _empty?.TrySetResult();
     }
 
+    /// <summary>Accounts have changed: sessions whose login holds no more are asked to say goodbye.</summary>
+    public void Review()
+    {
+        foreach (Connection connection in _open.Keys)
+            if (connection.StillHolds is { } stillHolds && !stillHolds()) connection.Stop(StopReason.Revoked);
+    }
+
     /// <summary>Asks every session to say goodbye, waits for them up to <paramref name="grace"/>, then breaks the rest.</summary>
     public async Task StopAllAsync(TimeSpan grace)
     {

@@ -25,6 +25,9 @@ public sealed class MailboxVersion
     /// <summary>Rows in a full chunk: copying one costs about 10 KiB, and a million messages make 4,000 chunks.</summary>
     private const int ChunkSize = 256;
 
+    /// <summary>Rows that gather at the end before they join a chunk.</summary>
+    private const int SmallChunk = 16;
+
     private readonly MessageRow[][] _chunks;
     private readonly int[] _starts;
 
@@ -196,18 +199,21 @@ public sealed class MailboxVersion
         else chunks.AddRange(rows.Chunk(ChunkSize));
     }
 
-    // New messages fill the last chunk before they open another, so that single deliveries do not make a chunk each.
+    // New messages fill a small last chunk, which joins the one before it when it is full: a single delivery copies a few rows, not hundreds.
     private static void AddTail(List<MessageRow[]> chunks, IReadOnlyList<MessageRow> upserts, int up)
     {
-        if (up == upserts.Count) return;
-        List<MessageRow> tail = new(upserts.Count - up + ChunkSize);
-        if (chunks.Count > 0 && chunks[^1].Length < ChunkSize)
+        while (up < upserts.Count)
         {
-            tail.AddRange(chunks[^1]);
-            chunks.RemoveAt(chunks.Count - 1);
+            MessageRow[] last = chunks.Count > 0 ? chunks[^1] : [];
+            bool grows = last.Length is > 0 and < SmallChunk;
+            int added = Math.Min(upserts.Count - up, grows ? SmallChunk - last.Length : ChunkSize);
+            if (grows) chunks.RemoveAt(chunks.Count - 1);
+            MessageRow[] next = new MessageRow[(grows ? last.Length : 0) + added];
+            if (grows) last.CopyTo(next, 0);
+            for (int i = next.Length - added; i < next.Length; i++) next[i] = upserts[up++];
+            if (next.Length >= SmallChunk && chunks.Count > 0 && chunks[^1].Length + next.Length <= ChunkSize) chunks[^1] = [.. chunks[^1], .. next];
+            else chunks.Add(next);
         }
-        for (; up < upserts.Count; up++) tail.Add(upserts[up]);
-        chunks.AddRange(tail.Chunk(ChunkSize));
     }
 }
 

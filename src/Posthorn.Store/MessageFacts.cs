@@ -8,6 +8,12 @@ namespace Posthorn.Store;
 /// <summary>What a store keeps about a message's content, computed once when it comes in.</summary>
 public sealed class MessageFacts
 {
+    // Kept for the next message of the thread, unless a strange one blew it up.
+    private const int KeptScratch = 64 * 1024;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? s_scratch;
+
     private readonly byte[] _all;
     private readonly int[] _ends;
 
@@ -41,7 +47,8 @@ public sealed class MessageFacts
         MimeStructure structure = MimeStructure.Parse(text, limits);
         ReadOnlySpan<byte> header = structure.Root.Header(text);
         int[] ends = new int[5];
-        ArrayBufferWriter<byte> all = new(1024);
+        ArrayBufferWriter<byte> all = s_scratch ?? new(4096);
+        s_scratch = null;
         EnvelopeWriter.Write(header, limits, all);
         ends[0] = all.WrittenCount;
         BodyStructureWriter.Write(structure, text, extended: false, limits, all);
@@ -52,7 +59,10 @@ public sealed class MessageFacts
         ends[3] = all.WrittenCount;
         Encoding.UTF8.GetBytes(Mime.Preview.Make(message, structure, limits), all);
         ends[4] = all.WrittenCount;
-        return new(all.WrittenSpan.ToArray(), ends, structure.WireLength, KeysOf(header, limits));
+        MessageFacts facts = new(all.WrittenSpan.ToArray(), ends, structure.WireLength, KeysOf(header, limits));
+        all.ResetWrittenCount();
+        if (all.Capacity <= KeptScratch) s_scratch = all;
+        return facts;
     }
 
     /// <summary>The sort keys as a catalogue keeps them.</summary>

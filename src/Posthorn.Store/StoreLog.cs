@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free id is 7012. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7015 and 7047. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -36,11 +36,20 @@ internal static partial class StoreLog
     [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
 
-    [LoggerMessage(7011, LogLevel.Warning, "{Account}: the filter's notes could not be read from or written to the home; the catalogue has those that are its own")]
+    [LoggerMessage(7014, LogLevel.Warning, "{Account}: the filter's notes could not be read from or written to the home; the catalogue has those that are its own")]
     internal static partial void NotesTrouble(this ILogger log, Exception cause, EmailAddress account);
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
+
+    [LoggerMessage(7011, LogLevel.Error, "{Root}: the volume does not answer for {Patience}; the others go on, records of its accounts are held until it does")]
+    internal static partial void VolumeHangs(this ILogger log, string root, TimeSpan patience);
+
+    [LoggerMessage(7012, LogLevel.Error, "{Root}: the volume could not be synced; what was written since the last checkpoint is written into new files before the next attempt")]
+    internal static partial void SyncFailed(this ILogger log, Exception cause, string root);
+
+    [LoggerMessage(7013, LogLevel.Warning, "{Count} records of {Accounts} accounts were taken out of the journal's ring into files of their own, since their mail cannot be written now")]
+    internal static partial void RecordsHeld(this ILogger log, int count, int accounts);
 
     [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
     internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);

@@ -80,7 +80,7 @@ public sealed class MailTransport : IMailTransport
     }
 
     // A positive reply is out for something that not all places took: they get a bounce, or wait in the queue for a better time.
-    private async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<Shortfall> owed, CancellationToken cancel)
+    internal async ValueTask<bool> KeepPromiseAsync(AcceptedMessage accepted, IReadOnlyList<Shortfall> owed, CancellationToken cancel)
     {
         QueueMessage message = accepted.Message;
         EnvelopeRecipient[] later = [.. owed.Where(one => one.Reply.IsTransient).Select(one => one.Recipient)];

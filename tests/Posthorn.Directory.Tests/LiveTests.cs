@@ -1,3 +1,5 @@
+using Posthorn.Core;
+
 namespace Posthorn.Directory.Tests;
 
 /// <summary>Files that change, the memory of successes, and how often hashes are computed.</summary>
@@ -42,6 +44,24 @@ public sealed class LiveTests
         File.SetLastWriteTimeUtc(world.Users, world.Time.GetUtcNow().UtcDateTime);
         world.SecondPasses();
         Assert.NotNull(world.Directory.FindLogin("bob"));
+    }
+
+    [Fact]
+    public void What_a_login_rests_on_changes_with_the_password_and_ends_with_the_account()
+    {
+        using World world = new("ann:{PLAIN}a\nbob:{PLAIN}b\n");
+        MailAccount ann = world.Directory.FindLogin("ann")!, bob = world.Directory.FindLogin("bob")!;
+        int annThen = world.Directory.Standing(ann), bobThen = world.Directory.Standing(bob), news = 0;
+        world.Directory.Changed += () => news++;
+        world.Write(world.Users, "carl:{PLAIN}c\nann:{PLAIN}other\n");
+        world.SecondPasses();
+        world.Directory.Look();
+        Assert.Equal(1, news);
+        Assert.NotEqual(annThen, world.Directory.Standing(ann));
+        Assert.Equal(0, world.Directory.Standing(bob));
+        world.Write(world.Users, "bob:{PLAIN}b\n# a comment\n");
+        world.SecondPasses();
+        Assert.Equal(bobThen, world.Directory.Standing(bob));
     }
 
     [Fact]

@@ -10,6 +10,7 @@ using Posthorn.Net;
 using Posthorn.Store;
 using Posthorn.Store.Engine;
 using Posthorn.Testing;
+using Posthorn.Testing.Directories;
 using Posthorn.Testing.Stores;
 
 namespace Posthorn.Imap.Tests;
@@ -18,7 +19,7 @@ namespace Posthorn.Imap.Tests;
 /// <remarks>
 /// What <c>given</c> understands: <c>logged in</c>; <c>selected NAME</c>; <c>sent COMMAND</c> (said by every new connection, its answers swallowed);
 /// <c>NAME has N messages</c>; <c>NAME gets RAW MESSAGE</c>; <c>NAME loses UID</c>; <c>NAME marks UID FLAGS</c>; <c>mailbox NAME</c>; <c>subscribed NAME</c>;
-/// <c>time passes 31m</c>; <c>strict network</c>; <c>quota N</c>; <c>option NAME N</c>.
+/// <c>time passes 31m</c>; <c>strict network</c>; <c>passwords change</c>; <c>quota N</c>; <c>option NAME N</c>.
 /// </remarks>
 internal sealed partial class ImapHost : ITranscriptHost
 {
@@ -78,6 +79,10 @@ internal sealed partial class ImapHost : ITranscriptHost
         switch (text)
         {
             case "logged in": _prelude.Add("LOGIN ann nna"); return;
+            case "passwords change":
+                Directory.Passwords++;
+                _connections.Review();
+                return;
             case "strict network": Directory.TrustsEveryNetwork = false; return;
         }
         if (text.StartsWith("sent ", StringComparison.Ordinal)) _prelude.Add(text[5..]);

@@ -148,7 +148,7 @@ public sealed class JournalTests
     public async Task Steps_above_the_limit_are_refused()
     {
         Posthorn.Journal.Journal journal = await OpenAsync(new(1), _options with { StepsLimit = 1000 });
-        Assert.Throws<JournalException>(() => journal.Append(Step(1000), null));
+        Assert.Throws<JournalRecordTooLargeException>(() => journal.Append(Step(1000), null));
         await PutAsync(journal, 900);
     }
 

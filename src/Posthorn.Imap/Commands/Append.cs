@@ -57,6 +57,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
     {
         long total = 0;
+        IOException? broken = null;
         while (true)
         {
             if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
@@ -72,10 +73,11 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
             if (!await session.Frames.CopyLiteralAsync(head.Literal, sink, cancel)) return EndedWithin(session);
             Frame rest = await session.Frames.ReadRestAsync(cancel);
             session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
+            broken ??= sink.Failure;
             switch (rest.Status)
             {
                 case FrameStatus.Command when IsEnd(rest.Text.Span, head.IsInUtf8):
-                    return null;
+                    return broken is null ? null : NotTaken(session, broken);
                 case FrameStatus.Message:
                     ImapReader reader = new(rest.Text.Span, new(false, '/', session.Options, default));
                     if (head.IsInUtf8) reader.Take((byte)')');
@@ -89,6 +91,12 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
                     return Completion.Bad("expected the end of the command after the message");
             }
         }
+    }
+
+    private static Completion NotTaken(ImapSession session, IOException problem)
+    {
+        session.Log.CommandFailed(problem, session.Connection.Session, session.Account!.ToString(), "APPEND");
+        return Completion.No("UNAVAILABLE", "The server cannot store the message now, try again later");
     }
 
     private static bool IsEnd(ReadOnlySpan<byte> rest, bool inUtf8) => inUtf8 ? rest.SequenceEqual(")"u8) : rest.IsEmpty;

@@ -48,6 +48,7 @@ internal sealed record Completion(CompletionKind Kind, string? Code, string Text
             RefusalKind.Expunged => "EXPUNGEISSUED",
             RefusalKind.InUse => "INUSE",
             RefusalKind.NoSuchAccount => "NONEXISTENT",
+            RefusalKind.NoSpace => "UNAVAILABLE",
             RefusalKind.Unavailable => "UNAVAILABLE",
             _ => "CONTACTADMIN",
         },

@@ -177,6 +177,8 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             if (!entered) _server.Leave(account);
         }
+        int standing = Services.Directory.Standing(account);
+        Connection.StillHolds = () => Services.Directory.Standing(account) == standing;
         _dialect = _dialect with { Separator = Store.Separator };
         Frames.MaxCommand = Options.MaxCommand;
         Log.LoggedIn(Connection.Session, account.ToString(), mechanism, form);
@@ -205,7 +207,7 @@ internal sealed class ImapSession : IAsyncDisposable
         if (OpenStore is not null) await OpenStore.DisposeAsync();
         OpenStore = null;
         if (Account is not null) _server.Leave(Account);
-        Account = null;
+        (Account, Connection.StillHolds) = (null, null);
         Mode = new();
         Frames.MaxCommand = Options.MaxCommandBeforeLogin;
     }
@@ -384,6 +386,10 @@ internal sealed class ImapSession : IAsyncDisposable
             case StopReason.Shutdown:
                 Out.Bye("UNAVAILABLE", "The server is going down, come back soon");
                 _ended = "shutdown";
+                break;
+            case StopReason.Revoked:
+                Out.Bye("EXPIRED", "The account or its password has changed, log in again");
+                _ended = "login revoked";
                 break;
         }
     }

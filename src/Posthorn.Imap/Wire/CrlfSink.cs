@@ -10,27 +10,37 @@ internal sealed class CrlfSink(IMessageSink inner, bool convert) : IMessageSink
 {
     private bool _afterCr;
 
+    /// <summary>Why the store did not take the bytes; those that came after were dropped, so that the command can be read to its end.</summary>
+    public IOException? Failure { get; private set; }
+
     public IMessageSink Inner => inner;
 
     public long Length => inner.Length;
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
     {
+        if (Failure is not null) return;
         if (!convert || !HasBareFeed(bytes.Span))
         {
             if (!bytes.IsEmpty) _afterCr = bytes.Span[^1] == '\r';
-            await inner.WriteAsync(bytes, cancel);
+            await PassAsync(bytes, cancel);
             return;
         }
         byte[] mended = ArrayPool<byte>.Shared.Rent(bytes.Length * 2);
         int length = Mend(bytes.Span, mended);
-        await inner.WriteAsync(mended.AsMemory(0, length), cancel);
+        await PassAsync(mended.AsMemory(0, length), cancel);
         ArrayPool<byte>.Shared.Return(mended);
     }
 
     public int Read(long offset, Span<byte> into) => inner.Read(offset, into);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private async ValueTask PassAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        try { await inner.WriteAsync(bytes, cancel); }
+        catch (IOException e) { Failure = e; }
+    }
 
     private bool HasBareFeed(ReadOnlySpan<byte> bytes)
     {

@@ -94,6 +94,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
     /// <returns>False when the input ended first.</returns>
     public async ValueTask<bool> CopyLiteralAsync(LiteralHead literal, IMessageSink? sink, CancellationToken cancel)
     {
+        Input.IsBusy = true;
         for (long left = literal.Length; left > 0;)
         {
             if (Input.Length == 0 && !await FillAsync(cancel)) return false;
@@ -102,6 +103,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
             left -= part.Length;
             Input.Advance(part.Length);
         }
+        Input.IsBusy = false;
         return true;
     }
 

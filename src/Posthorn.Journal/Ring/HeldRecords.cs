@@ -11,17 +11,35 @@ namespace Posthorn.Journal.Ring;
 internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spool)
 {
     private const int HeadLength = 32;
+
+    /// <summary>A record that all its participants get back.</summary>
+    internal const byte Everybody = 0;
+
     private static ReadOnlySpan<byte> Magic => "PHJHELD1"u8;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<long, ContentReference> _held = [];
 
-    internal sealed record Held(long Lsn, DateTimeOffset Time, RecordView View, byte[] Bytes);
+    internal sealed record Held(long Lsn, byte Participant, DateTimeOffset Time, RecordView View, byte[] Bytes);
 
     /// <summary>Whether a record that is held names this spool file.</summary>
     internal bool Names(long spoolFile)
     {
         lock (_gate) return _held.Values.Any(content => content.Kind == ContentKind.Spool && content.Spool == spoolFile);
+    }
+
+    internal bool Contains(long lsn)
+    {
+        lock (_gate) return _held.ContainsKey(lsn);
+    }
+
+    /// <summary>All that are held now, by LSN, one after the other.</summary>
+    internal IEnumerable<Held> All()
+    {
+        long[] all;
+        lock (_gate) all = [.. _held.Keys.Order()];
+        foreach (long lsn in all)
+            if (Contains(lsn) && Read(lsn) is { } held) yield return held;
     }
 
     /// <summary>Reads all that are held, by LSN.</summary>
@@ -50,7 +68,7 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
     }
 
     /// <summary>Writes a record, as its segment has it, to a file of its own and syncs that.</summary>
-    internal void Hold(long lsn, DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> bytes)
+    internal void Hold(long lsn, byte participant, DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> bytes)
     {
         if (!volume.TryStat(folder, out _))
         {
@@ -60,6 +78,7 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
 
         byte[] head = new byte[HeadLength];
         Magic.CopyTo(head);
+        head[12] = participant;
         BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(16), time.ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(24), bytes.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(8), Crc32C.Compute(head.AsSpan(12)));
@@ -118,7 +137,7 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
         if (BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(8)) != Crc32C.Compute(bytes.AsSpan(12, HeadLength - 12))) return null;
         if (BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(24)) != bytes.Length - HeadLength) return null;
         return RecordCodec.TryRead(bytes.AsMemory(HeadLength), lsn, out RecordView view)
-            ? new(lsn, DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(16))), view, bytes)
+            ? new(lsn, bytes[12], DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(16))), view, bytes)
             : null;
     }
 

@@ -47,6 +47,9 @@ internal sealed class LogWriter : IThreadPoolWorkItem
     /// <summary>Called under the lock when the ring needs care: half of it is used, or it is full.</summary>
     internal Action? CareNeeded { get; set; }
 
+    /// <summary>Whether a record finds a place in another segment. Called under the lock.</summary>
+    internal bool HasRoom => _claims < _ring.Free.Count;
+
     /// <summary>The highest record that is durable.</summary>
     internal long Durable => _settled;
 
@@ -69,7 +72,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
         if (content is { IsComplete: false }) throw new InvalidOperationException("Complete the content before it is appended.");
         int length = RecordCodec.LengthOf(steps);
         if (steps.Length > ushort.MaxValue || length > _options.StepsLimit)
-            throw new JournalException($"A record of {steps.Length} steps and {length} bytes is larger than the journal takes.");
+            throw new JournalRecordTooLargeException($"A record of {steps.Length} steps and {length} bytes is larger than the journal takes.");
 
         ContentReference reference = content?.Reference ?? default;
         int total = length + (reference.Kind == ContentKind.Inline ? Blocks.Eight((int)reference.Length) : 0);
@@ -160,7 +163,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
             }
 
             (start, size) = (Blocks.Size, _ring.Free[_claims].Size);
-            if (start + BatchHeader.Length + total > size) throw new JournalException($"A record of {total} bytes does not fit into a segment of {size}.");
+            if (start + BatchHeader.Length + total > size) throw new JournalRecordTooLargeException($"A record of {total} bytes does not fit into a segment of {size}.");
             _claims++;
         }
 

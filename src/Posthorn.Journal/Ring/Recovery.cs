@@ -149,7 +149,8 @@ internal sealed class Recovery(JournalOptions options, CheckpointFile checkpoint
     }
 
     private ValueTask ReplayAsync(HeldRecords.Held record, IReadOnlyList<IJournalParticipant> participants, CancellationToken cancel) =>
-        TellAsync(new(new(record.Lsn), record.Time, record.View.Relaxed, record.View.Steps, record.View.Content, () => held.Open(record.Lsn)!) { IsHeld = true }, participants, cancel);
+        TellAsync(new(new(record.Lsn), record.Time, record.View.Relaxed, record.View.Steps, record.View.Content, record.View.Content.Kind == ContentKind.None ? null : () => held.Open(record.Lsn)!) { IsHeld = true },
+            record.Participant == HeldRecords.Everybody ? participants : [.. participants.Where(one => one.Id == record.Participant)], cancel);
 
     private async ValueTask TellAsync(JournalRecord record, IReadOnlyList<IJournalParticipant> participants, CancellationToken cancel)
     {

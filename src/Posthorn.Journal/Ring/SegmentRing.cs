@@ -110,15 +110,14 @@ internal sealed class SegmentRing(IVolume volume, string directory, Lock gate)
         return new(segment.File, entry.Offset, entry.Content, () => Unpin(segment));
     }
 
-    /// <summary>The live segment that holds a record, kept from being recycled until <see cref="Unpin"/>; null when none does.</summary>
-    internal Segment? Pin(long lsn)
+    /// <summary>The live segments that hold records above one, oldest first, kept from being recycled until <see cref="Unpin"/>.</summary>
+    internal List<Segment> PinAbove(long lsn)
     {
         lock (gate)
         {
-            Segment? segment = Live.FindLast(live => live.Header.PreviousLsn < lsn);
-            if (segment is null || lsn > segment.LastLsn) return null;
-            segment.Pins++;
-            return segment;
+            List<Segment> segments = Live.FindAll(live => live.LastLsn > lsn);
+            foreach (Segment segment in segments) segment.Pins++;
+            return segments;
         }
     }
 

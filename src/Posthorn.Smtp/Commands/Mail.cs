@@ -21,6 +21,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
     {
         if (session.Transaction is not null) return Reply.NestedMail;
+        if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
         if (session.Role == ListenerRole.Submission)
         {
             if (!session.MayLogIn) return Reply.TlsRequired;
@@ -57,6 +58,9 @@ internal sealed class MailParameters
     private const int MaxEnvelopeId = 100;
 
     private readonly HashSet<string> _seen = [];
+
+    /// <summary>There was at least one.</summary>
+    public bool Any => _seen.Count > 0;
 
     public long? Size { get; private set; }
     public BodyType Body { get; private set; }

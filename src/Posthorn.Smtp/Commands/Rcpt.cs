@@ -22,6 +22,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
     {
         if (session.Transaction is not { } mail) return Reply.NeedMail;
         if (mail.Body is not null) return Reply.InChunks;
+        if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
         if (mail.Envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
         if (To.NeedsUtf8 && !mail.Envelope.SmtpUtf8) return Reply.NeedSmtpUtf8;
 
@@ -48,6 +49,9 @@ internal sealed class RcptParameters
     private const int MaxOriginalRecipient = 500;
 
     private readonly HashSet<string> _seen = [];
+
+    /// <summary>There was at least one.</summary>
+    public bool Any => _seen.Count > 0;
 
     public DsnNotify Notify { get; private set; }
 

@@ -24,6 +24,7 @@ internal sealed class SmtpSession
         (_server, Connection, Options) = (server, connection, server.Options);
         IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
         _tally = new(Options);
+        connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
     }
@@ -129,12 +130,18 @@ internal sealed class SmtpSession
     public async ValueTask SecuredAsync()
     {
         await EndTransactionAsync();
-        (Helo, IsExtended, Account, _client) = (null, false, null, null);
+        (Helo, IsExtended, Account, _client, Connection.StillHolds) = (null, false, null, null, null);
     }
 
-    public void LoggedIn(MailAccount account) => (Account, _client) = (account, null);
+    public void LoggedIn(MailAccount account)
+    {
+        (Account, _client) = (account, null);
+        IDirectory directory = Services.Directory!;
+        int standing = directory.Standing(account);
+        Connection.StillHolds = () => directory.Standing(account) == standing;
+    }
 
-    public void Open(Transaction transaction) => Transaction = transaction;
+    public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
     public bool MayOpenAnother() => _tally.MayOpenAnother();
 
@@ -146,7 +153,9 @@ internal sealed class SmtpSession
     {
         Transaction? transaction = Transaction;
         Transaction = null;
-        if (transaction is not null) await transaction.DisposeAsync();
+        if (transaction is null) return;
+        Connection.Input.IsBusy = false;
+        await transaction.DisposeAsync();
     }
 
     /// <summary>A message was accepted: earlier errors are forgiven.</summary>
@@ -157,6 +166,7 @@ internal sealed class SmtpSession
     {
         StopReason.Timeout => Reply.TimedOut,
         StopReason.Shutdown => Reply.ShuttingDown,
+        StopReason.Revoked => Reply.LoginRevoked,
         _ => null,
     };
 

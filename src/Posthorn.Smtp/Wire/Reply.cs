@@ -55,6 +55,7 @@ internal static class Reply
     public static readonly SmtpReply BadBase64 = new(501, "5.5.2", "Cannot decode base64");
     public static readonly SmtpReply UnknownMechanism = new(504, "5.5.4", "Unrecognized authentication mechanism");
     public static readonly SmtpReply MalformedLogin = new(501, "5.5.2", "Malformed authentication message");
+    public static readonly SmtpReply LoginRevoked = new(421, "4.7.0", "The account or its password has changed; log in again");
     public static readonly SmtpReply TooManyLogins = new(421, "4.7.0", "Too many failed logins");
 
     // Limits.
@@ -84,6 +85,9 @@ internal static class Reply
 
     public static SmtpReply BadParameter(string name) => new(501, "5.5.4", $"Bad value of parameter {name}");
     public static SmtpReply RepeatedParameter(string name) => new(501, "5.5.4", $"Parameter {name} is given twice");
+
+    /// <summary>A session that said HELO has no extensions (RFC 5321 sections 2.2.1 and 4.1.1.11).</summary>
+    public static readonly SmtpReply ParametersNeedEhlo = new(555, "5.5.4", "Parameters need EHLO, not HELO");
 
     /// <summary>RFC 5321 section 4.1.1.11: parameters that are not recognized.</summary>
     public static SmtpReply UnknownParameter(string name) => new(555, "5.5.4", $"Parameter {name} is not recognized");

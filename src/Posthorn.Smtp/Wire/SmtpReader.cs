@@ -157,6 +157,7 @@ internal ref struct SmtpReader
     /// <summary>The name in EHLO: a domain or an address literal, kept as received; forgiving, anything harmless.</summary>
     public string HelloName()
     {
+        if (IsAtEnd) Fail(Reply.BadHello);
         Space();
         ReadOnlySpan<byte> word = Word();
         if (Error is not null) return "";

@@ -64,7 +64,7 @@ internal sealed class AccountCatalogue : IDisposable
     private readonly Database _database;
     private readonly Dictionary<long, KeywordSet> _keywordSets = new() { [0] = KeywordSet.Empty };
     private readonly Dictionary<KeywordSet, long> _keywordIds = new() { [KeywordSet.Empty] = 0 };
-    private readonly Statement _begin, _commit, _rollback, _putMeta, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
+    private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
         _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
     private readonly byte[] _packed = new byte[80];
     private long _lastContent;
@@ -75,12 +75,17 @@ internal sealed class AccountCatalogue : IDisposable
         try
         {
             // One process has it, for as long as it is open: no shared memory file and no lock for each transaction.
+            _database.Execute("PRAGMA page_size = 2048"); // for a new file: a delivery touches eight pages, and each goes into the log whole
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000");
             Schema.Migrate(_database);
             _begin = _database.Prepare("BEGIN IMMEDIATE");
             _commit = _database.Prepare("COMMIT");
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
+            _putProgress = _database.Prepare(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
+                INSERT INTO meta(key, number) VALUES({(int)MetaKey.Applied}, ?1), ({(int)MetaKey.ModSeq}, ?2), ({(int)MetaKey.Validity}, ?3)
+                ON CONFLICT(key) DO UPDATE SET number = excluded.number
+                """));
             _putBox = _database.Prepare("""
                 INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
@@ -162,6 +167,9 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Bind(4, RowSum.Meta(key, number, text)).Run();
+
+    /// <summary>What each transaction moves on: the last record applied, the MODSEQ counter and the last UIDVALIDITY.</summary>
+    internal void SetProgress(long applied, long modSeq, uint validity) => _putProgress.Bind(1, applied).Bind(2, modSeq).Bind(3, validity).Run();
 
     internal List<MailboxRow> Mailboxes()
     {

@@ -280,6 +280,15 @@ internal sealed class Account : IDisposable
     /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
     internal ValueTask CompleteAsync(Operation operation) => _runner.CompleteAsync(operation);
 
+    /// <summary>Writes a record's messages into new files, after a failed sync.</summary>
+    internal void Rewrite(Operation operation)
+    {
+        lock (_catalogueLock) new FileRewriter(this, _catalogue, Tree).Rewrite(operation);
+    }
+
+    /// <summary>Applies what is durable and could not be applied when it came.</summary>
+    internal void Retry() => _runner.Retry();
+
     /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
     internal int Replay(Operation operation, FileMender mender) => _runner.Replay(operation, mender);
 

@@ -4,7 +4,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>The accounts that are open: those in use, and some that were used last.</summary>
 /// <remarks>Locking: <c>_gate</c> guards the table. Opening and closing happen outside it; whoever wants an account that is being opened or closed waits for that.</remarks>
-internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> open, Action<Account> close)
+internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> open, Func<Account, bool, bool> close)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EmailAddress, Entry> _entries = [];
@@ -75,7 +75,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
             closing = Oldest();
         }
 
-        if (closing is { } old) CloseNow(old.Item1, old.Item2);
+        if (closing is { } old) CloseNow(old.Item1, old.Item2, atEnd: false);
     }
 
     /// <summary>All that are open now.</summary>
@@ -94,7 +94,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
             foreach ((EmailAddress _, Entry entry) in all) entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
-        foreach ((EmailAddress address, Entry entry) in all) CloseNow(address, entry);
+        foreach ((EmailAddress address, Entry entry) in all) CloseNow(address, entry, atEnd: true);
     }
 
     private Result<AccountLease> OpenNow(MailAccount who, Entry entry)
@@ -123,6 +123,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
     // Under the gate: the one that was used longest ago, when too many are idle.
     private (EmailAddress, Entry)? Oldest()
     {
+        if (_entries.Count <= idle) return null;
         int count = 0;
         KeyValuePair<EmailAddress, Entry>? oldest = null;
         foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)
@@ -137,17 +138,19 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         return (found.Key, found.Value);
     }
 
-    private void CloseNow(EmailAddress address, Entry entry)
+    private void CloseNow(EmailAddress address, Entry entry, bool atEnd)
     {
+        bool closed = atEnd;
         try
         {
-            close(entry.Account!);
+            closed = close(entry.Account!, atEnd);
         }
         finally
         {
             lock (_gate)
             {
-                _entries.Remove(address);
+                if (closed) _entries.Remove(address);
+                else entry.Used = ++_clock;
                 TaskCompletionSource busy = entry.Busy!;
                 entry.Busy = null;
                 busy.SetResult();

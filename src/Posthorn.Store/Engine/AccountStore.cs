@@ -1,15 +1,18 @@
 using System.Runtime.CompilerServices;
 using Posthorn.Core;
 using Posthorn.Journal;
+using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, SpaceGuard space, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
     private readonly Account _account = lease.Account;
+    private readonly ChangeRunner _changes = new(lease.Account, recorder);
 
     public MailAccount Account => _account.Who;
 
@@ -33,16 +36,15 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         if (!_account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
+        if (space.Check(_account.Who, 0) is { } tight) return tight;
         MailboxId id = NewIds.Mailbox();
-        Operation operation;
-        lock (_account.Gate)
+        Result<Operation> made = await _changes.RunAsync(() =>
         {
             if (_account.Pending(name.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
             if (_account.PendingCount >= options.Mailboxes) return new Refusal(RefusalKind.Limit, $"An account can have {options.Mailboxes} mailboxes");
-            operation = recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity())], null, 0, 0);
-        }
-
-        await _account.CompleteAsync(operation);
+            return recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity())], null, 0, 0);
+        });
+        if (!made.IsOk) return made.Refusal;
         if (_account.Published(id) is not { } box) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
         return _account.InfoOf(box);
     }
@@ -51,40 +53,22 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
-        Operation operation;
-        lock (_account.Gate)
-        {
-            if (_account.Pending(name.Value) is not { } box) return NoMailbox;
-            operation = recorder.Append(_account, [new Change.Delete(box.Mailbox, name)], null, 0, 0);
-        }
-
-        await _account.CompleteAsync(operation);
-        return Done.It;
+        return DoneOr(await _changes.RunAsync(() =>
+            _account.Pending(name.Value) is { } box ? recorder.Append(_account, [new Change.Delete(box.Mailbox, name)], null, 0, 0) : NoMailbox));
     }
 
     public async ValueTask<Result<Done>> RenameAsync(MailboxName from, MailboxName target, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         if (from.IsInbox) return await RenameInboxAsync(target);
-        Operation operation;
-        lock (_account.Gate)
-        {
-            Result<List<Change>> changes = PlanRename(from, target);
-            if (!changes.IsOk) return changes.Refusal;
-            operation = recorder.Append(_account, changes.Value, null, 0, 0);
-        }
-
-        await _account.CompleteAsync(operation);
-        return Done.It;
+        return DoneOr(await _changes.RunAsync(() =>
+            PlanRename(from, target).TryGet(out List<Change>? changes, out Refusal? refusal) ? recorder.Append(_account, changes, null, 0, 0) : refusal));
     }
 
     public async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        Operation operation;
-        lock (_account.Gate) operation = recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0);
-        await _account.CompleteAsync(operation);
-        return Done.It;
+        return DoneOr(await _changes.RunAsync(() => recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0)));
     }
 
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
@@ -101,9 +85,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
         OpenMailbox open = new(lease.Again(), box, readOnly, recent);
         if (!claimed) return open;
-        Operation operation;
-        lock (_account.Gate) operation = recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]);
-        await _account.CompleteAsync(operation);
+        // What is recent is a hint: a full journal must not keep anybody from reading.
+        await _changes.RunAsync(() => recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
         return open;
     }
 
@@ -111,9 +94,11 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         if (messages.Count == 0) return NoMessages();
-        JournalContent? joined = messages.Count == 1 ? null : recorder.CreateContent();
+        JournalContent? joined = null;
         try
         {
+            if (space.Check(_account.Who, messages.Sum(message => message.Content.Length)) is { } tight) return tight;
+            joined = messages.Count == 1 ? null : recorder.CreateContent();
             long[] offsets = new long[messages.Count];
             for (int i = 0; joined is not null && i < messages.Count; i++)
             {
@@ -124,22 +109,25 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
             JournalContent content = joined ?? ((JournalSink)messages[0].Content).Content;
             await content.CompleteAsync(cancel);
             MessageFacts[] facts = [.. messages.Select(message => reader.FactsOf(((JournalSink)message.Content).Content))];
-            Operation operation;
-            Box box;
+            Box? box = null;
             List<Change> changes = new(messages.Count);
-            lock (_account.Gate)
+            Result<Operation> appended = await _changes.RunAsync(() =>
             {
                 if (_account.Pending(target.Value) is not { } found) return NoMailbox;
                 box = found;
                 long size = facts.Sum(fact => fact.WireLength);
                 if (_account.Room(size, messages.Count) is { } full) return full;
+                changes.Clear();
                 for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
-                operation = recorder.Append(_account, changes, content, size, messages.Count);
-            }
-
-            await _account.CompleteAsync(operation);
+                return recorder.Append(_account, changes, content, size, messages.Count);
+            }, durable: true); // a NO would make the client send it again
+            if (!appended.TryGet(out Operation? operation, out Refusal? refusal)) return refusal;
             if (operation.Skipped is not null) return NoMailbox;
-            return new AppendReceipt(box.Mailbox, box.Validity, [.. changes.Cast<Change.Store>().Select(store => new StoredMessage(box.Mailbox, box.Validity, store.Uid, store.Email))]);
+            return new AppendReceipt(box!.Mailbox, box.Validity, [.. changes.Cast<Change.Store>().Select(store => new StoredMessage(box.Mailbox, box.Validity, store.Uid, store.Email))]);
+        }
+        catch (VolumeException problem) when (problem.Error is VolumeError.NoSpace or VolumeError.ReadOnly)
+        {
+            return ChangeRunner.NoRoom;
         }
         finally
         {
@@ -183,9 +171,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
         if (work.Count > 0)
         {
-            Operation operation;
-            lock (_account.Gate) operation = recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]);
-            await _account.CompleteAsync(operation);
+            Result<Operation> done = await _changes.RunAsync(() => recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]));
+            if (!done.IsOk) return done.Refusal;
         }
 
         return new FlagOutcome(changed, modified);
@@ -203,10 +190,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
                 if ((row.Flags & SystemFlags.Deleted) != 0 && among?.Contains(row.Uid) != false) gone.Add(row.Uid);
         if (gone.Count == 0) return Array.Empty<Uid>();
         List<(Uid, string)> messages = MailReader.BasesOf(_account, box, gone);
-        Operation operation;
-        lock (_account.Gate) operation = recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0);
-        await _account.CompleteAsync(operation);
-        return gone;
+        Result<Operation> done = await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
+        return done.IsOk ? gone : done.Refusal;
     }
 
     public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
@@ -257,20 +242,19 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         HashSet<Uid> seen = new(uids.Count);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, from, [.. uids.Where(uid => version.Contains(uid) && seen.Add(uid))]);
         long size = messages.Sum(message => version[version.IndexOf(message.Uid)].Size);
-        Operation operation;
-        Box into;
+        Box? into = null;
         Pair[] pairs = new Pair[messages.Count];
-        lock (_account.Gate)
+        Result<Operation> done = await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not { } found || _account.Pending(from.Name.Value) != from) return NoMailbox;
             into = found;
-            if (messages.Count == 0) return new Placement(into.Mailbox, into.Validity, [], []);
+            if (messages.Count == 0) return Nothing;
             if (!move && _account.Room(size, messages.Count) is { } full) return full;
             for (int i = 0; i < pairs.Length; i++) pairs[i] = new(messages[i].Uid, new(into.NextUid++), messages[i].Base, i);
-            operation = recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
-        }
-
-        await _account.CompleteAsync(operation);
+            return recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
+        });
+        if (!done.TryGet(out Operation? operation, out Refusal? refusal))
+            return ReferenceEquals(refusal, Nothing) ? new Placement(into!.Mailbox, into.Validity, [], []) : refusal;
         if (operation.WasSkipped(0, -1)) return NoMailbox;
         List<Uid> sources = new(pairs.Length), targets = new(pairs.Length);
         for (int i = 0; i < pairs.Length; i++)
@@ -280,7 +264,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
             targets.Add(pairs[i].Target);
         }
 
-        return new Placement(into.Mailbox, into.Validity, sources, targets);
+        return new Placement(into!.Mailbox, into.Validity, sources, targets);
     }
 
     private Result<List<Change>> PlanRename(MailboxName from, MailboxName target)
@@ -311,19 +295,18 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         MailboxVersion version = _account.VersionOf(inbox);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
         MailboxId id = NewIds.Mailbox();
-        Operation operation;
-        lock (_account.Gate)
+        return DoneOr(await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
             Pair[] pairs = [.. messages.Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
-            operation = recorder.Append(_account,
+            Operation operation = recorder.Append(_account,
                 [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs)], null, 0, 0);
             _account.Pending(target.Value)!.NextUid = (uint)pairs.Length + 1;
-        }
-
-        await _account.CompleteAsync(operation);
-        return Done.It;
+            return operation;
+        }));
     }
+
+    private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
     private static Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
         new(box.Mailbox, new(box.NextUid++), NewIds.Email(), index)

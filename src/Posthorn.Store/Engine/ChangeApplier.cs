@@ -52,12 +52,14 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         if (account.IsReplaying) _files.BringBack(box.Name, store.Mailbox, box.Box.Validity);
-        if (catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
+        // Outside replay a number above all earlier ones cannot be there, nor what this record brought.
+        bool fresh = !account.IsReplaying && store.Uid >= box.UidNext;
+        if (!fresh && catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
         string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
         string baseName = string.Create(CultureInfo.InvariantCulture, $"{prefixed},S={store.Octets},W={facts.WireLength}");
-        long content = catalogue.ContentOf(operation.Lsn.Value, store.Index) ?? ContentFor(operation, store, facts);
+        long content = (fresh ? null : catalogue.ContentOf(operation.Lsn.Value, store.Index)) ?? ContentFor(operation, store, facts);
         MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
         string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
         if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);

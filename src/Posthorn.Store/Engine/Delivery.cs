@@ -16,6 +16,8 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
     private readonly List<Account> _accounts = [];
     private readonly List<Account> _accountOf = [];
     private readonly List<(Account, MailboxName, uint)> _made = [];
+    private DeliveryAttachment? _attachment;
+    private bool _waited;
 
     /// <summary>The next account, in the order of addresses: gates are taken in that order.</summary>
     internal void Add(EmailAddress address, Result<AccountLease> lease)
@@ -33,15 +35,27 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         {
             record = Append(kinds);
         }
-        catch (JournalFullException)
+        catch (JournalFullException) when (!_waited)
         {
-            Array.Fill(_outcomes, new Refusal(RefusalKind.Unavailable, "The server cannot take mail now"));
-            return new(0, _outcomes);
+            // A checkpoint makes room; senders are slowed down rather than sent away.
+            if (!await recorder.WhenRoomAsync()) throw;
+            _waited = true;
+            Forget();
+            return await RunAsync(log, cancel);
         }
 
         if (record is not { } written) return new(0, _outcomes);
         // The record is one: when it is durable, no cancellation and no account's trouble may undo it.
-        await recorder.WhenDurableAsync(written.Lsn);
+        try
+        {
+            await recorder.WhenDurableAsync(written.Lsn);
+        }
+        catch (JournalFlushFailedException)
+        {
+            for (int i = 0; i < written.Operations.Count; i++) await FailAsync(_accounts[i], written.Operations[i]);
+            throw;
+        }
+
         for (int i = 0; i < written.Operations.Count; i++)
         {
             try
@@ -57,9 +71,9 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
 
         foreach ((int delivery, Operation operation, int change) in _placed)
             if (operation.WasSkipped(change, -1)) _outcomes[delivery] = new Refusal(RefusalKind.Unavailable, "The mailbox is gone");
-        if (order.Attachment is { } attachment)
+        if (_attachment is not null)
         {
-            await attachment.ApplyAsync(written.Lsn.Value, cancel);
+            await _attachment.ApplyAsync(written.Lsn.Value, cancel);
             written.Ticket.PartDone();
         }
 
@@ -72,6 +86,27 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
     }
 
     private ContentRange RangeOf(LocalDelivery delivery) => delivery.Range ?? new(0, content.Length);
+
+    // It has not happened; what was reserved for it is free again.
+    private static async ValueTask FailAsync(Account account, Operation operation)
+    {
+        try
+        {
+            await account.CompleteAsync(operation);
+        }
+        catch (IOException)
+        {
+            // As was said already.
+        }
+    }
+
+    private void Forget()
+    {
+        _placed.Clear();
+        _accounts.Clear();
+        _accountOf.Clear();
+        _made.Clear();
+    }
 
     // Copies of the same bytes are the same message: they are read once and share their EMAILID.
     private (MessageFacts, EmailId)[] Kinds()
@@ -103,8 +138,9 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
             foreach ((EmailAddress address, AccountLease lease) in _leases) Plan(address, lease.Account, kinds, parts);
             for (int i = 0; i < _deliveries.Count; i++)
                 if (_refused.TryGetValue(_deliveries[i].Account.Address, out Refusal? refusal)) _outcomes[i] = refusal;
-            if (parts.Count == 0 && order.Attachment is null) return null;
-            (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) record = recorder.Append(parts, content, order.Attachment);
+            _attachment = order.Attachment?.For(_outcomes);
+            if (parts.Count == 0 && _attachment is null) return null;
+            (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) record = recorder.Append(parts, content, _attachment);
             for (int i = 0; i < _placed.Count; i++) _placed[i] = _placed[i] with { Operation = record.Operations[_accounts.IndexOf(_accountOf[i])] };
             foreach ((Account account, MailboxName name, uint next) in _made)
                 if (account.Pending(name.Value) is { } box) box.NextUid = next;

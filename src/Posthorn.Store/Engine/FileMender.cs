@@ -81,6 +81,12 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         // A new file, never the damaged one: that may have other names.
         bool written = account.Files.TryWrite(tree.PathOf(box.Name, wanted), bytes, row.Row.InternalDate, DateTimeOffset.MinValue);
         catalogue.PutFile(mailbox, uid, written ? wanted : "", file.Base, dirty: !written);
+        if (!written)
+        {
+            account.Delayed.WriteLater(operation.Lsn, store);
+            account.NamesAreDirty();
+        }
+
         return 1;
     }
 

@@ -40,6 +40,9 @@ public sealed record MaildirStoreOptions
     /// <summary>How long an account must be quiet before its <c>dovecot-uidlist</c> files are written between checkpoints. 10 seconds: writing one of a large mailbox costs as many milliseconds as it has thousands of messages.</summary>
     public TimeSpan HomeAfter { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a checkpoint waits for one volume before it goes on without it. A minute: a disk that spins up or retries takes seconds, what takes longer hangs.</summary>
+    public TimeSpan VolumePatience { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
@@ -15,6 +14,7 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 public sealed class MaildirStores : IMailStores, IJournalParticipant
 {
+    private static readonly Refusal OnItsWay = new(RefusalKind.Unavailable, "The mailbox is being made");
     private readonly MaildirStoreOptions _options;
     private readonly IVolume _volume;
     private readonly TimeProvider _time;
@@ -23,8 +23,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly FlagTurns _flagTurns = new();
-    private readonly ConcurrentDictionary<string, bool> _touchedRoots = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
+    private readonly SpaceGuard _space;
+    private readonly CheckpointKeeper _keeper;
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
@@ -37,7 +37,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         (_options, _volume, _time, _log) = (options, volume, time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
+        _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
+        _keeper = new(options, volume, _accounts, time, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -50,6 +52,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
+        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
@@ -63,7 +66,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _space, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -71,7 +74,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        if (_volume.FreeSpace(account.MailRoot) - octets < _options.SpaceReserve) return new Refusal(RefusalKind.Unavailable, "The mail volume is full");
+        if (_space.Check(account, octets) is { } tight) return tight;
         lock (held.Account.Gate)
             if (held.Account.Room(octets, 1) is { } full) return full;
         return Done.It;
@@ -94,7 +97,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
         foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
-        TidyAll(held.Account);
+        _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
         return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
@@ -113,7 +116,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 if (!lease.IsOk)
                 {
                     // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
-                    _postponed.GetOrAdd(changes.Account.Address, _ => []).Add((record.Lsn, ChangeCodec.Read(step.Payload.ToArray())));
+                    _keeper.Postpone(record.Lsn, ChangeCodec.Read(step.Payload.ToArray()));
+                    if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
                     _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
                     continue;
                 }
@@ -121,7 +125,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 using AccountLease held = lease.Value;
                 int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
                 if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
-                _touchedRoots[changes.Account.MailRoot] = true;
+                _keeper.Touch(changes.Account);
+                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
             }
         }
         finally
@@ -130,25 +135,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
-    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
-    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
-    {
-        if (!_postponed.IsEmpty) throw new JournalException($"Records of {_postponed.Count} accounts wait until their mail is available again.");
-        string[] touched = [.. _touchedRoots.Keys];
-        foreach (Account account in _accounts.Open())
-        {
-            cancel.ThrowIfCancellationRequested();
-            TidyAll(account);
-        }
+    public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
-        HashSet<ulong> devices = [];
-        foreach (string path in touched.Append(_options.AccountsDirectory))
-            if (_volume.TryStat(path, out VolumeStat stat) && devices.Add(stat.Device)) _volume.SyncVolume(path);
-        HashSet<string> open = [.. _accounts.Open().Select(account => account.Tree.Root)];
-        foreach (string root in touched)
-            if (!open.Contains(root)) _touchedRoots.TryRemove(root, out _);
-        return ValueTask.CompletedTask;
-    }
+    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
+    public ValueTask SyncAsync(Lsn upTo, CancellationToken cancel) => _keeper.SyncAsync(upTo, cancel);
 
     public async ValueTask DisposeAsync()
     {
@@ -172,14 +162,17 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
         account.SetLimits(who);
-        _touchedRoots[who.MailRoot] = true;
-        Operation? setup;
-        lock (account.Gate) setup = account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : null;
+        _keeper.Touch(who);
         try
         {
-            if (setup is not null) await account.CompleteAsync(setup);
-            await _visitor!.VisitAsync(account, cancel);
-            return leased;
+            if (await SetUpAsync(account) is not { } refusal)
+            {
+                await _visitor!.VisitAsync(account, cancel);
+                return leased;
+            }
+
+            leased.Value.Dispose();
+            return refusal;
         }
         catch
         {
@@ -188,14 +181,33 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
+    // An account's first mailboxes; null, or why they cannot be made.
+    private async ValueTask<Refusal?> SetUpAsync(Account account)
+    {
+        if (account.PublishedByName(MailboxName.Inbox.Value) is not null) return null;
+        Result<Operation> setup = await new ChangeRunner(account, Recorder).RunAsync(() =>
+            account.Pending(MailboxName.Inbox.Value) is null ? Recorder.Append(account, _opener.FirstMailboxes(account), null, 0, 0) : OnItsWay);
+        return setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
+    }
+
     private Result<Account> Open(MailAccount who)
     {
         Result<Account> opened = _opener.Open(who);
         if (!opened.IsOk) return opened;
-        if (_journal is not null && _postponed.TryRemove(who.Address, out List<(Lsn Lsn, AccountChanges Changes)>? waiting))
+        if (_journal is not null && _keeper.IsPostponed(who.Address))
         {
-            foreach ((Lsn lsn, AccountChanges changes) in waiting)
-                opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+            try
+            {
+                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address))
+                    opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+                foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
+                _keeper.Caught(who.Address);
+            }
+            catch
+            {
+                opened.Value.Abandon();
+                throw;
+            }
         }
 
         opened.Value.Journal = _journal;
@@ -203,17 +215,21 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
-    private void Close(Account account)
+    // False: what is not on disk yet is known to this object alone, so it stays.
+    private bool Close(Account account, bool atEnd)
     {
         try
         {
-            TidyAll(account);
+            _keeper.TidyAll(account);
             account.Dispose();
+            return true;
         }
         catch (Exception problem)
         {
             _log.TidyFailed(problem, account.Who.Address);
-            account.Abandon();
+            if (!atEnd) return false;
+            account.Abandon(); // The next start replays what no checkpoint covers.
+            return true;
         }
     }
 
@@ -232,6 +248,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     {
                         // Mailboxes that somebody has open: two calls each say whether another program was there.
                         foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }
@@ -248,14 +265,4 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 #pragma warning restore CA1031
-
-    private void TidyAll(Account account)
-    {
-        AccountTidier tidier = new(account, account.Tree, _log);
-        while (!account.Tidy(tidier, _options.NamesAtOnce, home: true))
-        {
-        }
-
-        tidier.SweepExpunged(_time.GetUtcNow() - _options.KeepExpunged);
-    }
 }

@@ -22,6 +22,9 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         if (operation.Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
     }
 
+    /// <summary>Applies what is durable and could not be applied when it came.</summary>
+    internal void Retry() => Drain();
+
     private async ValueTask SettleAsync(Operation operation)
     {
         if (operation.Durability != Durability.Unknown) return;
@@ -93,9 +96,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
                 if (operation.Durability == Durability.Durable) applier.Apply(operation, draft);
             foreach (BoxDraft box in draft.Boxes)
                 if (!box.IsDeleted) catalogue.PutMailbox((box.Box.Writers > 0 ? WithClaim(box) : box).ToRow());
-            catalogue.SetMeta(MetaKey.Applied, batch[^1].Lsn.Value, "");
-            catalogue.SetMeta(MetaKey.ModSeq, draft.ModSeq, "");
-            catalogue.SetMeta(MetaKey.Validity, draft.Validity, "");
+            catalogue.SetProgress(batch[^1].Lsn.Value, draft.ModSeq, draft.Validity);
             catalogue.Commit();
         }
         catch (Exception problem)

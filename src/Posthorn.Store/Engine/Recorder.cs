@@ -6,6 +6,9 @@ namespace Posthorn.Store.Engine;
 /// <summary>Writes the records of the store into the journal.</summary>
 internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
 {
+    /// <summary>How long a change waits for the checkpoint that makes room in a full ring. Below the minutes that SMTP clients wait for a reply (RFC 5321 section 4.5.3.2).</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     /// <summary>The store's number among the journal's participants. It reaches the disk: never change it.</summary>
     internal const byte Participant = 1;
 
@@ -58,6 +61,9 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
 
         return (lsn, ticket, operations);
     }
+
+    /// <summary>After the ring was full: false when it stays so.</summary>
+    internal ValueTask<bool> WhenRoomAsync() => journal.WhenRoomAsync(Patience, CancellationToken.None);
 
     internal ValueTask WhenDurableAsync(Lsn lsn) => journal.WhenDurableAsync(lsn);
 }

@@ -30,6 +30,9 @@ internal sealed record AcceptedMessage
 
     /// <summary>Last words on another message which become durable with this one (a bounce and its cause).</summary>
     public QueueAnswers? Cause { get; init; }
+
+    /// <summary>For a message from the queue: its last words on the recipients that are delivered now, given by their places in <see cref="Message"/>. They are one record with the delivery.</summary>
+    public Func<IReadOnlySet<int>, QueueAnswers>? Settle { get; init; }
 }
 
 /// <summary>What became of a message.</summary>

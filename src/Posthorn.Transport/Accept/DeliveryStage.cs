@@ -17,7 +17,8 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        DeliveryAttachment? attachment = queued.Count > 0 ? services.Queue.Attach(queued, accepted.Cause)
+        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(queued, outcomes => WordsOf(accepted, plan, hasRoom, settle, outcomes))
+            : queued.Count > 0 ? services.Queue.Attach(queued, accepted.Cause)
             : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
             : null;
         SmtpReply? broken = null;
@@ -40,6 +41,23 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             services.Log.Derived(accepted.Message.Id, one.Mail.What, one.Account, one.Mail.Recipients[0].Address, failure is null ? "queued" : "dropped");
         }
         return ledger.Close(broken is null);
+    }
+
+    // A recipient is done with when anything for it was taken, or when nothing was to be.
+    private static QueueAnswers? WordsOf(
+        AcceptedMessage accepted, RecipientPlan plan, bool hasRoom, Func<IReadOnlySet<int>, QueueAnswers> settle, IReadOnlyList<Result<StoredMessage>> outcomes)
+    {
+        HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
+        foreach (RecipientPlan.Refused refused in plan.Refusals) done.Remove(refused.Recipient);
+        HashSet<int> onward = [.. plan.Elsewhere.SelectMany(target => target.Recipients), .. plan.Mail.Where(one => one.Mail.IsRedirect).SelectMany(one => one.Recipients)];
+        if (!hasRoom) done.ExceptWith(onward);
+        for (int i = 0; i < plan.Copies.Count; i++)
+            if (!outcomes[i].IsOk) done.ExceptWith(plan.Copies[i].Recipients);
+        if (hasRoom) done.UnionWith(onward);
+        for (int i = 0; i < plan.Copies.Count; i++)
+            if (outcomes[i].IsOk) done.UnionWith(plan.Copies[i].Recipients);
+        QueueAnswers words = settle(done);
+        return done.Count > 0 ? words : null;
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.

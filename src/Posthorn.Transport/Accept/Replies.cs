@@ -38,6 +38,7 @@ internal static class Replies
         RefusalKind.OverQuota => quotaIsPermanent ? MailboxFull : MailboxFullForNow,
         RefusalKind.TooBig => TooBigForMailbox,
         RefusalKind.NoSuchAccount => Unknown,
+        RefusalKind.NoSpace => NoSpace,
         _ => MailboxUnavailable,
     };
 }

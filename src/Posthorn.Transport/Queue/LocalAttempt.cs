@@ -1,4 +1,3 @@
-using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Remote;
@@ -6,7 +5,8 @@ using Posthorn.Transport.Remote;
 namespace Posthorn.Transport.Queue;
 
 /// <summary>Tries mail in the queue that is for our own accounts: a mailbox could not be reached, or a domain has become ours since.</summary>
-internal sealed class LocalAttempt(TransportServices services, DeliveryStage stage, Func<QueueId> newId)
+/// <remarks>The delivery and the last words on its recipients are one record of the journal: no crash makes it come twice.</remarks>
+internal sealed class LocalAttempt(TransportServices services, MailTransport transport)
 {
     /// <summary>Tries once.</summary>
     public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
@@ -28,9 +28,28 @@ internal sealed class LocalAttempt(TransportServices services, DeliveryStage sta
             await sink.WriteAsync(buffer.AsMemory(0, read), cancel);
             at += read;
         }
-        // What aliases send on enters the queue anew, under an id of its own.
-        QueueMessage again = message with { Id = newId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null };
-        DeliveryOutcome outcome = await stage.DeliverAsync(new() { Message = again, Content = sink, RepliesSeparately = true, IsFromQueue = true }, cancel);
-        return new(outcome.Replies, hosts, new ConnectionVerdict.Worked(), false);
+        HashSet<int> recorded = [];
+        AcceptedMessage accepted = new()
+        {
+            // What aliases send on enters the queue anew, under an id of its own.
+            Message = message with { Id = transport.NewQueueId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null },
+            Content = sink,
+            RepliesSeparately = true,
+            IsFromQueue = true,
+            Settle = done =>
+            {
+                recorded = [.. done];
+                return new(message.Id, [.. done.Order().Select(i => new RecipientAnswer(delivery.Recipients[i], RecipientState.Delivered, Replies.Delivered(message.Recipients[delivery.Recipients[i]].Address, message.Id), ""))]);
+            },
+        };
+        DeliveryOutcome outcome = await transport.Stage.DeliverAsync(accepted, cancel);
+        Shortfall[] owed = [.. outcome.Shortfalls, .. Broken(accepted, outcome, recorded)];
+        if (outcome.IsRecorded && owed.Length > 0) await transport.KeepPromiseAsync(accepted, owed, cancel);
+        return new([.. outcome.Replies.Select((reply, i) => outcome.IsRecorded && recorded.Contains(i) && !reply.IsPositive ? Replies.Delivered(accepted.Message.Recipients[i].Address, message.Id) : reply)],
+            hosts, new ConnectionVerdict.Worked(), false) { IsRecorded = outcome.IsRecorded };
     }
+
+    // The word is given, and then the mailbox was gone after all: the message waits anew.
+    private static IEnumerable<Shortfall> Broken(AcceptedMessage accepted, DeliveryOutcome outcome, HashSet<int> recorded) =>
+        recorded.Where(i => !outcome.Replies[i].IsPositive).Select(i => new Shortfall(accepted.Message.Recipients[i], outcome.Replies[i]));
 }

@@ -9,7 +9,7 @@ namespace Posthorn.Transport.Queue;
 /// <summary>Mail that waits for other servers. Its changes are records of the journal; what still waits at a checkpoint gets a spool file.</summary>
 /// <remarks>
 /// Locking: <c>_gate</c> guards the entries and the schedule; nothing is awaited under it, and no file touched but to unlink it.
-/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it, <see cref="Connect(Journal.Journal)"/>, then the runner starts.
+/// Order of life: <see cref="Load"/> reads the spool, the journal replays into it and gives itself, then the runner starts.
 /// </remarks>
 public sealed class MailQueue : IJournalParticipant
 {
@@ -67,8 +67,7 @@ public sealed class MailQueue : IJournalParticipant
         return queue;
     }
 
-    /// <summary>Gives it the journal, which has been opened with the queue among its participants.</summary>
-    public void Connect(Journal.Journal journal) => _journal = new QueueJournal(journal);
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _journal = new QueueJournal(journal);
 
     internal void Connect(IQueueJournal journal) => _journal = journal;
 
@@ -99,6 +98,28 @@ public sealed class MailQueue : IJournalParticipant
             Apply(cause);
             return ValueTask.CompletedTask;
         });
+
+    /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
+    internal DeliveryAttachment AttachDeciding(IReadOnlyList<QueueMessage> messages, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    {
+        QueueAnswers? cause = null;
+        QueueMessage? only = messages is [{ Ranges: null } whole] ? whole : null;
+        return new(Participant, (byte)(messages.Count == 0 ? QueueStep.Answers : only is not null ? QueueStep.Accept : QueueStep.AcceptSeveral), default, (record, _) =>
+        {
+            foreach (QueueMessage message in messages) Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        })
+        {
+            Decide = outcomes =>
+            {
+                cause = causeOf(outcomes);
+                if (only is not null) return QueueFormat.WriteAccept(only, cause);
+                if (messages.Count > 0) return QueueFormat.WriteSeveral(messages, cause);
+                return cause is null ? null : QueueFormat.WriteAnswers(cause);
+            },
+        };
+    }
 
     /// <summary>Makes last words durable.</summary>
     internal ValueTask AnswerAsync(QueueAnswers answers, CancellationToken cancel) =>

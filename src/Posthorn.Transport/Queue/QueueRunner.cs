@@ -33,7 +33,7 @@ public sealed class QueueRunner : IAsyncDisposable
         Connections = new(_time);
         _remote = new(router, connector, Connections, _queue, _time, _log);
         _settlement = new(services, transport.Reporter, () => transport.Options);
-        _local = new(services, transport.Stage, transport.NewQueueId);
+        _local = new(services, transport);
     }
 
     /// <summary>The connections to other servers.</summary>

@@ -29,11 +29,11 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         }
         Log(message, settled, waiting, now);
         foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
-        await TellAsync(entry, settled, result.RelaysDsn, cancel);
+        await TellAsync(entry, settled, result, cancel);
         if (waiting.Count > 0 && !entry.IsWarned && queue.DelayWarning is { } warning && now - message.Arrived >= warning) await WarnAsync(entry, waiting, cancel);
     }
 
-    private async ValueTask TellAsync(QueueEntry entry, List<Settled> settled, bool relaysDsn, CancellationToken cancel)
+    private async ValueTask TellAsync(QueueEntry entry, List<Settled> settled, DeliveryResult result, CancellationToken cancel)
     {
         QueueMessage message = entry.Message;
         List<ReportedRecipient> failed = [], relayed = [];
@@ -44,10 +44,11 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             if (message.From.IsNull || !Report.IsWanted(kind, recipient.Notify)) continue;
             if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host));
             // A server that knows DSN reports success itself (RFC 3461 section 5.2.1).
-            else if (!relaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
+            else if (!result.RelaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
         }
         // Deliveries first: should the report of the failures not find room, the mail does not go out twice.
-        await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
+        if (!result.IsRecorded) await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
+        else if (relayed.Count > 0) await ReportAsync(entry, ReportKind.Success, relayed, null, null, cancel);
         await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Failed), ReportKind.Failed, failed, cancel);
     }
 
@@ -87,7 +88,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         catch (IOException e) { services.Log.NotStored(e, message.Id); }
     }
 
-    private async ValueTask<bool> ReportAsync(QueueEntry entry, ReportKind kind, IReadOnlyList<ReportedRecipient> recipients, QueueAnswers cause, DateTimeOffset? until, CancellationToken cancel)
+    private async ValueTask<bool> ReportAsync(QueueEntry entry, ReportKind kind, IReadOnlyList<ReportedRecipient> recipients, QueueAnswers? cause, DateTimeOffset? until, CancellationToken cancel)
     {
         await using IMessageContent? content = services.Queue.OpenContent(entry);
         ContentReader reader = content is null ? (_, _) => 0 : content.Read;

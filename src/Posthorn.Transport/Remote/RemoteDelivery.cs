@@ -14,7 +14,11 @@ namespace Posthorn.Transport.Remote;
 /// <param name="Hosts">Who said so; empty for ourselves.</param>
 /// <param name="Verdict">What it taught about the destination.</param>
 /// <param name="RelaysDsn">The server took over the duty to report success.</param>
-internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, ConnectionVerdict Verdict, bool RelaysDsn);
+internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, ConnectionVerdict Verdict, bool RelaysDsn)
+{
+    /// <summary>The last words on recipients that were delivered are durable already.</summary>
+    public bool IsRecorded { get; init; }
+}
 
 /// <summary>What the way out works with.</summary>
 internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connector, ConnectionSet Connections, MailQueue Queue, TimeProvider Time, ILogger Log);

@@ -27,7 +27,8 @@ internal static class ServeCommand
         foreach (ConfigProblem problem in loaded.Problems) Console.Error.WriteLine(problem);
         if (loaded.Configuration is not { } configuration)
         {
-            Console.Error.WriteLine($"{file}: {loaded.Problems.Count(p => !p.IsWarning)} mistakes, not started");
+            int mistakes = loaded.Problems.Count(p => !p.IsWarning);
+            Console.Error.WriteLine($"{file}: {mistakes} {(mistakes == 1 ? "mistake" : "mistakes")}, not started");
             return ExitStatus.Wrong;
         }
         try

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
 using Tomlyn.Parsing;
 using Tomlyn.Syntax;
 
@@ -11,12 +14,30 @@ internal sealed class ConfigTreeParser
 
     private ConfigTreeParser(string file, List<ConfigProblem> problems) => (_file, _problems) = (file, problems);
 
-    public static ConfigValue.Table Parse(string file, string text, List<ConfigProblem> problems)
+    /// <summary>The tree; null when the file cannot be understood as a whole.</summary>
+    public static ConfigValue.Table? Parse(string file, ReadOnlySpan<byte> bytes, List<ConfigProblem> problems)
     {
+        if (Decode(file, bytes, problems) is not { } text) return null;
         DocumentSyntax document = SyntaxParser.Parse(text, file, validate: true);
-        foreach (DiagnosticMessage message in document.Diagnostics)
-            problems.Add(new(new(file, message.Span.Start.Line + 1, message.Span.Start.Column + 1), message.Message));
-        return new ConfigTreeParser(file, problems).Document(document);
+        return TomlMistakes.Explain(file, text, document.Diagnostics, problems) ? null : new ConfigTreeParser(file, problems).Document(document);
+    }
+
+    // TOML is UTF-8. One wrong byte is one mistake, and its place is worth more than what a parser makes of the rest.
+    private static string? Decode(string file, ReadOnlySpan<byte> bytes, List<ConfigProblem> problems)
+    {
+        if (bytes.StartsWith(Encoding.UTF8.Preamble)) bytes = bytes[Encoding.UTF8.Preamble.Length..];
+        if (bytes.StartsWith(Encoding.Unicode.Preamble) || bytes.StartsWith(Encoding.BigEndianUnicode.Preamble))
+        {
+            problems.Add(new(new(file, 1, 1), "the file is UTF-16; save it as UTF-8"));
+            return null;
+        }
+        int good = 0;
+        while (good < bytes.Length && Rune.DecodeFromUtf8(bytes[good..], out Rune rune, out int length) == OperationStatus.Done && rune.Value != 0) good += length;
+        if (good == bytes.Length) return Encoding.UTF8.GetString(bytes);
+        ReadOnlySpan<byte> before = bytes[..good];
+        int column = Encoding.UTF8.GetCharCount(before[(before.LastIndexOf((byte)'\n') + 1)..]) + 1;
+        problems.Add(new(new(file, before.Count((byte)'\n') + 1, column), string.Create(CultureInfo.InvariantCulture, $"the byte 0x{bytes[good]:X2} is no UTF-8 text; save the file as UTF-8")));
+        return null;
     }
 
     private ConfigValue.Table Document(DocumentSyntax document)
@@ -43,7 +64,7 @@ internal sealed class ConfigTreeParser
             if (Open(table, path[..^1], place, array: false) is not { } inner) return;
             table = inner;
         }
-        if (!table.Items.TryAdd(path[^1], (place, Value(value)))) _problems.Add(new(place, $"'{path[^1]}' is set twice"));
+        table.Items.TryAdd(path[^1], (place, Value(value))); // a second one is named by the parser
     }
 
     // Follows a dotted name, making what is missing; the last item of an array of tables stands for the array.

@@ -46,7 +46,7 @@ public static class ConfigurationLoader
 
     private static ConfigValue.Table? Read(string file, List<ConfigProblem> problems)
     {
-        try { return ConfigTreeParser.Parse(file, File.ReadAllText(file), problems); }
+        try { return ConfigTreeParser.Parse(file, File.ReadAllBytes(file), problems); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             string what = e is FileNotFoundException or DirectoryNotFoundException

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -8,24 +9,21 @@ namespace Posthorn.Logging;
 /// <summary>One event of the log: what happened, to which session or message, with named values.</summary>
 internal readonly record struct LogLine(DateTimeOffset Time, LogLevel Level, string Category, string Event, IReadOnlyList<KeyValuePair<string, object?>> Values, Exception? Error)
 {
-    /// <summary>In the form that tools for Postfix's log know: time, host, program, id, event, key=value.</summary>
-    public string ToSyslogLine(string host)
-    {
-        StringBuilder line = new(160);
-        line.Append(Time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)).Append(' ').Append(host)
-            .Append(" posthorn/").Append(Category).Append('[').Append(Environment.ProcessId).Append("]: ");
-        AppendEvent(line);
-        return line.ToString();
-    }
+    // Names stand in the code, so that there are few; each is turned once.
+    private static readonly ConcurrentDictionary<string, string> KebabNames = new(StringComparer.Ordinal);
 
-    /// <summary>For people at a console: short time, level where it matters, id, event, key=value.</summary>
-    public string ToConsoleLine()
+    /// <summary>A name of the code as logs write it.</summary>
+    public static string Kebab(string name) => KebabNames.GetOrAdd(name, static n => JsonNamingPolicy.KebabCaseLower.ConvertName(n));
+
+    /// <summary>Before the event, in the form that tools for Postfix's log know: time, host, program.</summary>
+    public void AppendSyslogHead(StringBuilder line, string host) =>
+        line.Append(CultureInfo.InvariantCulture, $"{Time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {host} posthorn/{Category}[{Environment.ProcessId}]: ");
+
+    /// <summary>Before the event, for people at a console: short time, level where it matters.</summary>
+    public void AppendConsoleHead(StringBuilder line)
     {
-        StringBuilder line = new(120);
-        line.Append(Time.LocalDateTime.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)).Append(' ').Append(Category.PadRight(8)).Append(' ');
+        line.Append(CultureInfo.InvariantCulture, $"{Time.LocalDateTime:HH:mm:ss.fff} {Category,-8} ");
         if (Level >= LogLevel.Warning) line.Append(Level == LogLevel.Warning ? "WARNING " : "ERROR ");
-        AppendEvent(line);
-        return line.ToString();
     }
 
     /// <summary>One JSON object: time, level, category, event, then the values in camelCase.</summary>
@@ -47,7 +45,8 @@ internal readonly record struct LogLine(DateTimeOffset Time, LogLevel Level, str
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 
-    private void AppendEvent(StringBuilder line)
+    /// <summary>The event itself: id, name, key=value.</summary>
+    public void AppendEvent(StringBuilder line)
     {
         string? id = Value("Queue") ?? Value("Message") ?? Value("Session");
         if (id is not null) line.Append(id).Append(": ");
@@ -57,7 +56,7 @@ internal readonly record struct LogLine(DateTimeOffset Time, LogLevel Level, str
             if (key == "{OriginalFormat}") continue;
             string text = Text(value);
             if (text == id) continue;
-            line.Append(' ').Append(JsonNamingPolicy.KebabCaseLower.ConvertName(key)).Append('=');
+            line.Append(' ').Append(Kebab(key)).Append('=');
             AppendValue(line, text);
         }
         if (Error is not null) line.Append(" error=").Append(Error.ToString().ReplaceLineEndings(" | "));

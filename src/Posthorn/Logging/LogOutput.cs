@@ -11,6 +11,8 @@ internal sealed class LogOutput : ILoggerProvider, IAsyncDisposable
     /// <summary>Events that may wait; above it the newest are counted and dropped, and the count is logged.</summary>
     private const int Capacity = 16_384;
 
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
+
     private readonly Channel<LogLine> _channel = Channel.CreateBounded<LogLine>(new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
     private readonly TimeProvider _time;
     private readonly TextWriter _console;
@@ -49,19 +51,30 @@ internal sealed class LogOutput : ILoggerProvider, IAsyncDisposable
     private async Task WriteAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        StringBuilder console = new(), file = new();
+        StringBuilder console = new(), file = new(), text = new();
         while (await _channel.Reader.WaitToReadAsync())
         {
             Settings settings = _settings;
             // What came in together is written together.
-            while (file.Length + console.Length < 256 * 1024 && _channel.Reader.TryRead(out LogLine line))
-            {
-                console.AppendLine(settings.Json ? line.ToJson() : line.ToConsoleLine());
-                if (settings.File is not null) file.AppendLine(settings.Json ? line.ToJson() : line.ToSyslogLine(_host));
-            }
+            int lines = 0;
+            for (; file.Length + console.Length < 256 * 1024 && _channel.Reader.TryRead(out LogLine line); lines++) Append(line, settings, text, console, file);
             if (Interlocked.Exchange(ref _lost, 0) is > 0 and long lost) console.AppendLine(CultureInfo.InvariantCulture, $"log: {lost} events were dropped, output is too slow");
             await FlushAsync(console, file, settings.File);
+            // Under load what comes within a moment is written together: fewer wake-ups and writes.
+            if (lines > 1 && !_channel.Reader.Completion.IsCompleted) await Task.Delay(Moment, _time);
         }
+    }
+
+    private void Append(in LogLine line, Settings settings, StringBuilder text, StringBuilder console, StringBuilder file)
+    {
+        text.Clear();
+        if (settings.Json) text.Append(line.ToJson());
+        else line.AppendEvent(text);
+        if (!settings.Json) line.AppendConsoleHead(console);
+        console.Append(text).AppendLine();
+        if (settings.File is null) return;
+        if (!settings.Json) line.AppendSyslogHead(file, _host);
+        file.Append(text).AppendLine();
     }
 
     private async Task FlushAsync(StringBuilder console, StringBuilder file, string? path)
@@ -93,6 +106,6 @@ internal sealed class LogOutput : ILoggerProvider, IAsyncDisposable
             output.Add(new(output._time.GetUtcNow(), logLevel, category, EventName(eventId), values, exception));
         }
 
-        private static string EventName(EventId id) => id.Name is { Length: > 0 } name ? System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(name) : "note";
+        private static string EventName(EventId id) => id.Name is { Length: > 0 } name ? LogLine.Kebab(name) : "note";
     }
 }

@@ -26,6 +26,9 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>A journal that grew and then rested this long is checkpointed, so that a later start has little to replay and Dovecot's files on disk are true.</summary>
     private static readonly TimeSpan IdleBeforeCheckpoint = TimeSpan.FromSeconds(15);
 
+    /// <summary>How soon a removed account or a changed password ends sessions on a server that nobody asks anything: about a second more than the files are looked at at most.</summary>
+    private static readonly TimeSpan LookAtAccounts = TimeSpan.FromSeconds(2);
+
     /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
     private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
 
@@ -39,6 +42,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly ManageSieveServer _manageSieve;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
+    private readonly ITimer _looking;
     private long _recordsSeen;
     private long _recordsSafe;
     private ServerConfiguration _configuration;
@@ -57,6 +61,8 @@ internal sealed class Composition : IAsyncDisposable
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
+        foundation.Directory.Changed += Connections.Review;
+        _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
         _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
     }
@@ -86,7 +92,6 @@ internal sealed class Composition : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
-            foundation.Queue.Connect(journal);
             Composition parts = new(configuration, time, log, foundation, journal);
             parts._runner.Start();
             return parts;
@@ -144,6 +149,7 @@ internal sealed class Composition : IAsyncDisposable
         await _runner.StopAsync(QueueGrace);
         await _runner.DisposeAsync();
         await _tidying.DisposeAsync();
+        await _looking.DisposeAsync();
         await CheckpointAsync(CancellationToken.None);
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();

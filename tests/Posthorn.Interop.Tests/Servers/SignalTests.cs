@@ -102,6 +102,28 @@ public sealed class SignalTests
     }
 
     [Fact]
+    public async Task A_removed_account_loses_its_open_sessions_and_nobody_else_does()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        await using RawClient ann = await IdleAsync(server, server["ann"]), bob = await IdleAsync(server, server["bob"]);
+        (string file, string[] arguments) = PosthornProcess.Program;
+        await Peer.SucceedAsync(file, [.. arguments, "account", "remove", server["bob"].Address, "--config", server.Configuration]);
+        Assert.StartsWith("* BYE [EXPIRED]", await bob.LineAsync(), StringComparison.Ordinal);
+        Assert.Null(await bob.LineAsync());
+        await ann.SendAsync("DONE\r\n");
+        Assert.StartsWith("a3 OK", (await ann.TaggedAsync("a3"))[^1], StringComparison.Ordinal);
+    }
+
+    private static async Task<RawClient> IdleAsync(PosthornProcess server, Account account)
+    {
+        RawClient client = await RawClient.ConnectAsync(server.Port("imap"));
+        await client.LineAsync();
+        await client.SendAsync($"a1 LOGIN {account.Login} {account.Password}\r\na2 SELECT INBOX\r\na3 IDLE\r\n");
+        while (await client.LineAsync() is { } line && !line.StartsWith('+')) { }
+        return client;
+    }
+
+    [Fact]
     public async Task Status_tells_of_the_running_server()
     {
         await using PosthornProcess server = await PosthornProcess.StartAsync();

@@ -9,6 +9,10 @@ internal sealed class FakeDirectory : IDirectory
 {
     public static readonly MailAccount Ann = new() { Address = EmailAddress.Parse("ann@example.org"), MailRoot = "/mail/ann", Home = "/home/ann" };
 
+    /// <summary>Counts the changes of passwords.</summary>
+    public int Passwords { get; set; }
+
+    public int Standing(MailAccount account) => Passwords;
     public DomainName DefaultDomain { get; } = DomainName.Create("example.org");
     public IReadOnlyCollection<MailAccount> Accounts => [Ann];
 

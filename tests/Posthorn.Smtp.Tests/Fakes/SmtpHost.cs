@@ -25,6 +25,7 @@ internal sealed class SmtpHost : ITranscriptHost
 
     public WatchedTime Time { get; } = new(new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero));
     public FakeTransport Transport { get; } = new();
+    public FakeDirectory Directory { get; } = new();
     public ListenerRole Role { get; set; } = ListenerRole.Mx;
     public TlsMode Tls { get; set; } = TlsMode.StartTls;
     public TlsIdentity? Identity { get; set; }
@@ -76,6 +77,10 @@ internal sealed class SmtpHost : ITranscriptHost
                 break;
             case "time":
                 return PassTimeAsync(int.Parse(rest, CultureInfo.InvariantCulture));
+            case "passwords":
+                Directory.Passwords++;
+                _set.Review();
+                break;
             case "shutdown":
                 foreach (Connection connection in _connections) connection.Stop(StopReason.Shutdown);
                 break;
@@ -90,7 +95,7 @@ internal sealed class SmtpHost : ITranscriptHost
     public MemoryChannel Connect(ReadSplit serverReads, int window)
     {
         (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(serverReads, window);
-        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, new FakeDirectory(), Identity, Time, Log));
+        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, Directory, Identity, Time, Log));
         Connection connection = new(server, new("s1"), Time);
         _set.Add(connection);
         _connections.Add(connection);

@@ -25,6 +25,8 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal string BootId { get; set; } = "boot 1";
 
+    internal Func<MaildirStoreOptions, MaildirStoreOptions> Change { get; set; } = options => options;
+
     internal JournalOptions JournalOptions { get; set; } = new() { Directory = directory + "/journal", SegmentSize = 4 << 20 };
 
     internal static MailAccount Account(string directory, string name) =>
@@ -32,7 +34,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal async ValueTask StartAsync()
     {
-        _stores = new(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }, volume, time, Logger);
+        _stores = new(Change(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }), volume, time, Logger);
         _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores], time, NullLogger.Instance, CancellationToken.None);
         _stores.Start(_journal);
     }

@@ -33,7 +33,7 @@ public sealed class RawClient : IAsyncDisposable
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes) => await _stream.WriteAsync(bytes).AsTask().WaitAsync(Patience);
 
-    /// <summary>The next line without CRLF; null when the server has closed.</summary>
+    /// <summary>The next line without CRLF; null when the server has closed, be it within a line.</summary>
     public async Task<string?> LineAsync()
     {
         List<byte> line = [];
@@ -43,7 +43,7 @@ public sealed class RawClient : IAsyncDisposable
             {
                 try { (_start, _end) = (0, await _stream.ReadAsync(_buffer).AsTask().WaitAsync(Patience)); }
                 catch (IOException) { _end = 0; }
-                if (_end == 0) return line.Count == 0 ? null : Encoding.Latin1.GetString([.. line]);
+                if (_end == 0) return null;
             }
             byte next = _buffer[_start++];
             if (next == '\n') return Encoding.Latin1.GetString([.. line]).TrimEnd('\r');

@@ -11,7 +11,8 @@ namespace Posthorn.Testing;
 /// <param name="From">The arguments of MAIL, behind <c>FROM:</c>.</param>
 /// <param name="To">The arguments of each RCPT that it answered with 2xx, behind <c>TO:</c>.</param>
 /// <param name="Content">The message, transparency undone.</param>
-public sealed record PeerMessage(string From, IReadOnlyList<string> To, byte[] Content);
+/// <param name="Connection">The number of the connection that brought it, from 1.</param>
+public sealed record PeerMessage(string From, IReadOnlyList<string> To, byte[] Content, int Connection);
 
 /// <summary>
 /// A fake SMTP or LMTP server for tests of clients. It takes everything, until it is told to hang, trickle, refuse or close at some verb:
@@ -48,6 +49,9 @@ public sealed class ScriptedPeer : IAsyncDisposable
 
     /// <summary>TLS begins with the first byte.</summary>
     public bool IsTlsImplicit { get; init; }
+
+    /// <summary>Gets each message after it was taken; with it nothing is kept here, for peers that take very many.</summary>
+    public Action<PeerMessage>? Taken { get; init; }
 
     /// <summary>Messages taken, in order.</summary>
     public IReadOnlyList<PeerMessage> Messages => [.. _messages];
@@ -108,9 +112,16 @@ public sealed class ScriptedPeer : IAsyncDisposable
         return queue.TryDequeue(out PeerAct? next) ? next : null;
     }
 
-    internal void Heard(string command) => _commands.Enqueue(command);
+    internal void Heard(string command)
+    {
+        if (Taken is null) _commands.Enqueue(command);
+    }
 
-    internal void Took(PeerMessage message) => _messages.Enqueue(message);
+    internal void Took(PeerMessage message)
+    {
+        if (Taken is null) _messages.Enqueue(message);
+        else Taken(message);
+    }
 
     private async Task AcceptAsync(Socket listener)
     {
@@ -126,15 +137,15 @@ public sealed class ScriptedPeer : IAsyncDisposable
         int number = Interlocked.Increment(ref _count);
         Connection connection = new(channel, new($"peer{number}"), _time);
         _connections.Add(connection);
-        _sessions.Add(RunAsync(connection));
+        _sessions.Add(RunAsync(connection, number));
     }
 
-    private async Task RunAsync(Connection connection)
+    private async Task RunAsync(Connection connection, int number)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await using (connection)
         {
-            try { await new ScriptedSession(this, connection).RunAsync(_stop.Token); }
+            try { await new ScriptedSession(this, connection, number).RunAsync(_stop.Token); }
             catch (Exception e) when (e is OperationCanceledException or IOException or System.Security.Authentication.AuthenticationException) { /* the client left, or the test is over */ }
         }
     }

@@ -6,13 +6,14 @@ using Posthorn.Net;
 namespace Posthorn.Testing;
 
 /// <summary>One connection of a <see cref="ScriptedPeer"/>.</summary>
-internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
+internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection, int number)
 {
     private const int MaxLine = 100_000;
 
     private readonly List<string> _to = [];
     private readonly List<byte> _chunks = [];
     private string _from = "";
+    private Action? _taking;
     private bool _over;
 
     public async Task RunAsync(CancellationToken cancel)
@@ -112,10 +113,14 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
 
     private async Task EndAsync(byte[] content, CancellationToken cancel)
     {
-        bool taken = false;
-        for (int i = 0; i < (peer.IsLmtp ? _to.Count : 1) && !_over; i++)
-            taken |= await AnswerAsync(".", "250 2.0.0 Ok: taken", cancel);
-        if (taken) peer.Took(new(_from, [.. _to], content));
+        // Taken before the client can know it, so that a test that has its answer finds the message.
+        _taking = () =>
+        {
+            _taking = null;
+            peer.Took(new(_from, [.. _to], content, number));
+        };
+        for (int i = 0; i < (peer.IsLmtp ? _to.Count : 1) && !_over; i++) await AnswerAsync(".", "250 2.0.0 Ok: taken", cancel);
+        _taking = null;
         Reset();
     }
 
@@ -157,6 +162,7 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
             case PeerAct.Trickle trickle:
                 return await TrickleAsync(trickle, cancel);
             case PeerAct.SendRaw raw:
+                _taking?.Invoke();
                 connection.Output.Write(raw.Bytes.Span);
                 await connection.Output.FlushAsync(cancel);
                 return true;
@@ -167,6 +173,7 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
 
     private async Task<bool> SayAsync(string reply, CancellationToken cancel)
     {
+        if (reply[0] == '2') _taking?.Invoke();
         connection.Output.Write(reply.Replace("\n", "\r\n", StringComparison.Ordinal));
         connection.Output.Write("\r\n"u8);
         await connection.Output.FlushAsync(cancel);
@@ -175,6 +182,7 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection)
 
     private async Task<bool> TrickleAsync(PeerAct.Trickle trickle, CancellationToken cancel)
     {
+        if (trickle.Reply[0] == '2') _taking?.Invoke();
         foreach (byte octet in Encoding.UTF8.GetBytes(trickle.Reply.Replace("\n", "\r\n", StringComparison.Ordinal) + "\r\n"))
         {
             await Task.Delay(trickle.Pause, peer.Time, cancel);

@@ -28,6 +28,7 @@ public sealed partial class PosthornProcess : IAsyncDisposable
     public string Configuration { get; private set; } = "";
     public string Directory => Path.GetDirectoryName(Configuration)!;
     public int Id => _process.Id;
+    public bool HasExited => _process.HasExited;
 
     /// <summary>What it wrote to its standard error so far.</summary>
     public string Log => string.Join('\n', _log);

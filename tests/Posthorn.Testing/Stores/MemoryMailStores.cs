@@ -52,9 +52,10 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
             stored = true;
         }
 
-        if (!stored && order.Attachment is null) return new(0, outcomes);
+        DeliveryAttachment? attachment = order.Attachment?.For(outcomes);
+        if (!stored && attachment is null) return new(0, outcomes);
         long record = Interlocked.Increment(ref _records);
-        if (order.Attachment is { } attachment) await attachment.ApplyAsync(record, cancel);
+        if (attachment is not null) await attachment.ApplyAsync(record, cancel);
         return new(record, outcomes);
     }
 

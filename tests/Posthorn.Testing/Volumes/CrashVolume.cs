@@ -43,6 +43,9 @@ public sealed class CrashVolume : IVolume
     /// <summary>Bytes of all files together; what would exceed it fails with <see cref="VolumeError.NoSpace"/>.</summary>
     public long Capacity { get; set; } = long.MaxValue;
 
+    /// <summary>Top-level directories that are volumes of their own: synced by themselves, and no link leads into them. All else is one more.</summary>
+    public IReadOnlyList<string> Volumes { get; set; } = [];
+
     /// <summary>How many times a file was synced.</summary>
     public int Syncs { get; private set; }
 
@@ -198,7 +201,7 @@ public sealed class CrashVolume : IVolume
             ThrowIfCut();
             stat = default;
             if (!TryFind(Followed(path, "stat"), out CrashInode? inode)) return false;
-            stat = StatOf(inode);
+            stat = StatOf(inode) with { Device = DeviceOf(path) };
             return true;
         }
     }
@@ -228,12 +231,24 @@ public sealed class CrashVolume : IVolume
         lock (_gate)
         {
             Find(path, "syncfs");
-            Change("syncfs", path, () =>
+            HashSet<CrashInode> below = [];
+            foreach ((string name, CrashInode inode) in _root.Names)
+                if (DeviceOf("/" + name) == DeviceOf(path)) Collect(inode, below);
+            bool rest = DeviceOf(path) == 1;
+            try
             {
-                HashSet<CrashInode> seen = [];
-                SyncBelow(_root, seen);
-                Commit(static _ => true);
-            }, cutFirst: true);
+                Change("syncfs", path, () =>
+                {
+                    foreach (CrashInode inode in below)
+                        if (inode.Kind == VolumeKind.File) inode.Sync();
+                    Commit(change => Volumes.Count == 0 || below.Contains(change.Directory) || rest && change.Directory == _root);
+                }, cutFirst: true);
+            }
+            catch (VolumeException)
+            {
+                foreach (CrashInode inode in below) inode.FailSync();
+                throw;
+            }
         }
     }
 
@@ -401,11 +416,17 @@ public sealed class CrashVolume : IVolume
         _changes.RemoveRange(0, done);
     }
 
-    private static void SyncBelow(CrashInode inode, HashSet<CrashInode> seen)
+    private ulong DeviceOf(string path)
+    {
+        for (int i = 0; i < Volumes.Count; i++)
+            if (path == Volumes[i] || path.StartsWith(Volumes[i] + "/", StringComparison.Ordinal)) return (ulong)i + 2;
+        return 1;
+    }
+
+    private static void Collect(CrashInode inode, HashSet<CrashInode> seen)
     {
         if (!seen.Add(inode)) return;
-        if (inode.Kind == VolumeKind.File) inode.Sync();
-        foreach (CrashInode child in inode.Names.Values) SyncBelow(child, seen);
+        foreach (CrashInode child in inode.Names.Values) Collect(child, seen);
     }
 
     private static void Settle(CrashInode inode, Random random, CrashMode mode, HashSet<CrashInode> seen)

@@ -70,6 +70,45 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Contains(result.Problems, p => p.Text.Contains(expected, StringComparison.Ordinal));
     }
 
+    /// <summary>Mistakes of form, each named once, in our words, where it stands.</summary>
+    [Theory]
+    [InlineData("a = mail.example.org", 5, 5, "expected a value, found 'mail.example.org'; a text stands in quotes: \"mail.example.org\"")]
+    [InlineData("a = 50 MiB", 5, 5, "expected a value, found '50 MiB'; a text stands in quotes: \"50 MiB\"")]
+    [InlineData("a = “x”", 5, 5, "expected a value, found '“x”'; a text stands in quotes: \"x\"")]
+    [InlineData("a = \"x", 5, 5, "this text has no closing quote")]
+    [InlineData("a = 'x", 5, 5, "this text has no closing quote")]
+    [InlineData("a = \"\"\"x\n\n", 6, 1, "a text that begins with three quotes has no end")]
+    [InlineData("a = \"C:\\dir\"", 5, 9, "a backslash in a text begins an escape such as \\n; write \\\\ for a backslash, or put the text in single quotes")]
+    [InlineData("a =", 5, 4, "expected a value behind '='")]
+    [InlineData("just words", 5, 1, "expected KEY = VALUE or [SECTION], found 'just words'")]
+    [InlineData("a : 1", 5, 1, "expected KEY = VALUE or [SECTION], found 'a : 1'")]
+    [InlineData("[listen\nsmtp = []", 5, 1, "the name of this section has no closing ']'")]
+    [InlineData("a = [\":25\"\nb = 1", 6, 1, "a list before this has no closing ']'")]
+    [InlineData("a = { b = 1,\n", 6, 1, "a table before this has no closing '}'")]
+    [InlineData("a = [1 2]", 5, 8, "expected ',' between the items of a list")]
+    [InlineData("a = \"b\" \"c\"", 5, 9, "expected the end of the line, found '\"c\"'")]
+    [InlineData("name = \"x\"", 5, 1, "'domain.name' is set already in line 4")]
+    public void Mistakes_of_form_are_named_once_in_plain_words(string addition, int line, int column, string expected)
+    {
+        ConfigurationResult result = Load(Good + "\n" + addition);
+        Assert.True(result.HasErrors);
+        ConfigProblem problem = Assert.Single(result.Problems, p => !p.IsWarning && !p.Text.Contains("unknown key", StringComparison.Ordinal));
+        Assert.Equal((line, column, expected), (problem.Place.Line, problem.Place.Column, problem.Text));
+    }
+
+    [Fact]
+    public void A_file_that_is_not_utf8_gets_one_message_with_the_place()
+    {
+        string path = Path.Combine(_folder.Path, "posthorn.toml");
+        File.WriteAllBytes(path, [.. System.Text.Encoding.UTF8.GetBytes(Good + "\n# für "), 0xFC, (byte)'\n', 0xE9]);
+        ConfigProblem problem = Assert.Single(ConfigurationLoader.Load(path).Problems);
+        Assert.Equal((5, 7, "the byte 0xFC is no UTF-8 text; save the file as UTF-8"), (problem.Place.Line, problem.Place.Column, problem.Text));
+        File.WriteAllText(path, Good, System.Text.Encoding.Unicode);
+        Assert.Equal("the file is UTF-16; save it as UTF-8", Assert.Single(ConfigurationLoader.Load(path).Problems).Text);
+        File.WriteAllText(path, Good, System.Text.Encoding.UTF8); // with a byte order mark
+        Assert.False(ConfigurationLoader.Load(path).HasErrors);
+    }
+
     [Fact]
     public void Domains_in_files_of_their_own_are_added()
     {

@@ -61,8 +61,14 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
     {
         if (Failure is not null) throw Failure;
         Deliveries++;
+        IReadOnlyList<Result<StoredMessage>> Whole(IReadOnlyList<Result<StoredMessage>> some)
+        {
+            Queue<Result<StoredMessage>> rest = new(some);
+            return [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : rest.Dequeue())];
+        }
         DeliveryAttachment? recording = order.Attachment is not { } attachment ? null : attachment with
         {
+            Decide = attachment.Decide is { } decide ? some => decide(Whole(some)) : null,
             ApplyAsync = (record, token) =>
             {
                 byte[] bytes = new byte[message.Length];
@@ -73,8 +79,7 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
         };
         List<LocalDelivery> taken = [.. order.Deliveries.Where(delivery => Refuses(delivery) is null)];
         DeliveryReceipt receipt = await inner.DeliverAsync(message, order with { Deliveries = taken, Attachment = recording }, cancel);
-        Queue<Result<StoredMessage>> outcomes = new(receipt.Outcomes);
-        return receipt with { Outcomes = [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : outcomes.Dequeue())] };
+        return receipt with { Outcomes = Whole(receipt.Outcomes) };
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

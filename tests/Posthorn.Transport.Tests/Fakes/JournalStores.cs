@@ -14,6 +14,9 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
 
     public Journal.Journal Journal { get; set; } = null!;
 
+    /// <summary>Which copies are not taken, and why.</summary>
+    public Func<LocalDelivery, Refusal?> Refuses { get; set; } = _ => null;
+
     byte IJournalParticipant.Id => Number;
 
     /// <summary>All copies: account and content.</summary>
@@ -27,14 +30,18 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
     {
         JournalContent content = ((Sink)message).Content;
         await content.CompleteAsync(cancel);
-        List<JournalStep> steps = [.. order.Deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
-        if (order.Attachment is { } attached) steps.Add(new(attached.Participant, attached.Kind, attached.Payload));
+        Result<StoredMessage>[] outcomes = [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))];
+        LocalDelivery[] deliveries = [.. order.Deliveries.Where(delivery => Refuses(delivery) is null)];
+        DeliveryAttachment? attachment = order.Attachment?.For(outcomes);
+        if (deliveries.Length == 0 && attachment is null) return new(0, outcomes);
+        List<JournalStep> steps = [.. deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
+        if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
         Lsn lsn = Journal.Append(steps.ToArray(), content);
         await Journal.WhenDurableAsync(lsn);
-        foreach (LocalDelivery delivery in order.Deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
-        if (order.Attachment is { } attachment) await attachment.ApplyAsync(lsn.Value, cancel);
+        foreach (LocalDelivery delivery in deliveries) _mail[(lsn.Value, delivery.Account.Address.ToString())] = Text(content);
+        if (attachment is not null) await attachment.ApplyAsync(lsn.Value, cancel);
         Journal.Applied(lsn);
-        return new(lsn.Value, [.. order.Deliveries.Select(_ => (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))]);
+        return new(lsn.Value, outcomes);
     }
 
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)

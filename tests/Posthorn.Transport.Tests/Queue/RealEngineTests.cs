@@ -31,11 +31,7 @@ public sealed class RealEngineTests : IDisposable
         peer.At("MAIL", new PeerAct.Say("451 4.3.0 Later"), new PeerAct.Say("250 2.1.0 Ok"));
         await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer))
         {
-            Envelope envelope = new() { Id = first.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = first.Ann }, From = ReversePath.Of(first.Ann.Address) };
-            foreach (string recipient in (string[])["bob@example.org", "far@example.com"]) envelope.Recipients.Add(new(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null));
-            await using IMessageIntake intake = first.Transport.Begin(envelope);
-            await intake.WriteAsync("From: ann@example.org\r\nSubject: once\r\n\r\nText\r\n"u8.ToArray(), default);
-            Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+            await SendAsync(first, "bob@example.org", "far@example.com");
             first.Runner.Start();
             await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 1)));
             if (checkpoint) await first.Journal.CheckpointAsync(default);
@@ -59,6 +55,30 @@ public sealed class RealEngineTests : IDisposable
         Assert.Contains("Subject: once\r\nDate:", Encoding.ASCII.GetString(sent.Content), StringComparison.Ordinal);
     }
 
+    /// <summary>Each start opens a segment; when a start finds all of them in use, it must checkpoint before it can write, mail that waits included.</summary>
+    [Fact]
+    public async Task A_start_with_a_full_ring_and_waiting_mail_makes_room_first()
+    {
+        await using ScriptedPeer peer = new();
+        await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer)) await SendAsync(first, "far@example.com");
+        for (int start = 0; start < 5; start++) await (await Server.OpenAsync(_folder.Path, _time, peer)).DisposeAsync();
+
+        await using Server last = await Server.OpenAsync(_folder.Path, _time, peer);
+        Assert.Equal(1, last.Queue.Count);
+        last.Runner.Start();
+        await last.UntilAsync(queue => queue.Count == 0);
+        Assert.Contains("Subject: once", Encoding.ASCII.GetString(Assert.Single(peer.Messages).Content), StringComparison.Ordinal);
+    }
+
+    private static async Task SendAsync(Server server, params string[] recipients)
+    {
+        Envelope envelope = new() { Id = server.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = server.Ann }, From = ReversePath.Of(server.Ann.Address) };
+        foreach (string recipient in recipients) envelope.Recipients.Add(new(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null));
+        await using IMessageIntake intake = server.Transport.Begin(envelope);
+        await intake.WriteAsync("From: ann@example.org\r\nSubject: once\r\n\r\nText\r\n"u8.ToArray(), default);
+        Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+    }
+
     [Fact]
     public async Task A_refusal_comes_back_into_a_real_mailbox_once()
     {
@@ -70,11 +90,7 @@ public sealed class RealEngineTests : IDisposable
             server.Runner.Start();
             if (start == 0)
             {
-                Envelope envelope = new() { Id = server.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = server.Ann }, From = ReversePath.Of(server.Ann.Address) };
-                envelope.Recipients.Add(new(EmailAddress.Parse("nobody@example.com"), DsnNotify.Unspecified, null));
-                await using IMessageIntake intake = server.Transport.Begin(envelope);
-                await intake.WriteAsync("From: ann@example.org\r\n\r\nText\r\n"u8.ToArray(), default);
-                Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+                await SendAsync(server, "nobody@example.com");
                 await server.UntilAsync(queue => queue.Count == 0);
             }
             Assert.Contains("Status: 5.1.1", Assert.Single(await server.MailAsync(server.Ann)), StringComparison.Ordinal);
@@ -115,7 +131,6 @@ public sealed class RealEngineTests : IDisposable
             JournalOptions options = new() { Directory = Path.Combine(root, "journal"), SegmentSize = 1 << 20, Segments = 3, BatchLimit = 256 << 10, StepsLimit = 128 << 10, InlineLimit = 64 << 10, BackgroundWork = false };
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(options, volume, [stores, queue], time, NullLogger.Instance, default);
             stores.Start(journal);
-            queue.Connect(journal);
             TransportServices services = new() { Directory = directory, Stores = stores, Queue = queue, Planner = new InboxPlanner(false, '.'), Time = time, Log = NullLogger.Instance };
             return new(peer, stores, queue, journal, services) { Ann = ann, Bob = bob };
         }

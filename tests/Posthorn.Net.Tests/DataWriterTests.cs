@@ -1,11 +1,9 @@
 using System.Text;
 using CsCheck;
 using Posthorn.Core;
-using Posthorn.Net;
 using Posthorn.Testing;
-using Posthorn.Transport.Remote;
 
-namespace Posthorn.Transport.Tests.Remote;
+namespace Posthorn.Net.Tests;
 
 public sealed class DataWriterTests
 {

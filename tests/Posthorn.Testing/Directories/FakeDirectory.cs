@@ -2,13 +2,16 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Directory;
 
-namespace Posthorn.Imap.Tests;
+namespace Posthorn.Testing.Directories;
 
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
-internal sealed class FakeDirectory(string root) : IDirectory
+public sealed class FakeDirectory(string root) : IDirectory
 {
     public MailAccount Ann { get; set; } = Account(root, "ann");
     public MailAccount Bob { get; } = Account(root, "bob");
+
+    /// <summary>Counts the changes of passwords.</summary>
+    public int Passwords { get; set; }
 
     /// <summary>Passwords are taken without TLS.</summary>
     public bool TrustsEveryNetwork { get; set; } = true;
@@ -32,6 +35,7 @@ internal sealed class FakeDirectory(string root) : IDirectory
     public IReadOnlyList<string> MechanismsFor(LoginContext context) => context.IsSecure || TrustsEveryNetwork ? ["PLAIN", "LOGIN"] : [];
     public bool MayUsePasswords(LoginContext context) => context.IsSecure || TrustsEveryNetwork;
     public bool IsLocalDomain(DomainName domain) => domain == DefaultDomain;
+    public int Standing(MailAccount account) => Passwords;
     public Resolution Resolve(EmailAddress recipient) => new Resolution.Unknown();
     public MailAccount? FindAccount(EmailAddress address) => Accounts.FirstOrDefault(account => account.Address == address);
     public MailAccount? FindLogin(string login) => Accounts.FirstOrDefault(account => account.Address.LocalPart == login || account.Address.ToString() == login);

@@ -1,10 +1,8 @@
-using Posthorn.Net;
+namespace Posthorn.Net;
 
-namespace Posthorn.Transport.Remote;
-
-/// <summary>Writes a message as DATA wants it (RFC 5321 section 4.5.2): a dot doubled at the start of a line, every line ended by CRLF, and no CR or LF elsewhere.</summary>
+/// <summary>Writes a message as SMTP's DATA (RFC 5321 section 4.5.2) and POP3's answers (RFC 1939 section 3) want it: a dot doubled at the start of a line, every line ended by CRLF, and no CR or LF elsewhere.</summary>
 /// <remarks>Stray line ends never leave here, whatever was stored: they are how mail is smuggled past servers that read them differently.</remarks>
-internal sealed class DataWriter(OutputBuffer output)
+public sealed class DataWriter(OutputBuffer output)
 {
     private bool _atLineStart = true;
     private bool _pendingCr;

@@ -1,0 +1,54 @@
+using Posthorn.Core;
+using Posthorn.Journal;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Carries a change from the decision to its coming true. What the journal or a disk refuses becomes a refusal that a client can be told.</summary>
+internal sealed class ChangeRunner(Account account, Recorder recorder)
+{
+    /// <summary>The ring is full and stays so: nothing was written.</summary>
+    internal static readonly Refusal NoRoom = new(RefusalKind.NoSpace, "The server has no room for changes now, try again later");
+
+    private static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
+    private static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
+    private static readonly Refusal NotYet = new(RefusalKind.Unavailable, "The disk refuses the change now; it is kept and comes true as soon as the disk allows it");
+
+    /// <summary>Decides on a change and has it recorded, applied and published.</summary>
+    /// <param name="plan">Decides under the account's gate. Called once more when the journal was full.</param>
+    /// <param name="durable">Whether it is enough that the change is recorded: its caller has said all that it will ever say of it. Otherwise one that cannot be applied now is refused.</param>
+    /// <exception cref="JournalStoppedException">Whether it happened is unknown until the next start.</exception>
+    internal async ValueTask<Result<Operation>> RunAsync(Func<Result<Operation>> plan, bool durable = false)
+    {
+        for (bool again = false; ; again = true)
+        {
+            Operation? operation = null;
+            try
+            {
+                Result<Operation> planned;
+                lock (account.Gate) planned = plan();
+                if (!planned.TryGet(out operation, out _)) return planned;
+                await account.CompleteAsync(operation);
+                return operation;
+            }
+            catch (JournalFullException)
+            {
+                if (again) return NoRoom;
+            }
+            catch (JournalRecordTooLargeException)
+            {
+                return TooMuch;
+            }
+            catch (JournalFlushFailedException problem)
+            {
+                return problem.InnerException is JournalFullException ? NoRoom : NotFlushed;
+            }
+            catch (IOException) when (operation is { Durability: Durability.Durable, IsDone: false })
+            {
+                // Logged where it happened. The record is durable and is applied by whoever comes next, or by the background.
+                return durable ? operation : NotYet;
+            }
+
+            if (!await recorder.WhenRoomAsync()) return NoRoom;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>The store's part in checkpoints: each volume is brought up to date and synced by itself. One that hangs or fails keeps its records in files of their own, and nobody else waiting.</summary>
+/// <remarks>
+/// The journal calls one at a time; what others touch is concurrent. The volume with the catalogues is the exception: without it nothing is known for sure,
+/// so its failure frees nothing.
+/// </remarks>
+internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volume, AccountCache accounts, TimeProvider time, ILogger log)
+{
+    private readonly ConcurrentDictionary<EmailAddress, (string Root, ulong Device)> _touched = new();
+    private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
+    private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
+    private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
+    private readonly Dictionary<ulong, Task> _hanging = [];
+
+    internal Journal.Journal? Journal { get; set; }
+
+    /// <summary>Something of the account changes, so that its volume must be synced.</summary>
+    internal void Touch(MailAccount who)
+    {
+        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who.MailRoot, stat.Device);
+    }
+
+    /// <summary>A record whose account cannot be opened: it waits in the journal until it can.</summary>
+    internal void Postpone(Lsn record, AccountChanges changes) => _postponed.GetOrAdd(changes.Account.Address, _ => []).Add((record, changes));
+
+    internal bool IsPostponed(EmailAddress account) => _postponed.ContainsKey(account);
+
+    /// <summary>What waits for an account that has just been opened.</summary>
+    internal IReadOnlyList<(Lsn Lsn, AccountChanges Changes)> PostponedOf(EmailAddress account) => _postponed.GetValueOrDefault(account) ?? [];
+
+    /// <summary>All of that is applied.</summary>
+    internal void Caught(EmailAddress account) => _postponed.TryRemove(account, out _);
+
+    /// <summary>The journal gave back a record that was held. Its files may be such as a failed sync left.</summary>
+    internal void NoteHeld(Lsn record, EmailAddress account)
+    {
+        HashSet<EmailAddress> owners = _held.GetOrAdd(record, _ => []);
+        owners.Add(account);
+        _doubtful[account] = true;
+    }
+
+    /// <summary>Applies what can be applied; records of accounts where that fails or hangs leave the ring.</summary>
+    internal async ValueTask PrepareAsync(Lsn durable, CancellationToken cancel)
+    {
+        (HashSet<EmailAddress> troubled, _) = await OnEachVolumeAsync(durable, sync: false, cancel);
+        Hold(durable, troubled);
+    }
+
+    /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
+    /// <exception cref="IOException">The volume of the catalogues failed, or a record cannot be held: nothing may be freed.</exception>
+    internal async ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
+    {
+        (HashSet<EmailAddress> troubled, HashSet<ulong> synced) = await OnEachVolumeAsync(upTo, sync: true, cancel);
+        if (volume.TryStat(options.AccountsDirectory, out VolumeStat stat) && !synced.Contains(stat.Device)) volume.SyncVolume(options.AccountsDirectory);
+        Hold(upTo, troubled);
+        HashSet<EmailAddress> open = [.. accounts.Open().Select(account => account.Who.Address)];
+        foreach (EmailAddress address in _touched.Keys)
+            if (!open.Contains(address) && !troubled.Contains(address)) _touched.TryRemove(address, out _);
+        foreach ((Lsn lsn, HashSet<EmailAddress> owners) in _held)
+        {
+            if (owners.Overlaps(troubled)) continue;
+            Journal!.Release(lsn);
+            _held.TryRemove(lsn, out _);
+        }
+    }
+
+    /// <summary>Lets names follow and writes the second home.</summary>
+    internal void TidyAll(Account account)
+    {
+        account.Retry();
+        AccountTidier tidier = new(account, account.Tree, log);
+        while (!account.Tidy(tidier, options.NamesAtOnce, home: true))
+        {
+        }
+
+        tidier.SweepExpunged(time.GetUtcNow() - options.KeepExpunged);
+    }
+
+    private void Hold(Lsn upTo, HashSet<EmailAddress> troubled)
+    {
+        if (troubled.Count == 0) return;
+        int held = Journal!.Hold(upTo, Recorder.Participant, record =>
+        {
+            HashSet<EmailAddress> owners = [.. record.Steps.Where(step => step.Participant == Recorder.Participant).Select(step => ChangeCodec.Read(step.Payload).Account.Address)];
+            if (!owners.Overlaps(troubled)) return false;
+            _held[record.Lsn] = owners;
+            return true;
+        });
+        if (held > 0) log.RecordsHeld(held, troubled.Count);
+    }
+
+    // The accounts that could not be brought up to date, and the volumes that were synced.
+    private async ValueTask<(HashSet<EmailAddress> Troubled, HashSet<ulong> Synced)> OnEachVolumeAsync(Lsn upTo, bool sync, CancellationToken cancel)
+    {
+        HashSet<EmailAddress> troubled = [.. _postponed.Keys];
+        HashSet<ulong> synced = [];
+        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (string Root, ulong Device)>> device in _touched.ToArray().GroupBy(one => one.Value.Device))
+        {
+            EmailAddress[] owners = [.. device.Select(one => one.Key)];
+            if (_hanging.TryGetValue(device.Key, out Task? last) && !last.IsCompleted)
+            {
+                troubled.UnionWith(owners);
+                continue;
+            }
+
+            _hanging.Remove(device.Key);
+            Task<HashSet<EmailAddress>?> work = Task.Run(() => OnVolumeAsync(upTo, device.First().Value.Root, owners, sync), cancel);
+            try
+            {
+                HashSet<EmailAddress>? failed = await work.WaitAsync(options.VolumePatience, time, cancel);
+                troubled.UnionWith(failed ?? [.. owners]);
+                if (failed is not null) synced.Add(device.Key);
+            }
+            catch (TimeoutException)
+            {
+                _hanging[device.Key] = work;
+                log.VolumeHangs(device.First().Value.Root, options.VolumePatience);
+                troubled.UnionWith(owners);
+            }
+        }
+
+        return (troubled, synced);
+    }
+
+    // The accounts for which it failed; null when the volume as a whole did.
+    private async Task<HashSet<EmailAddress>?> OnVolumeAsync(Lsn upTo, string root, EmailAddress[] owners, bool sync)
+    {
+        HashSet<EmailAddress> failed = [];
+        Dictionary<EmailAddress, Account> open = accounts.Open().ToDictionary(account => account.Who.Address);
+        foreach (EmailAddress owner in owners)
+        {
+            try
+            {
+                if (open.TryGetValue(owner, out Account? account)) TidyAll(account);
+            }
+            catch (IOException problem)
+            {
+                log.TidyFailed(problem, owner);
+                failed.Add(owner);
+            }
+        }
+
+        if (!sync) return failed;
+        HashSet<EmailAddress> doubtful = [.. owners.Where(_doubtful.ContainsKey)];
+        if (doubtful.Count > 0) await RewriteAsync(upTo, doubtful, failed);
+        try
+        {
+            volume.SyncVolume(root);
+        }
+        catch (VolumeException problem)
+        {
+            log.SyncFailed(problem, root);
+            foreach (EmailAddress owner in owners) _doubtful[owner] = true;
+            return null;
+        }
+
+        foreach (EmailAddress owner in owners)
+            if (!failed.Contains(owner)) _doubtful.TryRemove(owner, out _);
+        return failed;
+    }
+
+    // What was written since the last checkpoint may be lost although the system takes it for written.
+    private async ValueTask RewriteAsync(Lsn upTo, HashSet<EmailAddress> doubtful, HashSet<EmailAddress> failed)
+    {
+        foreach (JournalRecord record in Journal!.Read(upTo))
+        {
+            foreach (JournalStep step in record.Steps)
+            {
+                if (step.Participant != Recorder.Participant || !record.HasContent) continue;
+                AccountChanges changes = ChangeCodec.Read(step.Payload);
+                EmailAddress owner = changes.Account.Address;
+                if (!doubtful.Contains(owner) || failed.Contains(owner)) continue;
+                try
+                {
+                    await RewriteAsync(record, changes);
+                }
+                catch (IOException problem)
+                {
+                    log.TidyFailed(problem, owner);
+                    failed.Add(owner);
+                }
+            }
+        }
+    }
+
+    private async ValueTask RewriteAsync(JournalRecord record, AccountChanges changes)
+    {
+        Result<AccountLease> lease = await accounts.LeaseAsync(changes.Account, CancellationToken.None);
+        if (!lease.IsOk) throw new IOException(lease.Refusal.Text);
+        using AccountLease held = lease.Value;
+        await using JournalContent content = record.OpenContent();
+        held.Account.Rewrite(new(record.Lsn, changes.Time, changes.Changes, content, null));
+    }
+}
