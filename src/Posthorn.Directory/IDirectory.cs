@@ -35,6 +35,13 @@ public interface IDirectory
     /// <summary>What a login of this account rests on: it is another when the password is another or the account is gone. Sessions that were let in on an older one must end.</summary>
     int Standing(MailAccount account) => 0;
 
+    /// <summary>A question to ask later: whether a login of this account that is let in now still holds.</summary>
+    Func<bool> WhetherHolds(MailAccount account)
+    {
+        int standing = Standing(account);
+        return () => Standing(account) == standing;
+    }
+
     /// <summary>The account that a login name means, whatever its spelling; null when there is none or several.</summary>
     MailAccount? FindLogin(string login);
 

@@ -35,6 +35,9 @@ public interface IMailStore : IAsyncDisposable
     /// <summary>Appends messages to a mailbox, all or none (RFC 3502). The next call may start before this one's task completes; they then share a flush and keep their order.</summary>
     ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel);
 
+    /// <summary>As <see cref="AppendAsync"/>, for a caller that has more to append before it needs the outcome: the messages have their places when it returns, and the flush is left to somebody else, so that the next can share it.</summary>
+    ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, cancel);
+
     /// <summary>Copies the messages that still exist, all or none, flags and dates kept (RFC 9051 section 6.4.7).</summary>
     ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel);
 

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7015 and 7047. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7016 and 7047. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -71,4 +71,10 @@ internal static partial class StoreLog
 
     [LoggerMessage(7046, LogLevel.Information, "{Account}: the folder {Path} is called {Directory} now, as names are written in a Maildir")]
     internal static partial void FolderRenamed(this ILogger log, EmailAddress account, string path, string directory);
+
+    [LoggerMessage(7014, LogLevel.Warning, "The note that the mail was closed in order cannot be written")]
+    internal static partial void RunNotEnded(this ILogger log, Exception cause);
+
+    [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
+    internal static partial void NoWatches(this ILogger log);
 }

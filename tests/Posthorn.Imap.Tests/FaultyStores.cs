@@ -29,7 +29,7 @@ public class FaultyStores : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
-        if (targetMethod!.Name == nameof(IMailStore.AppendAsync) && _gate is { } gate)
+        if (targetMethod!.Name is nameof(IMailStore.AppendAsync) or nameof(IMailStore.AppendSoonAsync) && _gate is { } gate)
         {
             gate.Arrive();
             return Later(gate, targetMethod, args!);

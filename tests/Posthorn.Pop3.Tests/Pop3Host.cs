@@ -14,7 +14,7 @@ namespace Posthorn.Pop3.Tests;
 /// <summary>A POP3 server over the store in memory, for transcripts and tests in code.</summary>
 /// <remarks>
 /// What <c>given</c> understands: <c>message TEXT</c> (delivered into INBOX, escapes as in raw lines); <c>messages N</c> (small ones); <c>gone N</c> (the message with that UID is
-/// removed by another client); <c>inbox holds N</c> and <c>seen UID…</c> (checks); <c>strict network</c>; <c>limit NAME N</c>; <c>silence</c> (the clock runs until the server gives up); <c>shutdown</c>.
+/// removed by another client); <c>inbox holds N</c> and <c>seen UID…</c> (checks); <c>strict network</c>; <c>limit NAME N</c>; <c>silence</c> (the clock runs until the server gives up); <c>passwords change</c>; <c>shutdown</c>.
 /// </remarks>
 internal sealed class Pop3Host : ITranscriptHost
 {
@@ -54,6 +54,10 @@ internal sealed class Pop3Host : ITranscriptHost
             case "seen": await CheckSeenAsync(rest); break;
             case "strict": Directory.TrustsEveryNetwork = false; break;
             case "limit": Options = WithLimit(rest.Split(' ')); break;
+            case "passwords":
+                Directory.Passwords++;
+                _set.Review();
+                break;
             case "shutdown":
                 foreach (Connection connection in _connections) connection.Stop(StopReason.Shutdown);
                 break;

@@ -682,6 +682,38 @@ public abstract class MailStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_slow_reader_blocks_no_writer_and_misses_nothing()
+    {
+        IMailStore store = await Stores.MustOpenAsync(Account("ann"));
+        await using IMailbox box = await store.MustSelectAsync("INBOX");
+        MailboxVersion seen = box.Current;
+        long number = store.ChangeNumber;
+        using ManualResetEventSlim goesOn = new();
+        TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task reader = ReadAsync();
+        await store.MustAppendAsync(Stores, "INBOX", Text("0"));
+        await woken.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        // The reader sits in what its wait completed with, and others wait for the account as a whole and never look.
+        Task[] sleepers = [.. Enumerable.Range(0, 20).Select(_ => store.WaitForChangeAsync(long.MaxValue, Cancel).AsTask())];
+        for (int i = 1; i < 100; i++) await store.MustAppendAsync(Stores, "INBOX", Text($"{i}")).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        Must(await store.ChangeFlagsAsync(box.Info.Id!.Value, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        Assert.False(reader.IsCompleted);
+        goesOn.Set();
+        await reader.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        Assert.Equal(0, seen.Count);
+        Assert.Equal(100, box.Current.Count);
+        Assert.True(store.ChangeNumber > number);
+        Assert.All(sleepers, sleeper => Assert.False(sleeper.IsFaulted));
+
+        async Task ReadAsync()
+        {
+            await box.WaitForChangeAsync(seen, Cancel).ConfigureAwait(false);
+            woken.SetResult();
+            goesOn.Wait(TimeSpan.FromSeconds(60));
+        }
+    }
+
+    [Fact]
     public async Task Many_writers_at_once_lose_nothing()
     {
         IMailStore store = await OpenAsync("ann");

@@ -25,7 +25,7 @@ public static class SharedFolder
         string? named = Environment.GetEnvironmentVariable("POSTHORN_SHARED");
         if (!string.IsNullOrEmpty(named)) return named;
         string beside = System.IO.Path.Combine(Checkout, "..", "shared");
-        return System.IO.Directory.Exists(beside) ? System.IO.Path.GetFullPath(beside) : null;
+        return Directory.Exists(beside) ? System.IO.Path.GetFullPath(beside) : null;
     }
 
     private static string FindCheckout()

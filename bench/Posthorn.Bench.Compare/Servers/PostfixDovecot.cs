@@ -38,7 +38,7 @@ internal sealed class PostfixDovecot : MailServer
         if (!Environment.IsPrivilegedProcess) return "root: Postfix and Dovecot switch users";
         (string File, string Package)[] needed =
             [("/usr/sbin/postfix", "postfix"), ("/usr/sbin/dovecot", "dovecot-core"), ("/usr/lib/dovecot/imap", "dovecot-imapd"), ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
-             ("/usr/bin/sievec", "dovecot-sieve"), ("/usr/lib/dovecot/managesieve", "dovecot-managesieved")];
+             ("/usr/bin/sievec", "dovecot-sieve"), ("/usr/lib/dovecot/managesieve", "dovecot-managesieved"), ("/usr/bin/strace", "strace")];
         string[] missing = [.. needed.Where(n => !File.Exists(n.File)).Select(n => n.Package)];
         return missing.Length == 0 ? "" : "the packages " + string.Join(' ', missing);
     }

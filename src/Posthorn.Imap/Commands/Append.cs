@@ -44,7 +44,9 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     {
         try
         {
-            Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);
+            Result<AppendReceipt> receipt = session.MayDefer
+                ? await session.Store.AppendSoonAsync(Target, messages, cancel)
+                : await session.Store.AppendAsync(Target, messages, cancel);
             return receipt.IsOk ? Appended(session, receipt.Value, messages) : Completion.From(receipt.Refusal, creatable: true);
         }
         finally

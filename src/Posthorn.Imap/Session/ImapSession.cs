@@ -177,8 +177,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             if (!entered) _server.Leave(account);
         }
-        int standing = Services.Directory.Standing(account);
-        Connection.StillHolds = () => Services.Directory.Standing(account) == standing;
+        Connection.StillHolds = Services.Directory.WhetherHolds(account);
         _dialect = _dialect with { Separator = Store.Separator };
         Frames.MaxCommand = Options.MaxCommand;
         Log.LoggedIn(Connection.Session, account.ToString(), mechanism, form);

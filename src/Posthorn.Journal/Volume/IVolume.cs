@@ -51,6 +51,9 @@ public interface IVolume
     /// <summary>Makes everything durable on the volume that holds the path.</summary>
     void SyncVolume(string path);
 
+    /// <summary>Tells of every name that comes, goes or is written in a directory, whoever does it, until the watch is disposed. It is told on a thread of its own and must be quick. Null where that cannot be had.</summary>
+    IDisposable? Watch(string directory, Action<VolumeEvent> changed);
+
     /// <summary>Bytes that this process may still write on the volume that holds the path.</summary>
     long FreeSpace(string path);
 }
@@ -110,6 +113,9 @@ public enum VolumeKind
     /// <summary>A socket, a pipe, a device, or unknown.</summary>
     Other,
 }
+
+/// <summary>Something happened to a name in a watched directory: it came or was written, or it is gone. Without a name: some news was missed, or the directory itself is gone.</summary>
+public readonly record struct VolumeEvent(string? Name, bool Gone);
 
 /// <summary>One entry of a directory. <paramref name="Modified"/> is the default where it was not asked for.</summary>
 public readonly record struct VolumeEntry(string Name, VolumeKind Kind, ulong Inode, DateTimeOffset Modified);

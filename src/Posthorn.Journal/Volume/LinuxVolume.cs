@@ -135,6 +135,8 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
         return bytes > long.MaxValue ? long.MaxValue : (long)bytes;
     }
 
+    public IDisposable? Watch(string directory, Action<VolumeEvent> changed) => Inotify.TryWatch(directory, changed);
+
     internal static void Check(int result, string operation, string path)
     {
         if (result < 0) throw Failure(Marshal.GetLastPInvokeError(), operation, path);

@@ -31,9 +31,6 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     /// <summary>The name that USER gave, until PASS has used it.</summary>
     public string? UserName { get; set; }
 
-    /// <summary>UTF-8 mode (RFC 6856 section 2.1).</summary>
-    public bool IsUtf8 { get; set; }
-
     /// <summary>The messages. The verb table admits its users in the TRANSACTION state only.</summary>
     public Maildrop Drop => _drop ?? throw new InvalidOperationException("Nobody is logged in.");
 
@@ -105,6 +102,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
         {
             if (!entered) await GiveBackAsync(account);
         }
+        connection.StillHolds = Services.Directory.WhetherHolds(account);
         Log.LoggedIn(Id, account.ToString(), mechanism, Drop.Messages, Drop.Octets);
         return Reply.Ok($"{Drop.Messages} messages ({Drop.Octets} octets)");
     }
@@ -123,7 +121,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     }
 
     /// <summary>TLS has begun: everything before is forgotten (RFC 2595 section 4).</summary>
-    public void Secured() => (UserName, IsUtf8) = (null, false);
+    public void Secured() => UserName = null;
 
     /// <summary>What a refusal of the store means here (RFC 3206).</summary>
     public static Reply FromRefusal(Refusal refusal) =>
@@ -152,7 +150,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
         if (line.Status == LineStatus.Ended)
         {
             // RFC 1939 section 3: a client that was silent too long is told nothing, and nothing is removed.
-            Close(connection.Stopped switch { StopReason.Timeout => "timeout", StopReason.Shutdown => "shutdown", _ => "connection closed" });
+            Close(connection.Stopped switch { StopReason.Timeout => "timeout", StopReason.Shutdown => "shutdown", StopReason.Revoked => "login revoked", _ => "connection closed" });
             return;
         }
         if (await AnswerAsync(line, cancel) is not { } reply)

@@ -133,13 +133,7 @@ internal sealed class SmtpSession
         (Helo, IsExtended, Account, _client, Connection.StillHolds) = (null, false, null, null, null);
     }
 
-    public void LoggedIn(MailAccount account)
-    {
-        (Account, _client) = (account, null);
-        IDirectory directory = Services.Directory!;
-        int standing = directory.Standing(account);
-        Connection.StillHolds = () => directory.Standing(account) == standing;
-    }
+    public void LoggedIn(MailAccount account) => (Account, _client, Connection.StillHolds) = (account, null, Services.Directory!.WhetherHolds(account));
 
     public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 

@@ -53,8 +53,11 @@ internal enum MetaKey
     Generation = 7,
     /// <summary>The highest content number that was given, when its content is gone; numbers are never given twice.</summary>
     LastContent = 8,
+    /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
+    Losses = 9,
+
     /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
-    NotesFile = 9,
+    NotesFile = 10,
 }
 
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>

@@ -57,6 +57,9 @@ internal sealed class IndexState
     /// <summary>In order of UID.</summary>
     internal IReadOnlyList<IndexMessage> Messages => _messages;
 
+    /// <summary>Whether it is of these UIDs. The index of a mailbox that nobody has opened yet does not name them.</summary>
+    internal bool IsOf(UidValidity validity) => Validity == validity.Value || Validity == 0 && _messages.Count == 0;
+
     internal IndexMessage? Find(uint uid)
     {
         int at = FirstAt(uid);

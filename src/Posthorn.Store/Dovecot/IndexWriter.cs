@@ -9,7 +9,7 @@ internal static class IndexWriter
     private const byte Minor = 3;
     private const int RecordBase = 8;
 
-    /// <summary>The two files. Messages must have their MODSEQ, at most <see cref="IndexState.Highest"/>.</summary>
+    /// <summary>The two files. Messages must have their MODSEQ, at most <see cref="IndexState.Highest"/>; the log's sequence is 2 or more.</summary>
     internal static (byte[] Index, byte[] Log) Write(IndexState state, uint now)
     {
         int keywordBytes = (state.Keywords.Count + 7) / 8;
@@ -69,6 +69,9 @@ internal static class IndexWriter
         BinaryPrimitives.WriteUInt16LittleEndian(log.AsSpan(2), IndexLog.HeadSize);
         Field(log, 4, state.Id);
         Field(log, 8, state.LogSequence);
+        // A log without one before it would mean that the index was reset.
+        Field(log, 12, state.LogSequence - 1);
+        Field(log, 16, IndexLog.HeadSize);
         Field(log, 20, now);
         BinaryPrimitives.WriteUInt64LittleEndian(log.AsSpan(24), state.Highest);
         log[32] = 1;

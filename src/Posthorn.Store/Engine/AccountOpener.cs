@@ -18,8 +18,21 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     private const string Marker = "id";
 
+    private readonly Lazy<RunMarker> _run = new(() =>
+    {
+        RunMarker run = new(options.AccountsDirectory, options.BootId);
+        run.Begin();
+        return run;
+    });
+
     // Catalogues that were open since the start.
     private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
+
+    /// <summary>The run ends in order.</summary>
+    internal void End()
+    {
+        if (_run.IsValueCreated) _run.Value.End();
+    }
 
     internal Result<Account> Open(MailAccount who)
     {
@@ -145,7 +158,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         catalogue.Begin();
-        if (boot.Length > 0 && boot != options.BootId)
+        if (boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses)
         {
             long modSeq = LeapAbove(catalogue.Meta(MetaKey.ModSeq).Number, tree);
             catalogue.SetMeta(MetaKey.ModSeq, modSeq, "");
@@ -153,6 +166,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         }
 
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
+        catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();
     }
 

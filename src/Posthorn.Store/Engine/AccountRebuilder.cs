@@ -26,7 +26,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     private sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
     {
         /// <summary>The index, when it is of these UIDs.</summary>
-        internal IndexState? State { get; } = Index is { State: { } state } && (List is null || state.Validity == List.Validity.Value) ? state : null;
+        internal IndexState? State { get; } = Index is { State: { } state } && (List is null || state.IsOf(List.Validity)) ? state : null;
 
         /// <summary>Whether the index is all that Dovecot's clients knew of the folder.</summary>
         internal bool IsExact => Index is { IsWhole: true } && State is not null && List is not null;

@@ -7,7 +7,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, SpaceGuard space, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
@@ -81,16 +81,39 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (_account.PublishedByName(name.Value) is { } named) await scanner.LookAsync(_account, named, cancel);
+        if (_account.PublishedByName(name.Value) is not { } named) return NoMailbox;
+        bool opened = false;
+        watch.Begin(lease, named); // before the look: what comes after it is heard of
+        try
+        {
+            await scanner.LookAsync(_account, named, cancel);
+            Result<IMailbox> open = await OpenMailboxAsync(name, named, readOnly);
+            opened = open.IsOk;
+            return open;
+        }
+        finally
+        {
+            if (!opened) FolderWatch.End(named);
+        }
+    }
+
+    private async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, Box watched, bool readOnly)
+    {
         if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
-        OpenMailbox open = new(lease.Again(), box, readOnly, recent);
+        OpenMailbox open = new(lease.Again(), box, watched, readOnly, recent);
         if (!claimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
         await _changes.RunAsync(() => recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
         return open;
     }
 
-    public async ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel)
+    public ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
+        AppendAsync(target, messages, soon: false, cancel);
+
+    public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
+        AppendAsync(target, messages, soon: true, cancel);
+
+    private async ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, bool soon, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         if (messages.Count == 0) return NoMessages();
@@ -120,7 +143,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
                 changes.Clear();
                 for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
                 return recorder.Append(_account, changes, content, size, messages.Count);
-            }, durable: true); // a NO would make the client send it again
+            }, durable: true, soon); // a NO would make the client send it again
             if (!appended.TryGet(out Operation? operation, out Refusal? refusal)) return refusal;
             if (operation.Skipped is not null) return NoMailbox;
             return new AppendReceipt(box!.Mailbox, box.Validity, [.. changes.Cast<Change.Store>().Select(store => new StoredMessage(box.Mailbox, box.Validity, store.Uid, store.Email))]);

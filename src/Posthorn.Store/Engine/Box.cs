@@ -41,6 +41,12 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     /// <summary>What the last look at its folder saw.</summary>
     internal FolderSight Sight { get; } = new();
 
+    /// <summary>Guards <see cref="Watch"/>; taken before the lock of the table of accounts.</summary>
+    internal Lock WatchGate { get; } = new();
+
+    /// <summary>Hears of what other programs do in its folder while somebody has it selected.</summary>
+    internal FolderWatch.BoxWatch? Watch { get; set; }
+
     /// <summary>Whether its <c>dovecot-uidlist</c> is older than the catalogue.</summary>
     internal bool ListStale { get; set; } = true;
 

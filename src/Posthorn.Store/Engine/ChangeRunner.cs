@@ -16,8 +16,9 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
     /// <summary>Decides on a change and has it recorded, applied and published.</summary>
     /// <param name="plan">Decides under the account's gate. Called once more when the journal was full.</param>
     /// <param name="durable">Whether it is enough that the change is recorded: its caller has said all that it will ever say of it. Otherwise one that cannot be applied now is refused.</param>
+    /// <param name="soon">Whether the caller goes on as soon as the change has its place: the flush is done on another thread.</param>
     /// <exception cref="JournalStoppedException">Whether it happened is unknown until the next start.</exception>
-    internal async ValueTask<Result<Operation>> RunAsync(Func<Result<Operation>> plan, bool durable = false)
+    internal async ValueTask<Result<Operation>> RunAsync(Func<Result<Operation>> plan, bool durable = false, bool soon = false)
     {
         for (bool again = false; ; again = true)
         {
@@ -27,6 +28,7 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
                 Result<Operation> planned;
                 lock (account.Gate) planned = plan();
                 if (!planned.TryGet(out operation, out _)) return planned;
+                if (soon) await Task.Yield();
                 await account.CompleteAsync(operation);
                 return operation;
             }

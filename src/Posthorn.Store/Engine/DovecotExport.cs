@@ -46,7 +46,7 @@ internal sealed class DovecotExport(MaildirStoreOptions options, TimeProvider ti
             Validity = box.Validity.Value,
             NextUid = box.UidNext.Value,
             FirstRecent = box.FirstRecent.Value,
-            LogSequence = (FolderIndex.Read(tree, folder, options.DovecotIndex)?.State?.LogSequence ?? 0) + 1,
+            LogSequence = Math.Max(1, FolderIndex.Read(tree, folder, options.DovecotIndex)?.State?.LogSequence ?? 0) + 1,
             Highest = (ulong)box.Highest.Value,
         };
         SortedDictionary<Keyword, List<Uid>> indexOnly = new(Comparer<Keyword>.Create((one, other) => string.Compare(one.Name, other.Name, StringComparison.OrdinalIgnoreCase)));

@@ -65,19 +65,15 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(mailbox, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
         string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
         if (IsWhole(path, bytes)) return 0;
-        if (tree.Find(tree.FolderPath(box.Name), file.Base) is { } other)
+        if (tree.Find(tree.FolderPath(box.Name), file.Base) is { } other && IsWhole(tree.PathOf(box.Name, other), bytes))
         {
-            if (IsWhole(tree.PathOf(box.Name, other), bytes))
-            {
-                // A rename was lost; it is done again when names follow.
-                catalogue.PutFile(mailbox, uid, other, file.Base, dirty: true);
-                account.NamesAreDirty();
-                return 1;
-            }
-
-            tree.Volume.Unlink(tree.PathOf(box.Name, other));
+            // A rename was lost; it is done again when names follow.
+            catalogue.PutFile(mailbox, uid, other, file.Base, dirty: true);
+            account.NamesAreDirty();
+            return 1;
         }
 
+        account.Files.RemoveOthers(box.Name, file.Base, "");
         // A new file, never the damaged one: that may have other names.
         bool written = account.Files.TryWrite(tree.PathOf(box.Name, wanted), bytes, row.Row.InternalDate, DateTimeOffset.MinValue);
         catalogue.PutFile(mailbox, uid, written ? wanted : "", file.Base, dirty: !written);

@@ -18,11 +18,16 @@ internal sealed class FolderSight
     internal DateTimeOffset At { get; set; }
     internal TimeSpan Took { get; set; }
 
-    /// <summary>Messages whose files were not there at the last look.</summary>
-    internal HashSet<Uid> Missing { get; set; } = [];
+    /// <summary>Messages whose files were not there at the last look, and when that was seen first.</summary>
+    internal Dictionary<Uid, DateTimeOffset> Missing { get; set; } = [];
 
     /// <summary>Whether the next look follows an unclean end, so that files of ours without a message are left-overs.</summary>
     internal bool AfterRecovery { get; set; }
+
+    /// <summary>Whether a look is due although nobody tells of news: the last one was put off, lacked a file, or may have been too early to see everything.</summary>
+    internal bool IsDue => PutOff || Missing.Count > 0 || NewTime == default;
+
+    internal bool PutOff { get; set; }
 
     internal SemaphoreSlim Turn { get; } = new(1, 1);
 }
@@ -30,22 +35,30 @@ internal sealed class FolderSight
 /// <summary>Finds what other programs did in a mailbox's folder: deliveries, flags in names, removals.</summary>
 /// <remarks>
 /// The directories' times say whether to look at all; a time younger than two seconds is not trusted, since another change may have the same.
-/// Foreign is what differs from the name last seen on disk, never what differs from the wish. A removal counts when two full listings lack the file.
+/// Foreign is what differs from the name last seen on disk, never what differs from the wish. A removal counts when two full listings lack the file, two seconds apart.
 /// </remarks>
 internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogger log)
 {
     /// <summary>A time younger than this may belong to two changes: file systems count in ticks of some milliseconds, networks in seconds.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromSeconds(2);
 
+    /// <summary>A folder that is listed so quickly is looked at whenever something is heard.</summary>
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(20);
+
     private sealed record Findings(List<(string Disk, DateTimeOffset Modified)> Arrived, List<(FlagChange Change, Uid Uid)> Flags, List<(Uid Uid, string Base)> Removed);
 
     /// <summary>Looks at the folder if it may have changed, and takes in what is found.</summary>
-    internal async ValueTask LookAsync(Account account, Box box, CancellationToken cancel)
+    internal async ValueTask LookAsync(Account account, Box box, CancellationToken cancel, bool told = false)
     {
         FolderSight sight = box.Sight;
         DateTimeOffset now = time.GetUtcNow();
         // Looking at a large folder that changes all the time must not become the main work.
-        if (now - sight.At < sight.Took * 50) return;
+        if (now - sight.At < sight.Took * 50 && !(told && sight.Took < Quick))
+        {
+            sight.PutOff = true;
+            return;
+        }
+
         if (!account.Tree.TryTimes(box.Name, out DateTimeOffset newTime, out DateTimeOffset curTime)) return;
         if (newTime == sight.NewTime && curTime == sight.CurTime && sight.Missing.Count == 0) return;
         await sight.Turn.WaitAsync(cancel);
@@ -56,6 +69,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
             if (found is not null) await TakeInAsync(account, box, found);
             account.Tree.SweepTemporary(account.Tree.FolderPath(box.Name), now);
             sight.At = now;
+            sight.PutOff = false;
             sight.Took = Stopwatch.GetElapsedTime(started);
             bool settled = now - newTime > Grain && now - curTime > Grain;
             (sight.NewTime, sight.CurTime) = settled ? (newTime, curTime) : default;
@@ -92,6 +106,13 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                 if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, now, found);
                 else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
                 {
+                    if (tree.Exists($"{folder}/{file.DiskName}"))
+                    {
+                        // A second file of that name: the crash undid its removal, and it may be torn. The one that we know is the message.
+                        if (sight.AfterRecovery) tree.Volume.Rename($"{folder}/{disk}", tree.ExpungedName(now, box.Mailbox, default, baseName));
+                        continue;
+                    }
+
                     letters ??= catalogue.Letters(box.Id);
                     Flags(file, disk, letters, found);
                     catalogue.PutFile(box.Id, file.Uid, disk, file.Base, file.Dirty);
@@ -99,12 +120,15 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
             }
         }
 
-        HashSet<Uid> missing = [];
+        Dictionary<Uid, DateTimeOffset> missing = [];
+        DateTimeOffset seenAt = DateTimeOffset.FromUnixTimeMilliseconds(now);
         foreach (FileRow file in known.Values)
         {
             if (seen.Contains(file.Base) || file.DiskName.Length == 0 || file.DiskName[0] == '/') continue;
-            if (sight.Missing.Contains(file.Uid)) found.Removed.Add((file.Uid, file.Base));
-            else missing.Add(file.Uid);
+            // Another program may be moving it: two listings that follow each other at once prove little.
+            DateTimeOffset since = sight.Missing.GetValueOrDefault(file.Uid, seenAt);
+            if (seenAt - since >= Grain) found.Removed.Add((file.Uid, file.Base));
+            else missing.Add(file.Uid, since);
         }
 
         sight.Missing = missing;

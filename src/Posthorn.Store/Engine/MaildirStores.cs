@@ -15,6 +15,9 @@ namespace Posthorn.Store.Engine;
 public sealed class MaildirStores : IMailStores, IJournalParticipant
 {
     private static readonly Refusal OnItsWay = new(RefusalKind.Unavailable, "The mailbox is being made");
+    /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
+    private const int EveryNow = 30;
+
     private readonly MaildirStoreOptions _options;
     private readonly IVolume _volume;
     private readonly TimeProvider _time;
@@ -30,11 +33,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Recorder? _recorder;
     private FolderScanner? _scanner;
     private TreeVisitor? _visitor;
+    private FolderWatch? _watch;
     private Task _background = Task.CompletedTask;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
-        (_options, _volume, _time, _log) = (options, volume, time, log);
+        (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
@@ -56,6 +60,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
+        _watch = new(_scanner, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = WorkAsync(_stop.Token);
     }
@@ -66,7 +71,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _space, _options);
+        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _watch!, _space, _options);
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -145,6 +150,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         await _stop.CancelAsync();
         await _background;
         _accounts.CloseAll();
+        EndRun();
         _stop.Dispose();
     }
 
@@ -215,6 +221,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
+    private void EndRun()
+    {
+        try
+        {
+            _opener.End();
+        }
+        catch (IOException problem)
+        {
+            _log.RunNotEnded(problem); // The next start takes it for an end of the machine, which costs clients a longer look.
+        }
+    }
+
     // False: what is not on disk yet is known to this object alone, so it stays.
     private bool Close(Account account, bool atEnd)
     {
@@ -237,7 +255,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         try
         {
-            while (true)
+            for (int round = 1; ; round++)
             {
                 await Task.Delay(_options.TidyAfter, _time, stop);
                 long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -246,8 +264,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     if (stop.IsCancellationRequested) return;
                     try
                     {
-                        // Mailboxes that somebody has open: two calls each say whether another program was there.
-                        foreach (Box box in account.Selected()) await _scanner!.LookAsync(account, box, stop);
+                        // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
+                        foreach (Box box in account.Selected())
+                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
                         account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));

@@ -3,7 +3,7 @@ using Posthorn.Core;
 namespace Posthorn.Store.Engine;
 
 /// <summary>A session's hold on a mailbox.</summary>
-internal sealed class OpenMailbox(AccountLease lease, Box box, bool readOnly, Uid firstRecent) : IMailbox
+internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool readOnly, Uid firstRecent) : IMailbox
 {
     private int _closed;
 
@@ -18,6 +18,7 @@ internal sealed class OpenMailbox(AccountLease lease, Box box, bool readOnly, Ui
     {
         if (Interlocked.Exchange(ref _closed, 1) == 1) return ValueTask.CompletedTask;
         lease.Account.Close(box, readOnly);
+        FolderWatch.End(watched);
         lease.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -75,7 +75,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         foreach (UidListEntry entry in list?.Entries ?? [])
             if (files.TryGetValue(entry.Base, out string? disk)) arrived.Add((entry, disk));
         FolderIndex? index = FolderIndex.Read(account.Tree, path, options.DovecotIndex);
-        IndexState? state = index is { IsWhole: true } && index.State!.Validity == list?.Validity.Value ? index.State : null;
+        IndexState? state = index is { IsWhole: true } && list is not null && index.State!.IsOf(list.Validity) ? index.State : null;
         List<Adopted> adopted = Adopt(account.Tree, path, arrived, state);
         Uid next = new(Math.Max(list?.UidNext.Value ?? 1, state?.NextUid ?? 1));
         Operation operation;
@@ -131,7 +131,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         ListComparison list = now.List == before.List ? ListComparison.Same : account.Read(catalogue => ListComparison.Of(account.Tree, catalogue, box));
         FolderIndex? index = now.Log == before.Log ? null : FolderIndex.Read(account.Tree, folder, options.DovecotIndex);
         foreach (string problem in index?.Problems ?? []) log.IndexLeftAside(account.Who.Address, folder, problem);
-        IndexState? state = index is { IsWhole: true } && index.State!.Validity == (list.Validity ?? box.Validity).Value ? index.State : null;
+        IndexState? state = index is { IsWhole: true } && index.State!.IsOf(list.Validity ?? box.Validity) ? index.State : null;
         List<Operation> operations = [];
         List<Change> changes = Plan(account, box, folder, list, index, state);
         if (changes.Count > 0)

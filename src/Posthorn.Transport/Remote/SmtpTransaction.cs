@@ -1,6 +1,8 @@
+using Posthorn.Net;
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Net;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;

@@ -39,6 +39,7 @@ internal static class QuickstartScreen
             {
                 "imap" or "imaps" => ("reading (IMAP)", "password"),
                 "managesieve" => ("filters (ManageSieve)", "password"),
+                "pop3" or "pop3s" => ("reading (POP3)", "password"),
                 "submission" or "submissions" => ("sending (SMTP)", "password"),
                 "smtp" => ("mail from other servers", "none"),
                 "lmtp" => ("mail from a local mail server", "none"),

@@ -18,6 +18,8 @@ internal static class ListenBinder
         ["imap"] = TlsMode.StartTls,
         ["imaps"] = TlsMode.Implicit,
         ["managesieve"] = TlsMode.StartTls,
+        ["pop3"] = TlsMode.StartTls,
+        ["pop3s"] = TlsMode.Implicit,
     };
 
     public static IReadOnlyList<ListenEntry> Read(ConfigReader reader)

@@ -7,6 +7,7 @@ using Posthorn.Journal.Volume;
 using Posthorn.Logging;
 using Posthorn.ManageSieve;
 using Posthorn.Net;
+using Posthorn.Pop3;
 using Posthorn.Setup;
 using Posthorn.Smtp;
 using Posthorn.Store;
@@ -40,6 +41,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
     private readonly ManageSieveServer _manageSieve;
+    private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
@@ -65,6 +67,7 @@ internal sealed class Composition : IAsyncDisposable
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
         _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
+        _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
 
     public TimeProvider Time { get; }
@@ -108,6 +111,7 @@ internal sealed class Composition : IAsyncDisposable
     {
         if (options.Name is "imap" or "imaps") return _imap;
         if (options.Name == "managesieve") return _manageSieve;
+        if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
@@ -124,6 +128,7 @@ internal sealed class Composition : IAsyncDisposable
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
+        _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
         _planner.Options = OptionsFor.Sieve(fresh);

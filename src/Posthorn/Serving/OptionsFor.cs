@@ -6,6 +6,7 @@ using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
 using Posthorn.Net;
+using Posthorn.Pop3;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
@@ -54,6 +55,7 @@ internal static class OptionsFor
     {
         Sieve = Sieve(configuration).Language,
     };
+    public static Pop3Options Pop3(ServerConfiguration configuration) => new() { HostName = configuration.Hostname.Ascii };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
     {

@@ -31,7 +31,6 @@ internal sealed class StoppedServer : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
-            foundation.Queue.Connect(journal);
             return new(log, foundation, journal);
         }
         catch

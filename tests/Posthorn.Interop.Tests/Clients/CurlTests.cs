@@ -4,7 +4,7 @@ using Posthorn.Testing;
 
 namespace Posthorn.Interop.Tests.Clients;
 
-/// <summary>curl: reading over IMAPS and IMAP with STARTTLS, sending over SMTP.</summary>
+/// <summary>curl: reading over IMAP and POP3, with TLS from the start and by STARTTLS, sending over SMTP.</summary>
 public sealed class CurlTests
 {
     [Fact]
@@ -13,7 +13,8 @@ public sealed class CurlTests
         string curl = Peer.Require("curl", "curl");
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"];
-        string[] urls = [$"imaps://127.0.0.1:{server.Port("imaps")}/INBOX;MAILINDEX=1", $"imap://127.0.0.1:{server.Port("imap")}/INBOX;MAILINDEX=1"];
+        string[] urls = [$"imaps://127.0.0.1:{server.Port("imaps")}/INBOX;MAILINDEX=1", $"imap://127.0.0.1:{server.Port("imap")}/INBOX;MAILINDEX=1",
+            $"pop3s://127.0.0.1:{server.Port("pop3s")}/1", $"pop3://127.0.0.1:{server.Port("pop3")}/1"];
         foreach (string url in urls)
         {
             PeerResult result = await Peer.SucceedAsync(curl, ["-sSk", "--ssl-reqd", "-u", $"{ann.Login}:{ann.Password}", url]);

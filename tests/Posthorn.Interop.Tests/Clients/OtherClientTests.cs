@@ -82,15 +82,17 @@ public sealed class OtherClientTests
         Assert.DoesNotContain(await Mail.ReadAllAsync(server, ann), m => Encoding.ASCII.GetString(m).Contains("Welcome to Posthorn", StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task Fetchmail_takes_mail_away_and_hands_it_over_by_smtp()
+    [Theory]
+    [InlineData("IMAP", "imaps")]
+    [InlineData("POP3", "pop3s")]
+    public async Task Fetchmail_takes_mail_away_and_hands_it_over_by_smtp(string protocol, string listener)
     {
         string fetchmail = Peer.Require("fetchmail", "fetchmail");
         using TemporaryFolder home = new();
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"], bob = server["bob"];
         string configuration = home.Write(".fetchmailrc", $"""
-            poll 127.0.0.1 protocol IMAP port {server.Port("imaps")}
+            poll 127.0.0.1 protocol {protocol} port {server.Port(listener)}
               user "{ann.Login}" password "{ann.Password}" ssl no sslcertck fetchall
               smtphost "127.0.0.1/{server.Port("smtp")}" smtpname "{bob.Address}"
 
@@ -131,6 +133,34 @@ public sealed class OtherClientTests
             assert box.noop()[0] == 'OK' and box.search(None, 'ALL')[1][0] == b'1 2 3'
             box.store('3', '+FLAGS', '\\Deleted'); assert box.expunge()[1] == [b'3']
             box.logout()
+            """;
+        await Peer.SucceedAsync(python, ["-c", script]);
+    }
+
+    [Fact]
+    public async Task Python_fetches_by_pop3_and_leaves_mail_on_the_server()
+    {
+        string python = Peer.Require("python3", "python3");
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        Account ann = server["ann"];
+        string script = $"""
+            import poplib, ssl
+            context = ssl.create_default_context(cafile={Quote(Path.Combine(server.Directory, "tls", "certificate.pem"))})
+            def log_in(box):
+                box.user({Quote(ann.Login)}); box.pass_({Quote(ann.Password)}); return box
+            box = poplib.POP3('127.0.0.1', {server.Port("pop3")})
+            assert 'STLS' in box.capa()
+            box.stls(context); log_in(box)
+            assert 'PIPELINING' in box.capa()
+            assert box.stat()[0] == 1
+            ids, text = box.uidl()[1], box.retr(1)[1]
+            assert box.list()[1] == [b'1 %d' % (sum(map(len, text)) + 2 * len(text))], box.list()
+            assert b'Subject: Welcome to Posthorn' in box.top(1, 0)[1]
+            box.dele(1); box.rset(); box.quit()
+            again = log_in(poplib.POP3_SSL('127.0.0.1', {server.Port("pop3s")}, context=context))
+            assert again.uidl()[1] == ids
+            again.dele(1); again.quit()
+            assert log_in(poplib.POP3_SSL('127.0.0.1', {server.Port("pop3s")}, context=context)).stat() == (0, 0)
             """;
         await Peer.SucceedAsync(python, ["-c", script]);
     }

@@ -41,6 +41,8 @@ public sealed class ChangeCodecTests
             new Change.Expunge(new("a"), [(new(7), "x"), (new(3), "y")]),
             new Change.Flag(new("a"), new(FlagOperation.Remove, SystemFlags.Draft, Keywords("k")), Uids(1, 2, 3, 1000, 5)),
             new Change.Adopt(new("a"), [new("new/x", new(1), new("e"), SystemFlags.Flagged, Keywords("q"), 99)]),
+            new Change.Heard(new("a"), new(70), new(1L << 50), [(new(3), "P7 W9"), (new(4), "O1")]),
+            new Change.Renumber(new("a"), Name("x"), new(uint.MaxValue), new(9), [(new(1), new(7)), (new(2), new(8))]),
         ];
         IReadOnlyList<Change> back = ChangeCodec.Read(ChangeCodec.Write(Ann, '.', 0, changes)).Changes;
         Assert.Equal(((Change.Place)changes[0]).Pairs, Assert.IsType<Change.Place>(back[0]).Pairs);
@@ -48,6 +50,10 @@ public sealed class ChangeCodecTests
         Assert.Equal(((Change.Flag)changes[2]).Uids, Assert.IsType<Change.Flag>(back[2]).Uids);
         Assert.Equal(((Change.Flag)changes[2]).What, ((Change.Flag)back[2]).What);
         Assert.Equal(((Change.Adopt)changes[3]).Files, Assert.IsType<Change.Adopt>(back[3]).Files);
+        Assert.Equal(((Change.Heard)changes[4]).Messages, Assert.IsType<Change.Heard>(back[4]).Messages);
+        Assert.Equal((new Uid(70), new ModSeq(1L << 50)), (((Change.Heard)back[4]).UidNext, ((Change.Heard)back[4]).ModSeq));
+        Assert.Equal(((Change.Renumber)changes[5]).Uids, Assert.IsType<Change.Renumber>(back[5]).Uids);
+        Assert.Equal((Name("x"), new UidValidity(uint.MaxValue), new Uid(9)), (((Change.Renumber)back[5]).Name, ((Change.Renumber)back[5]).Validity, ((Change.Renumber)back[5]).UidNext));
     }
 
     [Fact]

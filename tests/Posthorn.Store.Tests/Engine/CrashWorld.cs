@@ -1,6 +1,7 @@
 using Posthorn.Core;
 using Posthorn.Store.Contract;
 using Posthorn.Testing.Volumes;
+using Posthorn.Transport.Queue;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
@@ -14,6 +15,8 @@ public enum CatalogueFate
     RolledBack,
     /// <summary>It is gone.</summary>
     Lost,
+    /// <summary>Its log ends somewhere behind its last sync.</summary>
+    Torn,
 }
 
 /// <summary>One mailbox as a client was told.</summary>
@@ -26,15 +29,16 @@ internal sealed record Told(MailboxId Id, UidValidity Validity)
 }
 
 /// <summary>A server on a volume that loses what was not synced, and what its clients know.</summary>
-internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposable
+internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-crash-").FullName;
+    private readonly CatalogueDisk _catalogues = new(NewDirectory());
     private readonly Microsoft.Extensions.Time.Testing.FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly List<IAsyncDisposable> _stores = [];
     private CrashVolume _volume = null!;
     private MaildirHarness _server = null!;
     private int _boots;
     private int _texts;
+    private MailQueue _queue = null!;
 
     internal static readonly string[] Names = ["ann", "bob"];
 
@@ -49,6 +53,21 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
 
     internal HashSet<MailboxId> MayVanish { get; } = [];
 
+    /// <summary>What another program put into a folder and synced: it must come in, once.</summary>
+    internal List<(string Account, MailboxId Mailbox, string Text)> Foreign { get; } = [];
+
+    /// <summary>What another program removed: it may be there still, until it is noticed.</summary>
+    internal HashSet<(string Account, MailboxId Mailbox, uint Uid)> ForeignGone { get; } = [];
+
+    /// <summary>Clients that were connected before, each with its view of one mailbox.</summary>
+    internal List<ClientView> Clients { get; } = [];
+
+    /// <summary>The queue as its owner was told: recipients of each message that wait.</summary>
+    internal Dictionary<string, HashSet<int>> Waiting { get; } = [];
+
+    /// <summary>Messages of the queue about which something was being written.</summary>
+    internal HashSet<string> Unsure { get; } = [];
+
     /// <summary>What was done, for the report of a failure.</summary>
     internal List<string> Log { get; } = [];
 
@@ -62,7 +81,15 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
 
     internal Journal.Journal Journal => _server.Journal;
 
+    internal MailQueue Queue => _queue;
+
+    internal Microsoft.Extensions.Time.Testing.FakeTimeProvider Time => _time;
+
+    internal string Seed => $"{seed}";
+
     internal static MailAccount Account(string name) => MaildirHarness.Account("/data", name);
+
+    internal int NextNumber() => ++_texts;
 
     internal string NextText() => Text($"seed {seed} number {++_texts} {new string('x', Random.Next(2) == 0 ? 10 : Random.Next(3000))}");
 
@@ -72,17 +99,20 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
         {
             _volume = new(_time) { Before = OnSync };
             _volume.MakeDirectory("/data");
-            _volume.SyncDirectory("/");
+            _volume.SyncVolume("/data");
         }
 
         _time.Advance(TimeSpan.FromSeconds(10));
-        _server = new("/data", _volume, _time, _directory)
+        _queue = MailQueue.Load(_volume, "/data/queue", new(), _time, new ListLogger(Log));
+        _server = new("/data", _volume, _time, _catalogues.Directory)
         {
+            Others = [_queue],
             BootId = $"boot {++_boots}",
             Logger = new ListLogger(Log),
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },
         };
         await _server.StartAsync();
+        _queue.Connect(Journal);
         Log.Add($"started, checkpointed {Journal.Checkpointed}, replayed {Journal.Statistics.Replayed}");
         foreach (string name in Names)
         {
@@ -101,9 +131,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
     // The catalogues lie on the real disk; when the volume is synced, so are they.
     private void OnSync(string operation, string path)
     {
-        if (fate != CatalogueFate.RolledBack || operation != "syncfs") return;
-        if (Directory.Exists(_directory + ".saved")) Directory.Delete(_directory + ".saved", recursive: true);
-        Copy(_directory, _directory + ".saved");
+        if (operation == "syncfs") _catalogues.Sync();
     }
 
     /// <summary>The power goes, the machine comes back.</summary>
@@ -112,17 +140,23 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
         Log.Add($"CRASH; may be: gone {string.Join(",", MayBeGone)}");
         Stores.Clear();
         _stores.Clear();
+        List<(string, byte[], byte[])> files = _catalogues.Read();
         if (_server.IsStarted) await _server.AbandonCatalogues();
-        if (fate == CatalogueFate.Lost || fate == CatalogueFate.RolledBack && !Directory.Exists(_directory + ".saved")) Directory.Delete(_directory, recursive: true);
-        if (fate == CatalogueFate.RolledBack && Directory.Exists(_directory + ".saved"))
-        {
-            Directory.Delete(_directory, recursive: true);
-            Copy(_directory + ".saved", _directory);
-        }
-
-        Directory.CreateDirectory(_directory);
+        Log.Add($"catalogues: {_catalogues.Crash(files, Random, fate)}");
         _volume.CutAt = null;
         _volume.Crash(Random.Next());
+    }
+
+    /// <summary>The server ends in order and comes back.</summary>
+    internal async ValueTask RestartAsync()
+    {
+        Log.Add("RESTART");
+        foreach (IAsyncDisposable store in _stores) await store.DisposeAsync();
+        _stores.Clear();
+        Stores.Clear();
+        await _server.StopAsync(kill: false);
+        _catalogues.Sync(); // SQLite makes a log durable when it closes
+        await StartAsync();
     }
 
     internal void Forget()
@@ -131,13 +165,13 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
         MayCome.Clear();
         MayExist.Clear();
         MayVanish.Clear();
+        Unsure.Clear();
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_server.IsStarted) await _server.AbandonCatalogues();
-        Directory.Delete(_directory, recursive: true);
-        if (Directory.Exists(_directory + ".saved")) Directory.Delete(_directory + ".saved", recursive: true);
+        Directory.Delete(_catalogues.Directory, recursive: true);
     }
 
     /// <summary>Compares what is there with what was told, then takes what is there for what is told from now on.</summary>
@@ -156,6 +190,9 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
                 Told found = new(id, open.Current.Validity) { Name = info.Name.Value, LastUid = open.Current.UidNext.Value - 1, ModSeq = open.Current.HighestModSeq.Value };
                 foreach (MessageRow row in open.Current.Rows())
                 {
+                    if (ForeignGone.Contains((account, id, row.Uid.Value)) && !(await store.OpenContentAsync(id, row.Uid, Cancel)).IsOk)
+                        continue;
+
                     Log.Add($"look at {account} {info.Name} {row.Uid} {row.Flags}");
                     string text = await store.ContentAsync(id, row.Uid);
                     Log.RemoveAt(Log.Count - 1);
@@ -168,9 +205,36 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
 
             Compare(account, now);
             Accounts[account] = now;
+            foreach (ClientView client in Clients.Where(client => client.Account == account).ToArray()) await client.CheckAsync(this, store);
         }
 
+        foreach ((string account, MailboxId mailbox, string text) in Foreign)
+            Assert.True(!Accounts[account].Values.Any(box => box.Id == mailbox), $"{account} {mailbox}: what another program delivered did not come in: {text[..60]}");
+        CheckQueue();
         Forget();
+    }
+
+    private void CheckQueue()
+    {
+        Dictionary<string, HashSet<int>> now = _queue.Read((entries, _) => entries.Values.ToDictionary(entry => entry.Message.Id.Value, entry => entry.PendingRecipients.ToHashSet()));
+        foreach ((string id, HashSet<int> waiting) in Waiting)
+        {
+            if (!now.TryGetValue(id, out HashSet<int>? found))
+            {
+                Assert.True(waiting.Count == 0 || Unsure.Contains(id), $"queue: {id} is lost");
+                continue;
+            }
+
+            Assert.True(found.IsSubsetOf(waiting), $"queue: {id} would be sent again to {string.Join(",", found.Except(waiting))}");
+            if (!Unsure.Contains(id)) Assert.True(found.SetEquals(waiting), $"queue: {id} is not sent to {string.Join(",", waiting.Except(found))}");
+            QueueEntry entry = _queue.Read((entries, _) => entries[new(id)]);
+            IMessageContent? content = _queue.OpenContent(entry);
+            Assert.True(content is not null && content.Length == entry.Message.Size, $"queue: {id} has no content");
+        }
+
+        foreach (string id in now.Keys) Assert.True(Waiting.ContainsKey(id) || Unsure.Contains(id), $"queue: {id} came from nowhere");
+        Waiting.Clear();
+        foreach ((string id, HashSet<int> waiting) in now) Waiting.Add(id, waiting);
     }
 
     private void Compare(string account, Dictionary<string, Told> now)
@@ -190,7 +254,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
             Assert.True(box.ModSeq >= was.ModSeq, $"{account} {was.Name}: HIGHESTMODSEQ fell");
             foreach ((uint uid, string text) in was.Messages)
             {
-                if (!box.Messages.TryGetValue(uid, out string? found)) Assert.True(MayBeGone.Contains((account, was.Id, uid)), $"{account} {was.Name} {uid} is lost");
+                if (!box.Messages.TryGetValue(uid, out string? found)) Assert.True(MayBeGone.Contains((account, was.Id, uid)) || ForeignGone.Contains((account, was.Id, uid)), $"{account} {was.Name} {uid} is lost");
                 else Assert.True(text == found, $"{account} {was.Name} {uid} is another message: {found.Length} octets for {text.Length}");
             }
         }
@@ -201,22 +265,65 @@ internal sealed class CrashWorld(int seed, CatalogueFate fate) : IAsyncDisposabl
             if (was is null) Assert.True(MayExist.Contains((account, box.Name)) || Accounts[account].Count == 0, $"{account}: {box.Name} ({box.Id}) came from nowhere");
             foreach ((uint uid, string text) in box.Messages)
             {
-                if (was?.Messages.ContainsKey(uid) == true) continue;
+                if (was?.Messages.ContainsKey(uid) == true || ForeignGone.Contains((account, box.Id, uid))) continue;
                 Assert.True(uid > (was?.LastUid ?? 0), $"{account} {box.Name} {uid} was told before and is another message now");
-                Assert.True(MayCome.Remove(text), $"{account} {box.Name} {uid} came from nowhere or a second time: {text[..60]}");
+                Assert.True(MayCome.Remove(text) || Foreign.Remove((account, box.Id, text)), $"{account} {box.Name} {uid} came from nowhere or a second time: {text[..60]}");
             }
         }
     }
 
-    private static void Copy(string from, string target)
+    // In memory where the system offers it: thousands of small databases.
+    private static string NewDirectory()
     {
-        foreach (string path in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            string copy = target + path[from.Length..];
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(path, copy, overwrite: true);
-        }
+        string path = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), "posthorn-crash-" + Guid.NewGuid().ToString("N"));
+        return Directory.CreateDirectory(path).FullName;
     }
+}
+
+/// <summary>What a client with QRESYNC keeps of a mailbox (RFC 7162): it must end with the server's view by asking for what changed since, crash or not.</summary>
+internal sealed class ClientView
+{
+    private SortedDictionary<uint, string> _rows = [];
+    private ModSeq _seen;
+
+    internal required string Account { get; init; }
+    internal required MailboxId Mailbox { get; init; }
+
+    internal void Take(MailboxVersion version)
+    {
+        _rows = View(version);
+        _seen = version.HighestModSeq;
+    }
+
+    /// <summary>Connects again, as SELECT with QRESYNC does, and compares.</summary>
+    internal async ValueTask CheckAsync(CrashWorld world, IMailStore store)
+    {
+        MailboxInfo? info = (await store.ListAsync(Cancel)).FirstOrDefault(info => info.Id == Mailbox);
+        if (info is null)
+        {
+            world.Clients.Remove(this);
+            return;
+        }
+
+        await using IMailbox open = Must(await store.OpenMailboxAsync(info.Name, readOnly: true, Cancel));
+        MailboxVersion version = open.Current;
+        Assert.True(version.HighestModSeq >= _seen, $"{Account} {info.Name}: HIGHESTMODSEQ fell from {_seen} to {version.HighestModSeq}");
+        foreach (Uid uid in await store.ExpungedSinceAsync(Mailbox, _seen, Cancel)) _rows.Remove(uid.Value);
+        foreach (MessageRow row in version.Rows())
+            if (row.ModSeq > _seen) _rows[row.Uid.Value] = Flags(row);
+        SortedDictionary<uint, string> now = View(version);
+        Assert.True(_rows.SequenceEqual(now), $"{Account} {info.Name}: a client that knew MODSEQ {_seen} ends with\n{string.Join(" ", _rows)}\nwhere the server has\n{string.Join(" ", now)}");
+        Take(version);
+    }
+
+    private static SortedDictionary<uint, string> View(MailboxVersion version)
+    {
+        SortedDictionary<uint, string> rows = [];
+        foreach (MessageRow row in version.Rows()) rows.Add(row.Uid.Value, Flags(row));
+        return rows;
+    }
+
+    private static string Flags(in MessageRow row) => $"{row.Flags} {row.Keywords}";
 }
 
 /// <summary>Keeps warnings and errors for the report of a failure.</summary>

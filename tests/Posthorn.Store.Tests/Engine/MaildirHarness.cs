@@ -25,6 +25,9 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     internal string BootId { get; set; } = "boot 1";
 
+    /// <summary>Who else takes part in the journal.</summary>
+    internal IReadOnlyList<IJournalParticipant> Others { get; set; } = [];
+
     internal Func<MaildirStoreOptions, MaildirStoreOptions> Change { get; set; } = options => options;
 
     internal JournalOptions JournalOptions { get; set; } = new() { Directory = directory + "/journal", SegmentSize = 4 << 20 };
@@ -35,7 +38,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
     internal async ValueTask StartAsync()
     {
         _stores = new(Change(new() { AccountsDirectory = (catalogues ?? directory) + "/accounts", BootId = BootId }), volume, time, Logger);
-        _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores], time, NullLogger.Instance, CancellationToken.None);
+        _journal = await Posthorn.Journal.Journal.OpenAsync(JournalOptions, volume, [_stores, .. Others], time, NullLogger.Instance, CancellationToken.None);
         _stores.Start(_journal);
     }
 

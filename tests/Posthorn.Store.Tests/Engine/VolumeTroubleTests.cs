@@ -67,7 +67,7 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
         return [.. texts];
     }
 
-    private bool OnOther(string operation, string path) => operation == "syncfs" && path.StartsWith("/other", StringComparison.Ordinal);
+    private static bool OnOther(string operation, string path) => operation == "syncfs" && path.StartsWith("/other", StringComparison.Ordinal);
 
     private string[] Held => _volume.TryStat("/data/journal/held", out _) ? [.. _volume.List("/data/journal/held", times: false).Select(entry => entry.Name)] : [];
 

@@ -41,7 +41,7 @@ public sealed class Transcript
     public static IEnumerable<TheoryDataRow<string>> In(string folder)
     {
         string root = System.IO.Path.Combine(SharedFolder.Checkout, folder);
-        foreach (string path in System.IO.Directory.EnumerateFiles(root, "*.transcript", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (string path in Directory.EnumerateFiles(root, "*.transcript", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
             yield return new(System.IO.Path.GetRelativePath(root, path));
     }
 

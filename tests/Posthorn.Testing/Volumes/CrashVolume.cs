@@ -252,6 +252,9 @@ public sealed class CrashVolume : IVolume
         }
     }
 
+    /// <summary>It has no watches.</summary>
+    public IDisposable? Watch(string directory, Action<VolumeEvent> changed) => null;
+
     public long FreeSpace(string path)
     {
         lock (_gate)

@@ -5,7 +5,7 @@ using Posthorn.Directory;
 namespace Posthorn.Testing.Directories;
 
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
-public sealed class FakeDirectory(string root) : IDirectory
+internal sealed class FakeDirectory(string root) : IDirectory
 {
     public MailAccount Ann { get; set; } = Account(root, "ann");
     public MailAccount Bob { get; } = Account(root, "bob");

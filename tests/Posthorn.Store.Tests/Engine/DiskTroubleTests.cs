@@ -1,0 +1,107 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>A mail volume that became read-only, that may not be written, or that lacks parts: what is accepted is safe, reading goes on, and all is well when it is mended.</summary>
+public sealed class DiskTroubleTests : IAsyncLifetime
+{
+    private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-trouble-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly CrashVolume _volume;
+    private MaildirHarness _server = null!;
+    private IMailStore _store = null!;
+    private MailboxId _inbox;
+
+    public DiskTroubleTests() => _volume = new(_time) { Volumes = ["/other"] };
+
+    public async ValueTask InitializeAsync()
+    {
+        _volume.MakeDirectory("/data");
+        _volume.MakeDirectory("/other");
+        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false } };
+        await _server.StartAsync();
+        _store = await _server.MustOpenAsync(Bob);
+        _inbox = (await _store.MustAppendAsync(_server, "INBOX", Text("one"), Text("two"))).Mailbox;
+        await _server.Journal.CheckpointAsync(Cancel);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _server.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Theory]
+    [InlineData(VolumeError.ReadOnly)]
+    [InlineData(VolumeError.Permission)]
+    [InlineData(VolumeError.Io)]
+    [InlineData(VolumeError.TooManyFiles)]
+    public async Task Mail_that_cannot_be_written_is_safe_and_readable(VolumeError error)
+    {
+        _volume.Fault = (_, path) => path.StartsWith("/other", StringComparison.Ordinal) ? error : null;
+        await _server.MustDeliverAsync(Bob, Text("three"));
+        Must(await _store.ChangeFlagsAsync(_inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen | SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Assert.Equal([Text("one"), Text("two"), Text("three")], await ReadAsync());
+        Must(await _store.CopyAsync(_inbox, Uids(2, 3), Name("Archive"), Cancel));
+        Assert.Equal(Uids(1), Must(await _store.ExpungeAsync(_inbox, null, Cancel)));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal([Text("two"), Text("three")], await ReadAsync());
+
+        _volume.Fault = null;
+        await _server.MustDeliverAsync(Bob, Text("four"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal([Text("two"), Text("three"), Text("four")], await ReadAsync());
+        Assert.Empty(_volume.List("/data/journal/held", times: false));
+        Assert.Equal(3, _volume.List("/other/mail/bob/new", times: false).Count + _volume.List("/other/mail/bob/cur", times: false).Count);
+        Assert.Equal(2, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
+    }
+
+    [Fact]
+    public async Task A_journal_that_became_read_only_refuses_changes_and_lets_read()
+    {
+        _volume.Fault = (_, path) => path.StartsWith("/data", StringComparison.Ordinal) ? VolumeError.ReadOnly : null;
+        await Assert.ThrowsAnyAsync<IOException>(async () => await _server.MustDeliverAsync(Bob, Text("three")));
+        Assert.Equal([Text("one"), Text("two")], await ReadAsync());
+        await using IMailbox box = await _store.MustSelectAsync("INBOX", readOnly: true);
+        Assert.Equal(2, box.Current.Count);
+        _volume.Fault = null;
+    }
+
+    [Fact]
+    public async Task A_missing_cur_is_no_mass_removal()
+    {
+        Must(await _store.ChangeFlagsAsync(_inbox, Uids(1, 2), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        await _server.MustDeliverAsync(Bob, Text("three"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        _volume.Rename("/other/mail/bob/cur", "/other/away");
+        for (int look = 0; look < 4; look++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal(3, Must(await _store.StatusAsync(Name("INBOX"), Cancel)).Messages);
+        }
+
+        Assert.Equal(Text("three"), await _store.ContentAsync(_inbox, new(3)));
+        await _server.MustDeliverAsync(Bob, Text("four"));
+        Must(await _store.ChangeFlagsAsync(_inbox, Uids(4), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        await _server.Journal.CheckpointAsync(Cancel); // its records are held, nobody waits for it
+        _volume.Rename("/other/away", "/other/mail/bob/cur");
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal([Text("one"), Text("two"), Text("three"), Text("four")], await ReadAsync());
+    }
+
+    private async ValueTask<string[]> ReadAsync()
+    {
+        await using IMailbox box = await _store.MustSelectAsync("INBOX", readOnly: true);
+        List<string> texts = [];
+        foreach (MessageRow row in box.Current.Rows()) texts.Add(await _store.ContentAsync(_inbox, row.Uid));
+        return [.. texts];
+    }
+}
