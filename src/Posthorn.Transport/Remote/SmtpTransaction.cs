@@ -1,4 +1,3 @@
-using Posthorn.Net;
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
