@@ -44,8 +44,8 @@ public sealed class SieveCommandTests : IDisposable
 
     [Theory]
     [InlineData(1, "there is no such file", "sieve", "check", "/nowhere/x.sieve")]
-    [InlineData(2, "Required argument missing", "sieve", "check")]
-    [InlineData(2, "Required argument missing", "sieve", "testsuite")]
+    [InlineData(2, "FILE", "sieve", "check")]
+    [InlineData(2, "FILE", "sieve", "testsuite")]
     [InlineData(2, "'x' is not an address", "sieve", "run", "/nowhere/x.sieve", "/nowhere/m.eml", "--to", "x")]
     public async Task Wrong_uses_have_their_status(int expected, string text, params string[] arguments)
     {
