@@ -55,7 +55,6 @@ internal enum MetaKey
     LastContent = 8,
     /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
     Losses = 9,
-
     /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
     NotesFile = 10,
 }
