@@ -89,7 +89,6 @@ public sealed class FilterCrashTests
             JournalOptions options = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 };
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(options, volume, [stores, queue], time, NullLogger.Instance, default);
             stores.Start(journal);
-            queue.Connect(journal);
             FileScriptStore scripts = new(new(), volume, time);
             SievePlanner planner = new(SieveRig.Plain, new(stores, scripts, volume, time, NullLogger.Instance), new InboxPlanner(false, '.'));
             MailTransport transport = new(new() { Hostname = "mail.example.org" }, new() { Directory = directory, Stores = stores, Queue = queue, Planner = planner, Time = time, Log = NullLogger.Instance });
