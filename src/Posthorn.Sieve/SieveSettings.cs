@@ -64,7 +64,8 @@ public sealed record SieveSettings
 
     public SieveSender RedirectSender { get; init; } = new(SieveSenderPolicy.Sender);
 
-    public SieveSender NotifySender { get; init; } = new(SieveSenderPolicy.Sender);
+    /// <summary>The envelope sender of notifications; without a choice it is the :from of the command, else the postmaster.</summary>
+    public SieveSender? NotifySender { get; init; }
 
     /// <summary>From of abuse reports.</summary>
     public SieveSender ReportFrom { get; init; } = new(SieveSenderPolicy.Postmaster);
@@ -83,6 +84,9 @@ public sealed record SieveSettings
 
     /// <summary>The subject of replies; <c>%$</c> or <c>%{subject}</c> stands for the original subject.</summary>
     public string VacationSubjectTemplate { get; init; } = "Auto: %$";
+
+    /// <summary>Characters of a reply's subject: a longer one is cut, as Pigeonhole does.</summary>
+    public int VacationMaxSubject { get; init; } = 256;
 
     /// <summary>Reply only to mail that names the owner (RFC 5230 section 4.5).</summary>
     public bool VacationCheckRecipient { get; init; } = true;

@@ -6,6 +6,7 @@ using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Logging;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
 using Posthorn.Pop3;
 using Posthorn.Setup;
@@ -40,6 +41,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
+    private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
@@ -55,6 +57,7 @@ internal sealed class Composition : IAsyncDisposable
         Connections = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
+        Filters = filtering.Library;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
@@ -64,6 +67,7 @@ internal sealed class Composition : IAsyncDisposable
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
         _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
 
@@ -79,6 +83,9 @@ internal sealed class Composition : IAsyncDisposable
 
     public int Queued => _base.Queue.Count;
     public QueueControl Queue { get; }
+
+    /// <summary>The scripts of accounts and administrator, compiled.</summary>
+    public ScriptLibrary Filters { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;
 
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>
@@ -108,6 +115,7 @@ internal sealed class Composition : IAsyncDisposable
     public IConnectionHandler HandlerFor(ListenOptions options)
     {
         if (options.Name is "imap" or "imaps") return _imap;
+        if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
@@ -124,6 +132,7 @@ internal sealed class Composition : IAsyncDisposable
         _base.Directory.Reload(OptionsFor.Directory(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
+        _manageSieve.Options = OptionsFor.ManageSieve(fresh);
         _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);

@@ -4,6 +4,7 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Imap;
 using Posthorn.Journal;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
 using Posthorn.Pop3;
 using Posthorn.Smtp;
@@ -50,6 +51,10 @@ internal static class OptionsFor
         MaxMessage = configuration.Limits.MessageSize,
     };
 
+    public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
+    {
+        Sieve = Sieve(configuration).Language,
+    };
     public static Pop3Options Pop3(ServerConfiguration configuration) => new() { HostName = configuration.Hostname.Ascii };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
