@@ -42,7 +42,7 @@ public sealed class BoundsTests
         await session.WaitAsync(Patience);
         Assert.InRange(host.LastConnection.Output.Sent, 1, 2 * 1024 * 1024);
         await client.DisposeAsync();
-        await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
     [Fact]
