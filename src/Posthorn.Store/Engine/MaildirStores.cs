@@ -36,6 +36,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private TreeVisitor? _visitor;
     private FolderWatch? _watch;
     private Task _background = Task.CompletedTask;
+    private volatile bool _isInDisorder;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
@@ -254,6 +255,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     private void EndRun()
     {
+        if (_isInDisorder) return;
         try
         {
             _opener.End();
@@ -277,6 +279,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         {
             _log.TidyFailed(problem, account.Who.Address);
             if (!atEnd) return false;
+            _isInDisorder = true;
             account.Abandon(); // The next start replays what no checkpoint covers.
             return true;
         }

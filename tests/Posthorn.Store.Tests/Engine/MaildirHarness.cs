@@ -47,6 +47,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
     {
         if (kill) await _stores!.AbandonAsync();
         else await _stores!.DisposeAsync();
+        _stores = null;
         await _journal!.DisposeAsync();
     }
 
