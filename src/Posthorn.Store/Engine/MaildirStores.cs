@@ -212,6 +212,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             leased.Value.Dispose();
             return refusal;
         }
+        catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
+        {
+            _log.CatalogueLost(who.Address);
+            leased.Value.Dispose();
+            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+        }
         catch
         {
             leased.Value.Dispose();
