@@ -112,7 +112,6 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },
         };
         await _server.StartAsync();
-        _queue.Connect(Journal);
         Log.Add($"started, checkpointed {Journal.Checkpointed}, replayed {Journal.Statistics.Replayed}");
         foreach (string name in Names)
         {
