@@ -546,6 +546,58 @@ public abstract class MailStoreContract : IAsyncLifetime
         Assert.Contains("Re: apple", System.Text.Encoding.UTF8.GetString(facts.Envelope.Span), StringComparison.Ordinal);
     }
 
+    // Never above the limit, and never refused while there is room: of equal messages exactly as many come in as fit.
+    [Fact]
+    public async Task Quota_is_exact_when_many_come_at_once()
+    {
+        string text = Text("1");
+        MailAccount account = Account("small") with { QuotaBytes = (40L * text.Length) + 10, QuotaMessages = 45 };
+        IMailStore store = Keep(await Stores.MustOpenAsync(account));
+        AppendReceipt first = await store.MustAppendAsync(Stores, "INBOX", text);
+        int stored = 1;
+        async Task TryAsync(int kind)
+        {
+            await Task.Yield();
+            await using IMessageSink sink = await Stores.SinkAsync(text);
+            Refusal? refusal;
+            if (kind == 0) _ = (await Stores.DeliverAsync(sink, [new(account, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, default)], null, Cancel)).Outcomes[0].TryGet(out _, out refusal);
+            else if (kind == 1) _ = (await store.AppendAsync(Name("Drafts"), [new(sink, SystemFlags.None, KeywordSet.Empty, Time.GetUtcNow())], Cancel)).TryGet(out _, out refusal);
+            else _ = (await store.CopyAsync(first.Mailbox, Uids(1), Name("Archive"), Cancel)).TryGet(out _, out refusal);
+            if (refusal is null) Interlocked.Increment(ref stored);
+            else Assert.Equal(RefusalKind.OverQuota, refusal.Kind);
+            QuotaState now = await store.QuotaAsync(Cancel);
+            Assert.True(now.UsedBytes <= account.QuotaBytes && now.UsedMessages <= account.QuotaMessages);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 90).Select(i => TryAsync(i % 3)));
+        QuotaState full = await store.QuotaAsync(Cancel);
+        Assert.Equal((40, 40L * text.Length, 40L), (stored, full.UsedBytes, full.UsedMessages));
+
+        // Room that was given back is there at once.
+        IMailbox inbox = Keep(await store.MustSelectAsync("INBOX"));
+        Must(await store.ChangeFlagsAsync(first.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Must(await store.ExpungeAsync(inbox.Info.Id!.Value, Uids(1), Cancel));
+        await store.MustAppendAsync(Stores, "INBOX", text);
+        Refused(RefusalKind.OverQuota, await Stores.HasRoomAsync(account, text.Length, Cancel));
+    }
+
+    [Fact]
+    public async Task Text_is_found_in_a_mailbox_of_many_across_the_borders_of_words()
+    {
+        IMailStore store = await OpenAsync("ann");
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", [.. Enumerable.Range(0, 50).Select(i => Text(i % 7 == 3 ? $"red herring no-{i}" : $"blue whale no-{i}"))]);
+        Uid[] all = [.. receipt.Messages.Select(message => message.Uid)];
+        Uid[] red = [.. Enumerable.Range(0, 50).Where(i => i % 7 == 3).Select(i => all[i])];
+        foreach (string needle in (string[])["red", "HERRING", "d her", "erring NO", "is red herr"])
+            Assert.Equal(red, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Body, "", needle), Cancel));
+        Assert.Equal(red, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "Subject", "d h"), Cancel));
+        Assert.Equal([all[17]], await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.All, "", "no-17"), Cancel));
+        Assert.Empty(await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "X-None", ""), Cancel));
+        Assert.Equal(all, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "Subject", ""), Cancel));
+        // Only of those asked for, in the order asked.
+        Assert.Equal([red[2], red[0]], await store.FindTextAsync(receipt.Mailbox, [red[2], all[0], red[0], new(999)], new(TextScope.Body, "", "herring"), Cancel));
+    }
+
     [Fact]
     public async Task Lines_without_carriage_return_are_counted_and_served_with_it()
     {

@@ -80,6 +80,12 @@ internal sealed class Account : IDisposable
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
     internal Dictionary<string, string> Orphans { get; init; } = [];
 
+    /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
+    internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>The account's word index.</summary>
+    internal required AccountWords Words { get; init; }
+
     /// <summary>Whether the catalogue was closed properly before it was opened.</summary>
     internal bool EndedInOrder { get; init; }
 
@@ -174,6 +180,7 @@ internal sealed class Account : IDisposable
             }
 
             MessageRow[] rows = [.. Rows()];
+            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
             MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
@@ -213,6 +220,12 @@ internal sealed class Account : IDisposable
     internal IReadOnlyList<Box> Selected()
     {
         lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
+    }
+
+    /// <summary>The messages that were expunged while the mailbox is open.</summary>
+    internal IReadOnlyList<Uid> GoneFrom(MailboxId mailbox)
+    {
+        lock (_gate) return _boxes.GetValueOrDefault(mailbox) is { } box ? [.. box.Gone.Keys] : [];
     }
 
     /// <summary>All mailboxes that are published.</summary>
@@ -316,6 +329,7 @@ internal sealed class Account : IDisposable
             _queue.Finish(batch, _published);
             if (draft.IsChanged)
             {
+                Words.IsStale = true;
                 _homeStale = true;
                 _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
@@ -411,6 +425,8 @@ internal sealed class Account : IDisposable
     {
         lock (_catalogueLock)
         {
+            // No list may be made of what is wrong, and no checkpoint pass it.
+            if (IsDamaged) throw _catalogue.Damage("The catalogue is damaged.");
             foreach ((string path, string target) in Delayed.TakeDiscards()) tidier.Discard(path, target);
             if (_namesDirty)
             {
@@ -441,8 +457,11 @@ internal sealed class Account : IDisposable
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
     public void Dispose()
     {
+        Words.Dispose();
         lock (_catalogueLock)
         {
+            // What the word index has not heard of is found by comparing.
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
@@ -451,6 +470,7 @@ internal sealed class Account : IDisposable
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()
     {
+        Words.Dispose();
         lock (_catalogueLock) _catalogue.Dispose();
     }
 }

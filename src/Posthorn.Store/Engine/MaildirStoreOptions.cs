@@ -43,6 +43,15 @@ public sealed record MaildirStoreOptions
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
+    public int LargeMailbox { get; init; } = 20_000;
+
+    /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
+    public bool WordIndex { get; init; } = true;
+
+    /// <summary>How long an account must be quiet before new mail is indexed; what is not indexed yet is read when somebody searches. One that is never quiet is indexed at every twelfth such time. 5 seconds: a burst of mail is not disturbed.</summary>
+    public TimeSpan IndexAfter { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The largest index file of Dovecot's that is read. 256 MiB: eight million messages, and no more memory than that for a file that somebody made up.</summary>
     public long DovecotIndex { get; init; } = 256L << 20;
 

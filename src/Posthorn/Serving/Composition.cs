@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
+using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Imap;
 using Posthorn.Journal;
@@ -67,6 +68,10 @@ internal sealed class Composition : IAsyncDisposable
     public ListenerServices ListenerServices { get; }
     public IDirectory Directory => _base.Directory;
     public IMailStores Stores => _base.Stores;
+
+    /// <summary>Makes an account's word index anew.</summary>
+    public ValueTask<bool> ReindexAsync(MailAccount account, Action<int> progress, CancellationToken cancel) => _base.Stores.IndexAsync(account, anew: true, progress, cancel);
+
     public int Queued => _base.Queue.Count;
     public QueueControl Queue { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;

@@ -46,7 +46,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
     [InlineData(VolumeError.TooManyFiles)]
     public async Task Mail_that_cannot_be_written_is_safe_and_readable(VolumeError error)
     {
-        _volume.Fault = (_, path) => path.StartsWith("/other", StringComparison.Ordinal) ? error : null;
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith("/other", StringComparison.Ordinal) ? error : null;
         await _server.MustDeliverAsync(Bob, Text("three"));
         Must(await _store.ChangeFlagsAsync(_inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen | SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
         Assert.Equal([Text("one"), Text("two"), Text("three")], await ReadAsync());
@@ -67,7 +67,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
     [Fact]
     public async Task A_journal_that_became_read_only_refuses_changes_and_lets_read()
     {
-        _volume.Fault = (_, path) => path.StartsWith("/data", StringComparison.Ordinal) ? VolumeError.ReadOnly : null;
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith("/data", StringComparison.Ordinal) ? VolumeError.ReadOnly : null;
         await Assert.ThrowsAnyAsync<IOException>(async () => await _server.MustDeliverAsync(Bob, Text("three")));
         Assert.Equal([Text("one"), Text("two")], await ReadAsync());
         await using IMailbox box = await _store.MustSelectAsync("INBOX", readOnly: true);
