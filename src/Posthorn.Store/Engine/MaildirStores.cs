@@ -87,12 +87,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return Done.It;
     }
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         JournalContent content = ((JournalSink)message).Content;
         await content.CompleteAsync(cancel);
-        using Delivery delivery = new(Recorder, _reader, content, deliveries, attachment);
-        foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
+        using Delivery delivery = new(Recorder, _reader, content, order);
+        foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
     }
