@@ -77,7 +77,6 @@ internal sealed class AccountCatalogue : IDisposable
         try
         {
             // One process has it, for as long as it is open: no shared memory file and no lock for each transaction.
-            _database.Execute("PRAGMA page_size = 2048"); // for a new file: a delivery touches eight pages, and each goes into the log whole
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000");
             Schema.Migrate(_database);
             _begin = _database.Prepare("BEGIN IMMEDIATE");
