@@ -81,7 +81,7 @@ public sealed class SendingTests
         await rig.SendAsync(Hello);
         Assert.Empty(rig.Queued);
         Assert.Single(await rig.MailAsync());
-        Assert.Contains("redirects more than 4 times", rig.OwnerLog, StringComparison.Ordinal);
+        Assert.Contains("the number of redirect actions exceeds policy limit: 4", rig.OwnerLog, StringComparison.Ordinal);
     }
 
     [Fact]
