@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Posthorn.Bench.Compare;
 using Posthorn.Bench.Compare.Report;
 using Posthorn.Bench.Compare.Rows;
@@ -6,6 +7,7 @@ using Posthorn.Bench.Compare.Servers;
 
 Option<string[]> rowNames = new("--rows") { Description = "only these rows (see --list)", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 Option<int> runs = new("--runs") { Description = "runs of each row on each server", DefaultValueFactory = _ => 3 };
+Option<double> minutes = new("--minutes") { Description = "begin no further row after so many minutes", DefaultValueFactory = _ => double.PositiveInfinity };
 Option<bool> quick = new("--quick") { Description = "a few messages and one run: only to see that everything works" };
 Option<bool> native = new("--native") { Description = "publish and compare the native program" };
 Option<string?> program = new("--posthorn") { Description = "the program to compare (posthorn or posthorn.dll); built when not named" };
@@ -13,7 +15,7 @@ Option<bool> json = new("--json") { Description = "print the results as JSON" };
 Option<bool> list = new("--list") { Description = "name the rows and end" };
 Option<bool> noWrite = new("--no-write") { Description = "leave bench/results.json, docs/performance.md and its picture alone (always so with --quick)" };
 Option<string?> directory = new("--directory") { Description = "a folder on the disk to be used; a new one below the temporary folder otherwise" };
-RootCommand command = new("Puts the same load on Posthorn and on Postfix + Dovecot") { rowNames, runs, quick, native, program, json, list, noWrite, directory };
+RootCommand command = new("Puts the same load on Posthorn and on Postfix + Dovecot") { rowNames, runs, minutes, quick, native, program, json, list, noWrite, directory };
 command.SetAction(parsed =>
 {
     if (parsed.GetValue(list))
@@ -42,18 +44,23 @@ command.SetAction(parsed =>
     File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute); // Postfix runs as several users
     string posthorn = parsed.GetValue(program) ?? Checkout.Build(parsed.GetValue(native));
     int users = Comparison.UsersFor(rows, count);
-    IReadOnlyList<RowResult> results;
+    bool keeps = !isQuick && !parsed.GetValue(noWrite);
+    List<RowResult> results = [];
+    long start = Stopwatch.GetTimestamp();
     using (MailServer peer = new PostfixDovecot(Path.Combine(folder, "peer"), users))
     using (MailServer ours = new PosthornServer(Path.Combine(folder, "ours"), users, posthorn))
     {
         Comparison comparison = new(peer, ours, count, isQuick);
-        results = [.. rows.Select(comparison.Run)];
+        foreach (Row row in rows.TakeWhile(_ => Stopwatch.GetElapsedTime(start).TotalMinutes < parsed.GetValue(minutes)))
+        {
+            results.Add(comparison.Run(row));
+            if (keeps) PerformancePage.Write(Checkout.Root, ResultFile.Merge(Path.Combine(Checkout.Root, "bench", "results.json"), results));
+        }
     }
 
     if (parsed.GetValue(directory) is null) Directory.Delete(folder, recursive: true);
     if (parsed.GetValue(json)) Console.WriteLine(ResultFile.Text(results));
     else Console.Write(Table.Of(results));
-    if (!isQuick && !parsed.GetValue(noWrite)) PerformancePage.Write(Checkout.Root, ResultFile.Merge(Path.Combine(Checkout.Root, "bench", "results.json"), results));
     return 0;
 });
 return await command.Parse(args).InvokeAsync();

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7016 and 7047. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7017, 7047 and 7051. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -35,6 +35,9 @@ internal static partial class StoreLog
 
     [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
+
+    [LoggerMessage(7016, LogLevel.Warning, "{Account}: the filter's notes could not be read from or written to the home; the catalogue has those that are its own")]
+    internal static partial void NotesTrouble(this ILogger log, Exception cause, EmailAddress account);
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);
@@ -74,4 +77,7 @@ internal static partial class StoreLog
 
     [LoggerMessage(7015, LogLevel.Warning, "Not all folders can be watched (see fs.inotify.max_user_watches); directory times are looked at instead, once a second")]
     internal static partial void NoWatches(this ILogger log);
+
+    [LoggerMessage(7050, LogLevel.Warning, "{Account}: the word index failed; searches read the mail itself until it is made anew")]
+    internal static partial void WordIndexFailed(this ILogger log, Exception cause, EmailAddress account);
 }

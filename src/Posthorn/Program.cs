@@ -15,6 +15,7 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     QueueCommand.Create(),
     SieveCommand.Create(),
     JournalCommand.Create(),
+    StoreCommand.Create(),
     ExportCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);

@@ -6,12 +6,11 @@ using Posthorn.Mime;
 using Posthorn.Store;
 using Posthorn.Testing;
 
-// What the process allocates is counted as a whole.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
 namespace Posthorn.Bench.Tests;
 
 /// <summary>What each kind of work may allocate stands in bench/budgets.json; more fails. Time is charted elsewhere and fails nothing.</summary>
+/// <remarks>What the process allocates is counted as a whole, so nothing else runs beside it.</remarks>
+[Collection("one at a time")]
 public sealed class AllocationBudgetTests
 {
     private const int Warm = 200, Counted = 500;

@@ -4,6 +4,7 @@ using System.Text.Json;
 namespace Posthorn.Bench.Tests;
 
 /// <summary>bench/compare works: every row runs on both sides and finds all mail. What it measures here means nothing.</summary>
+[Collection("one at a time")]
 public sealed class CompareTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);

@@ -22,6 +22,25 @@ internal sealed class Inspector(Ledger ledger, AccountLedger account, int port)
             if (name.StartsWith("Made-", StringComparison.Ordinal) && !account.Boxes.ContainsKey(name)) ledger.SayLie($"{Who}: the mailbox {name} was deleted or renamed and is there again");
         foreach (BoxLedger box in account.Boxes.Values) await InspectAsync(client, box, everything);
         account.Settle();
+        await ResynchroniseAsync(client, account.Boxes["INBOX"], account.View);
+    }
+
+    // Flag changes of the last moments may be lost; that a client was told of them and is not told of their loss may not be.
+    private async Task ResynchroniseAsync(ImapClient client, BoxLedger inbox, MailView view)
+    {
+        await client.AskAsync("ENABLE QRESYNC");
+        string since = view.ModSeq == 0 ? "CONDSTORE" : string.Create(CultureInfo.InvariantCulture, $"QRESYNC ({inbox.Validity} {view.ModSeq})");
+        ImapAnswer opened = await client.AskAsync($"EXAMINE INBOX ({since})");
+        view.Apply(opened.Lines);
+        view.Apply((await client.AskAsync(string.Create(CultureInfo.InvariantCulture, $"UID FETCH {view.Next}:* (FLAGS)"))).Lines, askedForNew: true);
+        MailView truth = new();
+        truth.Apply((await client.AskAsync("UID FETCH 1:* (FLAGS)")).Lines, askedForNew: true);
+        foreach (uint uid in view.Flags.Keys.Union(truth.Flags.Keys).Order())
+        {
+            string believed = view.Flags.GetValueOrDefault(uid, "nothing"), real = truth.Flags.GetValueOrDefault(uid, "nothing");
+            if (believed != real) ledger.SayLie($"{Who} INBOX: a client that resynchronised from {view.ModSeq} believes of UID {uid} '{believed}' and it is '{real}'");
+        }
+        view.Commit(ulong.Parse(opened.Code("HIGHESTMODSEQ")![0], CultureInfo.InvariantCulture));
     }
 
     private void Resolve(BoxLedger box, HashSet<string> names)

@@ -130,6 +130,9 @@ internal sealed class AccountLedger(Ledger ledger, ServerAccount account)
 
     public ServerAccount Account => account;
 
+    /// <summary>What the one who watches INBOX believes of it.</summary>
+    public MailView View { get; } = new();
+
     public ConcurrentDictionary<string, BoxLedger> Boxes { get; } = new() { ["INBOX"] = new("INBOX"), ["Archive"] = new("Archive"), ["Trash"] = new("Trash") };
 
     /// <summary>So many copies of a letter are on their way in.</summary>

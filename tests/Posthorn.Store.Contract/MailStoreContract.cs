@@ -153,6 +153,64 @@ public abstract class MailStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_delivery_may_be_a_part_of_the_content_behind_a_header_of_its_own()
+    {
+        MailAccount ann = Account("ann");
+        await using IMessageSink sink = await Stores.SinkAsync("Subject: old\r\n\r\nbody\r\nSubject: other\r\n\r\nreply\r\n");
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink,
+            [
+                new(ann, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, "X: 1\r\n"u8.ToArray()) { Range = new(0, 22) },
+                new(ann, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, "Subject: new\r\n\r\n"u8.ToArray()) { Range = new(16, 6) },
+                new(ann, Name("Archive"), SystemFlags.None, KeywordSet.Empty, default) { Range = new(22, 25) },
+                new(ann, Name("Archive"), SystemFlags.None, KeywordSet.Empty, "X: 1\r\n"u8.ToArray()) { Range = new(0, 22) },
+            ], null, Cancel);
+        StoredMessage[] stored = [.. receipt.Outcomes.Select(Must)];
+        IMailStore store = await OpenAsync("ann");
+        Assert.Equal("X: 1\r\nSubject: old\r\n\r\nbody\r\n", await store.ContentAsync(stored[0].Mailbox, stored[0].Uid));
+        Assert.Equal("Subject: new\r\n\r\nbody\r\n", await store.ContentAsync(stored[1].Mailbox, stored[1].Uid));
+        Assert.Equal("Subject: other\r\n\r\nreply\r\n", await store.ContentAsync(stored[2].Mailbox, stored[2].Uid));
+        Assert.Equal(stored[0].EmailId, stored[3].EmailId);
+        Assert.Equal(3, stored.Select(one => one.EmailId).Distinct().Count());
+        Assert.Equal([28L, 22L], (await SelectAsync(store, "INBOX")).Current.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Size));
+    }
+
+    [Fact]
+    public async Task What_a_filter_remembers_comes_with_the_delivery_and_ends_in_time()
+    {
+        MailAccount ann = Account("ann");
+        byte[] id = [1, 2, 3], other = [9];
+        await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, new DeliveryOrder { Notes = [new(ann, id, Time.GetUtcNow().AddDays(7))] }, Cancel);
+        Assert.True(receipt.RecordNumber > 0);
+        IMailStore store = await OpenAsync("ann");
+        Assert.True(await store.RemembersAsync(id, Cancel));
+        Assert.False(await store.RemembersAsync(other, Cancel));
+        Assert.False(await (await OpenAsync("bob")).RemembersAsync(id, Cancel));
+        await Stores.DeliverAsync(sink, new DeliveryOrder { Notes = [new(ann, id, Time.GetUtcNow().AddDays(1))] }, Cancel); // the later end stays
+        Time.Advance(TimeSpan.FromDays(2));
+        Assert.True(await store.RemembersAsync(id, Cancel));
+        Time.Advance(TimeSpan.FromDays(6));
+        Assert.False(await store.RemembersAsync(id, Cancel));
+    }
+
+    [Fact]
+    public async Task What_was_not_delivered_is_not_remembered_as_seen()
+    {
+        MailAccount full = Account("ann") with { QuotaBytes = 10 };
+        await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));
+        DateTimeOffset until = Time.GetUtcNow().AddDays(7);
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, new DeliveryOrder
+        {
+            Deliveries = [new(full, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, default)],
+            Notes = [new(full, new byte[] { 1 }, until) { OnlyIfDelivered = true }, new(full, new byte[] { 2 }, until)],
+        }, Cancel);
+        Assert.False(receipt.Outcomes[0].IsOk);
+        IMailStore store = await OpenAsync("ann");
+        Assert.False(await store.RemembersAsync(new byte[] { 1 }, Cancel));
+        Assert.True(await store.RemembersAsync(new byte[] { 2 }, Cancel));
+    }
+
+    [Fact]
     public async Task A_delivery_carries_its_attachment()
     {
         await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));
@@ -544,6 +602,58 @@ public abstract class MailStoreContract : IAsyncLifetime
         Assert.Equal(summaries[0].ThreadId, summaries[1].ThreadId);
         Assert.NotEqual(summaries[0].ThreadId, summaries[2].ThreadId);
         Assert.Contains("Re: apple", System.Text.Encoding.UTF8.GetString(facts.Envelope.Span), StringComparison.Ordinal);
+    }
+
+    // Never above the limit, and never refused while there is room: of equal messages exactly as many come in as fit.
+    [Fact]
+    public async Task Quota_is_exact_when_many_come_at_once()
+    {
+        string text = Text("1");
+        MailAccount account = Account("small") with { QuotaBytes = (40L * text.Length) + 10, QuotaMessages = 45 };
+        IMailStore store = Keep(await Stores.MustOpenAsync(account));
+        AppendReceipt first = await store.MustAppendAsync(Stores, "INBOX", text);
+        int stored = 1;
+        async Task TryAsync(int kind)
+        {
+            await Task.Yield();
+            await using IMessageSink sink = await Stores.SinkAsync(text);
+            Refusal? refusal;
+            if (kind == 0) _ = (await Stores.DeliverAsync(sink, [new(account, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, default)], null, Cancel)).Outcomes[0].TryGet(out _, out refusal);
+            else if (kind == 1) _ = (await store.AppendAsync(Name("Drafts"), [new(sink, SystemFlags.None, KeywordSet.Empty, Time.GetUtcNow())], Cancel)).TryGet(out _, out refusal);
+            else _ = (await store.CopyAsync(first.Mailbox, Uids(1), Name("Archive"), Cancel)).TryGet(out _, out refusal);
+            if (refusal is null) Interlocked.Increment(ref stored);
+            else Assert.Equal(RefusalKind.OverQuota, refusal.Kind);
+            QuotaState now = await store.QuotaAsync(Cancel);
+            Assert.True(now.UsedBytes <= account.QuotaBytes && now.UsedMessages <= account.QuotaMessages);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 90).Select(i => TryAsync(i % 3)));
+        QuotaState full = await store.QuotaAsync(Cancel);
+        Assert.Equal((40, 40L * text.Length, 40L), (stored, full.UsedBytes, full.UsedMessages));
+
+        // Room that was given back is there at once.
+        IMailbox inbox = Keep(await store.MustSelectAsync("INBOX"));
+        Must(await store.ChangeFlagsAsync(first.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Must(await store.ExpungeAsync(inbox.Info.Id!.Value, Uids(1), Cancel));
+        await store.MustAppendAsync(Stores, "INBOX", text);
+        Refused(RefusalKind.OverQuota, await Stores.HasRoomAsync(account, text.Length, Cancel));
+    }
+
+    [Fact]
+    public async Task Text_is_found_in_a_mailbox_of_many_across_the_borders_of_words()
+    {
+        IMailStore store = await OpenAsync("ann");
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", [.. Enumerable.Range(0, 50).Select(i => Text(i % 7 == 3 ? $"red herring no-{i}" : $"blue whale no-{i}"))]);
+        Uid[] all = [.. receipt.Messages.Select(message => message.Uid)];
+        Uid[] red = [.. Enumerable.Range(0, 50).Where(i => i % 7 == 3).Select(i => all[i])];
+        foreach (string needle in (string[])["red", "HERRING", "d her", "erring NO", "is red herr"])
+            Assert.Equal(red, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Body, "", needle), Cancel));
+        Assert.Equal(red, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "Subject", "d h"), Cancel));
+        Assert.Equal([all[17]], await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.All, "", "no-17"), Cancel));
+        Assert.Empty(await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "X-None", ""), Cancel));
+        Assert.Equal(all, await store.FindTextAsync(receipt.Mailbox, all, new(TextScope.Header, "Subject", ""), Cancel));
+        // Only of those asked for, in the order asked.
+        Assert.Equal([red[2], red[0]], await store.FindTextAsync(receipt.Mailbox, [red[2], all[0], red[0], new(999)], new(TextScope.Body, "", "herring"), Cancel));
     }
 
     [Fact]

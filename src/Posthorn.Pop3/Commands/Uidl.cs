@@ -16,6 +16,7 @@ internal sealed record Uidl(int? Number) : IPop3Command<Uidl>
     public async ValueTask<Reply?> RunAsync(Pop3Session session, CancellationToken cancel)
     {
         Maildrop drop = session.Drop;
+        await drop.LoadUniqueIdsAsync(cancel);
         if (Number is { } one) return drop.Check(one) ?? Reply.Ok($"{one} {drop.UniqueIdOf(one)}");
         session.Out.Write(Reply.Ok("Unique ids"));
         for (int number = 1; number <= drop.Last; number++)

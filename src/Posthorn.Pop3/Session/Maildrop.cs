@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Globalization;
 using Posthorn.Core;
 using Posthorn.Pop3.Wire;
 using Posthorn.Store;
@@ -15,6 +14,7 @@ internal sealed class Maildrop : IAsyncDisposable
     private readonly MailboxVersion _version;
     private readonly BitArray _deleted;
     private readonly BitArray _retrieved;
+    private Dictionary<Uid, string>? _uniqueIds;
 
     private Maildrop(IMailStore store, IMailbox box)
     {
@@ -80,9 +80,21 @@ internal sealed class Maildrop : IAsyncDisposable
         Retrieved++;
     }
 
-    /// <summary>The unique ids of messages: what Dovecot gave, or made as Dovecot does by default (<c>%08Xu%08Xv</c>), so that no client fetches all again after a move.</summary>
-    public string UniqueIdOf(int number) =>
-        string.Create(CultureInfo.InvariantCulture, $"{UidOf(number).Value:x8}{_version.Validity.Value:x8}");
+    /// <summary>The unique id of a message, after <see cref="LoadUniqueIdsAsync"/>: what it brought from another server, else made as Dovecot does by default, so that no client fetches all again after a move.</summary>
+    public string UniqueIdOf(int number) => Pop3Uidl.Of(UidOf(number), _version.Validity, _uniqueIds?.GetValueOrDefault(UidOf(number)));
+
+    /// <summary>Finds out, once, which messages have a unique id of their own. Most clients never ask.</summary>
+    public async ValueTask LoadUniqueIdsAsync(CancellationToken cancel)
+    {
+        if (_uniqueIds is not null) return;
+        Dictionary<Uid, string> found = [];
+        List<Uid> uids = new(_version.Count);
+        foreach (ReadOnlyMemory<MessageRow> chunk in _version.Chunks)
+            foreach (ref readonly MessageRow row in chunk.Span) uids.Add(row.Uid);
+        await foreach (MessageSummary summary in _store.SummariesAsync(_box.Info.Id!.Value, uids, SummaryFields.Pop3Uidl, cancel))
+            if (summary.Pop3Uidl is { } own) found[summary.Uid] = own;
+        _uniqueIds = found;
+    }
 
     /// <summary>Sets <c>\Seen</c> on what was retrieved.</summary>
     public async ValueTask MarkSeenAsync(CancellationToken cancel)

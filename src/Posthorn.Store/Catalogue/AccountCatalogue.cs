@@ -55,6 +55,8 @@ internal enum MetaKey
     LastContent = 8,
     /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
     Losses = 9,
+    /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
+    NotesFile = 10,
 }
 
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
@@ -75,7 +77,6 @@ internal sealed class AccountCatalogue : IDisposable
         try
         {
             // One process has it, for as long as it is open: no shared memory file and no lock for each transaction.
-            _database.Execute("PRAGMA page_size = 2048"); // for a new file: a delivery touches eight pages, and each goes into the log whole
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000");
             Schema.Migrate(_database);
             _begin = _database.Prepare("BEGIN IMMEDIATE");
@@ -83,8 +84,8 @@ internal sealed class AccountCatalogue : IDisposable
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
             _putProgress = _database.Prepare(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
-                INSERT INTO meta(key, number, checksum) VALUES({(int)MetaKey.Applied}, ?1, ?4), ({(int)MetaKey.ModSeq}, ?2, ?5), ({(int)MetaKey.Validity}, ?3, ?6)
-                ON CONFLICT(key) DO UPDATE SET number = excluded.number, checksum = excluded.checksum
+                INSERT INTO meta(key, number, text, checksum) VALUES({(int)MetaKey.Applied}, ?1, '', ?4), ({(int)MetaKey.ModSeq}, ?2, '', ?5), ({(int)MetaKey.Validity}, ?3, '', ?6)
+                ON CONFLICT(key) DO UPDATE SET number = excluded.number, text = excluded.text, checksum = excluded.checksum
                 """));
             _putBox = _database.Prepare("""
                 INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
@@ -162,7 +163,7 @@ internal sealed class AccountCatalogue : IDisposable
         using Statement query = _database.Prepare("SELECT number, text, checksum FROM meta WHERE key = ?1");
         if (!query.Bind(1, (long)key).Step()) return (0, "");
         (long number, string text) = (query.Int64(0), query.Text(1));
-        RowSum.Check(query.Int64(2), RowSum.Meta(key, number, text), "meta");
+        Hold(query.Int64(2), RowSum.Meta(key, number, text), "meta");
         return (number, text);
     }
 
@@ -179,19 +180,22 @@ internal sealed class AccountCatalogue : IDisposable
             "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum FROM mailboxes");
         while (query.Step())
         {
-            rows.Add(new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
-            {
-                UidNext = new((uint)query.Int64(5)),
-                Highest = new(query.Int64(6)),
-                Floor = new(query.Int64(7)),
-                FirstRecent = new((uint)query.Int64(8)),
-                Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
-            });
-            RowSum.Check(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
+            rows.Add(MailboxOf(query));
+            Hold(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
         }
 
         return rows;
     }
+
+    /// <summary>A mailbox's row, its columns in their order.</summary>
+    internal static MailboxRow MailboxOf(Statement query) => new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
+    {
+        UidNext = new((uint)query.Int64(5)),
+        Highest = new(query.Int64(6)),
+        Floor = new(query.Int64(7)),
+        FirstRecent = new((uint)query.Int64(8)),
+        Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
+    };
 
     internal void PutMailbox(MailboxRow row)
     {
@@ -314,6 +318,24 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>Hashes of the names on disk of a mailbox's files, for a quick comparison.</summary>
+    internal HashSet<long> DiskNames(long mailbox)
+    {
+        HashSet<long> names = [];
+        _moveFiles.Bind(1, mailbox);
+        try
+        {
+            while (_moveFiles.Step())
+                if (FileOf(_moveFiles, mailbox) is { DiskName: [not '/', ..] disk }) names.Add(HashOf(disk));
+        }
+        finally
+        {
+            _moveFiles.Reset();
+        }
+
+        return names;
+    }
+
     /// <summary>What a folder's <c>dovecot-uidlist</c> says, in UID order.</summary>
     internal IEnumerable<(Uid Uid, string Base, string Email)> ListOf(long mailbox)
     {
@@ -323,6 +345,40 @@ internal sealed class AccountCatalogue : IDisposable
             """);
         query.Bind(1, mailbox);
         while (query.Step()) yield return (new((uint)query.Int64(0)), query.Text(1), query.Text(2));
+    }
+
+    /// <summary>Remembers something for the filter; the later time stays.</summary>
+    internal void Remember(ReadOnlySpan<byte> id, long until)
+    {
+        using Statement put = _database.Prepare("INSERT INTO filter_notes(id, until) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET until = ?2 WHERE until < ?2");
+        put.Bind(1, id).Bind(2, until).Run();
+    }
+
+    /// <summary>Whether the filter remembers something at a time.</summary>
+    internal bool Remembers(ReadOnlySpan<byte> id, long now)
+    {
+        using Statement query = _database.Prepare("SELECT 1 FROM filter_notes WHERE id = ?1 AND until > ?2");
+        return query.Bind(1, id).Bind(2, now).Step();
+    }
+
+    /// <summary>Forgets what has had its time, and of more than so many notes those that would go first.</summary>
+    internal void ForgetNotes(long now, int limit)
+    {
+        using Statement expired = _database.Prepare("DELETE FROM filter_notes WHERE until <= ?1");
+        expired.Bind(1, now).Run();
+        long excess = _database.Number("SELECT count(*) FROM filter_notes") - limit;
+        if (excess <= 0) return;
+        using Statement first = _database.Prepare("DELETE FROM filter_notes WHERE id IN (SELECT id FROM filter_notes ORDER BY until LIMIT ?1)");
+        first.Bind(1, excess).Run();
+    }
+
+    /// <summary>All that the filter remembers, what goes first before the rest.</summary>
+    internal List<(byte[] Id, long Until)> Notes()
+    {
+        List<(byte[], long)> notes = [];
+        using Statement query = _database.Prepare("SELECT id, until FROM filter_notes ORDER BY until");
+        while (query.Step()) notes.Add((query.Blob(0), query.Int64(1)));
+        return notes;
     }
 
     internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
@@ -356,11 +412,11 @@ internal sealed class AccountCatalogue : IDisposable
 
     internal ContentRow Content(long id)
     {
-        if (!_getContent.Bind(1, id).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!_getContent.Bind(1, id).Step()) throw _database.Damage("A message has no content row.");
         ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
         long sum = _getContent.Int64(6);
         _getContent.Reset();
-        RowSum.Check(sum, RowSum.Content(row), "contents");
+        Hold(sum, RowSum.Content(row), "contents");
         return row;
     }
 
@@ -386,8 +442,8 @@ internal sealed class AccountCatalogue : IDisposable
 
     private void PutThread(string messageId, string thread) => _putThread.Bind(1, HashOf(messageId)).Bind(2, thread).Run();
 
-    // FNV-1a, 64 bits: two ids that meet would only join two conversations.
-    private static long HashOf(string messageId)
+    // FNV-1a, 64 bits: two message ids that meet would only join two conversations.
+    internal static long HashOf(string messageId)
     {
         ulong hash = 14695981039346656037;
         foreach (char c in messageId) hash = unchecked((hash ^ c) * 1099511628211);
@@ -401,6 +457,43 @@ internal sealed class AccountCatalogue : IDisposable
         if (_database.Changes == 0) return;
         RemovedContents.Add(id);
         if (id == _lastContent) SetMeta(MetaKey.LastContent, id, "");
+    }
+
+    /// <summary>The highest content number given.</summary>
+    internal long LastContent => _lastContent;
+
+    /// <summary>Contents above a number, in order.</summary>
+    internal List<ContentRow> ContentsAbove(long id, int limit)
+    {
+        List<ContentRow> rows = [];
+        using Statement query = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id > ?1 ORDER BY id LIMIT ?2");
+        query.Bind(1, id).Bind(2, limit);
+        while (query.Step()) rows.Add(new(query.Int64(0), new(query.Text(1)), new(query.Text(2)), query.Int64(3), (int)query.Int64(4), query.Int64(5)));
+        return rows;
+    }
+
+    /// <summary>The messages of a mailbox whose content is among these or above a number.</summary>
+    internal HashSet<Uid> UidsWith(long mailbox, HashSet<long> contents, long above)
+    {
+        HashSet<Uid> uids = [];
+        // "+" keeps the planner from walking the mailbox: the index on content has the few that are meant.
+        using Statement query = _database.Prepare("SELECT uid, content FROM messages WHERE +mailbox = ?1 AND content > ?2");
+        if (contents.Count > 2_000)
+        {
+            // So many that one walk is quicker.
+            using Statement walk = _database.Prepare("SELECT uid, content FROM messages WHERE mailbox = ?1");
+            walk.Bind(1, mailbox);
+            while (walk.Step())
+                if (walk.Int64(1) > above || contents.Contains(walk.Int64(1))) uids.Add(new((uint)walk.Int64(0)));
+            return uids;
+        }
+
+        query.Bind(1, mailbox).Bind(2, above);
+        while (query.Step()) uids.Add(new((uint)query.Int64(0)));
+        foreach (long content in contents)
+            foreach ((long other, Uid uid) in CopiesOf(content))
+                if (other == mailbox) uids.Add(uid);
+        return uids;
     }
 
     /// <summary>The content that a part of a record brought, if there still is one.</summary>
@@ -428,7 +521,7 @@ internal sealed class AccountCatalogue : IDisposable
         Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
         MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
         if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
-        if (!query.Bind(1, row.Content).Step()) throw new CatalogueException("A message has no content row.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!query.Bind(1, row.Content).Step()) throw _database.Damage("A message has no content row.");
         CheckSummary(query);
         summary = summary with
         {
@@ -447,15 +540,15 @@ internal sealed class AccountCatalogue : IDisposable
 
     private Statement? _summary;
 
-    private static void CheckSummary(Statement query)
+    private void CheckSummary(Statement query)
     {
         ContentRow row = new(query.Int64(8), new(query.Text(0)), new(query.Text(1)), query.Int64(9), (int)query.Int64(10), query.Int64(11));
         try
         {
-            RowSum.Check(query.Int64(12), RowSum.Content(row), "contents");
+            Hold(query.Int64(12), RowSum.Content(row), "contents");
             RowSum sum = default(RowSum).Add(row.Id);
             for (int i = 2; i < 8; i++) sum = sum.Add(query.Span(i));
-            RowSum.Check(query.Int64(13), sum.Value, "contents");
+            Hold(query.Int64(13), sum.Value, "contents");
         }
         catch
         {
@@ -478,7 +571,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (_tombstones.Step())
             {
                 Uid uid = new((uint)_tombstones.Int64(0));
-                RowSum.Check(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
+                Hold(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
                 uids.Add(uid);
             }
         }
@@ -498,7 +591,7 @@ internal sealed class AccountCatalogue : IDisposable
         while (query.Step())
         {
             names.Add(query.Text(0));
-            RowSum.Check(query.Int64(1), RowSum.Subscription(names[^1]), "subscriptions");
+            Hold(query.Int64(1), RowSum.Subscription(names[^1]), "subscriptions");
         }
 
         return names;
@@ -521,7 +614,7 @@ internal sealed class AccountCatalogue : IDisposable
         while (query.Step())
         {
             (int number, string name) = ((int)query.Int64(0), query.Text(1));
-            RowSum.Check(query.Int64(2), RowSum.Letter(mailbox, number, name), "letters");
+            Hold(query.Int64(2), RowSum.Letter(mailbox, number, name), "letters");
             letters[number] = name;
         }
 
@@ -534,6 +627,14 @@ internal sealed class AccountCatalogue : IDisposable
         put.Bind(1, mailbox).Bind(2, number).Bind(3, name).Bind(4, RowSum.Letter(mailbox, number, name)).Run();
     }
 
+    /// <summary>Whether anything in it was found to be wrong; then it must be made anew.</summary>
+    internal bool IsDamaged => _database.IsDamaged;
+
+    /// <summary>Notes that something in it is wrong.</summary>
+    internal CatalogueException Damage(string problem) => _database.Damage(problem);
+
+    private void Hold(long found, long computed, string what) => _database.Hold(found, computed, what);
+
     /// <summary>A look at what every opening needs: the tables are there and the small ones can be read.</summary>
     internal void Look()
     {
@@ -541,6 +642,9 @@ internal sealed class AccountCatalogue : IDisposable
         _ = Mailboxes();
         _ = Subscriptions();
     }
+
+    /// <summary>Questions for a check of the whole.</summary>
+    internal CatalogueAudit Audit => field ??= new(_database);
 
     /// <summary>Reads every page and index.</summary>
     internal List<string> Verify() => _database.Texts("PRAGMA integrity_check");
@@ -552,7 +656,7 @@ internal sealed class AccountCatalogue : IDisposable
         using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");
         while (query.Step())
         {
-            RowSum.Check(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
+            Hold(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
             KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
             _keywordSets[query.Int64(0)] = set;
             _keywordIds.TryAdd(set, query.Int64(0));
@@ -585,17 +689,17 @@ internal sealed class AccountCatalogue : IDisposable
     private StoredRow RowOf(Statement query, long mailbox)
     {
         long keywords = query.Int64(3);
-        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw new CatalogueException("A message has keywords that are not there.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");
         MessageRow row = new(new((uint)query.Int64(0)), query.Int64(4), query.Int64(5), new(query.Int64(1)), (SystemFlags)query.Int64(2), set, (short)query.Int64(6));
         StoredRow stored = new(row, query.Int64(7), query.Int64(8));
-        if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw new CatalogueException("A message's row does not have its checksum.", SQLitePCL.raw.SQLITE_CORRUPT);
+        if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw _database.Damage("A message's row does not have its checksum.");
         return stored;
     }
 
-    private static FileRow FileOf(Statement query, long mailbox)
+    private FileRow FileOf(Statement query, long mailbox)
     {
         FileRow row = new(new((uint)query.Int64(0)), query.Text(1), query.Text(2), query.Int64(3) != 0);
-        RowSum.Check(query.Int64(4), RowSum.File(mailbox, row.Uid, row.DiskName, row.Base), "files");
+        Hold(query.Int64(4), RowSum.File(mailbox, row.Uid, row.DiskName, row.Base), "files");
         return row;
     }
 

@@ -10,6 +10,9 @@ internal sealed class CatalogueException(string message, int code) : IOException
 
     /// <summary>Whether the file is damaged, so that it must be rebuilt.</summary>
     public bool IsDamage => Code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
+
+    /// <summary>Whether the fault lies in the disk or the machine and not in the file: a full disk, no permission, no memory.</summary>
+    public bool IsPassing => Code is raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN or raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_READONLY or raw.SQLITE_PERM or raw.SQLITE_NOMEM or raw.SQLITE_AUTH;
 }
 
 /// <summary>An open SQLite database. Not for two threads at once: its owner's lock guards it.</summary>
@@ -17,11 +20,13 @@ internal sealed class Database : IDisposable
 {
     private readonly sqlite3 _handle;
     private readonly HashSet<Statement> _statements = [];
+    private readonly string _path;
 
     static Database() => Batteries_V2.Init();
 
     internal Database(string path)
     {
+        _path = path;
         int code = raw.sqlite3_open_v2(path, out _handle, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE | raw.SQLITE_OPEN_NOMUTEX, null);
         if (code == raw.SQLITE_OK) return;
         string reason = _handle is null ? "no memory" : raw.sqlite3_errmsg(_handle).utf8_to_string();
@@ -64,7 +69,39 @@ internal sealed class Database : IDisposable
     internal void Check(int code, string what)
     {
         if (code is raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE) return;
-        throw new CatalogueException($"{what}: {raw.sqlite3_errmsg(_handle).utf8_to_string()}", code);
+        string problem = $"{what}: {raw.sqlite3_errmsg(_handle).utf8_to_string()}";
+        throw (code & 0xFF) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB ? Damage(problem) : new CatalogueException(problem, code);
+    }
+
+    /// <summary>Whether anything in it was found to be wrong.</summary>
+    internal bool IsDamaged { get; private set; }
+
+    /// <summary>A file beside the database that says that it is damaged: who opens it next must not believe it.</summary>
+    internal static string DamageMark(string path) => path + ".is-damaged";
+
+    /// <summary>Holds a row to its checksum.</summary>
+    internal void Hold(long found, long computed, string what)
+    {
+        if (found != computed) throw Damage($"A row of {what} does not have its checksum.");
+    }
+
+    /// <summary>Notes that something in it is wrong.</summary>
+    internal CatalogueException Damage(string problem)
+    {
+        if (!IsDamaged)
+        {
+            IsDamaged = true;
+            try
+            {
+                File.WriteAllText(DamageMark(_path), problem + "\n");
+            }
+            catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+            {
+                // It will be found again.
+            }
+        }
+
+        return new(problem, raw.SQLITE_CORRUPT);
     }
 
     public void Dispose()

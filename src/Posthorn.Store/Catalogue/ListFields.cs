@@ -69,9 +69,9 @@ internal sealed class ListFields(Database database)
         put.Bind(1, mailbox).Bind(2, handed).Run();
     }
 
-    private static string Checked(long mailbox, Uid uid, string fields, long sum)
+    private string Checked(long mailbox, Uid uid, string fields, long sum)
     {
-        RowSum.Check(sum, Sum(mailbox, uid, fields), "list_fields");
+        database.Hold(sum, Sum(mailbox, uid, fields), "list_fields");
         return fields;
     }
 

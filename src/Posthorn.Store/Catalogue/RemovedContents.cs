@@ -29,6 +29,9 @@ internal sealed class RemovedContents
 
     internal void Rollback() => _open.Clear();
 
+    /// <summary>They were not heard: the index must be compared with the contents. Always true.</summary>
+    internal bool Lose() => _lost = true;
+
     /// <summary>Takes them off; <paramref name="lost"/> when there were too many to remember.</summary>
     internal List<long> Take(out bool lost)
     {

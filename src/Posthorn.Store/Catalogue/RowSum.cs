@@ -2,12 +2,11 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Posthorn.Core;
 using Posthorn.Journal.Format;
-using SQLitePCL;
 
 namespace Posthorn.Store.Catalogue;
 
 /// <summary>The checksum of one row: what the database would not notice (a page of yesterday, a flipped bit in a cell) is found when the row is read.</summary>
-/// <remarks>Never 0, which stands for a row that an earlier version wrote without one.</remarks>
+/// <remarks>Never 0, which is what a column has that a row of another table lacks.</remarks>
 internal struct RowSum
 {
     private uint _sum;
@@ -34,12 +33,6 @@ internal struct RowSum
     internal static long KeywordSet(string names) => default(RowSum).Add(names).Value;
 
     internal static long Subscription(string name) => default(RowSum).Add(name).Value;
-
-    /// <summary>Holds a row to its checksum.</summary>
-    internal static void Check(long found, long computed, string what)
-    {
-        if (found != 0 && found != computed) throw new CatalogueException($"A row of {what} does not have its checksum.", raw.SQLITE_CORRUPT);
-    }
 
     internal RowSum Add(long number)
     {

@@ -32,7 +32,7 @@ internal static class Schema
         CREATE TABLE tombstones(mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, uid INTEGER NOT NULL, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
         CREATE TABLE subscriptions(name TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
-        // A checksum for each row; 0 where an earlier version wrote the row.
+        // A checksum for each row; Sealing computes those of the rows that are there.
         """
         ALTER TABLE meta ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE mailboxes ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
@@ -50,6 +50,10 @@ internal static class Schema
           mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, fields TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
         CREATE TABLE list_marks(mailbox INTEGER PRIMARY KEY, list TEXT NOT NULL DEFAULT '', handed TEXT NOT NULL DEFAULT '');
         """,
+        """
+        CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX filter_notes_until ON filter_notes(until);
+        """,
     ];
 
     internal static int Newest => Steps.Length;
@@ -63,7 +67,12 @@ internal static class Schema
         if (version > Newest) throw new CatalogueException($"The catalogue has schema version {version}; this program knows {Newest}. A newer Posthorn wrote it.", 0);
         if (version >= target) return;
         database.Execute("BEGIN IMMEDIATE");
-        for (; version < target; version++) database.Execute(Steps[version]);
+        for (; version < target; version++)
+        {
+            database.Execute(Steps[version]);
+            if (version == 1) Sealing.Run(database);
+        }
+
         database.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA user_version = {target}"));
         database.Execute("COMMIT");
     }

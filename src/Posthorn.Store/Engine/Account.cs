@@ -33,6 +33,7 @@ internal sealed class Account : IDisposable
     private long? _limitOctets, _limitMessages;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
+    private volatile bool _notesStale;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
@@ -79,6 +80,12 @@ internal sealed class Account : IDisposable
 
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
     internal Dictionary<string, string> Orphans { get; init; } = [];
+
+    /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
+    internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>The account's word index.</summary>
+    internal required AccountWords Words { get; init; }
 
     /// <summary>Whether the catalogue was closed properly before it was opened.</summary>
     internal bool EndedInOrder { get; init; }
@@ -174,6 +181,7 @@ internal sealed class Account : IDisposable
             }
 
             MessageRow[] rows = [.. Rows()];
+            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
             MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
@@ -213,6 +221,12 @@ internal sealed class Account : IDisposable
     internal IReadOnlyList<Box> Selected()
     {
         lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
+    }
+
+    /// <summary>The messages that were expunged while the mailbox is open.</summary>
+    internal IReadOnlyList<Uid> GoneFrom(MailboxId mailbox)
+    {
+        lock (_gate) return _boxes.GetValueOrDefault(mailbox) is { } box ? [.. box.Gone.Keys] : [];
     }
 
     /// <summary>All mailboxes that are published.</summary>
@@ -314,8 +328,15 @@ internal sealed class Account : IDisposable
             foreach ((string name, bool subscribed) in draft.Subscriptions)
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
             _queue.Finish(batch, _published);
+            if (draft.HasNotes)
+            {
+                _homeStale = _notesStale = true;
+                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
+            }
+
             if (draft.IsChanged)
             {
+                Words.IsStale = true;
                 _homeStale = true;
                 _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
@@ -411,6 +432,8 @@ internal sealed class Account : IDisposable
     {
         lock (_catalogueLock)
         {
+            // No list may be made of what is wrong, and no checkpoint pass it.
+            if (IsDamaged) throw _catalogue.Damage("The catalogue is damaged.");
             foreach ((string path, string target) in Delayed.TakeDiscards()) tidier.Discard(path, target);
             if (_namesDirty)
             {
@@ -427,6 +450,8 @@ internal sealed class Account : IDisposable
             try
             {
                 tidier.WriteHome(_catalogue, boxes, subscriptions);
+                if (_notesStale) NotesKeeper.Export(_catalogue, Tree.Volume, Who, _log);
+                _notesStale = false;
             }
             catch
             {
@@ -441,8 +466,11 @@ internal sealed class Account : IDisposable
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
     public void Dispose()
     {
+        Words.Dispose();
         lock (_catalogueLock)
         {
+            // What the word index has not heard of is found by comparing.
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
@@ -451,6 +479,7 @@ internal sealed class Account : IDisposable
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()
     {
+        Words.Dispose();
         lock (_catalogueLock) _catalogue.Dispose();
     }
 }

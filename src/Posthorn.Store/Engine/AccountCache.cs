@@ -54,6 +54,17 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         }
     }
 
+    /// <summary>A hold on an account that is open; null when it is not.</summary>
+    internal AccountLease? TryLeaseOpen(EmailAddress address)
+    {
+        lock (_gate)
+        {
+            if (!_entries.TryGetValue(address, out Entry? entry) || entry.Busy is not null || entry.Account is not { } account) return null;
+            entry.Leases++;
+            return new(this, account);
+        }
+    }
+
     internal AccountLease Again(Account account)
     {
         lock (_gate)

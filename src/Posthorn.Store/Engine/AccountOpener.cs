@@ -16,7 +16,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     /// <summary>The distance that MODSEQ leaps when changes may have been lost: more than any client can have seen.</summary>
     internal const long Leap = 1L << 32;
 
-    private const string Marker = "id";
+    internal const string Marker = "id";
 
     private readonly Lazy<RunMarker> _run = new(() =>
     {
@@ -37,15 +37,17 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     internal Result<Account> Open(MailAccount who)
     {
         MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
-        string directory = DirectoryOf(who.Address);
+        string directory = DirectoryOf(options, who.Address);
         string path = directory + "/catalogue.db";
         AccountCatalogue? catalogue = null;
         try
         {
             bool known = File.Exists(path);
-            if (known && (catalogue = Sound(path)) is null)
+            string mark = Database.DamageMark(path);
+            if (known && (File.Exists(mark) || (catalogue = Sound(path)) is null))
             {
-                SetAside(who, path);
+                SetAside(path, "damaged", time.GetUtcNow());
+                File.Delete(mark);
                 known = false;
             }
 
@@ -66,7 +68,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             string id = catalogue.Meta(MetaKey.Id).Text;
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
             // Whose end was in order has written all that there was to write: what differs is another server's doing.
-            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0;
+            bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0 && catalogue.Meta(MetaKey.Losses).Number >= _run.Value.Losses;
+            if (!known && !ours) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
                 if (ours) log.Rebuilding(who.Address, path);
@@ -77,7 +80,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             _opened[path] = true;
             NoteOpening(catalogue, tree);
-            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder };
+            NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
+            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log) };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -123,20 +127,22 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             catalogue.Look();
             return catalogue;
         }
-        catch (CatalogueException problem) when (problem.IsDamage)
+        catch (CatalogueException problem) when (problem.IsDamage || !problem.IsPassing && problem.Code != 0)
         {
             catalogue?.Dispose();
             return null;
         }
     }
 
-    // A damaged catalogue is kept for whoever wants to look at it, and is in nobody's way.
-    private void SetAside(MailAccount who, string path)
+    /// <summary>Keeps a catalogue for whoever wants to look at it, in nobody's way. False when there is none.</summary>
+    internal static bool SetAside(string path, string why, DateTimeOffset now)
     {
-        string stamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        File.Move(path, $"{path}.damaged-{stamp}", overwrite: true);
+        if (!File.Exists(path)) return false;
+        string stamp = now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        File.Move(path, $"{path}.{why}-{stamp}", overwrite: true);
         foreach (string suffix in (ReadOnlySpan<string>)["-wal", "-shm"])
-            if (File.Exists(path + suffix)) File.Move(path + suffix, $"{path}.damaged-{stamp}{suffix}", overwrite: true);
+            if (File.Exists(path + suffix)) File.Move(path + suffix, $"{path}.{why}-{stamp}{suffix}", overwrite: true);
+        return true;
     }
 
     private static void MakeNew(MaildirTree tree, string directory)
@@ -164,6 +170,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             foreach (MailboxRow row in catalogue.Mailboxes()) catalogue.PutMailbox(row with { Highest = new(modSeq), Floor = new(modSeq) });
         }
 
+        // Content numbers may mean something else now than the word index thinks.
+        if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();
@@ -180,7 +188,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return modSeq;
     }
 
-    private string DirectoryOf(EmailAddress address) =>
+    /// <summary>Where an account's catalogue lies.</summary>
+    internal static string DirectoryOf(MaildirStoreOptions options, EmailAddress address) =>
         $"{options.AccountsDirectory}/{Escape(address.Domain.Ascii)}/{Escape(address.LocalPart.ToLowerInvariant())}";
 
     // Letters, digits and what is harmless stand as they are; a leading dot does not.

@@ -20,6 +20,12 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public long ChangeNumber => _account.ChangeNumber;
 
+    public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_account.Read(catalogue => catalogue.Remembers(id.Span, recorder.Now)));
+    }
+
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -68,7 +74,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (_account.PublishedByName(name.Value) is { } box) await scanner.LookAsync(_account, box, cancel);
+        if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
 
@@ -80,7 +86,9 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         watch.Begin(lease, named); // before the look: what comes after it is heard of
         try
         {
-            await scanner.LookAsync(_account, named, cancel);
+            // In a large one the background looks for what others did, as soon as it is open.
+            if (named.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, named, cancel);
+            else named.Sight.PutOff = true;
             Result<IMailbox> open = await OpenMailboxAsync(name, named, readOnly);
             opened = open.IsOk;
             return open;
@@ -235,7 +243,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     }
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        reader.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
@@ -14,22 +13,18 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 {
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
 
-    /// <summary>What is kept about a message that is to come in.</summary>
-    internal MessageFacts FactsOf(JournalContent content)
-    {
-        using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
-        {
-            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = default, Offset = 0, Length = content.Length,
-        });
-        return MessageFacts.Of(bytes.Whole, options.Mime);
-    }
+    /// <summary>Searches by text.</summary>
+    internal TextFinder Finder => field ??= new(options, this);
 
-    /// <summary>As <see cref="FactsOf(JournalContent)"/>, behind header lines of its own.</summary>
-    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix)
+    /// <summary>What is kept about a message that is to come in.</summary>
+    internal MessageFacts FactsOf(JournalContent content) => FactsOf(content, default, new(0, content.Length));
+
+    /// <summary>As <see cref="FactsOf(JournalContent)"/>, for a part of the content behind header lines of its own.</summary>
+    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix, ContentRange range)
     {
         using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
         {
-            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = 0, Length = content.Length,
+            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = range.Offset, Length = range.Length,
         });
         return MessageFacts.Of(bytes.Whole, options.Mime);
     }
@@ -128,31 +123,13 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         return Gone;
     }
 
-    internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    /// <summary>Reads from the front until the end or until the span is full; the octets read.</summary>
+    internal static int ReadAll(IMessageContent content, Span<byte> into)
     {
-        MessageSearch search = new(criterion, options.Mime);
-        List<Uid> found = [];
-        foreach (Uid uid in candidates)
-        {
-            cancel.ThrowIfCancellationRequested();
-            Result<IMessageContent> opened = Open(account, mailbox, uid);
-            if (!opened.IsOk) continue;
-            IMessageContent content = opened.Value;
-            byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)content.Length));
-            try
-            {
-                int length = 0;
-                while (length < content.Length && content.Read(length, bytes.AsSpan(length, (int)content.Length - length)) is > 0 and int got) length += got;
-                if (search.Matches(bytes.AsMemory(0, length))) found.Add(uid);
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(bytes);
-                await content.DisposeAsync();
-            }
-        }
-
-        return found;
+        if (into.Length > content.Length) into = into[..(int)content.Length];
+        int length = 0;
+        while (length < into.Length && content.Read(length, into[length..]) is > 0 and int got) length += got;
+        return length;
     }
 
     private static int RecentIn(Box box)

@@ -28,6 +28,9 @@ public sealed record MaildirStoreOptions
     /// <summary>Mailboxes of one account at most. 10,000: lists stay quick, and a client in a loop is stopped.</summary>
     public int Mailboxes { get; init; } = 10_000;
 
+    /// <summary>What an account's filter remembers at most, senders answered and messages seen together. 10,000: a week of a busy mailbox, half a MiB.</summary>
+    public int FilterNotes { get; init; } = 10_000;
+
     /// <summary>Messages whose file names are mended in one step of the background. 200: some milliseconds under the account's lock.</summary>
     public int NamesAtOnce { get; init; } = 200;
 
@@ -42,6 +45,15 @@ public sealed record MaildirStoreOptions
 
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
+    public int LargeMailbox { get; init; } = 20_000;
+
+    /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
+    public bool WordIndex { get; init; } = true;
+
+    /// <summary>How long an account must be quiet before new mail is indexed; what is not indexed yet is read when somebody searches. One that is never quiet is indexed at every twelfth such time. 5 seconds: a burst of mail is not disturbed.</summary>
+    public TimeSpan IndexAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The largest index file of Dovecot's that is read. 256 MiB: eight million messages, and no more memory than that for a file that somebody made up.</summary>
     public long DovecotIndex { get; init; } = 256L << 20;

@@ -25,6 +25,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountOpener _opener;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
+    private readonly WordIndexer _indexer;
     private readonly FlagTurns _flagTurns = new();
     private readonly SpaceGuard _space;
     private readonly CheckpointKeeper _keeper;
@@ -45,6 +46,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, Open, Close);
         _keeper = new(options, volume, _accounts, time, log);
+        _indexer = new(options, _reader, _accounts, time, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -57,12 +59,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
+        _keeper.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
         _watch = new(_scanner, _log);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
-        _background = WorkAsync(_stop.Token);
+        _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
 
     public IMessageSink CreateSink() => new JournalSink(Recorder.CreateContent());
@@ -85,12 +88,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return Done.It;
     }
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         JournalContent content = ((JournalSink)message).Content;
         await content.CompleteAsync(cancel);
-        using Delivery delivery = new(Recorder, _reader, content, deliveries, attachment);
-        foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
+        using Delivery delivery = new(Recorder, _reader, content, order);
+        foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
     }
@@ -140,8 +143,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
-    void IJournalParticipant.Replayed(Journal.Journal journal) => _keeper.Journal = journal;
-
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
     /// <summary>Brings names and the second home up to date and syncs every volume that was touched.</summary>
@@ -154,6 +155,28 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _accounts.CloseAll();
         EndRun();
         _stop.Dispose();
+    }
+
+    /// <summary>Brings an account's word index up to date at once. False when that fails.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="anew">Whether the old one is thrown away.</param>
+    /// <param name="progress">Told how many messages were taken in since the last call.</param>
+    /// <param name="cancel">Gives up; what is indexed stays so.</param>
+    public async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return false;
+        using AccountLease held = lease.Value;
+        if (anew) held.Account.Words.Reset();
+        return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
+    }
+
+    /// <summary>Looks into the word index of an open account. For tests.</summary>
+    internal bool TryUseWords<T>(EmailAddress address, Func<Catalogue.WordIndex, T> use, out T? result)
+    {
+        result = default;
+        using AccountLease? lease = _accounts.TryLeaseOpen(address);
+        return lease is not null && lease.Account.Words.TryUse(make: false, use, out result);
     }
 
     /// <summary>Ends as a crash would: nothing is written any more. For tests.</summary>
@@ -169,6 +192,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
+        if (account.IsDamaged)
+        {
+            _log.CatalogueLost(who.Address);
+            leased.Value.Dispose();
+            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+        }
+
         account.SetLimits(who);
         _keeper.Touch(who);
         try
@@ -181,6 +211,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
             leased.Value.Dispose();
             return refusal;
+        }
+        catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
+        {
+            _log.CatalogueLost(who.Address);
+            leased.Value.Dispose();
+            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
         }
         catch
         {
@@ -271,6 +307,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                         // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
                         foreach (Box box in account.Selected())
                             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
+                        _indexer.Consider(account, now);
                         account.Retry();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));

@@ -6,6 +6,8 @@ namespace Posthorn.Commands;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CheckReport))]
 [JsonSerializable(typeof(JournalReport))]
+[JsonSerializable(typeof(StoreVerified))]
+[JsonSerializable(typeof(ReindexReport))]
 [JsonSerializable(typeof(DovecotExportReport))]
 [JsonSerializable(typeof(QuickstartReport))]
 [JsonSerializable(typeof(AccountList))]

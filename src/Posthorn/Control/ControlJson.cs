@@ -32,6 +32,9 @@ internal sealed record QueueReportTotal(string Destination, int Messages, int Ru
 /// <summary>How many messages an order reached.</summary>
 internal sealed record QueueChange(int Messages);
 
+/// <summary>What became of one account's word index.</summary>
+internal sealed record ReindexedAccount(string Account, int Messages, bool Indexed);
+
 /// <summary>JSON forms of what goes over the control socket.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ControlError))]
@@ -40,4 +43,5 @@ internal sealed record QueueChange(int Messages);
 [JsonSerializable(typeof(QueueReport))]
 [JsonSerializable(typeof(QueueReportMessage))]
 [JsonSerializable(typeof(QueueChange))]
+[JsonSerializable(typeof(ReindexedAccount))]
 internal sealed partial class ControlJson : JsonSerializerContext;

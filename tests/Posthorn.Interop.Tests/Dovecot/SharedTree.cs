@@ -38,6 +38,7 @@ internal sealed class SharedTree : IDisposable
             passwd-file = "{_folder.Path}/users"
             [listen]
             imap = ["127.0.0.1:0"]
+            pop3 = ["127.0.0.1:0"]
 
             """);
         return await PosthornProcess.ServeAsync(Configuration);
@@ -131,11 +132,18 @@ internal sealed class SharedTree : IDisposable
         return new(message, flags, new DateTimeOffset(2019, 3, 1, 12, 0, 0, TimeSpan.FromHours(2)).AddHours(number * 31));
     }
 
-    /// <summary>The POP3 UIDLs that Dovecot gives.</summary>
-    public static async Task<IReadOnlyList<string>> UidlsAsync(DovecotServer dovecot)
+    /// <summary>Gives a message of INBOX a POP3 UIDL of its own, as a Dovecot does that took it over from elsewhere.</summary>
+    public async Task KeepUidlAsync(uint uid, string uidl)
+    {
+        string path = Path.Combine(Root, "dovecot-uidlist"), start = string.Create(CultureInfo.InvariantCulture, $"{uid} ");
+        await File.WriteAllLinesAsync(path, (await File.ReadAllLinesAsync(path)).Select(line => line.StartsWith(start, StringComparison.Ordinal) ? $"{start}P{uidl} {line[start.Length..]}" : line));
+    }
+
+    /// <summary>The POP3 UIDLs that a server gives.</summary>
+    public static async Task<IReadOnlyList<string>> UidlsAsync(int port)
     {
         using MailKit.Net.Pop3.Pop3Client client = new() { Timeout = 60_000 };
-        await client.ConnectAsync("127.0.0.1", dovecot.Pop3Port, MailKit.Security.SecureSocketOptions.None);
+        await client.ConnectAsync("127.0.0.1", port, MailKit.Security.SecureSocketOptions.None);
         await client.AuthenticateAsync(User, DovecotServer.Password);
         IList<string> uidls = await client.GetMessageUidsAsync();
         await client.DisconnectAsync(true);

@@ -87,6 +87,16 @@ internal sealed class DovecotServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>Runs a shell script whose <c>doveadm</c> is this server's.</summary>
+    public async Task ScriptAsync(string script)
+    {
+        string programs = Path.Combine(_root, "bin"), doveadm = Path.Combine(programs, "doveadm");
+        Folder.CreateDirectory(programs);
+        await File.WriteAllTextAsync(doveadm, $"#!/bin/sh\nexec {Peer.Require("doveadm", "dovecot-core")} -c {_root}/dovecot.conf \"$@\"\n");
+        File.SetUnixFileMode(doveadm, (UnixFileMode)0x1ED);
+        await Peer.SucceedAsync("/usr/bin/env", [$"PATH={programs}:{Environment.GetEnvironmentVariable("PATH")}", "/bin/sh", script]);
+    }
+
     /// <summary>Ends it and waits until its processes have let go of the mail.</summary>
     public async Task StopAsync()
     {

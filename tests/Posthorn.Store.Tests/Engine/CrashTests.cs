@@ -390,7 +390,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         }
     }
 
-    private static string TextOf(IVolume volume, string path)
+    private static string TextOf(CrashVolume volume, string path)
     {
         using IVolumeFile file = volume.Open(path, VolumeOpen.Read);
         byte[] bytes = new byte[file.Length];

@@ -50,7 +50,7 @@ public sealed class DovecotVisitTests : IAsyncLifetime
 
     private void Put(string name, string text = "Subject: x\n\nbody\n") => File.WriteAllText($"{Root}/{name}", text);
 
-    private void PutIndex(string folder, ulong highest, uint validity, uint next, params (uint Uid, byte Flags, string[] Keywords)[] messages)
+    private static void PutIndex(string folder, ulong highest, uint validity, uint next, params (uint Uid, byte Flags, string[] Keywords)[] messages)
     {
         IndexState state = new() { Id = 7, Validity = validity, NextUid = next, LogSequence = 2, Highest = highest };
         for (int i = 0; i < 26; i++) state.Keywords.Add(string.Create(CultureInfo.InvariantCulture, $"letter{i}"));

@@ -1,0 +1,65 @@
+using System.Buffers;
+using Posthorn.Core;
+using Posthorn.Store.Catalogue;
+using Posthorn.Store.Search;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Finds messages by their text: the word index says which may match, and those, with all that are not indexed yet, are read.</summary>
+internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
+{
+    /// <summary>Reading so few messages is quicker than asking the index.</summary>
+    private const int FewMessages = 20;
+
+    /// <summary>Octets of a message that are read to look at its header.</summary>
+    private const int HeaderOctets = 16 * 1024;
+
+    internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    {
+        MessageSearch search = new(criterion, options.Mime);
+        List<Uid> found = [];
+        foreach (Uid uid in Possible(account, mailbox, candidates, criterion))
+        {
+            cancel.ThrowIfCancellationRequested();
+            Result<IMessageContent> opened = reader.Open(account, mailbox, uid);
+            if (!opened.IsOk) continue;
+            await using IMessageContent content = opened.Value;
+            if (Matches(content, search, criterion.Scope)) found.Add(uid);
+        }
+
+        return found;
+    }
+
+    private static bool Matches(IMessageContent content, MessageSearch search, TextScope scope)
+    {
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)Math.Max(content.Length, HeaderOctets)));
+        try
+        {
+            if (scope == TextScope.Header)
+            {
+                int head = MailReader.ReadAll(content, bytes.AsSpan(0, (int)Math.Min(HeaderOctets, content.Length)));
+                if (bytes.AsSpan(0, head).IndexOf("\r\n\r\n"u8) is >= 0 and int blank) return search.Matches(bytes.AsMemory(0, blank + 4));
+            }
+
+            return search.Matches(bytes.AsMemory(0, MailReader.ReadAll(content, bytes)));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    private IReadOnlyList<Uid> Possible(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion)
+    {
+        if (!options.WordIndex || candidates.Count <= FewMessages || account.Published(mailbox) is not { } box) return candidates;
+        List<WordPiece> pieces = WordPiece.Of(criterion.Needle);
+        if (pieces.Count == 0) return candidates;
+        // The generation first: contents that are numbered anew must not be looked for in an index of the old ones.
+        string generation = account.Read(catalogue => catalogue.Meta(MetaKey.Generation).Text);
+        if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
+        HashSet<Uid> possible = account.Read(catalogue => catalogue.UidsWith(box.Id, hits.Contents, hits.UpTo));
+        // Messages that were expunged under somebody's eyes are looked at themselves.
+        possible.UnionWith(account.GoneFrom(mailbox));
+        return [.. candidates.Where(possible.Contains)];
+    }
+}
