@@ -370,7 +370,8 @@ internal sealed class Account : IDisposable
             box.Appear();
         }
 
-        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0;
+        // The next UID alone, when what it was given to did not come in.
+        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
         (box.UidNext, box.Highest, box.Counts) = (draft.UidNext, draft.Highest, draft.Counts);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;

@@ -106,7 +106,11 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             if (file.DiskName.Length == 0)
             {
                 // What stands there may be the beginning of a file that the disk had no room for.
-                if (!account.Delayed.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target) && !TryCopy(catalogue, row.Content, target)) return false;
+                if (!account.Delayed.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target))
+                {
+                    if (account.Files.LocateCopy(row.Content) is not { } copy) return false;
+                    account.Files.LinkOrCopy(copy, target);
+                }
             }
             else if (file.DiskName != wanted && !tree.Exists(target))
             {
@@ -122,18 +126,5 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             log.FileDelayed(problem, account.Who.Address);
             return false;
         }
-    }
-
-    private bool TryCopy(AccountCatalogue catalogue, long content, string target)
-    {
-        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content))
-        {
-            if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length == 0) continue;
-            if (account.Files.Locate(box.Name, file) is not { } path) continue;
-            account.Files.LinkOrCopy(path, target);
-            return true;
-        }
-
-        return false;
     }
 }

@@ -13,6 +13,9 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
 
+    // On replay over a rebuilt catalogue: copies whose source had been moved on already, until the record of that comes.
+    private readonly List<(Operation Operation, int Index, MailboxId Target, Pair Pair)> _awaiting = [];
+
     internal void Apply(Operation operation, Draft draft)
     {
         ModSeq modSeq = new(Math.Max(draft.ModSeq, VisitApplier.Heard(operation)) + 1);
@@ -127,9 +130,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 if (account.IsReplaying && Recover(operation, place, pair, source, target, modSeq))
                 {
                     changed = true;
+                    CopyToAwaiting(place.Target, pair, target, draft, modSeq);
                     continue;
                 }
 
+                if (account.IsReplaying && !place.Move) _awaiting.Add((operation, index, place.Target, pair));
                 operation.Skip(index, i);
                 continue;
             }
@@ -172,6 +177,15 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         return changed;
+    }
+
+    // The crash undid copies on disk, but not the moving of their source afterwards, which was found again now.
+    private void CopyToAwaiting(MailboxId moved, Pair pair, BoxDraft target, Draft draft, ModSeq modSeq)
+    {
+        if (_awaiting.Count == 0 || !catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow file)) return;
+        foreach ((Operation operation, int index, MailboxId into, Pair copy) in _awaiting.Where(one => one.Pair.SourceBase == pair.SourceBase).ToArray())
+            Place(operation, index, new(moved, into, Move: false, [copy with { Source = pair.Target, SourceBase = file.Base }]), draft, modSeq);
+        _awaiting.RemoveAll(one => one.Pair.SourceBase == pair.SourceBase);
     }
 
     // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.

@@ -81,6 +81,18 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         return tree.Find(folder, file.Base) is { } disk ? $"{folder}/{disk}" : tree.FindExpunged(file.Base);
     }
 
+    /// <summary>Where the file of any message with a content lies; null when none has one that is there.</summary>
+    internal string? LocateCopy(long content)
+    {
+        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content))
+        {
+            if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length == 0) continue;
+            if (Locate(box.Name, file) is { } path) return path;
+        }
+
+        return null;
+    }
+
     /// <summary>Takes an expunged message's file out of sight.</summary>
     internal void Discard(MailboxName box, FileRow file, string target)
     {
@@ -109,6 +121,8 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         tree.MakeFolder(path);
         // The list says whose folder it is, from its first moment on: synced, so that no crash takes one folder for another.
         if (tree.Exists($"{path}/{UidList.FileName}")) return;
+        // Its own name, too: mail that is moved into a folder whose name is lost would be lost with it.
+        tree.Volume.SyncDirectory(tree.Root);
         tree.Replace($"{path}/{UidList.FileName}", new UidList(validity, new(1), mailbox.Value, []).Format(), sync: true);
         tree.Volume.SyncDirectory(path);
     }

@@ -135,9 +135,11 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             return 1;
         }
 
+        if (!catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0;
         string? path = from is null ? null : PathIn(from, pair.SourceBase);
-        path ??= tree.FindExpunged(pair.SourceBase);
-        if (path is null || !catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0; // Written from its own record's content, or lost by somebody else's hand.
+        // A later record may have moved the source on, and the crash undid the copying but not the moving.
+        path ??= tree.FindExpunged(pair.SourceBase) ?? account.Files.LocateCopy(row.Content);
+        if (path is null) return 0; // Written from its own record's content, or lost by somebody else's hand.
         string wanted = MaildirName.Format(
             file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path));
         account.Files.LinkOrCopy(path, tree.PathOf(target.Name, wanted));

@@ -104,7 +104,10 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
             if (content.Id == 0) return Gone;
             try
             {
-                if (path is null) return Recorded(account, content) is { } recorded ? recorded : Gone;
+                if (path is null && Recorded(account, content) is { } recorded) return recorded;
+                // A copy whose file is not made yet: any other's will do.
+                path ??= account.Read(_ => account.Files.LocateCopy(content.Id));
+                if (path is null) return Gone;
                 IVolumeFile file = account.Tree.Volume.Open(path, VolumeOpen.Read);
                 if (wire == content.Octets) return new FileContent(file, content.Octets);
                 return new CrlfFileContent(file, wire);
