@@ -55,7 +55,7 @@ public sealed class DamageTests : IDisposable
         Dictionary<string, int> outcomes = [];
         for (int page = 0; page < length / Page; page++)
         {
-            foreach (string how in (string[])["zeros", "noise", "bit", "neighbour", "cut"])
+            foreach (string how in (string[])["zeros", "noise", "bit", "cut"])
             {
                 string bad = _directory + "/bad";
                 Copy(good, bad);
@@ -209,7 +209,6 @@ public sealed class DamageTests : IDisposable
             case "zeros": whole.Clear(); break;
             case "noise": new Random(page).NextBytes(whole); break;
             case "bit": whole[3000 + (page * 37 % 1000)] ^= 4; break;
-            case "neighbour": bytes.AsSpan((page + 1) % (bytes.Length / Page) * Page, Page).CopyTo(whole); break;
             default: bytes = bytes[..(page * Page)]; break;
         }
 
