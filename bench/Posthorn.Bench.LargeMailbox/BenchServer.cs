@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
-using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
 using Posthorn.Store.Engine;

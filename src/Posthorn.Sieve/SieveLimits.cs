@@ -59,8 +59,8 @@ public sealed record SieveLimits
     /// <summary>Includes of one run, since a chain of doubling includes grows fast.</summary>
     public int MaxIncludes { get; init; } = 255;
 
-    /// <summary>Depth of foreverypart in foreverypart (RFC 5703 section 3 asks for 2).</summary>
-    public int MaxLoopDepth { get; init; } = 10;
+    /// <summary>Depth of foreverypart in foreverypart, as Pigeonhole: each level multiplies the work (RFC 5703 section 3 asks for 2).</summary>
+    public int MaxLoopDepth { get; init; } = 4;
 
     /// <summary>Octets of a header field that addheader makes; RFC 5293 section 4 asks for 998.</summary>
     public int MaxHeaderSize { get; init; } = 2048;

@@ -44,16 +44,17 @@ public sealed record SieveHeaderRule(bool ForbidAdd, bool ForbidDelete);
 /// <summary>Settings of the language that one server has for all its scripts.</summary>
 public sealed record SieveSettings
 {
+    /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
+    public static IReadOnlySet<string> DefaultDisabled { get; } =
+        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
+
+    // Behind what its members begin with: statics are made in this order.
     public static SieveSettings Default { get; } = new();
 
     public SieveLimits Limits { get; init; } = SieveLimits.Default;
 
     /// <summary>Extensions that scripts cannot require here.</summary>
     public IReadOnlySet<string> Disabled { get; init; } = DefaultDisabled;
-
-    /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
-    public static IReadOnlySet<string> DefaultDisabled { get; } =
-        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
 
     /// <summary>Between the levels of mailbox names.</summary>
     public char MailboxSeparator { get; init; } = '/';
@@ -63,7 +64,8 @@ public sealed record SieveSettings
 
     public SieveSender RedirectSender { get; init; } = new(SieveSenderPolicy.Sender);
 
-    public SieveSender NotifySender { get; init; } = new(SieveSenderPolicy.Sender);
+    /// <summary>The envelope sender of notifications; without a choice it is the :from of the command, else the postmaster.</summary>
+    public SieveSender? NotifySender { get; init; }
 
     /// <summary>From of abuse reports.</summary>
     public SieveSender ReportFrom { get; init; } = new(SieveSenderPolicy.Postmaster);
@@ -82,6 +84,9 @@ public sealed record SieveSettings
 
     /// <summary>The subject of replies; <c>%$</c> or <c>%{subject}</c> stands for the original subject.</summary>
     public string VacationSubjectTemplate { get; init; } = "Auto: %$";
+
+    /// <summary>Characters of a reply's subject: a longer one is cut, as Pigeonhole does.</summary>
+    public int VacationMaxSubject { get; init; } = 256;
 
     /// <summary>Reply only to mail that names the owner (RFC 5230 section 4.5).</summary>
     public bool VacationCheckRecipient { get; init; } = true;

@@ -62,6 +62,9 @@ public interface IMailStore : IAsyncDisposable
     /// <summary>Of <paramref name="candidates"/> those whose text matches, in order; substring, decoded, ignoring case (RFC 9051 section 6.4.4).</summary>
     ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel);
 
+    /// <summary>Whether the account's filter remembers this (see <see cref="FilterNote"/>).</summary>
+    ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel);
+
     /// <summary>What the account uses and may use.</summary>
     ValueTask<QuotaState> QuotaAsync(CancellationToken cancel);
 

@@ -15,11 +15,41 @@ public interface IMailStores : IAsyncDisposable
     ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel);
 
     /// <summary>
-    /// Delivers one message into any number of mailboxes and, with <paramref name="attachment"/>, to another part of the server, as one durable record:
-    /// when the task completes, a power cut undoes none of it. Each refused delivery is named in the receipt; when all are refused and there is no attachment nothing is written.
+    /// Delivers one message into any number of mailboxes and, with an attachment, to another part of the server, as one durable record:
+    /// when the task completes, a power cut undoes none of it. Each refused delivery is named in the receipt; when all are refused and there is nothing else in the order nothing is written.
     /// </summary>
-    ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel);
+    ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel);
+
+    /// <summary>As above, for what needs no notes.</summary>
+    ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
+        DeliverAsync(message, new DeliveryOrder { Deliveries = deliveries, Attachment = attachment }, cancel);
 }
+
+/// <summary>All that is to become durable as one record with a message.</summary>
+public sealed record DeliveryOrder
+{
+    /// <summary>The copies to store.</summary>
+    public IReadOnlyList<LocalDelivery> Deliveries { get; init; } = [];
+
+    /// <summary>What accounts' filters are to remember.</summary>
+    public IReadOnlyList<FilterNote> Notes { get; init; } = [];
+
+    /// <summary>Another part's share.</summary>
+    public DeliveryAttachment? Attachment { get; init; }
+}
+
+/// <summary>Something that an account's filter remembers: whom it has answered, which message it has seen (RFC 5230 section 4.2, RFC 7352 section 3).</summary>
+/// <param name="Account">Whose filter.</param>
+/// <param name="Id">What is remembered, as Pigeonhole makes it: a digest of 16 octets.</param>
+/// <param name="Until">Until when.</param>
+public sealed record FilterNote(MailAccount Account, ReadOnlyMemory<byte> Id, DateTimeOffset Until)
+{
+    /// <summary>Not to be remembered when a delivery of the same order to the same account is refused: the sender will try again.</summary>
+    public bool OnlyIfDelivered { get; init; }
+}
+
+/// <summary>A part of a message's bytes.</summary>
+public readonly record struct ContentRange(long Offset, long Length);
 
 /// <summary>The bytes of one message as they arrive: small ones stay in pooled memory, large ones go to a file.</summary>
 public interface IMessageSink : IAsyncDisposable
@@ -43,6 +73,9 @@ public sealed record LocalDelivery(MailAccount Account, MailboxName Mailbox, Sys
 {
     /// <summary>Make the mailbox when it is missing, instead of using INBOX (Sieve <c>fileinto :create</c>).</summary>
     public bool Create { get; init; }
+
+    /// <summary>Which of the message's bytes follow the prefix; null for all. A filter may have changed the header, or made another message that lies behind the first.</summary>
+    public ContentRange? Range { get; init; }
 }
 
 /// <summary>What another part of the server (the queue) wants to become durable with the message, and its own step afterwards.</summary>

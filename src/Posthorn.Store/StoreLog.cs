@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7016, 7047 and 7051. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7017, 7047 and 7051. Numbers are never reused.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -35,6 +35,9 @@ internal static partial class StoreLog
 
     [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
+
+    [LoggerMessage(7016, LogLevel.Warning, "{Account}: the filter's notes could not be read from or written to the home; the catalogue has those that are its own")]
+    internal static partial void NotesTrouble(this ILogger log, Exception cause, EmailAddress account);
 
     [LoggerMessage(7010, LogLevel.Error, "{Account}: the mail is not available; record {Record} waits in the journal until it is")]
     internal static partial void ReplayPostponed(this ILogger log, EmailAddress account, long record);

@@ -16,7 +16,7 @@ public sealed class MailTransport : IMailTransport
     {
         (_options, Services) = (Completed(options), services);
         _ids = new(services.Time, services.Queue.Newest);
-        Stage = new(services, () => _options);
+        Stage = new(services, NewQueueId, () => _options);
         Reporter = new(services, Stage, NewQueueId, () => _options);
     }
 
@@ -85,10 +85,10 @@ public sealed class MailTransport : IMailTransport
         QueueMessage message = accepted.Message;
         EnvelopeRecipient[] later = [.. owed.Where(one => one.Reply.IsTransient).Select(one => one.Recipient)];
         ReportedRecipient[] failed = message.From.IsNull ? [] : [.. owed.Where(one => one.Reply.IsPermanent && Report.IsWanted(ReportKind.Failed, one.Recipient.Notify)).Select(one => new ReportedRecipient(one.Recipient, "failed", one.Reply, ""))];
-        if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Content.Read }, cancel)) return false;
+        if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Read }, cancel)) return false;
         if (later.Length == 0) return true;
-        QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later };
-        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach(waiting, null), cancel); }
+        QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
+        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([waiting], null), cancel); }
         catch (IOException e)
         {
             Services.Log.NotStored(e, message.Id);
@@ -106,7 +106,7 @@ public sealed class MailTransport : IMailTransport
         List<ReportedRecipient> delivered = [];
         for (int i = 0; i < message.Recipients.Count; i++)
             if (outcome.Replies[i].IsPositive && !outcome.Relayed[i] && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], "delivered", outcome.Replies[i], ""));
-        if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Content.Read }, cancel);
+        if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Read }, cancel);
     }
 
     private static TransportOptions Completed(TransportOptions options) => options with { OwnEndPoints = OwnAddresses.Expand(options.OwnEndPoints) };

@@ -4,7 +4,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3018. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3026. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -57,6 +57,27 @@ internal static partial class TransportLog
 
     [LoggerMessage(3016, LogLevel.Warning, "alias-trouble {QueueId} {To} {Reason}", EventName = "alias-trouble")]
     internal static partial void AliasTrouble(this ILogger log, QueueId queueId, EmailAddress to, string reason);
+
+    [LoggerMessage(3018, LogLevel.Information, "derived {QueueId} {What} {Account} {To} {Status}", EventName = "derived")]
+    internal static partial void Derived(this ILogger log, QueueId queueId, string what, EmailAddress account, EmailAddress to, string status);
+
+    [LoggerMessage(3019, LogLevel.Information, "filtered {QueueId} {Account} {Actions} {Status}", EventName = "filtered")]
+    internal static partial void Filtered(this ILogger log, QueueId queueId, EmailAddress account, string actions, string status);
+
+    [LoggerMessage(3020, LogLevel.Error, "script-trouble {QueueId} {Account}: the message is kept in INBOX", EventName = "script-trouble")]
+    internal static partial void ScriptTrouble(this ILogger log, Exception error, QueueId queueId, EmailAddress account);
+
+    [LoggerMessage(3021, LogLevel.Information, "script-remark {QueueId} {Account} {Remark}", EventName = "script-remark")]
+    internal static partial void ScriptRemark(this ILogger log, QueueId queueId, EmailAddress account, string remark);
+
+    [LoggerMessage(3022, LogLevel.Error, "script-unusable {Path}: {Reason}; mail is delivered without it", EventName = "script-unusable")]
+    internal static partial void ScriptUnusable(this ILogger log, string path, string reason);
+
+    [LoggerMessage(3023, LogLevel.Warning, "script-host-trouble {Account}", EventName = "script-host-trouble")]
+    internal static partial void HostTrouble(this ILogger log, Exception error, EmailAddress account);
+
+    [LoggerMessage(3024, LogLevel.Warning, "program-failed {Account} {Program} {Reason}", EventName = "program-failed")]
+    internal static partial void ProgramFailed(this ILogger log, EmailAddress account, string program, string reason);
 
     [LoggerMessage(3017, LogLevel.Information, "relay-denied {QueueId} {Session} {Client} {From} {To}", EventName = "relay-denied")]
     internal static partial void RelayDenied(this ILogger log, QueueId queueId, SessionId session, string client, ReversePath from, EmailAddress to);

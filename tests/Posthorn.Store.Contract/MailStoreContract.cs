@@ -153,6 +153,64 @@ public abstract class MailStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_delivery_may_be_a_part_of_the_content_behind_a_header_of_its_own()
+    {
+        MailAccount ann = Account("ann");
+        await using IMessageSink sink = await Stores.SinkAsync("Subject: old\r\n\r\nbody\r\nSubject: other\r\n\r\nreply\r\n");
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink,
+            [
+                new(ann, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, "X: 1\r\n"u8.ToArray()) { Range = new(0, 22) },
+                new(ann, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, "Subject: new\r\n\r\n"u8.ToArray()) { Range = new(16, 6) },
+                new(ann, Name("Archive"), SystemFlags.None, KeywordSet.Empty, default) { Range = new(22, 25) },
+                new(ann, Name("Archive"), SystemFlags.None, KeywordSet.Empty, "X: 1\r\n"u8.ToArray()) { Range = new(0, 22) },
+            ], null, Cancel);
+        StoredMessage[] stored = [.. receipt.Outcomes.Select(Must)];
+        IMailStore store = await OpenAsync("ann");
+        Assert.Equal("X: 1\r\nSubject: old\r\n\r\nbody\r\n", await store.ContentAsync(stored[0].Mailbox, stored[0].Uid));
+        Assert.Equal("Subject: new\r\n\r\nbody\r\n", await store.ContentAsync(stored[1].Mailbox, stored[1].Uid));
+        Assert.Equal("Subject: other\r\n\r\nreply\r\n", await store.ContentAsync(stored[2].Mailbox, stored[2].Uid));
+        Assert.Equal(stored[0].EmailId, stored[3].EmailId);
+        Assert.Equal(3, stored.Select(one => one.EmailId).Distinct().Count());
+        Assert.Equal([28L, 22L], (await SelectAsync(store, "INBOX")).Current.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Size));
+    }
+
+    [Fact]
+    public async Task What_a_filter_remembers_comes_with_the_delivery_and_ends_in_time()
+    {
+        MailAccount ann = Account("ann");
+        byte[] id = [1, 2, 3], other = [9];
+        await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, new DeliveryOrder { Notes = [new(ann, id, Time.GetUtcNow().AddDays(7))] }, Cancel);
+        Assert.True(receipt.RecordNumber > 0);
+        IMailStore store = await OpenAsync("ann");
+        Assert.True(await store.RemembersAsync(id, Cancel));
+        Assert.False(await store.RemembersAsync(other, Cancel));
+        Assert.False(await (await OpenAsync("bob")).RemembersAsync(id, Cancel));
+        await Stores.DeliverAsync(sink, new DeliveryOrder { Notes = [new(ann, id, Time.GetUtcNow().AddDays(1))] }, Cancel); // the later end stays
+        Time.Advance(TimeSpan.FromDays(2));
+        Assert.True(await store.RemembersAsync(id, Cancel));
+        Time.Advance(TimeSpan.FromDays(6));
+        Assert.False(await store.RemembersAsync(id, Cancel));
+    }
+
+    [Fact]
+    public async Task What_was_not_delivered_is_not_remembered_as_seen()
+    {
+        MailAccount full = Account("ann") with { QuotaBytes = 10 };
+        await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));
+        DateTimeOffset until = Time.GetUtcNow().AddDays(7);
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, new DeliveryOrder
+        {
+            Deliveries = [new(full, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, default)],
+            Notes = [new(full, new byte[] { 1 }, until) { OnlyIfDelivered = true }, new(full, new byte[] { 2 }, until)],
+        }, Cancel);
+        Assert.False(receipt.Outcomes[0].IsOk);
+        IMailStore store = await OpenAsync("ann");
+        Assert.False(await store.RemembersAsync(new byte[] { 1 }, Cancel));
+        Assert.True(await store.RemembersAsync(new byte[] { 2 }, Cancel));
+    }
+
+    [Fact]
     public async Task A_delivery_carries_its_attachment()
     {
         await using IMessageSink sink = await Stores.SinkAsync(Text("hello"));

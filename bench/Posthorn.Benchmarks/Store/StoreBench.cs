@@ -53,7 +53,7 @@ internal sealed class StoreBench : IAsyncDisposable
     {
         await using IMessageSink sink = Stores.CreateSink();
         await sink.WriteAsync(_message, CancellationToken.None);
-        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, [new(Account(number), MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, _prefix)], null, CancellationToken.None);
+        DeliveryReceipt receipt = await Stores.DeliverAsync(sink, new DeliveryOrder { Deliveries = [new(Account(number), MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, _prefix)] }, CancellationToken.None);
         if (!receipt.Outcomes[0].IsOk) throw new IOException(receipt.Outcomes[0].Refusal.Text);
     }
 

@@ -8,7 +8,8 @@ public abstract record SaslResult
     private SaslResult() { }
 
     /// <summary>Send this (base64 in all mail protocols) and bring the client's response to <see cref="SaslExchange.StepAsync"/>.</summary>
-    public sealed record Challenge(ReadOnlyMemory<byte> Data) : SaslResult;
+    /// <param name="IsLast">The response will be empty: where the protocol has room in its success reply, it steps with an empty response and sends the data there (RFC 4422 section 3.6).</param>
+    public sealed record Challenge(ReadOnlyMemory<byte> Data, bool IsLast = false) : SaslResult;
 
     /// <summary>The client is this account.</summary>
     public sealed record Success(MailAccount Account) : SaslResult;
@@ -76,7 +77,7 @@ public sealed class SaslExchange
             Login = check.Login;
             step = new SaslStep.Done(await _directory.AuthenticateAsync(new(check.Login, check.Password, _context) { AuthorizeAs = check.AuthorizeAs }, cancel));
         }
-        if (step is SaslStep.Challenge challenge) return new SaslResult.Challenge(challenge.Data);
+        if (step is SaslStep.Challenge challenge) return new SaslResult.Challenge(challenge.Data, challenge.IsLast);
         _over = true;
         return step switch
         {

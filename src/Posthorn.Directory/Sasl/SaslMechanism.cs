@@ -19,7 +19,8 @@ internal abstract record SaslStep
     private SaslStep() { }
 
     /// <summary>Send this and bring the response.</summary>
-    public sealed record Challenge(ReadOnlyMemory<byte> Data) : SaslStep;
+    /// <param name="IsLast">The client has nothing more to say: where the protocol has room in its success reply, the data can go there (RFC 4422 section 3.6).</param>
+    public sealed record Challenge(ReadOnlyMemory<byte> Data, bool IsLast = false) : SaslStep;
 
     /// <summary>Check this password; it decides.</summary>
     public sealed record CheckPassword(string Login, string AuthorizeAs, ReadOnlyMemory<byte> Password) : SaslStep

@@ -92,7 +92,7 @@ internal sealed class ScramMechanism : SaslMechanism
             return new SaslStep.Done(_lookup.IfProven is AuthOutcome.Success ? new AuthOutcome.Denied(DenialKind.WrongPassword) : _lookup.IfProven);
         }
         _state = State.Signature;
-        return new SaslStep.Challenge(Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(ScramMath.ServerSignature(_lookup.Keys, authMessage))));
+        return new SaslStep.Challenge(Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(ScramMath.ServerSignature(_lookup.Keys, authMessage))), IsLast: true);
     }
 
     private SaslStep.Malformed Bad(string text)

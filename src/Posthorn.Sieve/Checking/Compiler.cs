@@ -170,12 +170,15 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
                 _requiredAt.TryAdd(name.Value, name.At);
                 continue;
             }
-            string? near = Suggest(name.Value, Settings.Extensions);
+            string? near = Extensions.IsKnown(name.Value) ? null : Suggest(name.Value, Settings.Extensions);
             Diagnostics.Error(name.At, Extensions.IsKnown(name.Value) ? $"the extension \"{name.Value}\" is switched off here" : $"there is no extension \"{name.Value}\" here",
                 near is null ? null : $"did you mean \"{near}\"?");
             // What needs it is not wrong as well.
             _required.Add(name.Value);
         }
+        foreach ((string old, string fresh) in ((string, string)[])[("imapflags", "imap4flags"), ("vnd.dovecot.duplicate", "duplicate")])
+            if (_required.Contains(old) && _required.Contains(fresh) && _complained.Add("both " + old))
+                Diagnostics.Error(command.At, $"\"{old}\" and \"{fresh}\" cannot be used together", $"\"{fresh}\" has taken the place of \"{old}\"");
         if (!_required.Contains("imapsieve")) return;
         foreach (string no in (string[])["reject", "ereject", "vacation", "vacation-seconds"])
             if (_required.Contains(no) && _complained.Add("imapsieve " + no))

@@ -41,7 +41,8 @@ internal sealed class MailtoUri
     private static bool Recipients(string list, List<EmailAddress> into, ref string? problem)
     {
         if (list.Length == 0) return true;
-        foreach (string item in list.Split(','))
+        // Some write the comma between addresses as %2C, which RFC 6068 section 2 keeps for commas in one; quoted local parts with commas are the rarer.
+        foreach (string item in list.Replace("%2C", ",", StringComparison.OrdinalIgnoreCase).Split(','))
         {
             if (Unescape(item, ref problem) is not { } text) return false;
             if (Addresses.Read(text) is not { } address)
@@ -71,9 +72,9 @@ internal sealed class MailtoUri
         switch (name.ToLowerInvariant())
         {
             case "to":
-                return Recipients(field[(equals + 1)..].Replace("%2C", ",", StringComparison.OrdinalIgnoreCase), To, ref problem);
+                return Recipients(field[(equals + 1)..], To, ref problem);
             case "cc":
-                return Recipients(field[(equals + 1)..].Replace("%2C", ",", StringComparison.OrdinalIgnoreCase), Cc, ref problem);
+                return Recipients(field[(equals + 1)..], Cc, ref problem);
             case "subject":
                 Subject ??= value;
                 return true;
@@ -127,8 +128,10 @@ internal static class MailtoNotification
         MailBuilder mail = new MailBuilder().Begin(x)
             .Line($"Auto-Submitted: auto-notified; owner-email=\"{owner.Replace("\"", "\\\"", StringComparison.Ordinal)}\"")
             .Addresses("From", from ?? owner);
-        if (uri.To.Count > 0) mail.Addresses("To", string.Join(", ", uri.To));
-        if (uri.Cc.Count > 0) mail.Addresses("Cc", string.Join(", ", uri.Cc));
+        List<EmailAddress> to = [.. uri.To.Where(recipients.Contains)], cc = [.. uri.Cc.Where(a => recipients.Contains(a) && !uri.To.Contains(a))];
+        if (to.Count > 0) mail.Addresses("To", string.Join(", ", to));
+        if (cc.Count > 0) mail.Addresses("Cc", string.Join(", ", cc));
+        mail.Line("X-Sieve: Posthorn Sieve");
         mail.Header("Subject", message ?? uri.Subject ?? x.View.First("Subject")?.Text ?? "Notification of a new message");
         if (importance == 1) mail.Line("X-Priority: 1 (Highest)").Line("Importance: High");
         else if (importance == 3) mail.Line("X-Priority: 5 (Lowest)").Line("Importance: Low");
@@ -137,7 +140,11 @@ internal static class MailtoNotification
         foreach ((string name, string value) in uri.Headers) mail.Header(char.ToUpperInvariant(name[0]) + name[1..], value);
         mail.Header("MIME-Version", "1.0").Line("Content-Type: text/plain; charset=utf-8").Line("Content-Transfer-Encoding: 8bit").Line("");
         mail.Text(uri.Body ?? $"Notification of a new message.\r\n\r\nFrom: {x.View.First("From")?.Text}\r\nSubject: {x.View.First("Subject")?.Text}\r\n");
-        string sender = x.Context.Envelope.From.Length == 0 ? "" : from is not null && Addresses.Read(from) is { } author ? author.ToString() : Senders.Choose(x, x.Settings.NotifySender);
+        // What the administrator chose comes first, then :from (RFC 5436 section 2.3); a message without sender gets none.
+        string sender = x.Context.Envelope.From.Length == 0 ? ""
+            : x.Settings.NotifySender is { } chosen ? Senders.Choose(x, chosen)
+            : from is not null && Addresses.Read(from) is { } author ? author.ToString()
+            : Senders.Choose(x, new(SieveSenderPolicy.Postmaster));
         return new(sender, recipients, mail.Build());
     }
 }

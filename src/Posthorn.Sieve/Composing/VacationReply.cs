@@ -97,7 +97,7 @@ internal static class VacationReply
         MailBuilder mail = new MailBuilder().Begin(x)
             .Addresses("From", request.From ?? $"<{own}>")
             .Addresses("To", ToValue(x, sender))
-            .Header("Subject", request.Subject ?? Subject(x));
+            .Header("Subject", Short(request.Subject ?? Subject(x), x.Settings.VacationMaxSubject));
         if (x.View.First("Message-ID") is { } id)
         {
             mail.Header("In-Reply-To", id.Unfolded);
@@ -108,6 +108,14 @@ internal static class VacationReply
         if (request.IsMime) mail.Text(request.Reason);
         else mail.Line("Content-Type: text/plain; charset=utf-8").Line("Content-Transfer-Encoding: 8bit").Line("").Text(request.Reason);
         return new(x.Settings.VacationSendFromRecipient ? own.ToString() : "", [sender], mail.Build());
+    }
+
+    private static string Short(string subject, int max)
+    {
+        if (subject.Length <= max) return subject;
+        int end = 0;
+        for (int count = 0; count < max - 1 && end < subject.Length; count++) end += char.IsHighSurrogate(subject[end]) && end + 1 < subject.Length ? 2 : 1;
+        return end + 1 < subject.Length ? subject[..end] + "…" : subject;
     }
 
     private static string Subject(Execution x)

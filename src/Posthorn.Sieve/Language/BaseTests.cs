@@ -66,7 +66,7 @@ internal static class BaseTests
             // In a loop, the part's own size (RFC 5703 section 4.1, last example).
             long size = x.Frame.Loops.Count > 0 ? MessageView.SizeOf(x.CurrentPart)
                 : x.Frame.BasePart is { } part ? MessageView.SizeOf(part)
-                : x.View.Message.Size;
+                : x.View.Size;
             bool holds = over ? size > limit : size < limit;
             x.Trace?.Compare(x.Frame.Script.Name, size.ToString(CultureInfo.InvariantCulture), $"{(over ? "over" : "under")} {limit}", holds);
             return holds;

@@ -1,4 +1,5 @@
 using Posthorn.Sieve.Matching;
+using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 
 namespace Posthorn.Sieve.Language;
@@ -32,12 +33,15 @@ internal static class BodyTest
             string[]? types = content?.Eval(x);
             foreach (ISievePart part in parts)
             {
-                if (types is null ? part.Type != "text" : !Array.Exists(types, t => Fits(part, t))) continue;
+                if (types is null ? !IsText(part) : !Array.Exists(types, t => Fits(part, t))) continue;
                 x.Budget.Spend(1 + (part.End - part.BodyStart) / 64);
-                if (types is null ? Text(x, session, part) : Content(x, session, part)) return true;
+                if (types is null ? part.DecodeText(x.Limits.MaxBodySize) is { } text && session.Offer(HtmlText.OfPart(part, text)) : Content(x, session, part)) return true;
             }
             return false;
         }
+
+        // RFC 5173 section 5.3; application/xhtml+xml is text by another name.
+        private static bool IsText(ISievePart part) => part.Type == "text" && !part.Subtype.Contains('/', StringComparison.Ordinal) || HtmlText.IsHtml(part);
 
         // RFC 5173 section 5.2.
         private static bool Fits(ISievePart part, string type)
@@ -52,8 +56,8 @@ internal static class BodyTest
         private static bool Content(Execution x, MatchPlan.MatchSession session, ISievePart part)
         {
             if (part.Type == "message" && part.Subtype == "rfc822" && part.Children.Count > 0)
-                return session.Offer(SieveText.FromUtf8(x.View.HeaderOf(part.Children[0]).Span));
-            if (part.Type != "multipart" || part.Children.Count == 0) return Text(x, session, part);
+                return session.Offer(SieveText.FromUtf8(WithoutEmptyLine(x.View.HeaderOf(part.Children[0]).Span)));
+            if (part.Type != "multipart" || part.Children.Count == 0) return session.Offer(Decoded(x, part));
             // The prologue and the epilogue, each by itself.
             ISieveMessage message = x.View.Message;
             ReadOnlyMemory<byte> prologue = message.Read(part.BodyStart, part.Children[0].Start - part.BodyStart);
@@ -75,10 +79,9 @@ internal static class BodyTest
             return line < 0 ? default : text[(line + 1)..];
         }
 
-        private static bool Text(Execution x, MatchPlan.MatchSession session, ISievePart part)
-        {
-            string text = part.DecodeText(x.Limits.MaxBodySize) ?? SieveText.FromUtf8(part.DecodeBody(x.Limits.MaxBodySize).Span);
-            return session.Offer(text);
-        }
+        private static ReadOnlySpan<byte> WithoutEmptyLine(ReadOnlySpan<byte> header) =>
+            header.EndsWith("\r\n\r\n"u8) ? header[..^2] : header.EndsWith("\n\n"u8) ? header[..^1] : header;
+
+        private static string Decoded(Execution x, ISievePart part) => part.DecodeText(x.Limits.MaxBodySize) ?? SieveText.FromUtf8(part.DecodeBody(x.Limits.MaxBodySize).Span);
     }
 }

@@ -8,7 +8,7 @@ internal static class DuplicateTest
 {
     public static IReadOnlyList<CommandSpec> Specs { get; } =
     [
-        new("duplicate", CommandKind.Test, "duplicate")
+        new("duplicate", CommandKind.Test, "duplicate", "vnd.dovecot.duplicate")
         {
             Tags =
             [

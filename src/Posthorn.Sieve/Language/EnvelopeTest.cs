@@ -91,8 +91,8 @@ internal static class EnvelopeTest
             }
             // The null path is the empty string whatever part is asked for.
             if (address.Length == 0) return session.Offer("");
-            List<ParsedAddress> parsed = AddressParser.Parse(address);
-            ParsedAddress one = parsed is [{ IsValid: true } only] ? only : new("", "", false, address);
+            // What is no path is not matched by anything (RFC 5228 section 5.4).
+            if (EnvelopePath.Read(address) is not { } one) return false;
             return AddressParts.Of(one, addressPart, x.Settings.RecipientDelimiter) is { } text && session.Offer(text);
         }
 

@@ -20,6 +20,9 @@ internal static class EnvironmentTest
     {
         protected override bool CountsEmpty => false;
 
+        // An unknown item makes the test false whatever is asked of it (RFC 5183 section 4).
+        protected override bool Test(Execution x) => EnvironmentItems.Find(x, item.Eval(x)) is not null && base.Test(x);
+
         protected override bool Feed(Execution x, MatchPlan.MatchSession session) =>
             EnvironmentItems.Find(x, item.Eval(x)) is { } value && session.Offer(value);
     }

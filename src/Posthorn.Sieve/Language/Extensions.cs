@@ -14,7 +14,7 @@ internal static class Extensions
         "redirect-dsn", "redirect-deliverby", "envelope-dsn", "envelope-deliverby",
         "comparator-i;octet", "comparator-i;ascii-casemap", "comparator-i;ascii-numeric", "comparator-i;unicode-casemap",
         "vnd.dovecot.environment", "vnd.dovecot.debug", "vnd.dovecot.report", "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute",
-        "vnd.dovecot.testsuite",
+        "vnd.dovecot.duplicate", "vnd.dovecot.testsuite",
     ];
 
     private static readonly FrozenSet<string> Known = All.ToFrozenSet(StringComparer.Ordinal);

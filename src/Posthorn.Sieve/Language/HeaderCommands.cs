@@ -14,7 +14,7 @@ internal static class HeaderCommands
         {
             Tags = [new("last")],
             Parameters = [new("field name", ArgumentKind.Text), new("value", ArgumentKind.Text)],
-            Build = b => CheckName(b) && CheckValue(b) ? new AddOp(b.Text("field name"), b.Text("value"), b.Has("last")) : null,
+            Build = b => CheckName(b) && CheckValue(b) && CheckSize(b) ? new AddOp(b.Text("field name"), b.Text("value"), b.Has("last")) : null,
         },
         new("deleteheader", CommandKind.Action, "editheader")
         {
@@ -27,14 +27,22 @@ internal static class HeaderCommands
     private static bool CheckName(Bound b)
     {
         if (b.Text("field name").Constant is not { } name || IsFieldName(name)) return true;
-        b.Error(b.ParameterAt("field name"), $"\"{name}\" is no name for a header field", name.EndsWith(':') ? "leave out the colon" : null);
+        b.Error(b.ParameterAt("field name"), $"the field name \"{name}\" is invalid", name.EndsWith(':') ? "leave out the colon" : null);
         return false;
     }
 
     private static bool CheckValue(Bound b)
     {
         if (b.Text("value").Constant is not { } value || IsValue(value)) return true;
-        b.Error(b.ParameterAt("value"), "the value of a header field must not hold control characters");
+        b.Error(b.ParameterAt("value"), BadValue(value));
+        return false;
+    }
+
+    private static bool CheckSize(Bound b)
+    {
+        int max = b.Compiler.Settings.Limits.MaxHeaderSize;
+        if (b.Text("value").Constant is not { } value || Encoding.UTF8.GetByteCount(value) <= max) return true;
+        b.Error(b.ParameterAt("value"), $"the header field is larger than the {max} octets allowed");
         return false;
     }
 
@@ -52,12 +60,10 @@ internal static class HeaderCommands
     public static bool IsFieldName(string name) =>
         name.Length is > 0 and <= 998 && name.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0 && !name.Contains(':', StringComparison.Ordinal);
 
-    private static bool IsValue(string value)
-    {
-        foreach (char c in value)
-            if (c is < ' ' and not ('\t' or '\r' or '\n') or '\x7f') return false;
-        return SieveText.IsWellFormed(value);
-    }
+    // Other control characters are odd in a header, and legal (RFC 5322 section 4.1, obs-unstruct).
+    private static bool IsValue(string value) => !value.Contains('\0', StringComparison.Ordinal) && SieveText.IsWellFormed(value);
+
+    private static string BadValue(string value) => $"the value \"{SieveText.Truncate(value, 80)}\" is invalid in a header field: it must be UTF-8 without NUL";
 
     // RFC 5293 section 6, and section 5 of RFC 5703 for the fields that replace keeps.
     private static bool IsNeverDeleted(string name) =>
@@ -71,7 +77,7 @@ internal static class HeaderCommands
     private static string ReadName(Execution x, TextExpr text)
     {
         string name = text.Eval(x);
-        return IsFieldName(name) ? name : throw new SieveRunException($"\"{name}\" is no name for a header field");
+        return IsFieldName(name) ? name : throw new SieveRunException($"the field name \"{name}\" is invalid");
     }
 
     private sealed class AddOp(TextExpr name, TextExpr value, bool last) : Op
@@ -80,7 +86,7 @@ internal static class HeaderCommands
         {
             string field = ReadName(x, name);
             string text = value.Eval(x);
-            if (!IsValue(text)) throw new SieveRunException("the value of a header field must not hold control characters");
+            if (!IsValue(text)) throw new SieveRunException(BadValue(text));
             if (Encoding.UTF8.GetByteCount(text) > x.Limits.MaxHeaderSize)
                 throw new SieveRunException($"the header field is larger than the {x.Limits.MaxHeaderSize} octets allowed", SieveFailure.Limit);
             // Subject must always be allowed (RFC 5293 section 6); what is not permitted is passed over without a word.

@@ -106,7 +106,7 @@ internal static class IncludeCommands
             Frame outer = x.Frame;
             x.Included.Add(script);
             x.Including.Add(script);
-            x.Frame = new(included, outer.Loops.Count > 0 ? x.CurrentPart : outer.BasePart);
+            x.Frame = new(included, outer.Loops.Count > 0 ? x.CurrentPart : outer.BasePart) { OuterLoops = outer.OuterLoops + outer.Loops.Count };
             Flow flow = x.RunBlock(included.Body);
             x.Frame = outer;
             x.Including.RemoveAt(x.Including.Count - 1);

@@ -89,7 +89,8 @@ internal static class MatchArguments
 
     private static Comparator? FindComparator(Bound bound)
     {
-        if (bound.TagText("comparator") is not { } text) return Comparator.AsciiCasemap;
+        // Pigeonhole compares the strings of a script octet by octet, and scripts rely on it (RFC 5228 section 2.7.3 would ignore case).
+        if (bound.TagText("comparator") is not { } text) return bound.Spec.Name is "string" or "test_error" or "test_result_action" ? Comparator.Octet : Comparator.AsciiCasemap;
         SourcePosition at = bound.TagAt("comparator");
         if (text.Constant is not { } name || Comparator.Find(name) is not { } comparator)
         {

@@ -83,6 +83,9 @@ internal static class PartCommands
         public override Flow Run(Execution x)
         {
             List<PartLoop> loops = x.Frame.Loops;
+            // The loops of the scripts that include this one count as well.
+            if (x.Frame.OuterLoops + loops.Count >= x.Limits.MaxLoopDepth)
+                throw new SieveRunException($"loops are nested more than {x.Limits.MaxLoopDepth} deep", SieveFailure.Limit);
             PartLoop loop = new(x.View, loops.Count > 0 ? loops[^1] : null, x.Frame.BasePart);
             loops.Add(loop);
             Flow flow = Flow.Next;
@@ -100,7 +103,7 @@ internal static class PartCommands
     {
         public override Flow Run(Execution x)
         {
-            string text = x.Frame.Loops.Count == 0 ? "" : x.CurrentPart.DecodeText(x.Limits.MaxBodySize) ?? "";
+            string text = x.Frame.Loops.Count == 0 ? "" : HtmlText.OfPart(x.CurrentPart, x.CurrentPart.DecodeText(x.Limits.MaxBodySize) ?? "");
             x.Budget.Spend(text.Length / 64);
             if (first < text.Length) text = First(text);
             text = SieveText.Truncate(text, x.Limits.MaxVariableSize);

@@ -115,6 +115,15 @@ internal static class ProgramCommands
 
     private sealed class RunTest(Invocation invocation) : Cond
     {
-        protected override bool Test(Execution x) => invocation.Run(x);
+        // As a test, a program that is not there is one that failed.
+        protected override bool Test(Execution x)
+        {
+            try { return invocation.Run(x); }
+            catch (SieveRunException missing) when (missing.Failure == SieveFailure.Script)
+            {
+                x.Fault(missing.Message);
+                return false;
+            }
+        }
     }
 }

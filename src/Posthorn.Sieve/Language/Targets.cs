@@ -82,5 +82,5 @@ internal static class Mailboxes
     }
 
     public static MailboxName Read(string name, SieveSettings settings) =>
-        TryRead(name, settings, out MailboxName mailbox) ? mailbox : throw new SieveRunException($"\"{name}\" is no name for a mailbox");
+        TryRead(name, settings, out MailboxName mailbox) ? mailbox : throw new SieveRunException($"invalid folder name \"{name}\": no mailbox can have it");
 }

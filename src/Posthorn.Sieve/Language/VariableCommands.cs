@@ -138,10 +138,14 @@ internal static class VariableCommands
     private static string EncodeUrl(string value, int max)
     {
         StringBuilder encoded = new(value.Length);
-        foreach (byte b in SieveText.ToUtf8(value))
+        byte[] octets = SieveText.ToUtf8(value);
+        int whole = 0; // up to here the characters are complete: a value without room is cut between characters
+        for (int i = 0; i < octets.Length; i++)
         {
+            byte b = octets[i];
+            if ((b & 0xC0) != 0x80) whole = encoded.Length;
             bool plain = char.IsAsciiLetterOrDigit((char)b) || b is (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~';
-            if (encoded.Length + (plain ? 1 : 3) > max) break;
+            if (encoded.Length + (plain ? 1 : 3) > max) return encoded.ToString(0, whole);
             if (plain) encoded.Append((char)b);
             else encoded.Append('%').Append(b.ToString("X2", CultureInfo.InvariantCulture));
         }

@@ -57,7 +57,7 @@ internal sealed class MatchPlan
         MatchKind.Matches => new GlobKey(Glob.Compile(key, Comparator), key),
         MatchKind.Regex => PosixRegex.TryCompile(key, Comparator.IgnoresCase, MaxRegexStates, out string? error) is { } regex
             ? new RegexKey(regex, key)
-            : throw new SieveRunException($"the regular expression \"{key}\" cannot be read: {error}"),
+            : new BrokenKey(key, $"the regular expression \"{key}\" cannot be read: {error}"),
         _ => new ValueKey(Comparator, Relation, key),
     };
 
@@ -94,6 +94,12 @@ internal sealed class MatchPlan
             _keys ??= [.. plan.Keys.Eval(x).Select(plan.Prepare)];
             foreach (KeyMatcher key in _keys)
             {
+                if (key is BrokenKey broken)
+                {
+                    // Found only as the script runs, it matches nothing; the owner is told.
+                    x.Fault(broken.Problem);
+                    continue;
+                }
                 List<string>? captures = plan.SetsVariables ? [] : null;
                 x.Budget.Spend(1);
                 bool matched = key.IsMatch(value, captures, x.Budget);
@@ -166,6 +172,13 @@ internal sealed class MatchPlan
     private sealed class RegexKey(PosixRegex regex, string key) : KeyMatcher(key)
     {
         public override bool IsMatch(string value, List<string>? captures, StepBudget budget) => regex.IsMatch(value, captures, budget);
+    }
+
+    private sealed class BrokenKey(string key, string problem) : KeyMatcher(key)
+    {
+        public string Problem { get; } = problem;
+
+        public override bool IsMatch(string value, List<string>? captures, StepBudget budget) => false;
     }
 
     private sealed class ValueKey(Comparator comparator, Relation relation, string key) : KeyMatcher(key)

@@ -5,16 +5,12 @@ namespace Posthorn.Sieve.Messages;
 /// <summary>One header field: its name, its octets, and its text, decoded once.</summary>
 internal sealed class HeaderField
 {
-    private readonly ISieveMessage? _decoder;
+    private readonly ISieveMessage _decoder;
     private string? _text;
     private string? _unfolded;
 
     public HeaderField(string name, ReadOnlyMemory<byte> raw, int valueStart, ISieveMessage decoder) =>
         (Name, Raw, ValueStart, _decoder) = (name, raw, valueStart, decoder);
-
-    /// <summary>A field that a script made, with its text known.</summary>
-    public HeaderField(string name, ReadOnlyMemory<byte> raw, int valueStart, string text) =>
-        (Name, Raw, ValueStart, _text) = (name, raw, valueStart, text.Trim(' ', '\t', '\r', '\n'));
 
     public string Name { get; }
 
@@ -33,7 +29,7 @@ internal sealed class HeaderField
 
     private string Decode()
     {
-        if (!Unfolded.Contains("=?", StringComparison.Ordinal) || _decoder is null) return Unfolded;
+        if (!Unfolded.Contains("=?", StringComparison.Ordinal)) return Unfolded;
         return _decoder.DecodeHeader(Unfold(Raw.Span[ValueStart..])).Trim(' ', '\t', '\r', '\n');
     }
 

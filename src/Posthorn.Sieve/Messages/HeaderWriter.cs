@@ -10,7 +10,7 @@ internal static class HeaderWriter
     /// <summary>A whole field with its line end.</summary>
     public static byte[] Field(string name, string value, ReadOnlySpan<byte> newLine)
     {
-        value = value.Trim(' ', '\t', '\r', '\n').Replace("\r\n", "\n", StringComparison.Ordinal);
+        value = OneLine(value.Trim(' ', '\t', '\r', '\n'));
         string folded = Fold(name.Length + 2, System.Text.Ascii.IsValid(value) ? Plain(value) : Encoded(value), Encoding.ASCII.GetString(newLine));
         return SieveText.ToUtf8($"{name}: {folded}{Encoding.ASCII.GetString(newLine)}");
     }
@@ -19,8 +19,26 @@ internal static class HeaderWriter
     public static string Value(string value) =>
         System.Text.Ascii.IsValid(value) ? value : string.Join(' ', Encoded(value));
 
-    // Line ends inside the value become one blank; the words between blanks can stand on lines of their own.
-    private static List<string> Plain(string value) => [.. value.Replace('\n', ' ').Replace('\r', ' ').Split(' ')];
+    // A line end inside the value, with the blanks that fold after it, becomes one blank.
+    private static string OneLine(string value)
+    {
+        if (value.AsSpan().IndexOfAny('\r', '\n') < 0) return value;
+        StringBuilder line = new(value.Length);
+        for (int i = 0; i < value.Length; i++)
+        {
+            if (value[i] is not ('\r' or '\n'))
+            {
+                line.Append(value[i]);
+                continue;
+            }
+            while (i + 1 < value.Length && value[i + 1] is (' ' or '\t' or '\r' or '\n')) i++;
+            line.Append(' ');
+        }
+        return line.ToString();
+    }
+
+    // The words between blanks can stand on lines of their own.
+    private static List<string> Plain(string value) => [.. value.Split(' ')];
 
     private static List<string> Encoded(string value)
     {

@@ -78,7 +78,7 @@ internal sealed class MessageView
     public void AddField(string name, string value, bool last)
     {
         byte[] raw = HeaderWriter.Field(name, value, NewLine);
-        HeaderField field = new(name, raw, name.Length + 1, value);
+        HeaderField field = HeaderField.Split(raw, _message, 1)[0];
         Fields.Insert(last ? Fields.Count : 0, field);
         Touch();
     }
@@ -129,6 +129,17 @@ internal sealed class MessageView
     }
 
     public ReadOnlyMemory<byte> HeaderOf(ISievePart part) => _message.Read(part.Start, part.BodyStart - part.Start);
+
+    /// <summary>Octets of the message as it is now, with CRLF line ends: what the size test sees (RFC 5293 section 7).</summary>
+    public long Size => _message.Size + (_headerEdited ? WireLength(Image.Header.Span) - WireLength(HeaderOf(_message.Root).Span) : 0);
+
+    private static long WireLength(ReadOnlySpan<byte> text)
+    {
+        long length = text.Length;
+        for (int i = 0; i < text.Length; i++)
+            if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) length++;
+        return length;
+    }
 
     /// <summary>The part's size with its header, as the size test sees it in a loop.</summary>
     public static long SizeOf(ISievePart part) => part.End - part.Start;

@@ -53,6 +53,9 @@ internal sealed class Frame(SieveScript script, ISievePart? basePart)
     /// <summary>The part that an included script sees as the whole message (RFC 6609 section 3.5).</summary>
     public ISievePart? BasePart { get; } = basePart;
 
+    /// <summary>How many loops run in the scripts that include this one.</summary>
+    public int OuterLoops { get; init; }
+
     /// <summary>The loops over parts that are running in this script.</summary>
     public List<PartLoop> Loops { get; } = [];
 
@@ -136,6 +139,17 @@ internal sealed class Execution
     {
         if (_notes.Count < Limits.MaxNotes) _notes.Add(new(text, Position));
     }
+
+    /// <summary>Notes a mistake of the script that does not end the run, once.</summary>
+    public void Fault(string text)
+    {
+        if (_faults.Add(text)) Note(text);
+    }
+
+    /// <summary>Mistakes that did not end the run.</summary>
+    public IReadOnlyCollection<string> Faults => _faults;
+
+    private readonly HashSet<string> _faults = new(StringComparer.Ordinal);
 
     /// <summary>The part that tests with :mime look at.</summary>
     public ISievePart CurrentPart => Frame.Loops.Count > 0 ? Frame.Loops[^1].Current : BasePart;

@@ -11,6 +11,7 @@ internal sealed class ResultBuilder(Execution x)
     private readonly List<SieveAction> _actions = [];
     private readonly List<SieveSeenId> _seen = [];
     private int _earlier;
+    private int _done;
     private int _redirects;
     private int _notifications;
 
@@ -49,6 +50,7 @@ internal sealed class ResultBuilder(Execution x)
         _actions[same] = _actions[same] switch
         {
             SieveAction.Keep keep => keep with { Flags = target.Flags },
+            SieveAction.FileInto file when store is SieveAction.Keep => new SieveAction.Keep(target.Flags, file.Image, false),
             SieveAction.FileInto file => file with { Target = file.Target with { Flags = target.Flags, Create = file.Target.Create || target.Create } },
             SieveAction other => other,
         };
@@ -70,7 +72,7 @@ internal sealed class ResultBuilder(Execution x)
         Conflicts(redirect);
         int same = _actions.FindIndex(a => a is SieveAction.Redirect other && other.Address == redirect.Address);
         if (same >= 0) return;
-        if (++_redirects > Owner.Limits.MaxRedirects) throw new SieveRunException($"the script redirects more than {Owner.Limits.MaxRedirects} times", SieveFailure.Limit);
+        if (++_redirects > Owner.Limits.MaxRedirects) throw new SieveRunException($"the number of redirect actions exceeds policy limit: {Owner.Limits.MaxRedirects} are allowed", SieveFailure.Limit);
         Add(redirect);
     }
 
@@ -123,14 +125,14 @@ internal sealed class ResultBuilder(Execution x)
     public void Add(SieveAction action)
     {
         // An implicit or explicit keep must always be possible.
-        if (_actions.Count >= Owner.Limits.MaxActions) throw new SieveRunException($"the script takes more than {Owner.Limits.MaxActions} actions", SieveFailure.Limit);
+        if (_actions.Count >= Owner.Limits.MaxActions) throw new SieveRunException($"the total number of actions exceeds policy limit: {Owner.Limits.MaxActions} are allowed", SieveFailure.Limit);
         _actions.Add(action);
     }
 
     // RFC 5429 section 2.4: a message is either delivered or refused, and refusing is an answer already.
     private void Conflicts(SieveAction added)
     {
-        foreach (SieveAction other in _actions)
+        foreach (SieveAction other in _actions.Skip(_done))
         {
             (SieveAction a, SieveAction b) = other is SieveAction.Reject ? (other, added) : (added, other);
             if (a is not SieveAction.Reject) continue;
@@ -139,6 +141,9 @@ internal sealed class ResultBuilder(Execution x)
                 throw new SieveRunException($"reject and {(b is SieveAction.FileInto ? "fileinto" : b.Name)} cannot be used together: a message is either refused or delivered");
         }
     }
+
+    /// <summary>What is here now has been carried out: later actions cannot be in conflict with it any more.</summary>
+    public void MarkDone() => _earlier = _done = _actions.Count;
 
     public void Saw(SieveSeenId id)
     {

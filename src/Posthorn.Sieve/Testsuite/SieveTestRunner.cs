@@ -17,7 +17,14 @@ public interface ISieveTestWorld
     ReadOnlyMemory<byte>? Read(string path);
 
     /// <summary>Runs a program of a directory; null when there is none of that name.</summary>
-    (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout);
+    (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program);
+}
+
+/// <summary>A program to run: one of a directory, by name, with its input. A timeout of zero waits for it.</summary>
+public sealed record SieveTestProgram(string Directory, string Name, IReadOnlyList<string> Arguments, ReadOnlyMemory<byte> Input, TimeSpan Timeout)
+{
+    /// <summary>The variables of its environment, beside the search path.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>Runs <c>.svtest</c> files: Sieve scripts that require vnd.dovecot.testsuite.</summary>

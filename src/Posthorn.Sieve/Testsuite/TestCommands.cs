@@ -93,7 +93,8 @@ internal static class TestCommands
             return;
         }
         SieveEnvelope envelope = state.Context.Envelope;
-        string address = AddressParser.Parse(value) is [{ IsValid: true } one] ? one.All : value.Trim('<', '>', ' ');
+        // What is no path stays as it is, and no test matches it.
+        string address = value.Trim() is "<>" or "" ? "" : EnvelopePath.Read(value) is { } path ? path.All : value;
         state.SetEnvelope(name switch
         {
             "envelope.from" => envelope with { From = address },
@@ -120,7 +121,8 @@ internal static class TestCommands
             string name = folder.Eval(x);
             if (!Mailboxes.TryRead(name, x.Settings, out MailboxName mailbox)) throw new TestFailedException($"\"{name}\" is no name for a mailbox");
             if (state.Store.Messages(mailbox) is not { } messages || number >= messages.Count) return false;
-            state.SetMessage(messages[number]);
+            state.LoadMessage(messages[number].Octets, null);
+            x.Flags = FlagList.Parse(messages[number].Flags);
             return true;
         }
         // One message for each recipient, as they would go out.
@@ -129,7 +131,7 @@ internal static class TestCommands
             foreach (EmailAddress to in mail.Recipients)
             {
                 if (index++ != number) continue;
-                state.SetMessage(mail.Octets, new() { From = mail.Sender, To = to.ToString(), OriginalTo = to.ToString() });
+                state.LoadMessage(mail.Octets, new() { From = mail.Sender, To = to.ToString(), OriginalTo = to.ToString() });
                 return true;
             }
         return false;

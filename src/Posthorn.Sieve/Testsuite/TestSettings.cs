@@ -24,6 +24,9 @@ internal sealed class TestSettings
 
     public string? ExecuteDirectory { get; private set; }
 
+    /// <summary>The line end of what execute gives to programs; null leaves it.</summary>
+    public string? ExecuteLineEnd { get; private set; }
+
     public TimeSpan ProgramTimeout { get; private set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How often the settings were made effective.</summary>
@@ -33,11 +36,22 @@ internal sealed class TestSettings
     {
         if (value is null)
         {
+            name = Current(name);
             _pending.Remove(name);
             foreach (string key in _pending.Keys.Where(k => k.StartsWith(name + "/", StringComparison.Ordinal)).ToList()) _pending.Remove(key);
         }
-        else _pending[name] = value;
+        else _pending[Current(name)] = value;
     }
+
+    // Names of Pigeonhole 0.5 that 2.4 spells otherwise.
+    private static string Current(string name) => name switch
+    {
+        "sieve_spamtest_max_value" or "sieve_virustest_max_value" => name.Replace("_max_value", "_score_max_value", StringComparison.Ordinal),
+        "sieve_spamtest_max_header" or "sieve_virustest_max_header" => name.Replace("_max_header", "_score_max_header", StringComparison.Ordinal),
+        "sieve_env_display_name" => "sieve_environment/display_name",
+        _ when name.IndexOf("_text_value", StringComparison.Ordinal) is > 0 and int at && name.Length > at + 11 && char.IsAsciiDigit(name[at + 11]) => $"{name[..(at + 11)]}/{name[(at + 11)..]}",
+        _ => name,
+    };
 
     public string? ScriptDictionary(string place) =>
         Text($"sieve_script/{place}/sieve_script_driver") == "dict" ? Text($"sieve_script/{place}/sieve_script_dict/dict/file/path") : null;
@@ -48,7 +62,7 @@ internal sealed class TestSettings
     {
         Generation++;
         UserEmail = Text("sieve_user_email") is { } owner ? Addresses.Read(owner) ?? throw Bad("sieve_user_email") : null;
-        Environment = [];
+        Environment = new() { ["location"] = "MS", ["vnd.dovecot.username"] = "tester" };
         foreach ((string key, string value) in _pending)
             if (key.StartsWith("sieve_environment/", StringComparison.Ordinal))
                 Environment["vnd.dovecot.config." + key["sieve_environment/".Length..].ToLowerInvariant().Replace('_', '-')] = value;
@@ -58,6 +72,7 @@ internal sealed class TestSettings
         PipeDirectory = Text("sieve_pipe_bin_dir");
         FilterDirectory = Text("sieve_filter_bin_dir");
         ExecuteDirectory = Text("sieve_execute_bin_dir");
+        ExecuteLineEnd = Text("sieve_execute_input_eol") switch { null => null, "crlf" => "\r\n", "lf" => "\n", _ => throw Bad("sieve_execute_input_eol") };
         ProgramTimeout = Text("sieve_pipe_exec_timeout") is { } timeout ? Duration(timeout) : TimeSpan.FromSeconds(10);
         return new()
         {
@@ -66,12 +81,13 @@ internal sealed class TestSettings
             MailboxSeparator = '.',
             RecipientDelimiter = Text("recipient_delimiter") ?? "+",
             RedirectSender = Sender("sieve_redirect_envelope_from", SieveSenderPolicy.Sender),
-            NotifySender = Sender("sieve_notify_mailto_envelope_from", SieveSenderPolicy.Sender),
+            NotifySender = Text("sieve_notify_mailto_envelope_from") is null ? null : Sender("sieve_notify_mailto_envelope_from", SieveSenderPolicy.Sender),
             ReportFrom = Sender("sieve_report_from", SieveSenderPolicy.Postmaster),
             VacationMinPeriod = Text("sieve_vacation_min_period") is { } min ? Duration(min) : TimeSpan.FromDays(1),
             VacationDefaultSubject = Text("sieve_vacation_default_subject") ?? "Automated reply",
             VacationSubjectTemplate = Text("sieve_vacation_default_subject_template") ?? "Auto: %{subject}",
-            VacationCheckRecipient = Flag("sieve_vacation_check_recipient", true),
+            VacationMaxSubject = Number("sieve_vacation_max_subject_codepoints") ?? 256,
+            VacationCheckRecipient = Flag("sieve_vacation_check_recipient", !Flag("sieve_vacation_dont_check_recipient", false)),
             VacationSendFromRecipient = Flag("sieve_vacation_send_from_recipient", false),
             VacationUseOriginalRecipient = Flag("sieve_vacation_use_original_recipient", false),
             VacationToHeaderIgnoreEnvelope = Flag("sieve_vacation_to_header_ignore_envelope", false),
@@ -140,6 +156,10 @@ internal sealed class TestSettings
             string prefix = $"sieve_editheader_header/{name}/";
             rules[(Text(prefix + "name") ?? name).ToLowerInvariant()] = new(Flag(prefix + "forbid_add", false), Flag(prefix + "forbid_delete", false));
         }
+        // As Pigeonhole 0.5 wrote it: lists of names.
+        foreach ((string key, bool add, bool delete) in ((string, bool, bool)[])[("protected", true, true), ("forbid_add", true, false), ("forbid_delete", false, true)])
+            foreach (string name in (Text("sieve_editheader_" + key) ?? "").ToLowerInvariant().Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                rules[name] = new(add || rules.GetValueOrDefault(name)?.ForbidAdd == true, delete || rules.GetValueOrDefault(name)?.ForbidDelete == true);
         return rules;
     }
 

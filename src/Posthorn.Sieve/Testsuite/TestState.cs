@@ -3,6 +3,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
 using Posthorn.Sieve.Matching;
+using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
 
 namespace Posthorn.Sieve.Testsuite;
@@ -13,6 +14,8 @@ internal sealed class TestState
     private const string DefaultMessage =
         "From: sender@example.com\r\nTo: recipient@example.org\r\nSubject: Frop!\r\n\r\nFrop!\r\n";
 
+    private const string User = "tester";
+
     private readonly ISieveTestWorld _world;
     private readonly SieveMessageParser _parser;
     private readonly TextWriter _output;
@@ -21,6 +24,7 @@ internal sealed class TestState
     private readonly Dictionary<string, SieveScript> _binaries = [];
     private readonly Dictionary<string, SieveCompilation?> _included = [];
     private readonly HashSet<SieveAction> _executed = new(ReferenceEqualityComparer.Instance);
+    private ISieveMessage _given;
     private SieveScript? _script;
     private bool _hasRun;
 
@@ -31,7 +35,7 @@ internal sealed class TestState
         _output = output;
         Directory = world.DirectoryOf(file);
         Context = new() { Envelope = new(), Time = time, Parser = parser, HostName = "testsuite.example.com", Postmaster = "postmaster@example.com", DeliveryId = "test" };
-        Message = parser(Encoding.UTF8.GetBytes(DefaultMessage));
+        Message = _given = parser(Encoding.UTF8.GetBytes(DefaultMessage));
         Reload(null);
         ResetEnvelope();
     }
@@ -81,7 +85,15 @@ internal sealed class TestState
 
     public string? Variable(string name) => name.Equals("tst.path", StringComparison.OrdinalIgnoreCase) ? Directory : null;
 
-    public void SetMessage(ReadOnlyMemory<byte> octets, SieveEnvelope? envelope = null)
+    public void SetMessage(ReadOnlyMemory<byte> octets)
+    {
+        Message = _given = _parser(octets);
+        ResetEnvelope();
+        Apply();
+    }
+
+    /// <summary>Looks at a message that was stored or sent, until the result is reset.</summary>
+    public void LoadMessage(ReadOnlyMemory<byte> octets, SieveEnvelope? envelope)
     {
         Message = _parser(octets);
         if (envelope is null) ResetEnvelope();
@@ -102,7 +114,7 @@ internal sealed class TestState
         Main.View = new(Message, _parser, Settings.Limits);
     }
 
-    private void ResetEnvelope() => Context = Context with { Envelope = SieveEnvelope.Guess(Message) with { Auth = "tester" } };
+    private void ResetEnvelope() => Context = Context with { Envelope = SieveEnvelope.Guess(Message) with { Auth = User } };
 
     public void Configure(string name, string? value) => _settings.Set(name, value);
 
@@ -141,12 +153,25 @@ internal sealed class TestState
         return compiled.Script is { } script && CheckIncludes(script, []) ? script : null;
     }
 
-    private bool CheckIncludes(SieveScript script, HashSet<(bool, string)> seen)
+    private bool CheckIncludes(SieveScript script, HashSet<SieveQuestion.Include> seen, List<SieveQuestion.Include>? path = null)
     {
+        path ??= [];
         bool good = true;
         foreach ((SieveQuestion.Include include, bool optional) in IncludeScan.Find(script.Tree))
         {
-            if (!seen.Add((include.IsGlobal, include.Name))) continue;
+            if (path.Contains(include))
+            {
+                Errors.Add($"the script {include.Name} includes itself");
+                return false;
+            }
+            if (!seen.Add(include)) continue;
+            if (seen.Count > Settings.Limits.MaxIncludes || path.Count >= Settings.Limits.MaxIncludeDepth)
+            {
+                Errors.Add(path.Count >= Settings.Limits.MaxIncludeDepth
+                    ? $"includes are nested more than {Settings.Limits.MaxIncludeDepth} deep"
+                    : $"more than {Settings.Limits.MaxIncludes} scripts are included");
+                return false;
+            }
             if (Included(include) is not { } compiled)
             {
                 if (optional) continue;
@@ -158,7 +183,7 @@ internal sealed class TestState
                 Errors.AddRange(compiled.Errors.Select(e => $"in the included script {include.Name}: {e.Message}"));
                 good = false;
             }
-            else good &= CheckIncludes(compiled.Script, seen);
+            else good &= CheckIncludes(compiled.Script, seen, [.. path, include]);
         }
         return good;
     }
@@ -196,6 +221,7 @@ internal sealed class TestState
         {
             x.Result = Main.Result;
             x.Result.Owner = x;
+            if (_executed.Count > 0) x.Result.MarkDone();
         }
         else ResetResult(keepMail: true);
         bool good = false;
@@ -204,6 +230,7 @@ internal sealed class TestState
         try
         {
             SieveInterpreter.Attempt(x, scripts, out SieveError? error);
+            Errors.AddRange(x.Faults);
             if (error is not null) Errors.Add(error.Message);
             good = error is null;
         }
@@ -238,6 +265,10 @@ internal sealed class TestState
         _hasRun = false;
         if (keepMail) return;
         _store.Sent.Clear();
+        Main.Flags = [];
+        // Edits and loaded messages go as well: the message is again the one that was set.
+        Message = _given;
+        Apply();
     }
 
     public IReadOnlyList<SieveAction> Actions => _hasRun ? Main.Result.Finish() : Main.Result.Actions;
@@ -245,10 +276,15 @@ internal sealed class TestState
     public bool Execute()
     {
         Errors.Clear();
-        foreach (SieveAction action in Actions)
+        foreach (SieveAction action in Main.Result.Finish())
         {
             if (_executed.Contains(action)) continue;
-            if (!Execute(action)) return false;
+            if (!Execute(action))
+            {
+                // The message is kept as it came when the result cannot be carried out.
+                StoreInto(new(MailboxName.Inbox, []), Message.Read(0, Message.Root.End));
+                return false;
+            }
             _executed.Add(action);
             // The implicit keep is a new object each time it is asked for.
             if (action is SieveAction.Keep { IsImplicit: true } keep) Main.Result.Keep(keep.Flags);
@@ -267,7 +303,7 @@ internal sealed class TestState
             case SieveAction.FileInto file:
                 return StoreInto(file.Target, file.Image.ToBytes());
             case SieveAction.Redirect redirect:
-                _store.Sent.Add(new(redirect.Sender, [redirect.Address], redirect.Image.ToBytes()));
+                Redirect(redirect);
                 return true;
             case SieveAction.Reject { Notice: { } notice }:
                 _store.Sent.Add(notice);
@@ -288,17 +324,30 @@ internal sealed class TestState
         }
     }
 
+    // Each redirect says who sent the message on; who meets its own word again has a loop, and ends it.
+    private void Redirect(SieveAction.Redirect redirect)
+    {
+        const string field = "X-Sieve-Redirected-From";
+        string recipient = Context.Envelope.To;
+        string self = Context.Owner?.ToString() ?? recipient;
+        ReadOnlyMemory<byte> octets = redirect.Image.ToBytes();
+        ISieveMessage message = _parser(octets);
+        foreach (HeaderField one in HeaderField.Split(message.Read(0, message.Root.BodyStart), message, Settings.Limits.MaxHeaderFields))
+            if (one.IsNamed(field) && (one.Text.Equals(self, StringComparison.OrdinalIgnoreCase) || one.Text.Equals(recipient, StringComparison.OrdinalIgnoreCase))) return;
+        _store.Sent.Add(new(redirect.Sender, [redirect.Address], (byte[])[.. Encoding.UTF8.GetBytes($"{field}: {self}\r\n"), .. octets.Span]));
+    }
+
     private bool StoreInto(SieveTarget target, ReadOnlyMemory<byte> octets)
     {
-        if (_store.TryStore(target, octets)) return true;
-        Errors.Add($"failed to store into mailbox '{target.Mailbox}': there is no such mailbox");
-        return false;
+        string? problem = !TestStore.CanBeNamed(target.Mailbox) ? "no mailbox can have this name" : _store.TryStore(target, octets) ? null : "it does not exist";
+        if (problem is not null) Errors.Add($"failed to store into mailbox '{target.Mailbox}': {problem}");
+        return problem is null;
     }
 
     private bool RunPipe(SieveAction.Pipe pipe)
     {
         (bool IsOk, ReadOnlyMemory<byte> Output)? result =
-            _settings.PipeDirectory is { } directory ? _world.Run(directory, pipe.Program, pipe.Arguments, pipe.Image.ToBytes(), _settings.ProgramTimeout) : null;
+            _settings.PipeDirectory is { } directory ? Run(directory, pipe.Program, pipe.Arguments, pipe.Image.ToBytes()) : null;
         if (result is { IsOk: true } || pipe.MayFail) return true;
         Errors.Add($"failed to pipe the message to program '{pipe.Program}'");
         return false;
@@ -356,12 +405,38 @@ internal sealed class TestState
         return entries;
     }
 
-    private SieveAnswer.Output RunProgram(SieveQuestion.Run run)
+    private SieveAnswer RunProgram(SieveQuestion.Run run)
     {
         string? directory = run.IsFilter ? _settings.FilterDirectory : _settings.ExecuteDirectory;
-        ReadOnlyMemory<byte> input = run.Input.Octets;
-        (bool IsOk, ReadOnlyMemory<byte> Output)? result = directory is null ? null : _world.Run(directory, run.Program, run.Arguments, input, _settings.ProgramTimeout);
-        if (result is { } done) return new(done.IsOk, done.Output);
-        throw new SieveRunException($"there is no program \"{run.Program}\"");
+        ReadOnlyMemory<byte> input = !run.IsFilter && _settings.ExecuteLineEnd is { } end ? WithLineEnds(run.Input.Octets.Span, end) : run.Input.Octets;
+        (bool IsOk, ReadOnlyMemory<byte> Output)? result = directory is null ? null : Run(directory, run.Program, run.Arguments, input);
+        if (result is { } done) return new SieveAnswer.Output(done.IsOk, done.Output);
+        return new SieveAnswer.Unavailable($"there is no program \"{run.Program}\"", false);
+    }
+
+    private (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input) =>
+        _world.Run(new(directory, program, arguments, input, _settings.ProgramTimeout)
+        {
+            Environment = new Dictionary<string, string>
+            {
+                ["SENDER"] = Context.Envelope.From,
+                ["RECIPIENT"] = Context.Envelope.To,
+                ["ORIG_RECIPIENT"] = Context.Envelope.OriginalTo ?? Context.Envelope.To,
+                ["HOST"] = Context.HostName,
+                ["HOME"] = Directory,
+                ["USER"] = User,
+            },
+        });
+
+    private static byte[] WithLineEnds(ReadOnlySpan<byte> text, string end)
+    {
+        List<byte> lines = new(text.Length + 64);
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] == '\r' && i + 1 < text.Length && text[i + 1] == '\n') continue;
+            if (text[i] == '\n') lines.AddRange(Encoding.ASCII.GetBytes(end));
+            else lines.Add(text[i]);
+        }
+        return [.. lines];
     }
 }

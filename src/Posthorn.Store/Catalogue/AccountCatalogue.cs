@@ -55,6 +55,8 @@ internal enum MetaKey
     LastContent = 8,
     /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
     Losses = 9,
+    /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
+    NotesFile = 10,
 }
 
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
@@ -75,7 +77,6 @@ internal sealed class AccountCatalogue : IDisposable
         try
         {
             // One process has it, for as long as it is open: no shared memory file and no lock for each transaction.
-            _database.Execute("PRAGMA page_size = 2048"); // for a new file: a delivery touches eight pages, and each goes into the log whole
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000");
             Schema.Migrate(_database);
             _begin = _database.Prepare("BEGIN IMMEDIATE");
@@ -344,6 +345,40 @@ internal sealed class AccountCatalogue : IDisposable
             """);
         query.Bind(1, mailbox);
         while (query.Step()) yield return (new((uint)query.Int64(0)), query.Text(1), query.Text(2));
+    }
+
+    /// <summary>Remembers something for the filter; the later time stays.</summary>
+    internal void Remember(ReadOnlySpan<byte> id, long until)
+    {
+        using Statement put = _database.Prepare("INSERT INTO filter_notes(id, until) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET until = ?2 WHERE until < ?2");
+        put.Bind(1, id).Bind(2, until).Run();
+    }
+
+    /// <summary>Whether the filter remembers something at a time.</summary>
+    internal bool Remembers(ReadOnlySpan<byte> id, long now)
+    {
+        using Statement query = _database.Prepare("SELECT 1 FROM filter_notes WHERE id = ?1 AND until > ?2");
+        return query.Bind(1, id).Bind(2, now).Step();
+    }
+
+    /// <summary>Forgets what has had its time, and of more than so many notes those that would go first.</summary>
+    internal void ForgetNotes(long now, int limit)
+    {
+        using Statement expired = _database.Prepare("DELETE FROM filter_notes WHERE until <= ?1");
+        expired.Bind(1, now).Run();
+        long excess = _database.Number("SELECT count(*) FROM filter_notes") - limit;
+        if (excess <= 0) return;
+        using Statement first = _database.Prepare("DELETE FROM filter_notes WHERE id IN (SELECT id FROM filter_notes ORDER BY until LIMIT ?1)");
+        first.Bind(1, excess).Run();
+    }
+
+    /// <summary>All that the filter remembers, what goes first before the rest.</summary>
+    internal List<(byte[] Id, long Until)> Notes()
+    {
+        List<(byte[], long)> notes = [];
+        using Statement query = _database.Prepare("SELECT id, until FROM filter_notes ORDER BY until");
+        while (query.Step()) notes.Add((query.Blob(0), query.Int64(1)));
+        return notes;
     }
 
     internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)

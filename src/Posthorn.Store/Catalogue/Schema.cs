@@ -50,6 +50,10 @@ internal static class Schema
           mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, fields TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
         CREATE TABLE list_marks(mailbox INTEGER PRIMARY KEY, list TEXT NOT NULL DEFAULT '', handed TEXT NOT NULL DEFAULT '');
         """,
+        """
+        CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX filter_notes_until ON filter_notes(until);
+        """,
     ];
 
     internal static int Newest => Steps.Length;

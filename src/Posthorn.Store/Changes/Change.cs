@@ -47,6 +47,9 @@ internal abstract record Change
     /// <summary>A session claims what is recent.</summary>
     internal sealed record Claim(MailboxId Mailbox, Uid FirstUnclaimed) : Change;
 
+    /// <summary>The filter remembers something until a time, milliseconds since 1970.</summary>
+    internal sealed record Remember(ReadOnlyMemory<byte> Id, long Until) : Change;
+
     /// <summary>Files that others put into the Maildir get their numbers.</summary>
     internal sealed record Adopt(MailboxId Mailbox, IReadOnlyList<Adopted> Files) : Change;
 

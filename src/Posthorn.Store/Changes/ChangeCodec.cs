@@ -23,6 +23,7 @@ internal static class ChangeCodec
         Subscribe = 8,
         Claim = 9,
         Adopt = 10,
+        Remember = 11,
         Heard = 20,
         Renumber = 21,
     }
@@ -143,6 +144,11 @@ internal static class ChangeCodec
                     to.Number(file.Internal);
                 }
                 return;
+            case Change.Remember note:
+                to.Byte((byte)Tag.Remember);
+                to.Bytes(note.Id.Span);
+                to.Number(note.Until);
+                return;
             default:
                 WriteVisit(ref to, change);
                 return;
@@ -203,7 +209,7 @@ internal static class ChangeCodec
     private static Change Read(ref ChangeReader from, char separator)
     {
         Tag tag = (Tag)from.Byte();
-        MailboxId mailbox = tag == Tag.Subscribe ? default : new(from.Text());
+        MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember ? default : new(from.Text());
         switch (tag)
         {
             case Tag.Store:
@@ -244,6 +250,8 @@ internal static class ChangeCodec
                 for (int i = 0; i < files.Length; i++)
                     files[i] = new(from.Text(), from.Uid(), new(from.Text()), (SystemFlags)from.Byte(), from.Keywords(), from.Number());
                 return new Change.Adopt(mailbox, files);
+            case Tag.Remember:
+                return new Change.Remember(from.Bytes(), from.Number());
             case Tag.Heard:
                 (Uid next, ModSeq modSeq) = (from.Uid(), new(from.Number()));
                 (Uid, string)[] fields = new (Uid, string)[from.Count()];

@@ -33,6 +33,7 @@ internal sealed class Account : IDisposable
     private long? _limitOctets, _limitMessages;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
+    private volatile bool _notesStale;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
@@ -327,6 +328,12 @@ internal sealed class Account : IDisposable
             foreach ((string name, bool subscribed) in draft.Subscriptions)
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
             _queue.Finish(batch, _published);
+            if (draft.HasNotes)
+            {
+                _homeStale = _notesStale = true;
+                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
+            }
+
             if (draft.IsChanged)
             {
                 Words.IsStale = true;
@@ -443,6 +450,8 @@ internal sealed class Account : IDisposable
             try
             {
                 tidier.WriteHome(_catalogue, boxes, subscriptions);
+                if (_notesStale) NotesKeeper.Export(_catalogue, Tree.Volume, Who, _log);
+                _notesStale = false;
             }
             catch
             {

@@ -80,6 +80,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             _opened[path] = true;
             NoteOpening(catalogue, tree);
+            NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log) };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -20,6 +20,12 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public long ChangeNumber => _account.ChangeNumber;
 
+    public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_account.Read(catalogue => catalogue.Remembers(id.Span, recorder.Now)));
+    }
+
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

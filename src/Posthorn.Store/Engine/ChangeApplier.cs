@@ -31,6 +31,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 Change.Subscribe subscribe => Subscribe(subscribe, draft),
                 Change.Claim claim => Claim(claim, draft),
                 Change.Adopt adopt => Adopt(operation, adopt, draft, modSeq),
+                Change.Remember note => Remember(operation, note, draft),
                 Change.Heard heard => _visits.Hear(heard, draft, modSeq),
                 Change.Renumber renumber => _visits.Renumber(renumber, draft, modSeq),
                 _ => throw new System.Diagnostics.UnreachableException(),
@@ -309,6 +310,15 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         catalogue.Subscribe(subscribe.Name.Value, subscribe.Subscribed);
         draft.Subscriptions[subscribe.Name.Value] = subscribe.Subscribed;
         return true;
+    }
+
+    // No client sees it, so it is no change of the account.
+    private bool Remember(Operation operation, Change.Remember note, Draft draft)
+    {
+        catalogue.Remember(note.Id.Span, note.Until);
+        catalogue.ForgetNotes(operation.Time, options.FilterNotes);
+        draft.HasNotes = true;
+        return false;
     }
 
     private static bool Claim(Change.Claim claim, Draft draft)

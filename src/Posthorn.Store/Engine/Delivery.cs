@@ -6,11 +6,12 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>One delivery into any number of mailboxes of any number of accounts, as one record.</summary>
-internal sealed class Delivery(Recorder recorder, MailReader reader, JournalContent content, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? offered) : IDisposable
+internal sealed class Delivery(Recorder recorder, MailReader reader, JournalContent content, DeliveryOrder order) : IDisposable
 {
+    private readonly IReadOnlyList<LocalDelivery> _deliveries = order.Deliveries;
     private readonly List<(EmailAddress Address, AccountLease Lease)> _leases = [];
     private readonly Dictionary<EmailAddress, Refusal> _refused = [];
-    private readonly Result<StoredMessage>[] _outcomes = new Result<StoredMessage>[deliveries.Count];
+    private readonly Result<StoredMessage>[] _outcomes = new Result<StoredMessage>[order.Deliveries.Count];
     private readonly List<(int Delivery, Operation Operation, int Change)> _placed = [];
     private readonly List<Account> _accounts = [];
     private readonly List<Account> _accountOf = [];
@@ -84,6 +85,8 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         foreach ((EmailAddress _, AccountLease lease) in _leases) lease.Dispose();
     }
 
+    private ContentRange RangeOf(LocalDelivery delivery) => delivery.Range ?? new(0, content.Length);
+
     // It has not happened; what was reserved for it is free again.
     private static async ValueTask FailAsync(Account account, Operation operation)
     {
@@ -105,16 +108,16 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         _made.Clear();
     }
 
-    // Copies with the same header of their own are the same message: they are read once and share their EMAILID.
+    // Copies of the same bytes are the same message: they are read once and share their EMAILID.
     private (MessageFacts, EmailId)[] Kinds()
     {
-        (MessageFacts, EmailId)[] kinds = new (MessageFacts, EmailId)[deliveries.Count];
-        for (int i = 0; i < deliveries.Count; i++)
+        (MessageFacts, EmailId)[] kinds = new (MessageFacts, EmailId)[_deliveries.Count];
+        for (int i = 0; i < _deliveries.Count; i++)
         {
             int same = -1;
             for (int j = 0; j < i && same < 0; j++)
-                if (deliveries[j].Prefix.Span.SequenceEqual(deliveries[i].Prefix.Span)) same = j;
-            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, deliveries[i].Prefix), NewIds.Email());
+                if (RangeOf(_deliveries[j]) == RangeOf(_deliveries[i]) && _deliveries[j].Prefix.Span.SequenceEqual(_deliveries[i].Prefix.Span)) same = j;
+            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i])), NewIds.Email());
         }
 
         return kinds;
@@ -133,9 +136,9 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
 
             List<(Account, List<Change>, long, int)> parts = [];
             foreach ((EmailAddress address, AccountLease lease) in _leases) Plan(address, lease.Account, kinds, parts);
-            for (int i = 0; i < deliveries.Count; i++)
-                if (_refused.TryGetValue(deliveries[i].Account.Address, out Refusal? refusal)) _outcomes[i] = refusal;
-            _attachment = offered?.For(_outcomes);
+            for (int i = 0; i < _deliveries.Count; i++)
+                if (_refused.TryGetValue(_deliveries[i].Account.Address, out Refusal? refusal)) _outcomes[i] = refusal;
+            _attachment = order.Attachment?.For(_outcomes);
             if (parts.Count == 0 && _attachment is null) return null;
             (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) record = recorder.Append(parts, content, _attachment);
             for (int i = 0; i < _placed.Count; i++) _placed[i] = _placed[i] with { Operation = record.Operations[_accounts.IndexOf(_accountOf[i])] };
@@ -156,14 +159,16 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         Dictionary<MailboxName, uint> next = [];
         long octets = 0;
         int messages = 0;
-        for (int i = 0; i < deliveries.Count; i++)
+        bool refused = false;
+        for (int i = 0; i < _deliveries.Count; i++)
         {
-            LocalDelivery delivery = deliveries[i];
+            LocalDelivery delivery = _deliveries[i];
             if (delivery.Account.Address != address) continue;
             long size = kinds[i].Facts.WireLength;
             if (account.Room(octets + size, messages + 1) is { } full)
             {
                 _outcomes[i] = full;
+                refused = true;
                 continue;
             }
 
@@ -178,14 +183,16 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
                 Internal = recorder.Now / 1000,
                 Zone = 0,
                 Prefix = delivery.Prefix,
-                Offset = 0,
-                Length = content.Length,
+                Offset = RangeOf(delivery).Offset,
+                Length = RangeOf(delivery).Length,
                 Facts = kinds[i].Facts,
             });
             octets += size;
             messages++;
         }
 
+        foreach (FilterNote note in order.Notes)
+            if (note.Account.Address == address && !(refused && note.OnlyIfDelivered)) changes.Add(new Change.Remember(note.Id, note.Until.ToUnixTimeMilliseconds()));
         if (changes.Count == 0) return;
         parts.Add((account, changes, octets, messages));
         _accounts.Add(account);

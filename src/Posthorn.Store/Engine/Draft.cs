@@ -44,6 +44,9 @@ internal sealed class Draft(Account account)
     /// <summary>Whether anything became different.</summary>
     internal bool IsChanged { get; set; }
 
+    /// <summary>Whether the filter has something new to remember.</summary>
+    internal bool HasNotes { get; set; }
+
     /// <summary>A mailbox as this transaction has it; null when there is none.</summary>
     internal BoxDraft? Find(MailboxId mailbox)
     {

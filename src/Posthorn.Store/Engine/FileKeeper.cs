@@ -148,13 +148,27 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
 
     internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
     {
-        string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
         _inPlace.Clear();
-        if (!IsFolderOf(name, mailbox)) return;
+        if (IsFolderOf(name, mailbox)) DiscardFolder(tree.FolderPath(name), mailbox, operation);
+    }
+
+    /// <summary>On replay: a power cut may have given a removed mailbox's folder back under a name that it had before.</summary>
+    internal void DiscardStrays(MailboxId mailbox, Operation operation)
+    {
+        foreach ((string directory, _) in tree.Directories().ToArray())
+        {
+            string path = $"{tree.Root}/{directory}";
+            if (tree.ReadText($"{path}/{UidList.FileName}") is { } text && UidList.Parse(text)?.Guid == mailbox.Value) DiscardFolder(path, mailbox, operation);
+        }
+    }
+
+    private void DiscardFolder(string path, MailboxId mailbox, Operation operation)
+    {
+        string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
         // Replay may have made it once more after it was removed.
         string free = target;
         for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
-        tree.Volume.RenameNew(tree.FolderPath(name), free);
+        tree.Volume.RenameNew(path, free);
     }
 
     /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>

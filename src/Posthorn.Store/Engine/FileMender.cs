@@ -201,8 +201,10 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
 
     private int Mend(Operation operation, Change.Delete gone)
     {
-        if (account.PublishedByName(gone.Name.Value) is { } other && other.Mailbox != gone.Mailbox && !account.Files.IsFolderOf(gone.Name, gone.Mailbox)) return 0;
-        if (account.Published(gone.Mailbox) is null) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation);
+        if (account.Published(gone.Mailbox) is not null) return 0;
+        bool taken = account.PublishedByName(gone.Name.Value) is { } other && other.Mailbox != gone.Mailbox && !account.Files.IsFolderOf(gone.Name, gone.Mailbox);
+        if (!taken) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation);
+        account.Files.DiscardStrays(gone.Mailbox, operation);
         return 0;
     }
 }

@@ -17,21 +17,14 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     internal TextFinder Finder => field ??= new(options, this);
 
     /// <summary>What is kept about a message that is to come in.</summary>
-    internal MessageFacts FactsOf(JournalContent content)
-    {
-        using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
-        {
-            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = default, Offset = 0, Length = content.Length,
-        });
-        return MessageFacts.Of(bytes.Whole, options.Mime);
-    }
+    internal MessageFacts FactsOf(JournalContent content) => FactsOf(content, default, new(0, content.Length));
 
-    /// <summary>As <see cref="FactsOf(JournalContent)"/>, behind header lines of its own.</summary>
-    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix)
+    /// <summary>As <see cref="FactsOf(JournalContent)"/>, for a part of the content behind header lines of its own.</summary>
+    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix, ContentRange range)
     {
         using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
         {
-            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = 0, Length = content.Length,
+            Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = range.Offset, Length = range.Length,
         });
         return MessageFacts.Of(bytes.Whole, options.Mime);
     }

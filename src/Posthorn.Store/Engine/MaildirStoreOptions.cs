@@ -28,6 +28,9 @@ public sealed record MaildirStoreOptions
     /// <summary>Mailboxes of one account at most. 10,000: lists stay quick, and a client in a loop is stopped.</summary>
     public int Mailboxes { get; init; } = 10_000;
 
+    /// <summary>What an account's filter remembers at most, senders answered and messages seen together. 10,000: a week of a busy mailbox, half a MiB.</summary>
+    public int FilterNotes { get; init; } = 10_000;
+
     /// <summary>Messages whose file names are mended in one step of the background. 200: some milliseconds under the account's lock.</summary>
     public int NamesAtOnce { get; init; } = 200;
 

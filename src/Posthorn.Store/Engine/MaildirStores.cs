@@ -36,6 +36,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private TreeVisitor? _visitor;
     private FolderWatch? _watch;
     private Task _background = Task.CompletedTask;
+    private volatile bool _isInDisorder;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
@@ -87,12 +88,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return Done.It;
     }
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         JournalContent content = ((JournalSink)message).Content;
         await content.CompleteAsync(cancel);
-        using Delivery delivery = new(Recorder, _reader, content, deliveries, attachment);
-        foreach (MailAccount who in deliveries.Select(one => one.Account).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
+        using Delivery delivery = new(Recorder, _reader, content, order);
+        foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
     }
@@ -260,6 +261,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     private void EndRun()
     {
+        if (_isInDisorder) return;
         try
         {
             _opener.End();
@@ -283,6 +285,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         {
             _log.TidyFailed(problem, account.Who.Address);
             if (!atEnd) return false;
+            _isInDisorder = true;
             account.Abandon(); // The next start replays what no checkpoint covers.
             return true;
         }

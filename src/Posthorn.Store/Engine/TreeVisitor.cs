@@ -57,6 +57,11 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
             if (boxes.ContainsKey(name)) continue;
             UidList? list = account.Tree.ReadText($"{path}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
             if (list?.Guid is { } guid && missing.Remove(guid, out Box? moved)) await RunAsync(account, [new Change.Rename(moved.Mailbox, moved.Name, name)], "renamed to", name.Value);
+            else if (!account.EndedInOrder && list?.Guid is { } known && account.Published(new(known)) is not null)
+            {
+                // Ours: the crash undid a renaming on disk alone, and its replay made the folder once more. Its mail lies in the other one.
+                account.Tree.Volume.Rename(path, $"{account.Tree.OwnPath}/displaced-{NewIds.Text()}");
+            }
             else await NewFolderAsync(account, name, path, list);
         }
 

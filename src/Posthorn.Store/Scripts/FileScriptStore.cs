@@ -13,7 +13,7 @@ public sealed class FileScriptStore : IScriptStore
     // Accounts that change their scripts at the same moment and meet on one lock wait some milliseconds.
     private readonly Lock[] _locks = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
     private readonly IVolume _volume;
-    private readonly ScriptContents _contents;
+    private readonly ScriptFiles _contents;
 
     public FileScriptStore(ScriptLimits limits, IVolume volume, TimeProvider time)
     {

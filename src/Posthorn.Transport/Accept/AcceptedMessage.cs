@@ -19,6 +19,15 @@ internal sealed record AcceptedMessage
     /// <summary>Addresses to which this message has been delivered before; empty when that is not to be looked at.</summary>
     public IReadOnlyList<EmailAddress> DeliveredTo { get; init; } = [];
 
+    /// <summary>Who handed it in; null when nobody did just now.</summary>
+    public ClientContext? Client { get; init; }
+
+    /// <summary>It was accepted long ago: no reply tells its sender anything any more.</summary>
+    public bool IsFromQueue { get; init; }
+
+    /// <summary>Reads the message, and not what planners put behind it.</summary>
+    public int Read(long offset, Span<byte> into) => offset >= Message.Size ? 0 : Content.Read(offset, into[..(int)Math.Min(into.Length, Message.Size - offset)]);
+
     /// <summary>Last words on another message which become durable with this one (a bounce and its cause).</summary>
     public QueueAnswers? Cause { get; init; }
 

@@ -15,37 +15,28 @@ public interface IDeliveryPlanner
 /// <param name="Recipient">The address after all aliases, with its detail.</param>
 /// <param name="Detail">The detail in it, or null.</param>
 /// <param name="Original">The address as given in RCPT.</param>
-/// <param name="Content">The message, to be read back from any offset.</param>
-public sealed record DeliveryInput(QueueEnvelope Envelope, MailAccount Account, EmailAddress Recipient, string? Detail, EmailAddress Original, IMessageSink Content);
-
-/// <summary>The envelope as planners see it; a message of our own making has one too.</summary>
-public sealed record QueueEnvelope(QueueId Id, ReversePath From, DateTimeOffset Arrived);
-
-/// <summary>What becomes of a message for one local recipient. Copies, redirects and rejection may all be absent: the message is discarded.</summary>
-public sealed record DeliveryPlan
+/// <param name="Content">The message, to be read back from any offset. More may come behind it while others plan.</param>
+/// <param name="Size">The message's octets.</param>
+public sealed record DeliveryInput(QueueEnvelope Envelope, MailAccount Account, EmailAddress Recipient, string? Detail, EmailAddress Original, IMessageSink Content, long Size)
 {
-    /// <summary>The copies to store.</summary>
-    public IReadOnlyList<PlannedCopy> Copies { get; init; } = [];
+    /// <summary>What the sender asked for this recipient.</summary>
+    public DsnNotify Notify { get; init; }
 
-    /// <summary>Addresses to send it on to, under the same sender.</summary>
-    public IReadOnlyList<EmailAddress> Redirects { get; init; } = [];
-
-    /// <summary>Refuse it with this reply (Sieve <c>reject</c>, RFC 5429); copies and redirects are ignored then.</summary>
-    public SmtpReply? Rejection { get; init; }
-
-    /// <summary>Keep it in the inbox.</summary>
-    public static DeliveryPlan Keep { get; } = new() { Copies = [new(MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, false)] };
+    /// <summary>ORCPT as received; null when not given.</summary>
+    public string? OriginalRecipient { get; init; }
 }
 
-/// <summary>One copy to store.</summary>
-public sealed record PlannedCopy(MailboxName Mailbox, SystemFlags Flags, KeywordSet Keywords, bool Create);
-
-/// <summary>Keeps everything: in the inbox, or in the mailbox that the address's detail names where that is wanted and the mailbox exists.</summary>
-public sealed class InboxPlanner(bool detailToFolder, char separator) : IDeliveryPlanner
+/// <summary>The envelope as planners see it; a message of our own making has one too.</summary>
+public sealed record QueueEnvelope(QueueId Id, ReversePath From, DateTimeOffset Arrived)
 {
-    public ValueTask<DeliveryPlan> PlanAsync(DeliveryInput input, CancellationToken cancel)
-    {
-        if (!detailToFolder || input.Detail is not { Length: > 0 } detail || !MailboxName.TryCreate(detail, separator, out MailboxName mailbox)) return ValueTask.FromResult(DeliveryPlan.Keep);
-        return ValueTask.FromResult(new DeliveryPlan { Copies = [new(mailbox, SystemFlags.None, KeywordSet.Empty, false)] });
-    }
+    public DsnReturn Return { get; init; }
+
+    /// <summary>ENVID, decoded; null when not given.</summary>
+    public string? EnvelopeId { get; init; }
+
+    /// <summary>The account that handed the message in, when it logged in.</summary>
+    public EmailAddress? Author { get; init; }
+
+    /// <summary>Who handed it in; null when it comes from the queue.</summary>
+    public System.Net.IPAddress? Client { get; init; }
 }

@@ -27,6 +27,13 @@ internal sealed class Ledger
         }
     }
 
+    /// <summary>Something went to the queue, or did not for this reason.</summary>
+    public void Relay(IReadOnlyCollection<int> recipients, EmailAddress address, SmtpReply? failure)
+    {
+        if (failure is null) Serve(recipients, relayed: true);
+        else Refuse(recipients, address, failure);
+    }
+
     public void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
     {
         foreach (int recipient in recipients) _refused.Add(new(recipient, address, reply));

@@ -92,6 +92,7 @@ internal sealed class MessageIntake : IMessageIntake
         {
             Message = message,
             Content = _sink ?? _transport.Services.Stores.CreateSink(),
+            Client = client,
             RepliesSeparately = client.Role == ListenerRole.Lmtp,
             QuotaIsPermanent = _options.QuotaIsPermanent || client.Account is not null,
             // What a user or a trusted host sends again on purpose is no loop.

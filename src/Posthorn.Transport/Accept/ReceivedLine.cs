@@ -31,6 +31,9 @@ internal static class ReceivedLine
     public static byte[] Prefix(ReversePath from, EmailAddress deliveredTo) =>
         Encoding.UTF8.GetBytes($"Return-Path: <{from}>\r\nDelivered-To: {deliveredTo}\r\n");
 
+    /// <summary>The line by which a message is known that comes back to an account which has sent it on.</summary>
+    public static byte[] DeliveredTo(EmailAddress account) => Encoding.UTF8.GetBytes($"Delivered-To: {account}\r\n");
+
     /// <summary>A date-time as RFC 5322 section 3.3 has it.</summary>
     public static string Date(DateTimeOffset when)
     {

@@ -32,9 +32,10 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
         AcceptedMessage accepted = new()
         {
             // What aliases send on enters the queue anew, under an id of its own.
-            Message = message with { Id = transport.NewQueueId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])] },
+            Message = message with { Id = transport.NewQueueId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null },
             Content = sink,
             RepliesSeparately = true,
+            IsFromQueue = true,
             Settle = done =>
             {
                 recorded = [.. done];

@@ -82,6 +82,15 @@ public sealed class MailQueue : IJournalParticipant
             return ValueTask.CompletedTask;
         });
 
+    /// <summary>As above for several messages, each with its parts of the record's content.</summary>
+    internal DeliveryAttachment Attach(IReadOnlyList<QueueMessage> messages, QueueAnswers? cause) => messages is [{ Ranges: null } only] ? Attach(only, cause) :
+        new(Participant, (byte)QueueStep.AcceptSeveral, QueueFormat.WriteSeveral(messages, cause), (record, _) =>
+        {
+            foreach (QueueMessage message in messages) Apply(message, record);
+            if (cause is not null) Apply(cause);
+            return ValueTask.CompletedTask;
+        });
+
     /// <summary>What makes last words durable together with a local delivery.</summary>
     internal DeliveryAttachment Attach(QueueAnswers cause) =>
         new(Participant, (byte)QueueStep.Answers, QueueFormat.WriteAnswers(cause), (_, _) =>
@@ -91,12 +100,13 @@ public sealed class MailQueue : IJournalParticipant
         });
 
     /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
-    internal DeliveryAttachment AttachDeciding(QueueMessage? message, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    internal DeliveryAttachment AttachDeciding(IReadOnlyList<QueueMessage> messages, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
     {
         QueueAnswers? cause = null;
-        return new(Participant, (byte)(message is null ? QueueStep.Answers : QueueStep.Accept), default, (record, _) =>
+        QueueMessage? only = messages is [{ Ranges: null } whole] ? whole : null;
+        return new(Participant, (byte)(messages.Count == 0 ? QueueStep.Answers : only is not null ? QueueStep.Accept : QueueStep.AcceptSeveral), default, (record, _) =>
         {
-            if (message is not null) Apply(message, record);
+            foreach (QueueMessage message in messages) Apply(message, record);
             if (cause is not null) Apply(cause);
             return ValueTask.CompletedTask;
         })
@@ -104,7 +114,8 @@ public sealed class MailQueue : IJournalParticipant
             Decide = outcomes =>
             {
                 cause = causeOf(outcomes);
-                if (message is not null) return QueueFormat.WriteAccept(message, cause);
+                if (only is not null) return QueueFormat.WriteAccept(only, cause);
+                if (messages.Count > 0) return QueueFormat.WriteSeveral(messages, cause);
                 return cause is null ? null : QueueFormat.WriteAnswers(cause);
             },
         };
@@ -132,7 +143,7 @@ public sealed class MailQueue : IJournalParticipant
         bool spooled;
         lock (_gate) spooled = entry.IsSpooled;
         // Between the two looks a checkpoint may have moved it to a file.
-        if (!spooled && entry.Record != 0 && Journal.OpenContent(entry.Record) is { } content) return content;
+        if (!spooled && entry.Record != 0 && Journal.OpenContent(entry.Record) is { } content) return PartsOf(entry.Message, content);
         return _spool.OpenContent(entry.Message.Id);
     }
 
@@ -247,13 +258,16 @@ public sealed class MailQueue : IJournalParticipant
                 entry.IsDirty = false;
                 state = entry.Snapshot();
             }
-            await using IMessageContent content = Journal.OpenContent(entry.Record)
+            IMessageContent record = Journal.OpenContent(entry.Record)
                 ?? throw new JournalException($"The content of record {entry.Record} ({entry.Message.Id}) is gone before its checkpoint.");
+            await using IMessageContent content = PartsOf(entry.Message, record);
             cancel.ThrowIfCancellationRequested();
             _spool.Write(entry.Message, state, content);
         }
         _spool.SyncContent(entries.Select(entry => entry.Message.Id));
     }
+
+    private static IMessageContent PartsOf(QueueMessage message, IMessageContent content) => message.Ranges is { } ranges ? new PartsContent(content, ranges) : content;
 
     private bool Replay(QueueStep kind, ReadOnlySpan<byte> payload, long record)
     {
@@ -261,6 +275,10 @@ public sealed class MailQueue : IJournalParticipant
         {
             case QueueStep.Accept when QueueFormat.TryReadAccept(payload, out QueueMessage? message, out QueueAnswers? cause):
                 Apply(message, record);
+                if (cause is not null) Apply(cause);
+                return true;
+            case QueueStep.AcceptSeveral when QueueFormat.TryReadSeveral(payload, out IReadOnlyList<QueueMessage>? messages, out QueueAnswers? cause):
+                foreach (QueueMessage one in messages) Apply(one, record);
                 if (cause is not null) Apply(cause);
                 return true;
             case QueueStep.Answers when QueueFormat.TryReadAnswers(payload, out QueueAnswers? answers):

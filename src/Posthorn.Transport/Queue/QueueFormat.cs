@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using Posthorn.Core;
+using Posthorn.Store;
 
 namespace Posthorn.Transport.Queue;
 
@@ -13,6 +14,8 @@ internal enum QueueStep : byte
     Answers = 2,
     /// <summary>The operator's word.</summary>
     Command = 3,
+    /// <summary>Several messages enter, each a part of the record's content; answers may come along as with one.</summary>
+    AcceptSeveral = 4,
 }
 
 /// <summary>What an operator does to a message. Values reach disk: never renumber.</summary>
@@ -37,6 +40,27 @@ internal static class QueueFormat
         PayloadWriter writer = new(buffer);
         writer.Byte(Version);
         WriteMessage(writer, message);
+        writer.Byte(cause is null ? (byte)0 : (byte)1);
+        if (cause is not null) WriteAnswers(writer, cause);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] WriteSeveral(IReadOnlyList<QueueMessage> messages, QueueAnswers? cause)
+    {
+        ArrayBufferWriter<byte> buffer = new(512);
+        PayloadWriter writer = new(buffer);
+        writer.Byte(Version);
+        writer.Int32(messages.Count);
+        foreach (QueueMessage message in messages)
+        {
+            WriteMessage(writer, message);
+            writer.Int32(message.Ranges?.Count ?? 0);
+            foreach (ContentRange range in message.Ranges ?? [])
+            {
+                writer.Int64(range.Offset);
+                writer.Int64(range.Length);
+            }
+        }
         writer.Byte(cause is null ? (byte)0 : (byte)1);
         if (cause is not null) WriteAnswers(writer, cause);
         return buffer.WrittenSpan.ToArray();
@@ -69,6 +93,26 @@ internal static class QueueFormat
         message = ReadMessage(ref reader);
         if (reader.Byte() == 1) cause = ReadAnswers(ref reader);
         return !reader.Failed && message is not null;
+    }
+
+    public static bool TryReadSeveral(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out IReadOnlyList<QueueMessage>? messages, out QueueAnswers? cause)
+    {
+        (messages, cause) = (null, null);
+        PayloadReader reader = new(payload);
+        if (reader.Byte() != Version) return false;
+        int count = reader.Count();
+        List<QueueMessage> read = new(count);
+        for (int i = 0; i < count && !reader.Failed; i++)
+        {
+            if (ReadMessage(ref reader) is not { } message) return false;
+            ContentRange[] ranges = new ContentRange[reader.Count()];
+            for (int n = 0; n < ranges.Length; n++) ranges[n] = new(reader.Int64(), reader.Int64());
+            if (Array.Exists(ranges, range => range.Offset < 0 || range.Length < 0)) return false;
+            read.Add(message with { Ranges = ranges.Length == 0 ? null : ranges });
+        }
+        if (reader.Byte() == 1) cause = ReadAnswers(ref reader);
+        messages = read;
+        return !reader.Failed && read.Count > 0;
     }
 
     public static bool TryReadAnswers(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out QueueAnswers? answers)

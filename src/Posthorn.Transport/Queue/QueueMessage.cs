@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Store;
 
 namespace Posthorn.Transport.Queue;
 
@@ -37,6 +38,9 @@ internal sealed record QueueMessage
     public ContentTraits Traits { get; init; }
     public required long Size { get; init; }
     public required IReadOnlyList<EnvelopeRecipient> Recipients { get; init; }
+
+    /// <summary>Which parts of the record's content are this message, one behind the other; null for all of it. A spool file holds the message alone.</summary>
+    public IReadOnlyList<ContentRange>? Ranges { get; init; }
 }
 
 /// <summary>The last word on a recipient.</summary>

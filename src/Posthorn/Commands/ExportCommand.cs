@@ -94,6 +94,8 @@ internal static class ExportCommand
             foreach (DovecotMailbox box in account.Mailboxes)
             {
                 string name = Quote(ModifiedUtf7.TryDecode(box.Name, out string decoded) ? decoded : box.Name);
+                // Dovecot must have read the list before it hears of the next UID: else it takes every message for one that came back, and gives it another UID.
+                text.Append(CultureInfo.InvariantCulture, $"doveadm mailbox status -u {user} messages {name} >/dev/null\n");
                 text.Append(CultureInfo.InvariantCulture, $"doveadm mailbox update -u {user} --min-next-uid {box.UidNext} --min-highest-modseq {box.Highest} {name}\n");
                 foreach ((Keyword keyword, IReadOnlyList<Uid> uids) in box.IndexKeywords)
                     foreach (Uid[] some in uids.Chunk(500))

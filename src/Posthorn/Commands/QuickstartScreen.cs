@@ -38,6 +38,7 @@ internal static class QuickstartScreen
             (string Use, string Login)? row = listener.Name switch
             {
                 "imap" or "imaps" => ("reading (IMAP)", "password"),
+                "managesieve" => ("filters (ManageSieve)", "password"),
                 "pop3" or "pop3s" => ("reading (POP3)", "password"),
                 "submission" or "submissions" => ("sending (SMTP)", "password"),
                 "smtp" => ("mail from other servers", "none"),

@@ -2,8 +2,8 @@ using System.CommandLine;
 
 namespace Posthorn.Commands;
 
-/// <summary><c>posthorn sieve check|run|testsuite</c>: see what a filter script does before it touches mail.</summary>
+/// <summary><c>posthorn sieve check|run|replay|testsuite</c>: see what a filter script does before it touches mail.</summary>
 internal static class SieveCommand
 {
-    public static Command Create() => new("sieve", "Check, try and test Sieve scripts") { SieveCheckCommand.Create(), SieveRunCommand.Create(), SieveTestsuiteCommand.Create() };
+    public static Command Create() => new("sieve", "Check, try and test Sieve scripts") { SieveCheckCommand.Create(), SieveRunCommand.Create(), SieveReplayCommand.Create(), SieveTestsuiteCommand.Create() };
 }

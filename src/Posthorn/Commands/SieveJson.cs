@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Posthorn.Filtering;
 
 namespace Posthorn.Commands;
 
@@ -6,4 +7,6 @@ namespace Posthorn.Commands;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(SieveCheckReport))]
 [JsonSerializable(typeof(SieveRunReport))]
+[JsonSerializable(typeof(ReplayReport))]
+[JsonSerializable(typeof(ReplayNews))]
 internal sealed partial class SieveJson : JsonSerializerContext;

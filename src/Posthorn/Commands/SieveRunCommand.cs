@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Posthorn.Core;
 using Posthorn.Filtering;
+using Posthorn.Transport.Filtering;
 using Posthorn.Sieve;
 
 namespace Posthorn.Commands;

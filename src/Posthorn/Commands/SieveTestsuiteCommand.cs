@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Posthorn.Filtering;
+using Posthorn.Transport.Filtering;
 using Posthorn.Sieve.Testsuite;
 
 namespace Posthorn.Commands;

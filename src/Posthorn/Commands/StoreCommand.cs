@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json;
-using Posthorn.Configuration;
 using Posthorn.Control;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;

@@ -17,6 +17,7 @@ internal static class ListenBinder
         ["lmtp"] = TlsMode.None,
         ["imap"] = TlsMode.StartTls,
         ["imaps"] = TlsMode.Implicit,
+        ["managesieve"] = TlsMode.StartTls,
         ["pop3"] = TlsMode.StartTls,
         ["pop3s"] = TlsMode.Implicit,
     };

@@ -27,6 +27,7 @@ public sealed record ServerConfiguration
     public required SubmissionSection Submission { get; init; }
     public required LogSection Log { get; init; }
     public required JournalSection Journal { get; init; }
+    public required SieveSection Sieve { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>

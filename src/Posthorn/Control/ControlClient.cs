@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Posthorn.Commands;
@@ -42,6 +43,39 @@ internal sealed class ControlClient : IDisposable
             Console.Error.WriteLine(e.Message);
             return ExitStatus.Refused;
         }
+    }
+
+    /// <summary>Runs one command against the running server, or otherwise where there is none.</summary>
+    public static async Task<int> RunOrElseAsync(ServerConfiguration configuration, Func<ControlClient, CancellationToken, Task<int>> run, Func<CancellationToken, Task<int>> otherwise, CancellationToken cancel)
+    {
+        using ControlClient client = new(SocketPath(configuration.Data));
+        try { return await run(client, cancel); }
+        // No socket, or nobody behind it. One that may not be opened is another matter.
+        catch (HttpRequestException e) when (e.StatusCode is null && e.InnerException is SocketException { SocketErrorCode: not SocketError.AccessDenied })
+        {
+            return await otherwise(cancel);
+        }
+        catch (HttpRequestException e) when (e.StatusCode is null)
+        {
+            Console.Error.WriteLine($"The server cannot be reached at {client._path}: {e.InnerException?.Message ?? e.Message}. Are you its user?");
+            return ExitStatus.Unreachable;
+        }
+        catch (ControlRefusedException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return ExitStatus.Refused;
+        }
+    }
+
+    /// <summary>Posts octets and reads the answer line by line, each a JSON text.</summary>
+    public async IAsyncEnumerable<T> StreamAsync<T>(string path, byte[] body, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancel) where T : class
+    {
+        using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new ByteArrayContent(body) };
+        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        if (!response.IsSuccessStatusCode) throw new ControlRefusedException(ErrorOf(await response.Content.ReadAsStringAsync(cancel)) ?? $"The server answered {(int)response.StatusCode}.");
+        using StreamReader lines = new(await response.Content.ReadAsStreamAsync(cancel));
+        while (await lines.ReadLineAsync(cancel) is { } line)
+            if (line.Length > 0) yield return JsonSerializer.Deserialize(line, type) ?? throw new ControlRefusedException("The server answered with nothing.");
     }
 
     public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel) where T : class => SendAsync(HttpMethod.Get, path, type, cancel);

@@ -15,6 +15,12 @@ internal sealed record ControlRequest(IQueryCollection Query, Stream Body);
 /// <summary>The answer: a status and a JSON text.</summary>
 internal sealed record ControlReply(int Status, string Json)
 {
+    /// <summary>Writes the answer in place of <see cref="Json"/>, bit by bit.</summary>
+    public Func<Stream, CancellationToken, Task>? Writer { get; private init; }
+
+    /// <summary>An answer of many lines, each a JSON text, as they come.</summary>
+    public static ControlReply Stream(Func<Stream, CancellationToken, Task> writer) => new(StatusCodes.Status200OK, "") { Writer = writer };
+
     public static ControlReply Refused(string reason) =>
         new(StatusCodes.Status409Conflict, JsonSerializer.Serialize(new ControlError(reason), ControlJson.Default.ControlError));
 }
@@ -65,7 +71,12 @@ internal sealed class ControlServer : IHttpApplication<HttpContext>, IAsyncDispo
     {
         ControlReply reply = await AnswerAsync(context);
         context.Response.StatusCode = reply.Status;
-        context.Response.ContentType = "application/json";
+        context.Response.ContentType = reply.Writer is null ? "application/json" : "application/x-ndjson";
+        if (reply.Writer is { } writer)
+        {
+            await writer(context.Response.Body, context.RequestAborted);
+            return;
+        }
         await context.Response.WriteAsync(reply.Json, context.RequestAborted);
     }
 

@@ -21,21 +21,25 @@ internal sealed class DiskTestWorld : ISieveTestWorld
     }
 
     // Input and output are files: a program that reads nothing or writes much cannot hang us.
-    public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout)
+    public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program)
     {
-        string path = Path.Combine(directory, program);
-        if (program.Length == 0 || program.Contains('/', StringComparison.Ordinal) || program is "." or ".." || !File.Exists(path)) return null;
+        string path = Path.Combine(program.Directory, program.Name);
+        if (program.Name.Length == 0 || program.Name.Contains('/', StringComparison.Ordinal) || program.Name is "." or ".." || !File.Exists(path)) return null;
         DirectoryInfo scratch = Folder.CreateTempSubdirectory("posthorn-sieve-");
         try
         {
             string from = Path.Combine(scratch.FullName, "in"), into = Path.Combine(scratch.FullName, "out");
-            File.WriteAllBytes(from, input.Span);
-            ProcessStartInfo start = new("/bin/sh", ["-c", $"ulimit -v {ProgramMemoryKiB}; in=$1 out=$2; shift 2; exec \"$0\" \"$@\" <\"$in\" >\"$out\"", path, from, into, .. arguments])
+            File.WriteAllBytes(from, program.Input.Span);
+            ProcessStartInfo start = new("/bin/sh", ["-c", $"ulimit -v {ProgramMemoryKiB}; in=$1 out=$2; shift 2; exec \"$0\" \"$@\" <\"$in\" >\"$out\"", path, from, into, .. program.Arguments])
             {
                 WorkingDirectory = scratch.FullName,
             };
+            start.Environment.Clear();
+            start.Environment["PATH"] = "/usr/local/bin:/usr/bin:/bin";
+            foreach ((string name, string value) in program.Environment) start.Environment[name] = value;
             using Process process = Process.Start(start)!;
-            if (process.WaitForExit(timeout)) return (process.ExitCode == 0, File.Exists(into) ? File.ReadAllBytes(into) : default);
+            if (process.WaitForExit(program.Timeout > TimeSpan.Zero ? program.Timeout : System.Threading.Timeout.InfiniteTimeSpan))
+                return (process.ExitCode == 0, File.Exists(into) ? File.ReadAllBytes(into) : default);
             process.Kill(entireProcessTree: true);
             process.WaitForExit();
             return (false, default);

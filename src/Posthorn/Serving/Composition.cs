@@ -6,14 +6,17 @@ using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Logging;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
 using Posthorn.Pop3;
 using Posthorn.Setup;
 using Posthorn.Smtp;
 using Posthorn.Store;
 using Posthorn.Store.Engine;
+using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 
@@ -34,9 +37,11 @@ internal sealed class Composition : IAsyncDisposable
     private readonly LogOutput _logOutput;
     private readonly Foundation _base;
     private readonly Journal.Journal _journal;
+    private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
     private readonly ImapServer _imap;
+    private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
     private readonly ITimer _tidying;
@@ -51,14 +56,18 @@ internal sealed class Composition : IAsyncDisposable
         Log = logOutput.CreateLogger("server");
         Connections = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
-        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(configuration, time, logOutput.CreateLogger("transport")));
+        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
+        Filters = filtering.Library;
+        _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
+        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
-        _imap = new(OptionsFor.Imap(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
         _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
 
@@ -74,6 +83,9 @@ internal sealed class Composition : IAsyncDisposable
 
     public int Queued => _base.Queue.Count;
     public QueueControl Queue { get; }
+
+    /// <summary>The scripts of accounts and administrator, compiled.</summary>
+    public ScriptLibrary Filters { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;
 
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>
@@ -103,6 +115,7 @@ internal sealed class Composition : IAsyncDisposable
     public IConnectionHandler HandlerFor(ListenOptions options)
     {
         if (options.Name is "imap" or "imaps") return _imap;
+        if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
@@ -119,9 +132,11 @@ internal sealed class Composition : IAsyncDisposable
         _base.Directory.Reload(OptionsFor.Directory(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
+        _manageSieve.Options = OptionsFor.ManageSieve(fresh);
         _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
+        _planner.Options = OptionsFor.Sieve(fresh);
     }
 
     private Task CheckpointWhenIdleAsync()
@@ -157,7 +172,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -166,15 +181,16 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
-        return new(volume, tls, directory, stores, queue);
+        FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
+        return new(volume, tls, directory, stores, scripts, queue);
     }
 
-    public TransportServices TransportServices(ServerConfiguration configuration, TimeProvider time, ILogger log) => new()
+    public TransportServices TransportServices(IDeliveryPlanner planner, TimeProvider time, ILogger log) => new()
     {
         Directory = Directory,
         Stores = Stores,
         Queue = Queue,
-        Planner = new InboxPlanner(detailToFolder: false, configuration.Mail.Separator),
+        Planner = planner,
         Time = time,
         Log = log,
     };

@@ -4,11 +4,13 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Imap;
 using Posthorn.Journal;
+using Posthorn.ManageSieve;
 using Posthorn.Net;
 using Posthorn.Pop3;
 using Posthorn.Smtp;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
+using Posthorn.Transport.Filtering;
 
 namespace Posthorn.Serving;
 
@@ -49,6 +51,10 @@ internal static class OptionsFor
         MaxMessage = configuration.Limits.MessageSize,
     };
 
+    public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
+    {
+        Sieve = Sieve(configuration).Language,
+    };
     public static Pop3Options Pop3(ServerConfiguration configuration) => new() { HostName = configuration.Hostname.Ascii };
 
     public static TransportOptions Transport(ServerConfiguration configuration) => new()
@@ -71,6 +77,26 @@ internal static class OptionsFor
             Relay = configuration.Outbound.RelayHost is { } host ? new NextHop.Host(host, configuration.Outbound.RelayPort) : null,
         },
     };
+
+    public static SieveOptions Sieve(ServerConfiguration configuration)
+    {
+        SieveSection sieve = configuration.Sieve;
+        return new()
+        {
+            Hostname = configuration.Hostname.Ascii,
+            Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null)?.ToString(),
+            Before = sieve.Before,
+            After = sieve.After,
+            Default = sieve.Default,
+            GlobalFolder = sieve.Global,
+            Language = sieve.Language,
+            Scripts = sieve.Scripts,
+            ProgramFolder = sieve.Programs,
+            ProgramTime = sieve.ProgramTime,
+            ProgramMemory = sieve.ProgramMemory,
+            ImapRules = sieve.ImapRules,
+        };
+    }
 
     public static MaildirStoreOptions Stores(ServerConfiguration configuration)
     {

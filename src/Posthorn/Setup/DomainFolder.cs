@@ -51,6 +51,7 @@ internal static class DomainFolder
         submissions = [":465"]
         imap        = [":143"]
         imaps       = [":993"]
+        managesieve = [":4190"]
 
         """;
 }

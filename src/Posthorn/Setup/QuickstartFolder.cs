@@ -27,7 +27,7 @@ internal sealed class QuickstartFolder : IDisposable
     /// <summary>What a listener's port is above the base; also the order of the printed table.</summary>
     private static readonly (string Name, int Port)[] Ports =
     [
-        ("smtp", 25), ("submission", 587), ("submissions", 465), ("imap", 143), ("imaps", 993), ("pop3", 110), ("pop3s", 995), ("lmtp", 24),
+        ("smtp", 25), ("submission", 587), ("submissions", 465), ("imap", 143), ("imaps", 993), ("pop3", 110), ("pop3s", 995), ("managesieve", 4190), ("lmtp", 24),
     ];
 
     private readonly string _root;

@@ -60,7 +60,7 @@ public sealed class PigeonholeTests
             7 => $"size {Pick(":over", ":under")} {Pick("100", "300", "700", "1K")}",
             8 => $"body {Match(false)}{Pick(":raw ", ":text ", ":content \"text\" ", ":content \"text/html\" ", ":content \"application\" ")}\"{Pick("word", "*word*", "secret", "été", "none", "text", "hello", "=C3")}\"",
             9 => $"date {Match(false)}{Pick(":originalzone ", ":zone \"+0000\" ", ":zone \"-0330\" ")}\"{Pick("date", "received", "x-none", "subject")}\" \"{Pick("year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "zone", "weekday")}\" {Quoted(["1997", "2008", "04", "29", "*", "1997-04-01", "17", "09", "2", "54525", "+0530", "2024-03-03T11:00:00-05:00", "6", "0"])}",
-            10 => $"string {Match()}{Quoted(["abc", "", "a*c", "12", "x y"])} {Quoted(["abc", "*", "a\\\\*c", "1", "?b?", "12", "", "a?c"])}",
+            10 => $"string {Match()}{Quoted(["abc", "AbC", "", "a*c", "12", "x y"])} {Quoted(["abc", "ABC", "*", "a\\\\*c", "1", "?b?", "12", "", "a?c"])}",
             11 => $"header :regex {Pick("", ":comparator \"i;octet\" ")}\"{Pick(Headers)}\" \"{Pick("^I have", "pres(ent)?.* (for) you", "[[:digit:]]+", "^[^@]+$", "(a|ab)(c|bcd)?", "<([^>]*)>", "\\\\*", "^$", "[A-Z]{2,}", "x{0,3}")}\"",
             12 => $"not {Test(depth - 1)}",
             13 => $"allof ({Test(depth - 1)}, {Test(depth - 1)})",

@@ -31,8 +31,8 @@ public sealed class LimitTests
     }
 
     [Theory]
-    [InlineData("redirect \"a@b.c\"; redirect \"d@e.f\";", "redirects more than 1")]
-    [InlineData("require \"fileinto\"; fileinto \"a\"; fileinto \"b\"; fileinto \"c\"; fileinto \"d\";", "more than 3 actions")]
+    [InlineData("redirect \"a@b.c\"; redirect \"d@e.f\";", "redirect actions exceeds policy limit")]
+    [InlineData("require \"fileinto\"; fileinto \"a\"; fileinto \"b\"; fileinto \"c\"; fileinto \"d\";", "number of actions exceeds policy limit")]
     [InlineData("require \"enotify\"; notify \"mailto:a@b.c\"; notify \"mailto:d@e.f\";", "notifies more than 1")]
     [InlineData("require [\"editheader\", \"variables\"]; set \"a\" \"0123456789\"; addheader \"X\" \"${a}${a}\";", "larger than the 15 octets")]
     [InlineData("require \"include\"; include \"deep\";", "nested more than 2 deep")]

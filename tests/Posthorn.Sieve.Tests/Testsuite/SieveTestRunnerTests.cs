@@ -89,7 +89,7 @@ public sealed class SieveTestRunnerTests
         public string DirectoryOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
         public string Resolve(string directory, string path) => Path.GetFullPath(Path.Combine(directory, path));
         public ReadOnlyMemory<byte>? Read(string path) => File.Exists(path) ? (ReadOnlyMemory<byte>?)File.ReadAllBytes(path) : null;
-        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout) => null;
+        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program) => null;
     }
 
     private sealed class MemoryWorld(string text) : ISieveTestWorld
@@ -98,7 +98,7 @@ public sealed class SieveTestRunnerTests
         public string Resolve(string directory, string path) => directory + "/" + path;
         public ReadOnlyMemory<byte>? Read(string path) => path == "/t/x.svtest" ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(text) : null;
 
-        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(string directory, string program, IReadOnlyList<string> arguments, ReadOnlyMemory<byte> input, TimeSpan timeout) =>
-            program == "upper" ? (true, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(input.Span).ToUpperInvariant())) : null;
+        public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program) =>
+            program.Name == "upper" ? (true, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(program.Input.Span).ToUpperInvariant())) : null;
     }
 }

@@ -348,14 +348,18 @@ public sealed class CrashTests(ITestOutputHelper output)
             string text = world.NextText();
             string name = $"{folder}/new/17000.F{world.NextNumber()}.theirs";
             world.Log.Add($"  foreign delivery to {name}");
-            using (IVolumeFile file = world.Volume.Open(name, VolumeOpen.CreateNew))
+            string draft = name.Replace("/new/", "/tmp/", StringComparison.Ordinal);
+            using (IVolumeFile file = world.Volume.Open(draft, VolumeOpen.CreateNew))
             {
                 file.Write(0, System.Text.Encoding.Latin1.GetBytes(text));
                 file.SyncData();
             }
 
             world.MayCome.Add(text);
+            world.Volume.Rename(draft, name);
             world.Volume.SyncDirectory(folder + "/new");
+            world.Volume.SyncDirectory(folder);
+            world.Volume.SyncDirectory($"/data/mail/{account}"); // as journals of file systems do with what is above
             world.MayCome.Remove(text);
             world.Foreign.Add((account, box.Id, text));
             return;
@@ -383,7 +387,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         }
     }
 
-    private static string TextOf(IVolume volume, string path)
+    private static string TextOf(CrashVolume volume, string path)
     {
         using IVolumeFile file = volume.Open(path, VolumeOpen.Read);
         byte[] bytes = new byte[file.Length];

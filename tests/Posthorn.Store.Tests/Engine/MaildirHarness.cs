@@ -47,6 +47,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
     {
         if (kill) await _stores!.AbandonAsync();
         else await _stores!.DisposeAsync();
+        _stores = null;
         await _journal!.DisposeAsync();
     }
 
@@ -56,8 +57,7 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => Stores.HasRoomAsync(account, octets, cancel);
 
-    public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
-        Stores.DeliverAsync(message, deliveries, attachment, cancel);
+    public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => Stores.DeliverAsync(message, order, cancel);
 
     public ValueTask DisposeAsync() => StopAsync(kill: false);
 }

@@ -14,6 +14,7 @@ internal sealed class MemoryAccount
     private readonly SortedDictionary<string, MemoryBox> _boxes = new(StringComparer.Ordinal);
     private readonly HashSet<string> _subscriptions = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ThreadId> _threads = [];
+    private readonly Dictionary<string, DateTimeOffset> _notes = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _modSeq = 1;
     private uint _validity;
@@ -44,6 +45,17 @@ internal sealed class MemoryAccount
     internal void SetLimits(long? bytes, long? messages)
     {
         lock (_gate) (_limitBytes, _limitMessages) = (bytes, messages);
+    }
+
+    internal void Remember(FilterNote note)
+    {
+        string id = Convert.ToHexString(note.Id.Span);
+        lock (_gate) _notes[id] = _notes.TryGetValue(id, out DateTimeOffset until) && until > note.Until ? until : note.Until;
+    }
+
+    internal bool Remembers(ReadOnlyMemory<byte> id)
+    {
+        lock (_gate) return _notes.TryGetValue(Convert.ToHexString(id.Span), out DateTimeOffset until) && until > _time.GetUtcNow();
     }
 
     internal Task ChangeAbove(long seen)

@@ -14,6 +14,8 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
 
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel) => Done(memory.List(), cancel);
 
+    public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => Done(memory.Remembers(id), cancel);
+
     public ValueTask<Result<MailboxInfo>> CreateAsync(MailboxName name, SpecialUse use, CancellationToken cancel) => Done(memory.Create(name, use), cancel);
 
     public ValueTask<Result<Done>> DeleteAsync(MailboxName name, CancellationToken cancel) => Done(memory.Delete(name), cancel);

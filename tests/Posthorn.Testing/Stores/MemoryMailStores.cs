@@ -27,23 +27,32 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) =>
         ValueTask.FromResult(AccountOf(account).HasRoom(octets, 1));
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         byte[] body = MemorySink.BytesOf(message);
         List<Result<StoredMessage>> outcomes = [];
-        Dictionary<string, MemoryMessage> contents = [];
+        Dictionary<(string, ContentRange), MemoryMessage> contents = [];
         bool stored = false;
-        foreach (LocalDelivery delivery in deliveries)
+        foreach (LocalDelivery delivery in order.Deliveries)
         {
             string prefix = System.Text.Encoding.Latin1.GetString(delivery.Prefix.Span);
-            if (!contents.TryGetValue(prefix, out MemoryMessage? content))
-                contents.Add(prefix, content = new MemoryMessage([.. delivery.Prefix.Span, .. body]));
+            ContentRange range = delivery.Range ?? new(0, body.Length);
+            if (!contents.TryGetValue((prefix, range), out MemoryMessage? content))
+                contents.Add((prefix, range), content = new MemoryMessage([.. delivery.Prefix.Span, .. body.AsSpan((int)range.Offset, (int)range.Length)]));
             Result<StoredMessage> outcome = AccountOf(delivery.Account).Deliver(delivery, content);
             stored |= outcome.IsOk;
             outcomes.Add(outcome);
         }
 
-        attachment = attachment?.For(outcomes);
+        foreach (FilterNote note in order.Notes)
+        {
+            bool refused = order.Deliveries.Select((delivery, i) => delivery.Account == note.Account && !outcomes[i].IsOk).Contains(true);
+            if (refused && note.OnlyIfDelivered) continue;
+            AccountOf(note.Account).Remember(note);
+            stored = true;
+        }
+
+        DeliveryAttachment? attachment = order.Attachment?.For(outcomes);
         if (!stored && attachment is null) return new(0, outcomes);
         long record = Interlocked.Increment(ref _records);
         if (attachment is not null) await attachment.ApplyAsync(record, cancel);

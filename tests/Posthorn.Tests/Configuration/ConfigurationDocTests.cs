@@ -17,6 +17,6 @@ public sealed partial class ConfigurationDocTests
     [Fact]
     public void Every_documented_key_exists() => Assert.Empty(Documented.Except(ConfigurationLoader.KnownKeys()));
 
-    [GeneratedRegex("`([a-z.-]+)`")]
+    [GeneratedRegex("`([a-z0-9.-]+)`")]
     private static partial Regex Quoted();
 }

@@ -53,8 +53,10 @@ public sealed class PlanTests
         Planner planner = new(input => new() { Redirects = [EmailAddress.Parse(input.Account.Address == Ann ? "bob@example.org" : "ann@example.org")] });
         using TransportRig rig = new(planner: planner);
         AcceptOutcome outcome = await SendAsync(rig, "ann@example.org");
-        Assert.True(outcome.Overall.IsPositive); // each has been asked once, and kept nothing
-        Assert.Equal(2, planner.Asked.Count);
+        Assert.True(outcome.Overall.IsPositive);
+        Assert.Equal(2, planner.Asked.Count); // each has been asked once
+        Assert.Single(await rig.MailAsync(rig.Ann)); // and nothing is lost
+        Assert.Empty(await rig.MailAsync(rig.Bob));
     }
 
     [Fact]

@@ -19,6 +19,12 @@ internal sealed class FakeDirectory : IDirectory
         return _accounts[parsed] = new() { Address = parsed, MailRoot = $"{root}/mail/{address}", Home = $"{root}/home/{address}", QuotaBytes = quota };
     }
 
+    /// <summary>Puts all homes below a folder.</summary>
+    public void MoveHomes(string folder)
+    {
+        foreach ((EmailAddress address, MailAccount account) in _accounts.ToArray()) _accounts[address] = account with { Home = $"{folder}/{address}" };
+    }
+
     public void AddAlias(string address, params string[] targets) => _aliases[EmailAddress.Parse(address)] = [.. targets.Select(EmailAddress.Parse)];
 
     public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) => throw new InvalidOperationException("Nobody logs in here.");

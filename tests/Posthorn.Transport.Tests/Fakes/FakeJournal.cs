@@ -57,16 +57,16 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => inner.OpenAsync(account, cancel);
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         if (Failure is not null) throw Failure;
         Deliveries++;
         IReadOnlyList<Result<StoredMessage>> Whole(IReadOnlyList<Result<StoredMessage>> some)
         {
             Queue<Result<StoredMessage>> rest = new(some);
-            return [.. deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : rest.Dequeue())];
+            return [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : rest.Dequeue())];
         }
-        DeliveryAttachment? recording = attachment is null ? null : attachment with
+        DeliveryAttachment? recording = order.Attachment is not { } attachment ? null : attachment with
         {
             Decide = attachment.Decide is { } decide ? some => decide(Whole(some)) : null,
             ApplyAsync = (record, token) =>
@@ -77,8 +77,8 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
                 return attachment.ApplyAsync(record, token);
             },
         };
-        List<LocalDelivery> taken = [.. deliveries.Where(delivery => Refuses(delivery) is null)];
-        DeliveryReceipt receipt = await inner.DeliverAsync(message, taken, recording, cancel);
+        List<LocalDelivery> taken = [.. order.Deliveries.Where(delivery => Refuses(delivery) is null)];
+        DeliveryReceipt receipt = await inner.DeliverAsync(message, order with { Deliveries = taken, Attachment = recording }, cancel);
         return receipt with { Outcomes = Whole(receipt.Outcomes) };
     }
 

@@ -26,14 +26,14 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => ValueTask.FromResult<Result<IMailStore>>(new Refusal(RefusalKind.Unavailable, "not here"));
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => ValueTask.FromResult<Result<Done>>(Done.It);
 
-    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel)
+    public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         JournalContent content = ((Sink)message).Content;
         await content.CompleteAsync(cancel);
-        Result<StoredMessage>[] outcomes = [.. deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))];
-        deliveries = [.. deliveries.Where(delivery => Refuses(delivery) is null)];
-        attachment = attachment?.For(outcomes);
-        if (deliveries.Count == 0 && attachment is null) return new(0, outcomes);
+        Result<StoredMessage>[] outcomes = [.. order.Deliveries.Select(delivery => Refuses(delivery) is { } refusal ? refusal : (Result<StoredMessage>)new StoredMessage(new("m"), new(1), new(1), new("e")))];
+        LocalDelivery[] deliveries = [.. order.Deliveries.Where(delivery => Refuses(delivery) is null)];
+        DeliveryAttachment? attachment = order.Attachment?.For(outcomes);
+        if (deliveries.Length == 0 && attachment is null) return new(0, outcomes);
         List<JournalStep> steps = [.. deliveries.Select(delivery => new JournalStep(Number, 1, Encoding.UTF8.GetBytes(delivery.Account.Address.ToString())))];
         if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
         Lsn lsn = Journal.Append(steps.ToArray(), content);

@@ -16,7 +16,7 @@ internal sealed class TransportRig : IDisposable
 {
     private readonly DirectoryInfo _folder = System.IO.Directory.CreateTempSubdirectory("posthorn-queue-");
 
-    public TransportRig(TransportOptions? options = null, IDeliveryPlanner? planner = null)
+    public TransportRig(TransportOptions? options = null, IDeliveryPlanner? planner = null, Func<TransportRig, IDeliveryPlanner>? makePlanner = null)
     {
         Options = options ?? new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
         Ann = Directory.AddAccount("ann@example.org");
@@ -27,7 +27,7 @@ internal sealed class TransportRig : IDisposable
         Queue.Connect(Journal);
         Services = new()
         {
-            Directory = Directory, Stores = Stores, Queue = Queue, Planner = planner ?? new InboxPlanner(Options.DetailToFolder, '.'), Time = Time, Log = NullLogger.Instance,
+            Directory = Directory, Stores = Stores, Queue = Queue, Planner = planner ?? makePlanner?.Invoke(this) ?? new InboxPlanner(Options.DetailToFolder, '.'), Time = Time, Log = NullLogger.Instance,
         };
         Transport = new(Options, Services);
     }

@@ -186,7 +186,7 @@ public sealed class QueueCrashTests
             QueueAnswers cause = new(new(id), [new(0, RecipientState.Failed, new(550, "5.1.1", "no"), "mx")]);
             await using IMessageSink sink = server.Stores.CreateSink();
             await sink.WriteAsync("bounce"u8.ToArray(), default);
-            await server.Stores.DeliverAsync(sink, [new(Ann, MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, default)], server.Queue.Attach(cause), default);
+            await server.Stores.DeliverAsync(sink, new DeliveryOrder { Deliveries = [new(Ann, MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, default)], Attachment = server.Queue.Attach(cause) }, default);
             Finish(id, 0);
         }
 
@@ -227,7 +227,7 @@ public sealed class QueueCrashTests
                 Id = new(id), Arrived = Time.GetUtcNow(), From = ReversePath.Of(Ann.Address), Origin = "ann", Size = content.Length,
                 Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null))],
             };
-            await Stores.DeliverAsync(sink, [], Queue.Attach(message, null), default);
+            await Stores.DeliverAsync(sink, new DeliveryOrder { Attachment = Queue.Attach(message, null) }, default);
         }
 
         /// <summary>Tries everything that waits, as the runner does.</summary>

@@ -1,5 +1,6 @@
 using CsCheck;
 using Posthorn.Core;
+using Posthorn.Store;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Tests.Queue;
@@ -35,6 +36,18 @@ public sealed class QueueFormatTests
     });
 
     [Fact]
+    public void Several_messages_come_back_with_their_parts() => Gen.Select(Message.Array[1, 3], Gen.Select(Gen.Long[0, 1L << 50], Gen.Long[0, 1L << 50], (offset, length) => new ContentRange(offset, length)).Array[0, 3], Answers.Null()).Sample((messages, ranges, cause) =>
+    {
+        QueueMessage[] written = [.. messages.Select(message => message with { Ranges = ranges.Length == 0 ? null : ranges })];
+        byte[] payload = QueueFormat.WriteSeveral(written, cause);
+        Assert.True(QueueFormat.TryReadSeveral(payload, out IReadOnlyList<QueueMessage>? read, out QueueAnswers? readCause));
+        Assert.Equal(written.Select(message => message.Id), read.Select(message => message.Id));
+        Assert.All(read, message => Assert.Equal(ranges, message.Ranges ?? []));
+        Assert.Equal(cause?.Answers, readCause?.Answers);
+        for (int length = 0; length < payload.Length; length += 7) Assert.False(QueueFormat.TryReadSeveral(payload.AsSpan(0, length), out _, out _));
+    }, iter: 200);
+
+    [Fact]
     public void What_is_cut_short_or_of_another_version_is_refused_not_guessed() => Message.Sample(message =>
     {
         byte[] payload = QueueFormat.WriteAccept(message, null);
@@ -58,7 +71,7 @@ public sealed class QueueFormatTests
     public void Numbers_on_disk_stay()
     {
         Assert.Equal(2, MailQueue.Participant);
-        Assert.Equal([1, 2, 3], Enum.GetValues<QueueStep>().Select(value => (int)value));
+        Assert.Equal([1, 2, 3, 4], Enum.GetValues<QueueStep>().Select(value => (int)value));
         Assert.Equal([1, 2, 3], Enum.GetValues<QueueOrder>().Select(value => (int)value));
         Assert.Equal([0, 1, 2, 3], Enum.GetValues<RecipientState>().Select(value => (int)value));
         Assert.Equal([0, 1, 2], Enum.GetValues<ContentTraits>().Select(value => (int)value));

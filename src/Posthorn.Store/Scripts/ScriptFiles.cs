@@ -5,7 +5,7 @@ using Posthorn.Journal.Volume;
 namespace Posthorn.Store.Scripts;
 
 /// <summary>Script files as they were read last: a delivery then costs two calls of the system and no reading. Bounded; who is not asked for makes room.</summary>
-internal sealed class ScriptContents(IVolume volume, TimeProvider time, long maxScript, long maxTotal)
+public sealed class ScriptFiles(IVolume volume, TimeProvider time, long maxScript, long maxTotal)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Held> _held = [];
@@ -13,7 +13,7 @@ internal sealed class ScriptContents(IVolume volume, TimeProvider time, long max
     private long _turn;
 
     /// <summary>Reads a file; <see cref="RefusalKind.NoSuchScript"/> when it is not there, <see cref="RefusalKind.TooBig"/> when no script may be so large.</summary>
-    internal Result<StoredScript> Read(string path, ScriptName? name)
+    public Result<StoredScript> Read(string path, ScriptName? name)
     {
         if (!volume.TryStat(path, out VolumeStat stat) || stat.Kind != VolumeKind.File) return new Refusal(RefusalKind.NoSuchScript, "There is no such script");
         if (stat.Length > maxScript) return new Refusal(RefusalKind.TooBig, $"The script is larger than {maxScript} octets");

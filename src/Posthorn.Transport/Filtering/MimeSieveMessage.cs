@@ -3,10 +3,10 @@ using System.Text;
 using Posthorn.Mime;
 using Posthorn.Sieve;
 
-namespace Posthorn.Filtering;
+namespace Posthorn.Transport.Filtering;
 
-/// <summary>A message in memory, over Posthorn.Mime.</summary>
-internal sealed class MimeSieveMessage : ISieveMessage
+/// <summary>A message in memory, as Sieve reads it: structure, encodings and character sets are Posthorn.Mime's.</summary>
+public sealed class MimeSieveMessage : ISieveMessage
 {
     private readonly ReadOnlyMemory<byte> _octets;
     private readonly MimeLimits _limits;

@@ -1,0 +1,24 @@
+using Posthorn.Core;
+using Posthorn.Store;
+
+namespace Posthorn.Transport.Filtering;
+
+/// <summary>The stores as IMAP has them: what changes there is told to the administrator's scripts when it has come true.</summary>
+public sealed class EventStores(IMailStores inner, SieveServices services, Func<SieveOptions> options) : IMailStores
+{
+    private readonly EventScripts _scripts = new(services, options);
+
+    public IMessageSink CreateSink() => inner.CreateSink();
+
+    public async ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel)
+    {
+        Result<IMailStore> opened = await inner.OpenAsync(account, cancel);
+        return opened.IsOk ? new EventStore(opened.Value, _scripts) : opened;
+    }
+
+    public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
+
+    public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => inner.DeliverAsync(message, order, cancel);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the inner ones are somebody else's
+}

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Journal.Volume;
+using Posthorn.Store;
+using Posthorn.Store.Scripts;
+
+namespace Posthorn.Transport.Filtering;
+
+/// <summary>What running scripts on this server takes.</summary>
+public sealed class SieveServices(IMailStores stores, IScriptStore scripts, IVolume volume, TimeProvider time, ILogger log)
+{
+    public IMailStores Stores => stores;
+    public TimeProvider Time => time;
+    public ILogger Log => log;
+
+    /// <summary>Scripts, compiled.</summary>
+    public ScriptLibrary Library { get; } = new(scripts, volume, time, log);
+
+    internal AccountTurns Turns { get; } = new();
+    internal OwnerLog OwnerLog { get; } = new(volume, time);
+}

@@ -1,0 +1,1 @@
+require "encoded-character"; redirect "${unicode:d800}${hex:ff 0}";

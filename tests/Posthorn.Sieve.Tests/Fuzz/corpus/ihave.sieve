@@ -1,0 +1,1 @@
+require ["ihave", "regex"]; if ihave ["vnd.x", "regex"] { nosuch :tag "x"; } if header :regex "a" "x{1,255}{1,255}" { stop; }

@@ -1,0 +1,1 @@
+require "include"; include :once :optional "a"; include :global "../b"; return;
