@@ -100,6 +100,18 @@ public sealed class DamageTests : IDisposable
         Assert.Single(Directory.GetFiles(_directory + "/accounts/example.org/ann", "catalogue.db.damaged-*"));
     }
 
+    // A wrong bit in a key: the row is there, and nobody finds it.
+    [Theory]
+    [InlineData("DELETE FROM files WHERE uid = 5")]
+    [InlineData("UPDATE files SET uid = uid + 1000 WHERE uid = 5")]
+    [InlineData("DELETE FROM contents WHERE id = 5")]
+    public async Task A_message_whose_other_rows_are_lost_was_not_removed(string damage)
+    {
+        (List<Told> told, ModSeq highest) = await MakeAsync(_directory);
+        using (Store.Catalogue.Database database = new(CatalogueOf(_directory))) database.Execute(damage);
+        Assert.Equal("rebuilt after a restart", await LiveWithAsync(_directory, told, highest, damage));
+    }
+
     private async ValueTask<MaildirHarness> StartAsync(string directory)
     {
         MaildirHarness server = new(directory, new LinuxVolume(), _time) { Logger = _log };
