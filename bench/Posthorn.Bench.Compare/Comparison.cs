@@ -98,8 +98,9 @@ internal sealed class Comparison(MailServer peer, MailServer ours, int runs, boo
             });
         }
 
-        Imap.Run(server.ImapPort, "user0@bench.test", "CREATE Warm");
-        LoadDriver.Run(new() { Kind = LoadKind.Append, Port = server.ImapPort, Messages = messages / 4, Message = new(4096, $"{_mark}.w{_tag++}"), Users = 1, Mailbox = "Warm", Window = 20 });
+        string warm = $"Warm{_tag}"; // a server that was started again has the mailbox of its last start
+        Imap.Run(server.ImapPort, "user0@bench.test", $"CREATE {warm}");
+        LoadDriver.Run(new() { Kind = LoadKind.Append, Port = server.ImapPort, Messages = messages / 4, Message = new(4096, $"{_mark}.w{_tag++}"), Users = 1, Mailbox = warm, Window = 20 });
         server.WaitUntilQuiet();
     }
 }

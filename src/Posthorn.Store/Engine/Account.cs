@@ -87,8 +87,8 @@ internal sealed class Account : IDisposable
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
 
-    /// <summary>Whether the catalogue was closed properly before it was opened.</summary>
-    internal bool EndedInOrder { get; init; }
+    /// <summary>Whether the catalogue was closed properly before it was opened, and the journal knew no more than it: then the files are what we wrote last.</summary>
+    internal bool EndedInOrder { get; set; }
 
     /// <summary>Whether the tree was looked at for what another server did to it since.</summary>
     internal bool IsTreeKnown { get; set; }
@@ -308,6 +308,7 @@ internal sealed class Account : IDisposable
     /// <summary>On replay: nothing else is on its way.</summary>
     internal void Replayed()
     {
+        EndedInOrder = false;
         lock (_gate)
         {
             _queue.Reset(_published);

@@ -79,7 +79,8 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
     private void WriteList(AccountCatalogue catalogue, Box box, FolderMark mark)
     {
         string path = $"{tree.FolderPath(box.Name)}/{UidList.FileName}";
-        if (tree.MarkOf(path) != mark.List && ListComparison.Of(tree, catalogue, box).IsForeign(box))
+        bool visited = FolderMark.Of(tree, tree.FolderPath(box.Name)).Log != mark.Log;
+        if (tree.MarkOf(path) != mark.List && ListComparison.Of(tree, catalogue, box, visited).IsForeign(box))
         {
             // Another server was here while we were: what it says is taken in before it is written over.
             account.IsTreeKnown = false;

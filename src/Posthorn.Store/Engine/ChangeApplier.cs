@@ -333,6 +333,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         bool changed = false;
         foreach (Adopted file in adopt.Files)
         {
+            if (file.Uid >= box.UidNext) box.UidNext = new(file.Uid.Value + 1); // even if its file is gone again: the number was given away
             if (catalogue.TryGetMessage(box.Box.Id, file.Uid, out _)) continue;
             string baseName = MaildirName.BaseOf(file.DiskName);
             string? disk = tree.Exists(tree.PathOf(box.Name, file.DiskName)) ? file.DiskName : tree.Find(tree.FolderPath(box.Name), baseName);

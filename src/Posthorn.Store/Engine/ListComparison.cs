@@ -16,7 +16,11 @@ internal sealed record ListComparison(IReadOnlyList<(UidListEntry Entry, string 
     /// <summary>Whether anything in it is another server's.</summary>
     internal bool IsForeign(Box box) => Arrived.Count > 0 || Clash || Validity is not null || Next.Value > box.NextUid;
 
-    internal static ListComparison Of(MaildirTree tree, AccountCatalogue catalogue, Box box)
+    /// <param name="visited">
+    /// Whether another server must have written it: our last end was in order, or its index changed. After a crash a file of an expunged message may be back,
+    /// and an older list of ours name it; that is no other server's doing, and the look at the folder deals with it.
+    /// </param>
+    internal static ListComparison Of(MaildirTree tree, AccountCatalogue catalogue, Box box, bool visited)
     {
         string folder = tree.FolderPath(box.Name);
         if (tree.ReadText($"{folder}/{UidList.FileName}") is not { } text || UidList.Parse(text) is not { } list) return Same;
@@ -31,15 +35,16 @@ internal sealed record ListComparison(IReadOnlyList<(UidListEntry Entry, string 
         {
             if (known.TryGetValue(entry.Base, out Uid uid))
             {
-                clash |= uid != entry.Uid;
+                clash |= visited && uid != entry.Uid;
                 continue;
             }
 
             files ??= tree.FilesOf(folder);
             if (!files.TryGetValue(entry.Base, out string? disk)) continue;
-            // Our own names return after a crash only; the look at the folder deals with them.
-            if (OwnName.Parse(entry.Base) is not null && entry.Uid.Value < box.NextUid) continue;
-            clash |= entry.Uid.Value < box.NextUid;
+            // Our own names return after a crash only.
+            bool given = entry.Uid.Value < box.NextUid;
+            if (given && (!visited || OwnName.Parse(entry.Base) is not null)) continue;
+            clash |= given;
             arrived.Add((entry, disk));
         }
 

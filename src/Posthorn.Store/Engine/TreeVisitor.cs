@@ -28,7 +28,8 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         {
             if (account.IsTreeKnown || !account.Tree.Exists(account.Tree.OwnPath)) return;
             Scene scene = new(account, account.Read(catalogue => catalogue.Lists.Marks()));
-            await FoldersAsync(scene);
+            // After a crash a directory may be one that was to go, or to be called otherwise: it says nothing of another server.
+            if (account.EndedInOrder) await FoldersAsync(scene);
             foreach (Box box in account.Boxes()) await MailboxAsync(scene, box);
             if (account.EndedInOrder) await SubscriptionsAsync(account);
             account.IsTreeKnown = true;
@@ -133,7 +134,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         }
 
         if (now.Keywords != before.Keywords) account.Read(catalogue => TakeLetters(account, catalogue, box, folder));
-        ListComparison list = now.List == before.List ? ListComparison.Same : account.Read(catalogue => ListComparison.Of(account.Tree, catalogue, box));
+        ListComparison list = now.List == before.List ? ListComparison.Same : account.Read(catalogue => ListComparison.Of(account.Tree, catalogue, box, account.EndedInOrder || now.Log != before.Log));
         FolderIndex? index = now.Log == before.Log ? null : FolderIndex.Read(account.Tree, folder, options.DovecotIndex);
         foreach (string problem in index?.Problems ?? []) log.IndexLeftAside(account.Who.Address, folder, problem);
         IndexState? state = index is { IsWhole: true } && index.State!.IsOf(list.Validity ?? box.Validity) ? index.State : null;
