@@ -6,6 +6,13 @@ namespace Posthorn.Store.Catalogue;
 /// <summary>Questions that only a check of the whole catalogue asks.</summary>
 internal sealed class CatalogueAudit(Database database)
 {
+    /// <summary>How many messages a mailbox has by their rows.</summary>
+    internal long MessageCount(long mailbox)
+    {
+        using Statement query = database.Prepare("SELECT count(*) FROM messages WHERE mailbox = ?1");
+        return query.Bind(1, mailbox).Step() ? query.Int64(0) : 0;
+    }
+
     /// <summary>The UIDs of a mailbox, in order, whatever their rows say.</summary>
     internal List<Uid> Uids(long mailbox) => Numbers("SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid", mailbox).ConvertAll(uid => new Uid((uint)uid));
 

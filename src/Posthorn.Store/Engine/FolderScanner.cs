@@ -107,7 +107,10 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         if (!box.Exists || !tree.Exists(tree.OwnPath)) return null; // An unmounted volume must not look like a mass removal.
         string folder = tree.FolderPath(box.Name);
         Dictionary<string, FileRow> known = new(StringComparer.Ordinal);
-        foreach (FileRow file in catalogue.Files(box.Id)) known[file.Base] = file;
+        List<FileRow> files = catalogue.Files(box.Id);
+        // A message whose file's row got lost: its file would be taken for somebody's delivery, or after a crash for what is left of a removal.
+        if (files.Count < catalogue.Audit.MessageCount(box.Id)) throw catalogue.Damage($"{box.Name} has messages without a file's row.");
+        foreach (FileRow file in files) known[file.Base] = file;
         Findings found = new([], [], []);
         SortedDictionary<int, string>? letters = null;
         HashSet<string> seen = new(StringComparer.Ordinal);

@@ -145,8 +145,13 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 
     private static (string? Path, ContentRow Content, long Wire) Locate(Account account, AccountCatalogue catalogue, MailboxId mailbox, Uid uid)
     {
-        if (account.Published(mailbox) is { } box && catalogue.TryGetMessage(box.Id, uid, out StoredRow row) && catalogue.TryGetFile(box.Id, uid, out FileRow file))
+        if (account.Published(mailbox) is { } box && catalogue.TryGetMessage(box.Id, uid, out StoredRow row))
+        {
+            // Both rows come and go in one transaction: a message that is there must never be called removed because its file's row got lost.
+            if (!catalogue.TryGetFile(box.Id, uid, out FileRow file)) throw catalogue.Damage("A message has no file's row.");
             return (file.DiskName.Length == 0 ? null : account.Files.Locate(box.Name, file), catalogue.Content(row.Content), row.Row.Size);
+        }
+
         if (account.GoneOf(mailbox, uid) is not { } gone) return default;
         if (gone.Path.Length > 0) return (gone.Path, new(gone.Content, default, default, 0, 0, gone.Octets), gone.Wire);
         // It was moved: any of its names will do.

@@ -59,5 +59,6 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => Stores.DeliverAsync(message, order, cancel);
 
-    public ValueTask DisposeAsync() => StopAsync(kill: false);
+    /// <summary>Ends in order, unless it was stopped before.</summary>
+    public ValueTask DisposeAsync() => IsStarted ? StopAsync(kill: false) : ValueTask.CompletedTask;
 }
