@@ -36,7 +36,7 @@ internal sealed class ManageSieveHost : ITranscriptHost
     public ManageSieveHost()
     {
         _connections = new(Time);
-        File.WriteAllText(Path.Combine(_folder.Path, "users"), "ann:{PLAIN}nna\nbob:{PLAIN}bob\n");
+        WritePasswords("nna");
         Stores = new(Time, new() { Separator = '/' });
     }
 
@@ -47,7 +47,9 @@ internal sealed class ManageSieveHost : ITranscriptHost
     public Connection LastConnection { get; private set; } = null!;
     public Task LastSession => _sessions[^1];
 
-    public MailDirectory Directory => _directory ??= new(new()
+    public MailDirectory Directory => _directory ??= new(DirectoryOptions, Time, NullLogger.Instance);
+
+    private DirectoryOptions DirectoryOptions => new()
     {
         Domains = [new() { Name = DomainName.Create("example.org") }],
         MailHomeTemplate = _folder.Path + "/home/{localpart}",
@@ -55,7 +57,7 @@ internal sealed class ManageSieveHost : ITranscriptHost
         PasswdFile = Path.Combine(_folder.Path, "users"),
         Mechanisms = _mechanisms,
         AuthTrustedNetworks = _isTrusted ? [IPNetwork.Parse("192.0.2.0/24")] : [],
-    }, Time, NullLogger.Instance);
+    };
 
     public IScriptStore Scripts => _scripts ??= new FileScriptStore(_limits, new LinuxVolume(), Time);
 
@@ -91,6 +93,11 @@ internal sealed class ManageSieveHost : ITranscriptHost
                 break;
             case ["script", string name, ..]: Assert.True((await Scripts.PutAsync(Ann, Name(name), Transcript.Unescape(string.Join(' ', words[2..])), default)).IsOk); break;
             case ["active", string name]: Assert.True((await Scripts.ActivateAsync(Ann, Name(name), default)).IsOk); break;
+            case ["passwords", "change"]:
+                WritePasswords("changed");
+                Directory.Reload(DirectoryOptions);
+                _connections.Review();
+                break;
             case ["time", "passes", string span]: await PassAsync(span); break;
             case ["option", string name, string number]: Options = WithOption(name, int.Parse(number, CultureInfo.InvariantCulture)); break;
             case ["limit", string name, string number]: _limits = WithLimit(name, int.Parse(number, CultureInfo.InvariantCulture)); break;
@@ -108,6 +115,8 @@ internal sealed class ManageSieveHost : ITranscriptHost
         await Stores.DisposeAsync();
         _folder.Dispose();
     }
+
+    private void WritePasswords(string ann) => File.WriteAllText(Path.Combine(_folder.Path, "users"), $"ann:{{PLAIN}}{ann}\nbob:{{PLAIN}}bob\n");
 
     private async Task ServeAsync(Connection connection)
     {

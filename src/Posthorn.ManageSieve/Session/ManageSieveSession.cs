@@ -84,6 +84,7 @@ internal sealed class ManageSieveSession : IDisposable
     {
         if (!_server.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("TRYLATER", "This account has too many connections");
         Owner = account;
+        Connection.StillHolds = Services.Directory.WhetherHolds(account);
         Commands.MaxCommand = (int)Math.Min(Scripts.Limits.ScriptOctets + Options.MaxCommandOverhead, int.MaxValue);
         Log.LoggedIn(Connection.Session, account.ToString(), mechanism);
         return null;
@@ -105,7 +106,7 @@ internal sealed class ManageSieveSession : IDisposable
     public void Leave()
     {
         if (Owner is not null) _server.Leave(Owner);
-        Owner = null;
+        (Owner, Connection.StillHolds) = (null, null);
         Commands.MaxCommand = Options.MaxCommandBeforeLogin;
     }
 
@@ -185,6 +186,7 @@ internal sealed class ManageSieveSession : IDisposable
     {
         EndAfterThis();
         if (Connection.Stopped == StopReason.Timeout) Out.End(Completion.Bye(null, IsLoggedIn ? "Idle for too long" : "Log in sooner"));
+        else if (Connection.Stopped == StopReason.Revoked) Out.End(Completion.Bye(null, "The account or its password has changed, log in again"));
         else if (Connection.Stopped == StopReason.Shutdown) Out.End(Completion.Bye("TRYLATER", "The server is going down, come back soon"));
     }
 }
