@@ -39,6 +39,18 @@ public sealed record ImapOptions
     /// <summary>Patterns of one extended LIST (RFC 5258).</summary>
     public int MaxListPatterns { get; init; } = 100;
 
+    /// <summary>The longest value of an annotation, octets (RFC 5464 section 4.1 asks for 1,024 at least): scripts and pictures of senders fit.</summary>
+    public int MaxAnnotation { get; init; } = 64 * 1024;
+
+    /// <summary>Annotations of one mailbox, everybody's together. Clients keep a few for each.</summary>
+    public int MaxAnnotations { get; init; } = 200;
+
+    /// <summary>How to reach the administrator, a URI: the server's annotation <c>/shared/admin</c> (RFC 5464 section 6.2.2).</summary>
+    public string? MetadataAdmin { get; init; }
+
+    /// <summary>A word about the server for its users: the annotation <c>/shared/comment</c>.</summary>
+    public string? MetadataComment { get; init; }
+
     /// <summary>Keywords of one STORE or APPEND.</summary>
     public int MaxKeywords { get; init; } = 100;
 

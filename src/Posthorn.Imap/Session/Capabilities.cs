@@ -41,6 +41,8 @@ internal static class Capabilities
         ("QUOTA", s => s.IsLoggedIn && Has("GETQUOTA")),
         ("QUOTA=RES-STORAGE", s => s.IsLoggedIn && Has("GETQUOTA")),
         ("QUOTA=RES-MESSAGE", s => s.IsLoggedIn && Has("GETQUOTA")),
+        ("METADATA", s => s.IsLoggedIn && Has("GETMETADATA")),
+        ("LIST-METADATA", s => s.IsLoggedIn && Has("GETMETADATA")),
         ("SORT", s => s.IsLoggedIn && Has("SORT")),
         ("SORT=DISPLAY", s => s.IsLoggedIn && Has("SORT")),
         ("ESORT", s => s.IsLoggedIn && Has("SORT")),

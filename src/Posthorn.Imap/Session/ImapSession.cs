@@ -50,8 +50,12 @@ internal sealed class ImapSession : IAsyncDisposable
             _mode = value;
             Out.Utf8 = value.Utf8Names;
             _dialect = _dialect with { Utf8 = value.Utf8Names };
+            Metadata = value.Metadata ? Metadata ?? new(this) : null;
         }
     }
+
+    /// <summary>What others change in annotations, for a client that wants to hear of it.</summary>
+    public MetadataNews? Metadata { get; private set; }
 
     /// <summary>Who is logged in; null before.</summary>
     public MailAccount? Account { get; private set; }
@@ -235,7 +239,16 @@ internal sealed class ImapSession : IAsyncDisposable
     }
 
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
-    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel)
+    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
+        Metadata is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(Metadata, mayExpunge, cancel);
+
+    private async ValueTask TellAllNewsAsync(MetadataNews metadata, bool mayExpunge, CancellationToken cancel)
+    {
+        await TellBoxNewsAsync(mayExpunge, cancel);
+        await metadata.TellAsync(cancel);
+    }
+
+    private ValueTask TellBoxNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
         if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)

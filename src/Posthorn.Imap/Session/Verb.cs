@@ -98,6 +98,8 @@ internal sealed class Verb
         For<GetQuota>("GETQUOTA", States.LoggedIn),
         For<GetQuotaRoot>("GETQUOTAROOT", States.LoggedIn),
         For<SetQuota>("SETQUOTA", States.LoggedIn),
+        For<GetMetadata>("GETMETADATA", States.LoggedIn),
+        For<SetMetadata>("SETMETADATA", States.LoggedIn),
         For<Compress>("COMPRESS", States.LoggedIn),
         For<Unauthenticate>("UNAUTHENTICATE", States.LoggedIn),
     ];

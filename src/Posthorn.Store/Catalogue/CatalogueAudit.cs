@@ -24,9 +24,9 @@ internal sealed class CatalogueAudit(Database database)
     internal List<string> Strays()
     {
         List<string> found = [];
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "annotations", "acl"])
         {
-            long count = database.Number($"SELECT count(*) FROM {table} WHERE mailbox NOT IN (SELECT id FROM mailboxes)");
+            long count = database.Number($"SELECT count(*) FROM {table} WHERE mailbox > 0 AND mailbox NOT IN (SELECT id FROM mailboxes)");
             if (count > 0) found.Add(string.Create(CultureInfo.InvariantCulture, $"{count} rows of {table} belong to no mailbox"));
         }
 

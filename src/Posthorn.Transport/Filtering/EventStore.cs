@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Transport.Filtering;
 
@@ -51,9 +52,19 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) => inner.OpenContentAsync(mailbox, uid, cancel);
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) => inner.FindTextAsync(mailbox, candidates, criterion, cancel);
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => inner.RemembersAsync(id, cancel);
+    public ModSeq HighestModSeq => inner.HighestModSeq;
+    public MailboxInfo? Find(MailboxName name) => inner.Find(name);
+    public MailboxInfo? Find(MailboxId mailbox) => inner.Find(mailbox);
+    public ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel) => inner.ShareAsync(mailbox, identifier, rights, cancel);
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) => inner.AnnotationsAsync(mailbox, cancel);
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => inner.AnnotationsSinceAsync(since, cancel);
+    public ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) => inner.AnnotateAsync(mailbox, annotations, most, cancel);
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => inner.QuotaAsync(cancel);
     public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => inner.WaitForChangeAsync(seen, cancel);
     public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    /// <summary>Messages came from another account.</summary>
+    public ValueTask ArrivedAsync(Placement placed, CancellationToken cancel) => TellAsync("COPY", placed.Target, null, placed.Targets, [], cancel);
 
     private async ValueTask TellAsync(string cause, MailboxId mailbox, MailboxId? source, IReadOnlyList<Uid> uids, IReadOnlyList<string> changed, CancellationToken cancel)
     {
