@@ -69,10 +69,10 @@ public interface IMailStore : IAsyncDisposable
     ValueTask<QuotaState> QuotaAsync(CancellationToken cancel);
 
     /// <summary>A mailbox by name, as <see cref="ListAsync"/> has it; null when there is none.</summary>
-    MailboxInfo? Find(MailboxName name);
+    ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel);
 
     /// <summary>A mailbox by its id.</summary>
-    MailboxInfo? Find(MailboxId mailbox);
+    ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel);
 
     /// <summary>Gives somebody rights to a mailbox, or takes his entry off the list (RFC 4314 section 3.1).</summary>
     ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, Sharing.MailboxRights? rights, CancellationToken cancel);

@@ -12,6 +12,12 @@ public sealed record MailboxInfo(MailboxName Name, MailboxId? Id, SpecialUse Use
 {
     /// <summary>Who may do what with it; empty for its owner's alone.</summary>
     public Sharing.MailboxAcl Acl { get; init; } = Sharing.MailboxAcl.Empty;
+
+    /// <summary>What the user whose store this is may do with it.</summary>
+    public Sharing.MailboxRights Rights { get; init; } = Sharing.MailboxRights.All;
+
+    /// <summary>Whose it is, when it is not the user's own.</summary>
+    public EmailAddress? Owner { get; init; }
 }
 
 /// <summary>Counts and numbers of a mailbox (RFC 9051 section 6.3.11). Sizes in octets as clients see them.</summary>

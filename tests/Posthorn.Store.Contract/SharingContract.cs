@@ -8,9 +8,11 @@ namespace Posthorn.Store.Contract;
 /// <summary>What every store engine must do with annotations, rights, and messages that go from account to account.</summary>
 public abstract class SharingContract : StoreContract
 {
-    private static MailboxId Id(IMailStore store, string name) => store.Find(Name(name))!.Id!.Value;
+    private static async ValueTask<MailboxInfo> InfoAsync(IMailStore store, string name) => await store.FindAsync(Name(name), Cancel) ?? throw new InvalidOperationException(name);
 
-    private static Annotation Note(string entry, string? value, string user = "") => new(null, user, entry, value is null ? null : Encoding.UTF8.GetBytes(value));
+    private static async ValueTask<MailboxId> IdAsync(IMailStore store, string name) => (await InfoAsync(store, name)).Id!.Value;
+
+    private static Annotation Note(string entry, string? value, string user = "") => new(null, user, entry, value is null ? (ReadOnlyMemory<byte>?)null : Encoding.UTF8.GetBytes(value));
 
     private static async ValueTask<string[]> NotesAsync(IMailStore store, MailboxId? mailbox) =>
         [.. (await store.AnnotationsAsync(mailbox, Cancel)).Select(each => $"{each.User}{each.Entry}={Encoding.UTF8.GetString(each.Value!.Value.Span)}")];
@@ -19,7 +21,7 @@ public abstract class SharingContract : StoreContract
     public async Task Annotations_are_set_replaced_and_removed()
     {
         IMailStore store = await OpenAsync("ann");
-        MailboxId drafts = Id(store, "Drafts");
+        MailboxId drafts = await IdAsync(store, "Drafts");
         Must(await store.AnnotateAsync(drafts, [Note("/shared/comment", "one"), Note("/private/comment", "mine", "ann@example.org"), Note("/private/comment", "his", "bob@example.org")], 10, Cancel));
         Must(await store.AnnotateAsync(null, [Note("/private/vendor/x/y", "account", "ann@example.org")], 10, Cancel));
         Assert.Equal(["ann@example.org/private/comment=mine", "bob@example.org/private/comment=his", "/shared/comment=one"], await NotesAsync(store, drafts));
@@ -33,7 +35,7 @@ public abstract class SharingContract : StoreContract
     public async Task Only_so_many_annotations_are_taken_and_then_none_of_the_command()
     {
         IMailStore store = await OpenAsync("ann");
-        MailboxId drafts = Id(store, "Drafts");
+        MailboxId drafts = await IdAsync(store, "Drafts");
         Must(await store.AnnotateAsync(drafts, [Note("/shared/a", "1"), Note("/shared/b", "2")], 2, Cancel));
         Refused(RefusalKind.Limit, await store.AnnotateAsync(drafts, [Note("/shared/a", "9"), Note("/shared/c", "3")], 2, Cancel));
         Must(await store.AnnotateAsync(drafts, [Note("/shared/a", null), Note("/shared/c", "3")], 2, Cancel));
@@ -44,7 +46,7 @@ public abstract class SharingContract : StoreContract
     public async Task What_changed_since_is_told_with_what_was_removed()
     {
         IMailStore store = await OpenAsync("ann");
-        MailboxId drafts = Id(store, "Drafts");
+        MailboxId drafts = await IdAsync(store, "Drafts");
         ModSeq first = Must(await store.AnnotateAsync(drafts, [Note("/shared/a", "1"), Note("/shared/b", "2")], 10, Cancel));
         Assert.Equal(first, store.HighestModSeq);
         long seen = store.ChangeNumber;
@@ -69,7 +71,7 @@ public abstract class SharingContract : StoreContract
     public async Task Annotations_and_rights_outlive_the_server(bool kill)
     {
         IMailStore store = await OpenAsync("ann");
-        MailboxId drafts = Id(store, "Drafts");
+        MailboxId drafts = await IdAsync(store, "Drafts");
         byte[] binary = [0, 1, 255, 13, 10];
         Must(await store.AnnotateAsync(drafts, [new(null, "", "/shared/vendor/x/bin", binary)], 10, Cancel));
         Must(await store.AnnotateAsync(null, [Note("/private/comment", "account", "ann@example.org")], 10, Cancel));
@@ -77,7 +79,7 @@ public abstract class SharingContract : StoreContract
         store = await RestartAsync("ann", kill);
         Assert.Equal(binary, (await store.AnnotationsAsync(drafts, Cancel))[0].Value!.Value.ToArray());
         Assert.Equal(["ann@example.org/private/comment=account"], await NotesAsync(store, null));
-        Assert.Equal([new AclEntry("bob@example.org", MailboxRights.Lookup | MailboxRights.Read)], store.Find(drafts)!.Acl.Entries);
+        Assert.Equal([new AclEntry("bob@example.org", MailboxRights.Lookup | MailboxRights.Read)], (await store.FindAsync(drafts, Cancel))!.Acl.Entries);
         Assert.Equal([Account("ann").Address], Stores.SharersWith(Account("bob").Address));
     }
 
@@ -85,17 +87,17 @@ public abstract class SharingContract : StoreContract
     public async Task Annotations_follow_a_mailbox_and_go_with_it()
     {
         IMailStore store = await OpenAsync("ann");
-        MailboxId drafts = Id(store, "Drafts");
+        MailboxId drafts = await IdAsync(store, "Drafts");
         Must(await store.AnnotateAsync(drafts, [Note("/shared/comment", "one")], 10, Cancel));
         Must(await store.RenameAsync(Name("Drafts"), Name("Papers"), Cancel));
-        Assert.Equal(["/shared/comment=one"], await NotesAsync(store, Id(store, "Papers")));
+        Assert.Equal(["/shared/comment=one"], await NotesAsync(store, await IdAsync(store, "Papers")));
         Must(await store.DeleteAsync(Name("Papers"), Cancel));
         Must(await store.CreateAsync(Name("Papers"), SpecialUse.None, Cancel));
-        Assert.Empty(await NotesAsync(store, Id(store, "Papers")));
-        Must(await store.AnnotateAsync(Id(store, "INBOX"), [Note("/shared/comment", "inbox")], 10, Cancel));
+        Assert.Empty(await NotesAsync(store, await IdAsync(store, "Papers")));
+        Must(await store.AnnotateAsync(await IdAsync(store, "INBOX"), [Note("/shared/comment", "inbox")], 10, Cancel));
         Must(await store.RenameAsync(Name("INBOX"), Name("Old"), Cancel));
-        Assert.Equal(["/shared/comment=inbox"], await NotesAsync(store, Id(store, "Old")));
-        Assert.Equal(["/shared/comment=inbox"], await NotesAsync(store, Id(store, "INBOX")));
+        Assert.Equal(["/shared/comment=inbox"], await NotesAsync(store, await IdAsync(store, "Old")));
+        Assert.Equal(["/shared/comment=inbox"], await NotesAsync(store, await IdAsync(store, "INBOX")));
     }
 
     [Fact]
@@ -105,17 +107,17 @@ public abstract class SharingContract : StoreContract
         EmailAddress bob = Account("bob").Address, carl = Account("carl").Address;
         Assert.Empty(Stores.SharersWith(bob));
         Must(await store.CreateAsync(Name("Team"), SpecialUse.None, Cancel));
-        MailboxId team = Id(store, "Team");
+        MailboxId team = await IdAsync(store, "Team");
         Must(await store.ShareAsync(team, "bob@example.org", MailboxRights.Lookup, Cancel));
         Must(await store.CreateAsync(Name("Team.Plans"), SpecialUse.None, Cancel));
         Must(await store.CreateAsync(Name("Team.Plans.Old"), SpecialUse.None, Cancel));
-        Assert.Equal(MailboxRights.Lookup, store.Find(Name("Team.Plans.Old"))!.Acl.RightsOf(bob, store.Account.Address));
+        Assert.Equal(MailboxRights.Lookup, (await InfoAsync(store, "Team.Plans.Old")).Acl.RightsOf(bob, store.Account.Address));
         Assert.Equal([store.Account.Address], Stores.SharersWith(bob));
         Assert.Empty(Stores.SharersWith(carl));
         Assert.Empty(Stores.SharersWith(store.Account.Address));
         Must(await store.ShareAsync(team, "bob@example.org", null, Cancel));
         Must(await store.DeleteAsync(Name("Team.Plans.Old"), Cancel));
-        Must(await store.ShareAsync(Id(store, "Team.Plans"), "bob@example.org", MailboxRights.None, Cancel));
+        Must(await store.ShareAsync(await IdAsync(store, "Team.Plans"), "bob@example.org", MailboxRights.None, Cancel));
         Assert.Empty(Stores.SharersWith(bob));
         Must(await store.ShareAsync(team, MailboxAcl.Anyone, MailboxRights.Lookup | MailboxRights.Read, Cancel));
         Assert.Equal([store.Account.Address], Stores.SharersWith(carl));
@@ -130,7 +132,8 @@ public abstract class SharingContract : StoreContract
         Must(await ann.ChangeFlagsAsync(sent.Mailbox, Uids(1, 2), new(FlagOperation.Add, SystemFlags.Seen | SystemFlags.Deleted | SystemFlags.Flagged, Keywords("work")), null, Cancel));
         Transfer copy = new(ann.Account, sent.Mailbox, Uids(2, 1, 9, 1), bob.Account, Name("Archive"), MailboxRights.All & ~MailboxRights.DeleteMessages, Move: false);
         Placement placed = Must(await Stores.TransferAsync(copy, Cancel));
-        Assert.Equal((Uids(2, 1), Uids(1, 2)), (placed.Sources, placed.Targets));
+        Assert.Equal(Uids(2, 1), placed.Sources);
+        Assert.Equal(Uids(1, 2), placed.Targets);
         IMailbox archive = await SelectAsync(bob, "Archive");
         Assert.Equal((SystemFlags.Seen | SystemFlags.Flagged, Keywords("work")), (archive.Current[0].Flags, archive.Current[0].Keywords));
         Assert.Equal(Text("two"), await bob.ContentAsync(placed.Target, new(1)));
@@ -143,7 +146,7 @@ public abstract class SharingContract : StoreContract
         Assert.Equal(Uids(1, 3), await ann.ExpungedSinceAsync(sent.Mailbox, new(0), Cancel));
         bob = await RestartAsync("bob", kill: true);
         Assert.Equal(4, Must(await bob.StatusAsync(Name("Archive"), Cancel)).Messages);
-        Assert.Equal(Text("three"), await bob.ContentAsync(Id(bob, "Archive"), new(4)));
+        Assert.Equal(Text("three"), await bob.ContentAsync(await IdAsync(bob, "Archive"), new(4)));
         Assert.Equal(1, Must(await (await OpenAsync("ann")).StatusAsync(Name("Drafts"), Cancel)).Messages);
     }
 

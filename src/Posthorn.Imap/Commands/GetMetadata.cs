@@ -45,8 +45,9 @@ internal sealed record GetMetadata(MailboxName? Mailbox, IReadOnlyList<string> E
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        MailboxInfo? info = Mailbox is { } name ? session.Store.Find(name) : null;
+        MailboxInfo? info = Mailbox is { } name ? await session.Store.FindAsync(name, cancel) : null;
         if (Mailbox is not null && info is null) return Completion.From(new(RefusalKind.NoSuchMailbox, "No such mailbox"));
+        if (info is not null && !MetadataEntry.IsOpenTo(info)) return Completion.No("NOPERM", "You have not the rights for annotations of this mailbox");
         SortedDictionary<string, ReadOnlyMemory<byte>> visible = await MetadataEntry.VisibleAsync(session, info, cancel);
         List<(string, ReadOnlyMemory<byte>?)> told = [];
         long longest = 0;

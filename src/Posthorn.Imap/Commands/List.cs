@@ -5,7 +5,7 @@ using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
 
-/// <summary>LIST, plain and extended (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590).</summary>
+/// <summary>LIST, plain and extended (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590).</summary>
 /// <remarks><c>list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]</c></remarks>
 internal sealed record List(ListSelection Selection, string Reference, IReadOnlyList<string> Patterns, ListReturns Returns, StatusItems StatusItems, IReadOnlyList<string> Metadata) : IImapCommand<List>
 {
@@ -51,7 +51,8 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
                 Result<MailboxStatus> status = await session.Store.StatusAsync(node.Info!.Name, cancel);
                 if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
             }
-            if (Metadata.Count > 0 && node.Exists) await WriteMetadataAsync(session, node.Info!, cancel);
+            if ((Returns & ListReturns.MyRights) != 0 && node.Exists) MyRights.Write(session, node.Name, node.Info!.Rights);
+            if (Metadata.Count > 0 && node.Exists && MetadataEntry.IsOpenTo(node.Info!)) await WriteMetadataAsync(session, node.Info!, cancel);
             await session.FlushIfLargeAsync(cancel);
         }
         return Completion.Ok("Listed");
@@ -131,6 +132,7 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
                 args.Space();
                 status |= Commands.Status.ParseItems(ref args);
             }
+            else if (args.TryWord("MYRIGHTS"u8)) returns |= ListReturns.MyRights;
             else if (args.TryWord("METADATA"u8))
             {
                 args.Space();
@@ -163,4 +165,5 @@ internal enum ListReturns
     None = 0,
     Extended = 1,
     Subscribed = 2,
+    MyRights = 4,
 }

@@ -56,6 +56,13 @@ internal static class MetadataEntry
     public static string UserOf(ImapSession session, string entry) =>
         entry.StartsWith("/private/", StringComparison.Ordinal) ? MailboxAcl.IdentifierOf(session.Account!.Address) : "";
 
+    /// <summary>Whether a user may read and set annotations of a mailbox (RFC 5464 section 3.3).</summary>
+    public static bool IsOpenTo(MailboxInfo mailbox)
+    {
+        const MailboxRights Any = MailboxRights.Read | MailboxRights.KeepSeen | MailboxRights.Write | MailboxRights.Insert | MailboxRights.Post;
+        return mailbox.Rights.HasFlag(MailboxRights.Lookup) && (mailbox.Rights & Any) != 0;
+    }
+
     /// <summary>All that this user sees of a mailbox, or of the server when it is null, in order of name.</summary>
     public static async ValueTask<SortedDictionary<string, ReadOnlyMemory<byte>>> VisibleAsync(ImapSession session, MailboxInfo? mailbox, CancellationToken cancel)
     {

@@ -32,20 +32,21 @@ internal sealed record SetMetadata(MailboxName? Mailbox, IReadOnlyList<(string E
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        MailboxInfo? info = Mailbox is { } name ? session.Store.Find(name) : null;
+        MailboxInfo? info = Mailbox is { } name ? await session.Store.FindAsync(name, cancel) : null;
         if (Mailbox is not null && info is null) return Completion.From(new(RefusalKind.NoSuchMailbox, "No such mailbox"));
+        if (info is not null && !MetadataEntry.IsOpenTo(info)) return Completion.No("NOPERM", "You have not the rights for annotations of this mailbox");
         if (Entries.Any(each => each.Entry == MetadataEntry.SpecialUse && info is not null)) return Completion.No("CANNOT", "A mailbox gets its role when it is made");
         if (info is null && Entries.Any(each => each.Entry.StartsWith("/shared/", StringComparison.Ordinal))) return Completion.No("NOPERM", "What the server tells everybody is set by the administrator");
         List<Annotation> changes = [];
         foreach ((string entry, byte[]? value) in Entries)
         {
             changes.RemoveAll(each => each.Entry == entry); // the last word counts
-            changes.Add(new(info?.Id, MetadataEntry.UserOf(session, entry), entry, value is null ? null : value));
+            changes.Add(new(info?.Id, MetadataEntry.UserOf(session, entry), entry, value is null ? (ReadOnlyMemory<byte>?)null : value));
         }
 
         Result<ModSeq> done = await session.Store.AnnotateAsync(info?.Id, changes, session.Options.MaxAnnotations, cancel);
         if (!done.IsOk) return done.Refusal.Kind == RefusalKind.Limit ? Completion.No("METADATA TOOMANY", done.Refusal.Text) : Completion.From(done.Refusal);
-        session.Metadata?.Own(done.Value);
+        session.Metadata?.Own(info?.Id, done.Value);
         return Completion.Ok("Metadata set");
     }
 }

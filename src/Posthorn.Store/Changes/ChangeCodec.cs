@@ -296,7 +296,7 @@ internal static class ChangeCodec
     {
         string mailbox = from.Text();
         (string, string, ReadOnlyMemory<byte>?)[] entries = new (string, string, ReadOnlyMemory<byte>?)[from.Count()];
-        for (int i = 0; i < entries.Length; i++) entries[i] = (from.Text(), from.Text(), from.Byte() == 1 ? from.Bytes().ToArray() : null);
+        for (int i = 0; i < entries.Length; i++) entries[i] = (from.Text(), from.Text(), from.Byte() == 1 ? from.Bytes() : (ReadOnlyMemory<byte>?)null);
         return new(mailbox.Length == 0 ? null : new MailboxId(mailbox), entries);
     }
 

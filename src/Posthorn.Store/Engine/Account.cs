@@ -143,7 +143,7 @@ internal sealed class Account : IDisposable
 
     internal MailboxInfo InfoOf(Box box)
     {
-        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest) { Acl = box.Acl };
+        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest) { Acl = box.Acl, Rights = box.Acl.RightsOf(Who.Address, Who.Address) };
     }
 
     internal MailboxInfo? Find(string name) => PublishedByName(name) is { } box ? InfoOf(box) : null;

@@ -254,9 +254,9 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public ModSeq HighestModSeq => new(_account.ModSeq);
 
-    public MailboxInfo? Find(MailboxName name) => _account.Find(name.Value);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => ValueTask.FromResult(_account.Find(name.Value));
 
-    public MailboxInfo? Find(MailboxId mailbox) => _account.Find(mailbox);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => ValueTask.FromResult(_account.Find(mailbox));
 
     public async ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, Sharing.MailboxRights? rights, CancellationToken cancel)
     {

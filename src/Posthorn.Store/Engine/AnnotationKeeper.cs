@@ -22,7 +22,7 @@ internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Re
         {
             MailboxId? mailbox = number == AnnotationTable.Account ? null : account.PublishedById(number)?.Mailbox;
             if (mailbox is null && number != AnnotationTable.Account) continue;
-            found.Add(new(mailbox, user, entry, value is null ? null : value, new(changed)));
+            found.Add(new(mailbox, user, entry, value is null ? (ReadOnlyMemory<byte>?)null : value, new(changed)));
         }
 
         return found;

@@ -19,7 +19,7 @@ internal static class AclFile
             string who = negative ? entry.Identifier[1..] : entry.Identifier;
             string identifier = (negative ? "-" : "") + (who == MailboxAcl.Anyone ? who : who[0] == '$' ? "group=" + who[1..] : "user=" + who);
             if (identifier.Contains(' ', StringComparison.Ordinal)) identifier = $"\"{identifier}\"";
-            text.Append(identifier).Append(' ').Append(RightsText.Format(entry.Rights).Replace("c", "", StringComparison.Ordinal).Replace("d", "", StringComparison.Ordinal)).Append('\n');
+            text.Append(identifier).Append(' ').Append(RightsText.Plain(entry.Rights)).Append('\n');
         }
 
         return text.ToString();

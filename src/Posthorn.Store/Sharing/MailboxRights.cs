@@ -37,16 +37,12 @@ public static class RightsText
     private const string Letters = "lrswipkxtea";
 
     /// <summary>Writes rights, with the obsolete <c>c</c> and <c>d</c> for clients that know nothing else.</summary>
-    public static string Format(MailboxRights rights)
-    {
-        Span<char> text = stackalloc char[Letters.Length + 2];
-        int length = 0;
-        for (int i = 0; i < Letters.Length; i++)
-            if (((int)rights & 1 << i) != 0) text[length++] = Letters[i];
-        if ((rights & (MailboxRights.Create | MailboxRights.Delete)) != 0) text[length++] = 'c';
-        if ((rights & (MailboxRights.DeleteMessages | MailboxRights.Expunge)) != 0) text[length++] = 'd';
-        return text[..length].ToString();
-    }
+    public static string Format(MailboxRights rights) => Plain(rights)
+        + ((rights & (MailboxRights.Create | MailboxRights.Delete)) != 0 ? "c" : "")
+        + ((rights & (MailboxRights.DeleteMessages | MailboxRights.Expunge)) != 0 ? "d" : "");
+
+    /// <summary>Writes rights, each by its own letter.</summary>
+    public static string Plain(MailboxRights rights) => string.Concat(Letters.Where((_, i) => ((int)rights & 1 << i) != 0));
 
     /// <summary>Reads rights; false when a letter is none, and which.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out MailboxRights rights, out char unknown)

@@ -18,6 +18,10 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
         return receipt;
     }
 
+    // Scripts need the outcome at once; without any the appends may share a flush.
+    public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
+        scripts.IsEmpty ? inner.AppendSoonAsync(target, messages, cancel) : AppendAsync(target, messages, cancel);
+
     public async ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel)
     {
         Result<Placement> placed = await inner.CopyAsync(source, uids, target, cancel);
@@ -53,8 +57,8 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) => inner.FindTextAsync(mailbox, candidates, criterion, cancel);
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => inner.RemembersAsync(id, cancel);
     public ModSeq HighestModSeq => inner.HighestModSeq;
-    public MailboxInfo? Find(MailboxName name) => inner.Find(name);
-    public MailboxInfo? Find(MailboxId mailbox) => inner.Find(mailbox);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => inner.FindAsync(name, cancel);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => inner.FindAsync(mailbox, cancel);
     public ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel) => inner.ShareAsync(mailbox, identifier, rights, cancel);
     public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) => inner.AnnotationsAsync(mailbox, cancel);
     public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => inner.AnnotationsSinceAsync(since, cancel);

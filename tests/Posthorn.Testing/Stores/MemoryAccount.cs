@@ -19,13 +19,15 @@ internal sealed class MemoryAccount
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _modSeq = 1;
     private uint _validity;
+    private readonly EmailAddress _owner;
     private readonly string _prefix;
     private int _ids;
     private long? _limitBytes;
     private long? _limitMessages;
 
-    internal MemoryAccount(TimeProvider time, MemoryStoreOptions options, string prefix)
+    internal MemoryAccount(TimeProvider time, MemoryStoreOptions options, EmailAddress owner, string prefix)
     {
+        _owner = owner;
         _prefix = prefix;
         _time = time;
         Separator = options.Separator;
@@ -411,7 +413,7 @@ internal sealed class MemoryAccount
         return Posthorn.Core.Done.It;
     }
 
-    private MailboxInfo Info(MemoryBox box) => new(box.Name, box.Id, box.Use, _subscriptions.Contains(box.Name.Value), box.Version.HighestModSeq) { Acl = box.Acl };
+    private MailboxInfo Info(MemoryBox box) => new(box.Name, box.Id, box.Use, _subscriptions.Contains(box.Name.Value), box.Version.HighestModSeq) { Acl = box.Acl, Rights = box.Acl.RightsOf(_owner, _owner) };
 
     private MemoryBox? BoxOf(MailboxId id) => _boxes.Values.FirstOrDefault(box => box.Id == id);
 

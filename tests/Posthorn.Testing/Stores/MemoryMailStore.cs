@@ -62,9 +62,9 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
 
     public ModSeq HighestModSeq => memory.HighestModSeq;
 
-    public MailboxInfo? Find(MailboxName name) => memory.List().FirstOrDefault(info => info.Name == name && info.Id is not null);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => Done(memory.List().FirstOrDefault(info => info.Name == name && info.Id is not null), cancel);
 
-    public MailboxInfo? Find(MailboxId mailbox) => memory.List().FirstOrDefault(info => info.Id == mailbox);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => Done(memory.List().FirstOrDefault(info => info.Id == mailbox), cancel);
 
     public ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel) => Done(memory.Share(mailbox, identifier, rights), cancel);
 

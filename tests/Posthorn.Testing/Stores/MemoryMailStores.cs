@@ -77,7 +77,7 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
 
     private MemoryAccount AccountOf(MailAccount account)
     {
-        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options, $"F{Interlocked.Increment(ref _made)}x"));
+        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options, account.Address, $"F{Interlocked.Increment(ref _made)}x"));
         memory.SetLimits(account.QuotaBytes, account.QuotaMessages);
         return memory;
     }
