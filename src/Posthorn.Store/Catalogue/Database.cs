@@ -159,7 +159,7 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     /// <summary>Ends a query before its last row.</summary>
     internal void Reset() => raw.sqlite3_reset(handle);
 
-    internal long Int64(int column) => raw.sqlite3_column_int64(handle, column);
+    internal long Int64(int column) => NativeColumns.Int64(handle.DangerousGetHandle(), column);
 
     internal string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
 

@@ -51,7 +51,7 @@ internal sealed class Account : IDisposable
             if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
-                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, NextUid = row.UidNext.Value,
+                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
             };
             box.Appear();
             _boxes.Add(row.Object, box);
@@ -168,23 +168,12 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             if (box.Version is { } loaded) return loaded;
-            KeywordSet keywords = KeywordSet.Empty;
-            KeywordSet last = KeywordSet.Empty;
-            IEnumerable<MessageRow> Rows()
-            {
-                foreach (StoredRow stored in _catalogue.Messages(box.Id))
-                {
-                    MessageRow row = stored.Row;
-                    if (!ReferenceEquals(row.Keywords, last)) keywords = keywords.Union(last = row.Keywords);
-                    yield return row.ModSeq < box.Floor ? row with { ModSeq = box.Floor } : row;
-                }
-            }
-
-            MessageRow[] rows = [.. Rows()];
-            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
+            List<MessageRow[]> rows = _catalogue.View(box.Id, MailboxVersion.ChunkSize, box.Floor, out KeywordSet keywords);
+            long count = rows.Sum(chunk => (long)chunk.Length);
+            if (count != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {count} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
-            MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
+            MailboxVersion version = MailboxVersion.OfChunks([.. rows], box.Validity, box.UidNext, box.Highest, keywords);
             box.Load(version);
             return version;
         }
@@ -372,7 +361,7 @@ internal sealed class Account : IDisposable
 
         // The next UID alone, when what it was given to did not come in.
         bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
-        (box.UidNext, box.Highest, box.Counts) = (draft.UidNext, draft.Highest, draft.Counts);
+        (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
         if (box.Readers > 0)

@@ -28,6 +28,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     internal ModSeq Floor { get; set; }
     internal Uid FirstRecent { get; set; } = new(1);
     internal Counts Counts { get; set; }
+    internal long Tombstones { get; set; }
 
     // What records in flight will make of it.
     internal uint NextUid { get; set; } = 1;
@@ -72,7 +73,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     internal Task ChangeFrom(MailboxVersion seen) => !ReferenceEquals(_version, seen) || !_exists ? Task.CompletedTask : _changed.Task;
 
-    internal MailboxRow ToRow() => new(Id, Mailbox, Name.Value, Use, Validity) { UidNext = UidNext, Highest = Highest, Floor = Floor, FirstRecent = FirstRecent, Counts = Counts };
+    internal MailboxRow ToRow() => new(Id, Mailbox, Name.Value, Use, Validity) { UidNext = UidNext, Highest = Highest, Floor = Floor, FirstRecent = FirstRecent, Counts = Counts, Tombstones = Tombstones };
 
     private void Wake()
     {

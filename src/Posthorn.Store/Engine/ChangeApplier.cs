@@ -378,7 +378,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         Uid uid = stored.Row.Uid;
         catalogue.RemoveMessage(box.Box.Id, uid);
-        catalogue.PutTombstone(box.Box.Id, modSeq, uid);
+        box.Tombstones += catalogue.PutTombstone(box.Box.Id, modSeq, uid);
         box.Highest = modSeq;
         box.Counts = box.Counts.With(stored.Row, -1);
         box.Upserts.Remove(uid);
