@@ -161,6 +161,15 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock) return read(_catalogue);
     }
 
+    /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
+    internal void ForgetSortKeys()
+    {
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.SortKeys = null;
+        }
+    }
+
     /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
     internal MailboxVersion VersionOf(Box box)
     {

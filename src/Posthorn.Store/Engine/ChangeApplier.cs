@@ -77,6 +77,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
+        account.ForgetSortKeys();
         catalogue.RefreshContent(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
         if (known.Row.Size == facts.WireLength) return false;
         foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(known.Content))
