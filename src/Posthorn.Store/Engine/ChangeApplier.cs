@@ -206,7 +206,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         KeywordSet keywords = KeywordFile.KeywordsOf(MaildirName.LettersOf(disk), catalogue.Letters(target.Box.Id));
-        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : NewIds.Email();
+        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : options.Ids.Email();
         account.Orphans[baseName] = email.Value;
         (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
         long content = catalogue.ContentWith(email) ?? catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);

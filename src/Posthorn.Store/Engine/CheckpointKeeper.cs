@@ -18,6 +18,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
     private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
+    private readonly ConcurrentDictionary<EmailAddress, Operation[]> _repairing = new();
     private readonly Dictionary<ulong, Task> _hanging = [];
 
     internal Journal.Journal? Journal { get; set; }
@@ -38,6 +39,27 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
 
     /// <summary>All of that is applied.</summary>
     internal void Caught(EmailAddress account) => _postponed.TryRemove(account, out _);
+
+    /// <summary>The account's catalogue is being made anew: what the journal has of it is needed until that is done.</summary>
+    internal void BeginRepair(EmailAddress account) => _repairing.TryAdd(account, []);
+
+    /// <summary>As above, with what was on its way when that began.</summary>
+    internal void BeginRepair(EmailAddress account, IReadOnlyList<Operation> open) =>
+        _repairing.AddOrUpdate(account, [.. open], (_, earlier) => [.. earlier, .. open]);
+
+    internal bool IsRepairing(EmailAddress account) => _repairing.ContainsKey(account);
+
+    /// <summary>The new catalogue has all that the journal had.</summary>
+    internal void EndRepair(EmailAddress account)
+    {
+        if (!_repairing.TryRemove(account, out Operation[]? open)) return;
+        foreach (Operation operation in open)
+        {
+            if (operation.IsDone || operation.Durability != Durability.Durable) continue;
+            operation.IsDone = true;
+            operation.Ticket?.PartDone();
+        }
+    }
 
     /// <summary>The journal gave back a record that was held. Its files may be such as a failed sync left.</summary>
     internal void NoteHeld(Lsn record, EmailAddress account)
@@ -100,7 +122,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     // The accounts that could not be brought up to date, and the volumes that were synced.
     private async ValueTask<(HashSet<EmailAddress> Troubled, HashSet<ulong> Synced)> OnEachVolumeAsync(Lsn upTo, bool sync, CancellationToken cancel)
     {
-        HashSet<EmailAddress> troubled = [.. _postponed.Keys];
+        HashSet<EmailAddress> troubled = [.. _postponed.Keys, .. _repairing.Keys];
         HashSet<ulong> synced = [];
         foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (string Root, ulong Device)>> device in _touched.ToArray().GroupBy(one => one.Value.Device))
         {

@@ -202,7 +202,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         foreach ((string disk, DateTimeOffset modified) in arrived.OrderBy(file => file.Modified).ThenBy(file => file.Disk, StringComparer.Ordinal))
         {
             ReadOnlySpan<char> flags = MaildirName.LettersOf(disk);
-            files.Add(new(disk, new(box.NextUid++), NewIds.Email(), MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), modified.ToUnixTimeSeconds()));
+            files.Add(new(disk, new(box.NextUid++), account.Ids.Email(), MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), modified.ToUnixTimeSeconds()));
         }
 
         return new(box.Mailbox, files);

@@ -13,6 +13,9 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 {
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
 
+    /// <summary>Where new ids come from.</summary>
+    internal NewIds Ids => options.Ids;
+
     /// <summary>Searches by text.</summary>
     internal TextFinder Finder => field ??= new(options, this);
 

@@ -186,6 +186,43 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
         Must(await again.StatusAsync(Name("New"), Cancel));
     }
 
+    // The ring is full of what the missing volume needs, and of what the other has: the start makes room by holding the former.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_full_ring_and_a_missing_volume_do_not_keep_the_server_from_starting(int seed)
+    {
+        int annCount = 1, bobCount = 1;
+        try
+        {
+            for (int i = 0; ; i++)
+            {
+                await _server.MustDeliverAsync(i % 2 == 0 ? Ann : Bob, Text($"number {i}") + new string('x', 1500));
+                _ = i % 2 == 0 ? annCount++ : bobCount++;
+            }
+        }
+        catch (JournalFullException)
+        {
+            // As planned.
+        }
+
+        await _server.AbandonCatalogues();
+        _volume.Crash(seed);
+        _volume.Rename("/other/mail", "/other/away"); // the volume is there, and empty, as a mount point is
+        await StartAsync();
+        Assert.True(Held.Length > 0, "nothing is held");
+        Refused(RefusalKind.Unavailable, await _server.OpenAsync(Bob, Cancel));
+        Assert.False((await _server.HasRoomAsync(Bob, 100, Cancel)).IsOk);
+        await _server.MustDeliverAsync(Ann, Text("goes on"));
+        Assert.Equal(annCount + 1, (await MailAsync(Ann)).Length);
+        await _server.Journal.CheckpointAsync(Cancel);
+        _volume.Rename("/other/away", "/other/mail");
+        Assert.Equal(bobCount, (await MailAsync(Bob)).Length);
+        await _server.MustDeliverAsync(Ann, Text("one more"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Empty(Held);
+    }
+
     // A seed for which nothing survives that was not synced.
     private static int KeepsNothing()
     {
