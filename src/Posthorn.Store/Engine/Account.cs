@@ -294,6 +294,13 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock) new FileRewriter(this, _catalogue, Tree).Rewrite(operation);
     }
 
+    /// <summary>Writes the catalogue's pages once more, after a failed sync.</summary>
+    internal void RewriteCatalogue() => Read(catalogue =>
+    {
+        catalogue.Rewrite();
+        return true;
+    });
+
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
