@@ -127,6 +127,21 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
 
     private static bool IsIdle(Entry entry) => entry.Leases == 0 && entry.Busy is null && entry.Account is { IsBusy: false };
 
+    /// <summary>Closes one that nobody uses, at once; false when somebody does, or it cannot be closed.</summary>
+    internal bool TryClose(EmailAddress address)
+    {
+        Entry? entry;
+        lock (_gate)
+        {
+            if (!_entries.TryGetValue(address, out entry)) return true;
+            if (!IsIdle(entry)) return false;
+            entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        CloseNow(address, entry, atEnd: false);
+        lock (_gate) return !_entries.ContainsKey(address);
+    }
+
     /// <summary>Closes everything, at the end.</summary>
     internal void CloseAll()
     {

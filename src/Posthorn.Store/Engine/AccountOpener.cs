@@ -5,6 +5,7 @@ using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
@@ -43,6 +44,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         AccountCatalogue? catalogue = null;
         try
         {
+            new ForeignLayout(tree, who, log).TakeIn();
             bool known = File.Exists(path);
             string mark = Database.DamageMark(path);
             if (known && (repair || File.Exists(mark) || (catalogue = Sound(path)) is null))

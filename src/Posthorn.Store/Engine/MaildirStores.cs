@@ -4,6 +4,7 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
+using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
@@ -102,6 +103,16 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
     public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
+        Result<DovecotHandover> handover = await HandOverAsync(who, progress, cancel);
+        if (!handover.IsOk || who.Layout == MailLayout.Plain) return handover;
+        // Only when nothing of ours writes there any more.
+        if (!_accounts.TryClose(who.Address)) return new Refusal(RefusalKind.Unavailable, $"{who.MailRoot} is still in use");
+        new ForeignLayout(new(_volume, who.MailRoot.TrimEnd('/'), new(_options.Separator)), who, _log).GiveBack();
+        return handover;
+    }
+
+    private async ValueTask<Result<DovecotHandover>> HandOverAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
