@@ -162,6 +162,15 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
     internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
 
+    /// <summary>Writes every page once more and makes them durable: after a failed sync the system takes for written what is not.</summary>
+    internal void Rewrite()
+    {
+        _database.Execute("PRAGMA temp_store = FILE"); // a large catalogue does not belong in memory
+        _database.Execute("VACUUM");
+        _database.Execute("PRAGMA temp_store = MEMORY");
+        Fold();
+    }
+
     internal (long Number, string Text) Meta(MetaKey key)
     {
         using Statement query = _database.Prepare("SELECT number, text, checksum FROM meta WHERE key = ?1");

@@ -3,7 +3,7 @@ using SQLitePCL;
 namespace Posthorn.Store.Catalogue;
 
 /// <summary>The catalogue's database failed.</summary>
-internal sealed class CatalogueException(string message, int code) : IOException(message)
+internal sealed class CatalogueException(string message, int code) : MailUnavailableException(message, (code & 0xFF) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB)
 {
     /// <summary>SQLite's primary result code.</summary>
     public int Code { get; } = code & 0xFF;

@@ -34,10 +34,11 @@ internal sealed class Account : IDisposable
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
+    private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
-        (Who, Tree, _catalogue, _time, _log) = (who, tree, catalogue, time, log);
+        (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
@@ -68,6 +69,7 @@ internal sealed class Account : IDisposable
     internal FileKeeper Files { get; }
     internal DelayedFiles Delayed { get; }
     internal string HostName { get; }
+    internal NewIds Ids { get; }
 
     /// <summary>The last record that is in the catalogue.</summary>
     internal long Applied { get; private set; }
@@ -83,6 +85,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
     internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>Whether another object is to take its place, since its catalogue is damaged: nothing more is recorded for it, and whoever has it open must come again.</summary>
+    internal bool IsOver => _isOver;
 
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
@@ -158,7 +163,7 @@ internal sealed class Account : IDisposable
     /// <summary>Reads from the catalogue.</summary>
     internal T Read<T>(Func<AccountCatalogue, T> read)
     {
-        lock (_catalogueLock) return read(_catalogue);
+        lock (_catalogueLock) return _isOver ? throw Over() : read(_catalogue);
     }
 
     /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
@@ -177,6 +182,7 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             if (box.Version is { } loaded) return loaded;
+            if (_isOver) throw Over();
             List<MessageRow[]> rows = _catalogue.View(box.Id, MailboxVersion.ChunkSize, box.Floor, out KeywordSet keywords);
             long count = rows.Sum(chunk => (long)chunk.Length);
             if (count != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {count} messages, and {box.Counts.Messages} are counted.");
@@ -297,6 +303,13 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock) new FileRewriter(this, _catalogue, Tree).Rewrite(operation);
     }
 
+    /// <summary>Writes the catalogue's pages once more, after a failed sync.</summary>
+    internal void RewriteCatalogue() => Read(catalogue =>
+    {
+        catalogue.Rewrite();
+        return true;
+    });
+
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
@@ -361,7 +374,7 @@ internal sealed class Account : IDisposable
         }
 
         box.Name = draft.Name;
-        draft.Replaced?.Vanish();
+        draft.Replaced?.Replace();
         if (draft.IsNew)
         {
             _boxes[box.Mailbox] = box;
@@ -470,11 +483,34 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             // What the word index has not heard of is found by comparing.
-            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
     }
+
+    /// <summary>Its catalogue is damaged: from now on nothing is recorded and nothing read. What is on its way, each settled.</summary>
+    internal async ValueTask<IReadOnlyList<Operation>> RetireAsync()
+    {
+        IReadOnlyList<Operation> open;
+        lock (_gate)
+        {
+            _isOver = true;
+            open = _queue.All();
+        }
+
+        foreach (Operation operation in open) await _runner.SettleAsync(operation);
+        Abandon();
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.Replace();
+            _changed.TrySetResult();
+        }
+
+        return open;
+    }
+
+    internal static MailUnavailableException Over() => new("The catalogue is damaged and is being made anew.", mustReconnect: true);
 
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()

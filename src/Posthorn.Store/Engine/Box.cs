@@ -66,6 +66,15 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     internal void Appear() => _exists = true;
 
+    /// <summary>Whether it is not gone, but known by another object now: a client must select it again.</summary>
+    internal bool IsReplaced { get; private set; }
+
+    internal void Replace()
+    {
+        IsReplaced = true;
+        Vanish();
+    }
+
     internal void Vanish()
     {
         _exists = false;

@@ -148,7 +148,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
         {
-            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
             _inPlace.Clear();
         }
 

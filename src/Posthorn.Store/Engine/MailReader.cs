@@ -14,6 +14,9 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
     private readonly SortKeyCache _keys = new(options.SortKeyMemory);
 
+    /// <summary>Where new ids come from.</summary>
+    internal NewIds Ids => options.Ids;
+
     /// <summary>Searches by text.</summary>
     internal TextFinder Finder => field ??= new(options, this);
 
