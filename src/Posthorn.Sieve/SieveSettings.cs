@@ -46,7 +46,7 @@ public sealed record SieveSettings
 {
     /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
     public static IReadOnlySet<string> DefaultDisabled { get; } =
-        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
+        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags", "notify" }.ToFrozenSet();
 
     // Behind what its members begin with: statics are made in this order.
     public static SieveSettings Default { get; } = new();

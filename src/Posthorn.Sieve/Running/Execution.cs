@@ -56,6 +56,9 @@ internal sealed class Frame(SieveScript script, ISievePart? basePart)
     /// <summary>How many loops run in the scripts that include this one.</summary>
     public int OuterLoops { get; init; }
 
+    /// <summary>The innermost loop of the scripts that include this one: a loop in it is nested in that, as in Pigeonhole.</summary>
+    public PartLoop? OuterLoop { get; init; }
+
     /// <summary>The loops over parts that are running in this script.</summary>
     public List<PartLoop> Loops { get; } = [];
 
