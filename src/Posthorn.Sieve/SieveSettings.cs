@@ -11,6 +11,13 @@ public sealed record SieveScoreSettings
     /// <summary>A POSIX expression whose first group is the value; null takes the whole.</summary>
     public string? StatusPattern { get; init; }
 
+    /// <summary>What is wrong with a pattern; null when it can be used.</summary>
+    public static string? PatternProblem(string pattern)
+    {
+        Matching.PosixRegex.TryCompile(pattern, true, SieveLimits.Default.MaxRegexStates, out string? problem);
+        return problem;
+    }
+
     /// <summary>How the value is read.</summary>
     public SieveScoreKind Kind { get; init; } = SieveScoreKind.Score;
 

@@ -53,8 +53,7 @@ internal static class MailboxTests
         new("valid_ext_list", CommandKind.Test, "extlists")
         {
             Parameters = [new("list names", ArgumentKind.TextList)],
-            BuildTest = b => new All(b.List("list names"), (x, name) =>
-                ExternalLists.IsUri(name) && x.Asks(new SieveQuestion.ListExists(ExternalLists.Normalize(name)))),
+            BuildTest = b => new All(b.List("list names"), (x, name) => x.FindExternalList(name) is not null),
         },
     ];
 

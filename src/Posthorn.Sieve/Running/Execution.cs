@@ -186,6 +186,12 @@ internal sealed class Execution
         };
     }
 
+    /// <summary>A list by any form of its name; a run that needs one that is not there fails (RFC 6134 section 2.2).</summary>
+    public SieveExternalList ExternalList(string name) => FindExternalList(name) ?? throw new SieveRunException($"there is no list \"{name}\"");
+
+    public SieveExternalList? FindExternalList(string name) =>
+        SieveExternalList.IsName(name) ? Ask<SieveAnswer.List>(new SieveQuestion.ExternalList(SieveExternalList.Normalize(name))).Value : null;
+
     public bool Asks(SieveQuestion question) => Ask<SieveAnswer.Truth>(question).Value;
 }
 

@@ -375,9 +375,7 @@ internal sealed class TestState
         SieveQuestion.MailboxIdExists => new SieveAnswer.Truth(false),
         SieveQuestion.SpecialUseExists => new SieveAnswer.Truth(false),
         SieveQuestion.Metadata metadata => new SieveAnswer.Text(_store.Metadata(metadata.Mailbox, metadata.Entry)),
-        SieveQuestion.ListExists list => new SieveAnswer.Truth(_settings.Lists.ContainsKey(list.List)),
-        SieveQuestion.ListContains list => new SieveAnswer.Text(Members(list.List)?.FirstOrDefault(m => m.Equals(list.Value, StringComparison.OrdinalIgnoreCase))),
-        SieveQuestion.ListMembers list => new SieveAnswer.Texts(Members(list.List)),
+        SieveQuestion.ExternalList list => new SieveAnswer.List(Members(list.Name) is { } members ? new(members) : null),
         SieveQuestion.WasSeen => new SieveAnswer.Truth(false),
         SieveQuestion.Include include => Included(include) is { } found
             ? new SieveAnswer.Script(found.Script, found.Script is null ? string.Join("; ", found.Errors) : null)
