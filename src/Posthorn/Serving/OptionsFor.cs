@@ -94,6 +94,7 @@ internal static class OptionsFor
             ProgramFolder = sieve.Programs,
             ProgramTime = sieve.ProgramTime,
             ProgramMemory = sieve.ProgramMemory,
+            Lists = sieve.Lists,
             ImapRules = sieve.ImapRules,
         };
     }
