@@ -60,7 +60,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance));
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -86,6 +86,7 @@ internal sealed partial class ImapHost : ITranscriptHost
                 Directory.Passwords++;
                 _connections.Review();
                 return;
+            case "ann is an administrator": Options = Options with { Administrators = [Directory.Ann.Address] }; return;
             case "strict network": Directory.TrustsEveryNetwork = false; return;
         }
         if (text.StartsWith("sent ", StringComparison.Ordinal)) _prelude.Add(text[5..]);

@@ -180,7 +180,7 @@ internal sealed class ImapSession : IAsyncDisposable
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", "APPEND");
-                completion = Completion.ServerBug;
+                completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
             }
 #pragma warning restore CA1031
             if (_pending.Count == 0 && !_ending) await TellNewsAsync(mayExpunge: true, cancel);
@@ -239,7 +239,7 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Takes the account in: from here on the session is logged in. Null, or why not.</summary>
     public async ValueTask<Completion?> EnterAsync(MailAccount account, string mechanism, string form, CancellationToken cancel)
     {
-        if (!_server.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("LIMIT", "This account has too many connections");
+        if (!_server.Sessions.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("LIMIT", "This account has too many connections");
         bool entered = false;
         try
         {
@@ -250,7 +250,7 @@ internal sealed class ImapSession : IAsyncDisposable
         }
         finally
         {
-            if (!entered) _server.Leave(account);
+            if (!entered) _server.Sessions.Leave(account);
         }
         Connection.StillHolds = Services.Directory.WhetherHolds(account);
         _dialect = _dialect with { Separator = Store.Separator };
@@ -280,7 +280,7 @@ internal sealed class ImapSession : IAsyncDisposable
         await DeselectAsync();
         if (OpenStore is not null) await OpenStore.DisposeAsync();
         OpenStore = null;
-        if (Account is not null) _server.Leave(Account);
+        if (Account is not null) _server.Sessions.Leave(Account);
         (Account, Connection.StillHolds) = (null, null);
         Notifications = null;
         Mode = new();
@@ -331,8 +331,9 @@ internal sealed class ImapSession : IAsyncDisposable
         if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)
         {
-            Out.Bye(null, "The selected mailbox was deleted");
-            EndAfterThis("mailbox deleted");
+            if (OpenBox.IsReplaced) Out.Bye("UNAVAILABLE", "The mailbox had to be made anew; connect again");
+            else Out.Bye(null, "The selected mailbox was deleted");
+            EndAfterThis(OpenBox.IsReplaced ? "mailbox replaced" : "mailbox deleted");
             return ValueTask.CompletedTask;
         }
         return OpenBox.TellAsync(this, mayExpunge, cancel);
@@ -423,7 +424,7 @@ internal sealed class ImapSession : IAsyncDisposable
                 EndAfterThis("broken reply");
                 return;
             }
-            completion = Completion.ServerBug;
+            completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
         }
 #pragma warning restore CA1031
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
@@ -434,6 +435,15 @@ internal sealed class ImapSession : IAsyncDisposable
         if (!_ending) await TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();
+    }
+
+    // What the session knows of the mail may be wrong, or whether its command happened is unknown until the next start: no tagged answer would be honest.
+    private bool EndIfStale(Exception failure)
+    {
+        if (failure is not MailUnavailableException { MustReconnect: true }) return false;
+        if (!_ending) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
+        EndAfterThis("mail unavailable");
+        return true;
     }
 
     private async ValueTask DropLiteralAsync(LiteralHead literal, CancellationToken cancel)

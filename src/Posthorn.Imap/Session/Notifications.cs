@@ -169,7 +169,7 @@ internal sealed class Notifications
     private void Tell(MailboxTree tree, string name, MailboxName? oldName = null)
     {
         MailboxNode node = tree.Find(name) ?? new(name);
-        MailboxTree.WriteLine(_session, "LIST ("u8, node, node.Exists, node.IsSubscribed);
+        MailboxTree.WriteLine(_session, "LIST ("u8, node, node.Exists ? [] : "\\NonExistent \\Noselect "u8, node.IsSubscribed);
         if (oldName is { } old)
         {
             _session.Out.Raw(" (\"OLDNAME\" ("u8);

@@ -31,15 +31,19 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
+    private (long Octets, long Messages) _kept;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
+    private readonly bool _countsKept;
     private bool _aclStale;
+    private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
-        (Who, Tree, _catalogue, _time, _log) = (who, tree, catalogue, time, log);
+        (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
+        _countsKept = options.CountExpunged;
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
         _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, log);
@@ -53,7 +57,7 @@ internal sealed class Account : IDisposable
             if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
-                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, NextUid = row.UidNext.Value,
+                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
                 Acl = acls.GetValueOrDefault(row.Id, Sharing.MailboxAcl.Empty),
             };
             box.Appear();
@@ -71,6 +75,7 @@ internal sealed class Account : IDisposable
     internal FileKeeper Files { get; }
     internal DelayedFiles Delayed { get; }
     internal string HostName { get; }
+    internal NewIds Ids { get; }
 
     /// <summary>The last record that is in the catalogue.</summary>
     internal long Applied { get; private set; }
@@ -89,6 +94,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
     internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>Whether another object is to take its place, since its catalogue is damaged: nothing more is recorded for it, and whoever has it open must come again.</summary>
+    internal bool IsOver => _isOver;
 
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
@@ -168,7 +176,16 @@ internal sealed class Account : IDisposable
     /// <summary>Reads from the catalogue.</summary>
     internal T Read<T>(Func<AccountCatalogue, T> read)
     {
-        lock (_catalogueLock) return read(_catalogue);
+        lock (_catalogueLock) return _isOver ? throw Over() : read(_catalogue);
+    }
+
+    /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
+    internal void ForgetSortKeys()
+    {
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.SortKeys = null;
+        }
     }
 
     /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
@@ -178,23 +195,13 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             if (box.Version is { } loaded) return loaded;
-            KeywordSet keywords = KeywordSet.Empty;
-            KeywordSet last = KeywordSet.Empty;
-            IEnumerable<MessageRow> Rows()
-            {
-                foreach (StoredRow stored in _catalogue.Messages(box.Id))
-                {
-                    MessageRow row = stored.Row;
-                    if (!ReferenceEquals(row.Keywords, last)) keywords = keywords.Union(last = row.Keywords);
-                    yield return row.ModSeq < box.Floor ? row with { ModSeq = box.Floor } : row;
-                }
-            }
-
-            MessageRow[] rows = [.. Rows()];
-            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
+            if (_isOver) throw Over();
+            List<MessageRow[]> rows = _catalogue.View(box.Id, MailboxVersion.ChunkSize, box.Floor, out KeywordSet keywords);
+            long count = rows.Sum(chunk => (long)chunk.Length);
+            if (count != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {count} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
-            MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
+            MailboxVersion version = MailboxVersion.OfChunks([.. rows], box.Validity, box.UidNext, box.Highest, keywords);
             box.Load(version);
             return version;
         }
@@ -289,6 +296,14 @@ internal sealed class Account : IDisposable
         lock (_gate) (Who, _limitOctets, _limitMessages) = (who, who.QuotaBytes, who.QuotaMessages);
     }
 
+    /// <summary>Counts what was expunged and is still kept, where that counts against the limit (<see cref="MaildirStoreOptions.CountExpunged"/>).</summary>
+    internal void CountKept()
+    {
+        if (!_countsKept) return;
+        (long, long) kept = new ExpungedMail(this).Space();
+        lock (_gate) _kept = kept;
+    }
+
     internal Refusal? Room(long octets, int messages) =>
         Used.Octets + _queue.ReservedOctets + octets > _limitOctets || Used.Messages + _queue.ReservedMessages + messages > _limitMessages
             ? new(RefusalKind.OverQuota, "The mailbox is full")
@@ -308,6 +323,13 @@ internal sealed class Account : IDisposable
     {
         lock (_catalogueLock) new FileRewriter(this, _catalogue, Tree).Rewrite(operation);
     }
+
+    /// <summary>Writes the catalogue's pages once more, after a failed sync.</summary>
+    internal void RewriteCatalogue() => Read(catalogue =>
+    {
+        catalogue.Rewrite();
+        return true;
+    });
 
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
@@ -379,6 +401,7 @@ internal sealed class Account : IDisposable
         if (_published.TryGetValue(box.Name.Value, out Box? named) && ReferenceEquals(named, box)) _published.Remove(box.Name.Value);
         if (draft.IsDeleted)
         {
+            if (_countsKept) _kept = (_kept.Octets + box.Counts.Octets, _kept.Messages + box.Counts.Messages);
             _boxes.Remove(box.Mailbox);
             box.Vanish();
             return;
@@ -386,7 +409,7 @@ internal sealed class Account : IDisposable
 
         box.Name = draft.Name;
         box.Acl = draft.Acl;
-        draft.Replaced?.Vanish();
+        draft.Replaced?.Replace();
         if (draft.IsNew)
         {
             _boxes[box.Mailbox] = box;
@@ -395,9 +418,12 @@ internal sealed class Account : IDisposable
 
         // The next UID alone, when what it was given to did not come in.
         bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
-        (box.UidNext, box.Highest, box.Counts) = (draft.UidNext, draft.Highest, draft.Counts);
+        (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
+        if (_countsKept)
+            foreach ((Uid _, GoneMessage where) in draft.Gone)
+                if (where.Path.Length > 0) _kept = (_kept.Octets + where.Octets, _kept.Messages + 1);
         if (box.Readers > 0)
             foreach ((Uid uid, GoneMessage where) in draft.Gone) box.Gone[uid] = where;
         if (!changed) return;
@@ -426,7 +452,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            long octets = 0, messages = 0;
+            (long octets, long messages) = _kept;
             foreach (Box box in _boxes.Values)
             {
                 octets += box.Counts.Octets;
@@ -495,11 +521,34 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             // What the word index has not heard of is found by comparing.
-            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
     }
+
+    /// <summary>Its catalogue is damaged: from now on nothing is recorded and nothing read. What is on its way, each settled.</summary>
+    internal async ValueTask<IReadOnlyList<Operation>> RetireAsync()
+    {
+        IReadOnlyList<Operation> open;
+        lock (_gate)
+        {
+            _isOver = true;
+            open = _queue.All();
+        }
+
+        foreach (Operation operation in open) await _runner.SettleAsync(operation);
+        Abandon();
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.Replace();
+            _changed.TrySetResult();
+        }
+
+        return open;
+    }
+
+    internal static MailUnavailableException Over() => new("The catalogue is damaged and is being made anew.", mustReconnect: true);
 
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()

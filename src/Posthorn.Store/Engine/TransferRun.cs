@@ -44,7 +44,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         MailboxVersion version = from.VersionOf(source);
         HashSet<Uid> seen = [];
         Uid[] uids = [.. transfer.Uids.Where(uid => version.Contains(uid) && seen.Add(uid))];
-        Dictionary<Uid, EmailId> emails = MailReader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
+        Dictionary<Uid, EmailId> emails = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
         byte[] buffer = new byte[64 * 1024];
         foreach (Uid uid in uids)
         {

@@ -100,6 +100,7 @@ internal static class OptionsFor
             ProgramFolder = sieve.Programs,
             ProgramTime = sieve.ProgramTime,
             ProgramMemory = sieve.ProgramMemory,
+            Lists = sieve.Lists,
             ImapRules = sieve.ImapRules,
         };
     }
@@ -112,6 +113,8 @@ internal static class OptionsFor
             Separator = configuration.Mail.Separator,
             HostName = configuration.Hostname.Ascii,
             KeepExpunged = configuration.Mail.KeepExpunged,
+            CountExpunged = configuration.Mail.CountExpunged,
+            WordIndex = configuration.Mail.WordIndex,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
     }

@@ -1,4 +1,4 @@
--- The catalogue of version-1.sql as schema version 2 has it.
+-- The catalogue of version-1.sql as schema version 4 has it.
 BEGIN TRANSACTION;
 CREATE TABLE contents(
   id INTEGER PRIMARY KEY, email TEXT NOT NULL, thread TEXT NOT NULL, record INTEGER NOT NULL, part INTEGER NOT NULL, octets INTEGER NOT NULL,
@@ -80,6 +80,8 @@ CREATE TABLE list_fields(
 CREATE TABLE list_marks(mailbox INTEGER PRIMARY KEY, list TEXT NOT NULL DEFAULT '', handed TEXT NOT NULL DEFAULT '');
 CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX filter_notes_until ON filter_notes(until);
-INSERT INTO filter_notes VALUES(X'00112233445566778899aabbccddeeff',1800000000000);
+INSERT INTO list_marks VALUES(7,'131 412 1795715850','2 16');
+INSERT INTO filter_notes VALUES(X'000102030405060708090A0B0C0D0E0F',1895715847000);
+INSERT INTO filter_notes VALUES(X'F00102030405060708090A0B0C0D0E0F',1795715847000);
 COMMIT;
 PRAGMA user_version = 4;
