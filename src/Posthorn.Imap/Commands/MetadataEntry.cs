@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
@@ -9,6 +10,8 @@ namespace Posthorn.Imap.Commands;
 /// <summary>Names and values of annotations on the wire (RFC 5464 sections 3.2 and 5).</summary>
 internal static class MetadataEntry
 {
+    private static readonly SearchValues<char> Quoted = SearchValues.Create(" (){\"\\]");
+
     private const int MaxLength = 512; // names made by programs, such as /shared/vendor/x/y/z, have some fifty
 
     /// <summary>Where a mailbox's role is told as an annotation (RFC 6154 section 4).</summary>
@@ -100,7 +103,7 @@ internal static class MetadataEntry
     /// <summary>An entry's name as an astring.</summary>
     public static void WriteName(ImapOutput output, string entry)
     {
-        if (entry.AsSpan().IndexOfAny(" (){\"\\]") < 0) output.Raw(entry);
+        if (!entry.AsSpan().ContainsAny(Quoted)) output.Raw(entry);
         else output.String(entry);
     }
 

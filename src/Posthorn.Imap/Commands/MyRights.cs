@@ -1,7 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
-using Posthorn.Store;
 using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;

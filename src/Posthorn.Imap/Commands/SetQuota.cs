@@ -1,6 +1,5 @@
 using System.Text;
 using Posthorn.Core;
-using Posthorn.Directory;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
