@@ -107,6 +107,7 @@ internal static class OptionsFor
             Separator = configuration.Mail.Separator,
             HostName = configuration.Hostname.Ascii,
             KeepExpunged = configuration.Mail.KeepExpunged,
+            WordIndex = configuration.Mail.WordIndex,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
     }
