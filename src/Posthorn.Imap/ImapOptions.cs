@@ -72,6 +72,12 @@ public sealed record ImapOptions
     /// <summary>A word about the server for its users: the annotation <c>/shared/comment</c>.</summary>
     public string? MetadataComment { get; init; }
 
+    /// <summary>The ManageSieve server for scripts of IMAP events (RFC 6785 section 2.1), a <c>sieve:</c> URL; null where users bind none.</summary>
+    public string? SieveServer { get; init; }
+
+    /// <summary>The script for events in all mailboxes that name none: the server's annotation <c>/shared/imapsieve/script</c> (RFC 6785 section 2.3.1).</summary>
+    public string? EventScript { get; init; }
+
     /// <summary>Keywords of one STORE or APPEND.</summary>
     public int MaxKeywords { get; init; } = 100;
 

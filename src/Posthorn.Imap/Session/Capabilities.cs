@@ -73,6 +73,7 @@ internal static class Capabilities
         StringBuilder list = new(512);
         foreach ((string name, Func<ImapSession, bool> when) in Rows)
             if (when(session)) list.Append(list.Length > 0 ? " " : "").Append(name);
+        if (session.IsLoggedIn && session.Options.SieveServer is { } sieve) list.Append(" IMAPSIEVE=").Append(sieve);
         if (session.IsLoggedIn) AddLimits(list, session.Options);
         else foreach (string mechanism in session.Mechanisms) list.Append(" AUTH=").Append(mechanism);
         return list.ToString();

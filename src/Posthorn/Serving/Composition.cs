@@ -67,7 +67,7 @@ internal sealed class Composition : IAsyncDisposable
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
-        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
+        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, _transport, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
         _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
         _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
