@@ -14,7 +14,11 @@ namespace Posthorn.Imap;
 /// <param name="Tls">The certificate; null offers no STARTTLS.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Log">Where events go.</param>
-public sealed record ImapServices(IMailStores Stores, IDirectory Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log);
+public sealed record ImapServices(IMailStores Stores, IDirectory Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log)
+{
+    /// <summary>Changes what accounts may use; null where that cannot be done from here.</summary>
+    public IAccountLimits? Limits { get; init; }
+}
 
 /// <summary>Serves IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051) on connections that listeners accept.</summary>
 public sealed class ImapServer : IConnectionHandler, IDisposable

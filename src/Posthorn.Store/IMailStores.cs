@@ -20,6 +20,12 @@ public interface IMailStores : IAsyncDisposable
     /// </summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel);
 
+    /// <summary>The accounts other than the user's own that let him see something (RFC 4314), in order.</summary>
+    IReadOnlyList<EmailAddress> SharersWith(EmailAddress user);
+
+    /// <summary>Copies or moves messages from one account to another, all or none, as one step. Who may do so is the caller's to know.</summary>
+    ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel);
+
     /// <summary>As above, for what needs no notes.</summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
         DeliverAsync(message, new DeliveryOrder { Deliveries = deliveries, Attachment = attachment }, cancel);
@@ -73,6 +79,9 @@ public sealed record LocalDelivery(MailAccount Account, MailboxName Mailbox, Sys
 {
     /// <summary>Make the mailbox when it is missing, instead of using INBOX (Sieve <c>fileinto :create</c>).</summary>
     public bool Create { get; init; }
+
+    /// <summary>The special use that it is made with (RFC 8579 section 4.1).</summary>
+    public SpecialUse CreateUse { get; init; }
 
     /// <summary>Which of the message's bytes follow the prefix; null for all. A filter may have changed the header, or made another message that lies behind the first.</summary>
     public ContentRange? Range { get; init; }

@@ -44,7 +44,7 @@ internal sealed partial class ImapHost : ITranscriptHost
     public FakeTimeProvider Time { get; }
     public IMailStores Stores { get; }
     public FakeDirectory Directory { get; }
-    public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero };
+    public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero, CommandsPerSecond = 0, MetadataAdmin = "mailto:admin@example.org" };
     public TlsIdentity? Tls { get; set; }
 
     /// <summary>STATUS finds a broken disk.</summary>
@@ -234,6 +234,10 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxFetchItems" => Options with { MaxFetchItems = value },
             "MaxHeaderNames" => Options with { MaxHeaderNames = value },
             "MaxListPatterns" => Options with { MaxListPatterns = value },
+            "CommandsPerSecond" => Options with { CommandsPerSecond = value },
+            "MessageLimit" => Options with { MessageLimit = value },
+            "MaxAnnotation" => Options with { MaxAnnotation = value },
+            "MaxAnnotations" => Options with { MaxAnnotations = value },
             "MaxKeywords" => Options with { MaxKeywords = value },
             "MaxWildcards" => Options with { MaxWildcards = value },
             "MaxBadCommands" => Options with { MaxBadCommands = value },

@@ -24,7 +24,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
         bool received = false;
         try
         {
-            failure = await ReceiveAsync(session, First, messages, cancel);
+            failure = await ReceiveAsync(session, Target, First, messages, cancel);
             received = failure is null;
         }
         finally
@@ -56,8 +56,9 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     }
 
     /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
     {
+        MailAccount owner = await session.Store.OwnerOfAsync(target, cancel);
         long total = 0;
         IOException? broken = null;
         while (true)
@@ -65,7 +66,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
             if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
             if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
             if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
-            Result<Done> room = await session.Services.Stores.HasRoomAsync(session.Account!, total + head.Literal.Length, cancel);
+            Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, total + head.Literal.Length, cancel);
             if (!room.IsOk) return Completion.From(room.Refusal);
 
             total += head.Literal.Length;

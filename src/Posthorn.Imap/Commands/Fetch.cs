@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -56,7 +57,7 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
         if (Partial is not null) positions = Partial.Of(positions);
 
         FetchWriter writer = new(session, box, items);
-        bool complete = items.Exists(item => item.SetsSeen) && !box.IsReadOnly
+        bool complete = items.Exists(item => item.SetsSeen) && !box.IsReadOnly && box.Rights.HasFlag(MailboxRights.KeepSeen)
             ? await ReadAsync(session, box, writer, positions, cancel)
             : await writer.WriteAsync(positions, cancel);
         if (writer.MetUnknownEncoding) return Completion.No("UNKNOWN-CTE", "The part is in an encoding that is not known here");

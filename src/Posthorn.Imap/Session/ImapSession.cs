@@ -4,6 +4,7 @@ using Posthorn.Directory;
 using Posthorn.Imap.Wire;
 using Posthorn.Net;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Session;
 
@@ -15,6 +16,7 @@ internal sealed class ImapSession : IAsyncDisposable
 
     private readonly ImapServer _server;
     private readonly Queue<(byte[] Tag, Task<Completion> End)> _pending = new();
+    private readonly CommandPace _pace;
     private Dialect _dialect;
     private ClientMode _mode = new();
     private byte[] _tag = [];
@@ -31,6 +33,7 @@ internal sealed class ImapSession : IAsyncDisposable
         Out = new(connection);
         Frames = new(connection, options, IsMessageNext, SettleAndFlushAsync);
         _dialect = new(false, '/', options, default);
+        _pace = new(options.CommandsPerSecond, server.Services.Time);
     }
 
     public Connection Connection { get; }
@@ -50,20 +53,24 @@ internal sealed class ImapSession : IAsyncDisposable
             _mode = value;
             Out.Utf8 = value.Utf8Names;
             _dialect = _dialect with { Utf8 = value.Utf8Names };
+            Metadata = value.Metadata ? Metadata ?? new(this) : null;
         }
     }
+
+    /// <summary>What others change in annotations, for a client that wants to hear of it.</summary>
+    public MetadataNews? Metadata { get; private set; }
 
     /// <summary>Who is logged in; null before.</summary>
     public MailAccount? Account { get; private set; }
 
     public bool IsLoggedIn => Account is not null;
 
-    private IMailStore? OpenStore { get; set; }
+    private UserMailStore? OpenStore { get; set; }
 
     private SelectedMailbox? OpenBox { get; set; }
 
-    /// <summary>The account's mail. The verb table admits its users after login only.</summary>
-    public IMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");
+    /// <summary>The account's mail, and what others share with it. The verb table admits its users after login only.</summary>
+    public UserMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");
 
     /// <summary>The selected mailbox. The verb table admits its users in the selected state only.</summary>
     public SelectedMailbox Selected => OpenBox ?? throw new InvalidOperationException("No mailbox is selected.");
@@ -102,10 +109,25 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             Frame frame = await Frames.ReadAsync(cancel);
             RestartIdleClock();
+            if (_pace.Take() is { Ticks: > 0 } wait) await SlowDownAsync(wait, cancel);
             await HandleAsync(frame, cancel);
             if (Out.IsLarge) await FlushAsync(cancel);
         }
         await SettleAndFlushAsync(cancel);
+    }
+
+    // The frame stands in the input buffer, which nobody touches meanwhile.
+    private async ValueTask SlowDownAsync(TimeSpan wait, CancellationToken cancel)
+    {
+        if (!_pace.WasTold)
+        {
+            _pace.WasTold = true;
+            Out.UntaggedOk("LIMIT", $"More than {Options.CommandsPerSecond} commands in a second are answered later");
+            Log.Slowed(Connection.Session, Account?.ToString() ?? "", Options.CommandsPerSecond);
+        }
+
+        await SettleAndFlushAsync(cancel);
+        await Task.Delay(wait, Services.Time, cancel);
     }
 
     /// <summary>Ends the session after the running command's answer.</summary>
@@ -170,7 +192,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             Result<IMailStore> store = await Services.Stores.OpenAsync(account, cancel);
             if (!store.IsOk) return Completion.From(store.Refusal);
-            (Account, OpenStore) = (account, store.Value);
+            (Account, OpenStore) = (account, new(store.Value, Services.Stores, Services.Directory.FindAccount, Options.Sharing));
             entered = true;
         }
         finally
@@ -235,7 +257,16 @@ internal sealed class ImapSession : IAsyncDisposable
     }
 
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
-    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel)
+    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
+        Metadata is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(Metadata, mayExpunge, cancel);
+
+    private async ValueTask TellAllNewsAsync(MetadataNews metadata, bool mayExpunge, CancellationToken cancel)
+    {
+        await TellBoxNewsAsync(mayExpunge, cancel);
+        await metadata.TellAsync(cancel);
+    }
+
+    private ValueTask TellBoxNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
         if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)

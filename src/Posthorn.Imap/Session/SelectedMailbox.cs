@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Posthorn.Core;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Session;
 
@@ -22,6 +23,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private KeywordSet _toldKeywords;
     private int _toldRecent;
     private ModSeq _safe;
+    private MailboxRights _toldRights;
 
     public SelectedMailbox(IMailbox box, bool isReadOnly)
     {
@@ -31,11 +33,15 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         _toldKeywords = _view.Keywords;
         _toldRecent = RecentCount;
         _safe = _view.HighestModSeq;
+        _toldRights = Rights;
     }
 
     public MailboxId Id => _box.Info.Id ?? throw new InvalidOperationException("An open mailbox has an id.");
     public MailboxInfo Info => _box.Info;
     public bool IsReadOnly { get; }
+
+    /// <summary>What the user may do with it now.</summary>
+    public MailboxRights Rights => _box.Info.Rights;
 
     /// <summary>False once somebody has deleted it.</summary>
     public bool Exists => _box.Exists;
@@ -131,6 +137,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public async ValueTask TellAsync(ImapSession session, bool mayExpunge, CancellationToken cancel)
     {
         (ImapOutput output, ClientMode mode) = (session.Out, session.Mode);
+        if (Rights != _toldRights) FlagLines(output); // RFC 4314 section 5.1.1
         MailboxVersion newest = _box.Current;
         if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
         {
@@ -237,6 +244,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public void FlagLines(ImapOutput output)
     {
         const SystemFlags All = SystemFlags.Answered | SystemFlags.Flagged | SystemFlags.Deleted | SystemFlags.Seen | SystemFlags.Draft;
+        _toldRights = Rights;
         output.Begin("FLAGS "u8);
         output.Flags(All, _toldKeywords, false);
         output.End();
@@ -244,13 +252,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (IsReadOnly) output.Raw("()] No flags can be changed"u8);
         else
         {
-            output.Raw("(\\Answered \\Flagged \\Deleted \\Seen \\Draft"u8);
-            foreach (Keyword keyword in _toldKeywords)
-            {
-                output.Raw(" "u8);
-                output.Raw(keyword.Name);
-            }
-            output.Raw(" \\*)] Flags that last"u8);
+            bool keywords = FlagRights.Keywords(_toldRights);
+            output.FlagWords(FlagRights.Flags(_toldRights), keywords ? _toldKeywords : KeywordSet.Empty, keywords ? "\\*"u8 : default);
+            output.Raw("] Flags that last"u8);
         }
         output.End();
     }

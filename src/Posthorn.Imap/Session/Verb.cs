@@ -98,6 +98,13 @@ internal sealed class Verb
         For<GetQuota>("GETQUOTA", States.LoggedIn),
         For<GetQuotaRoot>("GETQUOTAROOT", States.LoggedIn),
         For<SetQuota>("SETQUOTA", States.LoggedIn),
+        For<SetAcl>("SETACL", States.LoggedIn),
+        For<DeleteAcl>("DELETEACL", States.LoggedIn),
+        For<GetAcl>("GETACL", States.LoggedIn),
+        For<ListRights>("LISTRIGHTS", States.LoggedIn),
+        For<MyRights>("MYRIGHTS", States.LoggedIn),
+        For<GetMetadata>("GETMETADATA", States.LoggedIn),
+        For<SetMetadata>("SETMETADATA", States.LoggedIn),
         For<Compress>("COMPRESS", States.LoggedIn),
         For<Unauthenticate>("UNAUTHENTICATE", States.LoggedIn),
     ];

@@ -233,7 +233,8 @@ internal ref struct ImapReader
     public static string Text(ReadOnlySpan<byte> bytes) =>
         System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : Encoding.Latin1.GetString(bytes);
 
-    private MailboxName ToMailbox(string text)
+    /// <summary>The name in a text that was read before; one that no mailbox can have is kept as <see cref="Refusal"/>.</summary>
+    public MailboxName ToMailbox(string text)
     {
         if (Failed || Refusal is not null) return default;
         if (MailboxName.TryCreate(text, Dialect.Separator, out MailboxName name)) return name;

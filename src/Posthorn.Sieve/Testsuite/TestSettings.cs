@@ -1,7 +1,6 @@
 using System.Globalization;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
-using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Running;
 
 namespace Posthorn.Sieve.Testsuite;
@@ -68,7 +67,7 @@ internal sealed class TestSettings
                 Environment["vnd.dovecot.config." + key["sieve_environment/".Length..].ToLowerInvariant().Replace('_', '-')] = value;
         Lists = [];
         foreach (string name in Entries("sieve_extlists_list"))
-            Lists[ExternalLists.Normalize(Text($"sieve_extlists_list/{name}/name") ?? name)] = Text($"sieve_extlists_list/{name}/dict/file/path");
+            Lists[SieveExternalList.Normalize(Text($"sieve_extlists_list/{name}/name") ?? name)] = Text($"sieve_extlists_list/{name}/dict/file/path");
         PipeDirectory = Text("sieve_pipe_bin_dir");
         FilterDirectory = Text("sieve_filter_bin_dir");
         ExecuteDirectory = Text("sieve_execute_bin_dir");

@@ -57,6 +57,8 @@ internal sealed class AccountCatalogue : IDisposable
             _tombstones = _database.Prepare("SELECT uid, modseq, checksum FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             Lists = new(_database);
+            Annotations = new(_database);
+            Acls = new(_database);
             Notes = new(_database);
             Keywords = new(_database);
             Contents = new(this, _database);
@@ -79,6 +81,10 @@ internal sealed class AccountCatalogue : IDisposable
 
     /// <summary>What is kept about contents.</summary>
     internal Contents Contents { get; }
+
+    internal AnnotationTable Annotations { get; }
+
+    internal AclTable Acls { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -165,7 +171,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (query.Step()) contents.Add(query.Int64(0));
         }
 
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks", "annotations", "acl"])
         {
             using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
             remove.Bind(1, id).Run();
@@ -345,6 +351,9 @@ internal sealed class AccountCatalogue : IDisposable
         return unchecked((long)hash);
     }
 
+    /// <summary>Reads many messages at once.</summary>
+    internal MessageScan Scan => field ??= new(_database, this);
+
     /// <summary>Notes that a message is gone; how many tombstones the mailbox has more: 0 or 1.</summary>
     internal int PutTombstone(long mailbox, ModSeq modSeq, Uid uid)
     {
@@ -444,7 +453,8 @@ internal sealed class AccountCatalogue : IDisposable
 
     public void Dispose() => _database.Dispose();
 
-    private StoredRow RowOf(Statement query, long mailbox)
+    /// <summary>The row of <c>messages</c> that a query has in its first ten columns, held to its checksum.</summary>
+    internal StoredRow RowOf(Statement query, long mailbox)
     {
         long keywords = query.Int64(3);
         if (!Keywords.TryGet(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");

@@ -159,49 +159,6 @@ internal sealed class Contents
         return copies;
     }
 
-    /// <summary>What is ready for the wire, only the columns asked for.</summary>
-    internal MessageSummary Summary(Uid uid, in StoredRow row, SummaryFields fields)
-    {
-        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys, id, record, part, octets, checksum, facts_checksum";
-        Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
-        MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
-        if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
-        if (!query.Bind(1, row.Content).Step()) throw _database.Damage("A message has no content row.");
-        CheckSummary(query);
-        summary = summary with
-        {
-            EmailId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(0)) : default,
-            ThreadId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(1)) : default,
-            Envelope = fields.HasFlag(SummaryFields.Envelope) ? query.Blob(2) : default(ReadOnlyMemory<byte>),
-            Body = fields.HasFlag(SummaryFields.Body) ? query.Blob(3) : default(ReadOnlyMemory<byte>),
-            BodyStructure = fields.HasFlag(SummaryFields.BodyStructure) ? query.Blob(4) : default(ReadOnlyMemory<byte>),
-            Structure = fields.HasFlag(SummaryFields.Structure) ? query.Blob(5) : default(ReadOnlyMemory<byte>),
-            Preview = fields.HasFlag(SummaryFields.Preview) ? query.Blob(6) : default(ReadOnlyMemory<byte>),
-            Sort = fields.HasFlag(SummaryFields.SortKeys) ? MessageFacts.ReadKeys(query.Blob(7)) : null,
-        };
-        query.Reset();
-        return summary;
-    }
-
-    private Statement? _summary;
-
-    private void CheckSummary(Statement query)
-    {
-        ContentRow row = new(query.Int64(8), new(query.Text(0)), new(query.Text(1)), query.Int64(9), (int)query.Int64(10), query.Int64(11));
-        try
-        {
-            _database.Hold(query.Int64(12), RowSum.Content(row), "contents");
-            RowSum sum = default(RowSum).Add(row.Id);
-            for (int i = 2; i < 8; i++) sum = sum.Add(query.Span(i));
-            _database.Hold(query.Int64(13), sum.Value, "contents");
-        }
-        catch
-        {
-            query.Reset();
-            throw;
-        }
-    }
-
     private static long FactsSum(long id, MessageFacts facts, byte[] sort) => default(RowSum).Add(id)
         .Add(facts.Envelope.Span).Add(facts.Body.Span).Add(facts.BodyStructure.Span).Add(facts.Structure.Span).Add(facts.Preview.Span).Add(sort).Value;
 

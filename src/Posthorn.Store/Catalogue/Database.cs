@@ -166,6 +166,14 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     /// <summary>A blob in place, valid until the next step.</summary>
     internal ReadOnlySpan<byte> Span(int column) => raw.sqlite3_column_blob(handle, column);
 
+    /// <summary>A blob or a text in place, as it is stored; valid until the next step.</summary>
+    internal unsafe ReadOnlySpan<byte> Bytes(int column)
+    {
+        nint row = handle.DangerousGetHandle();
+        nint start = NativeColumns.Blob(row, column);
+        return new((void*)start, NativeColumns.Length(row, column));
+    }
+
     internal byte[] Blob(int column) => raw.sqlite3_column_blob(handle, column).ToArray();
 
     public void Dispose()

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text;
 using Posthorn.Core;
 using Posthorn.Journal.Format;
 
@@ -52,6 +53,16 @@ internal struct RowSum
     {
         _ = Add(text.Length);
         return Append(MemoryMarshal.AsBytes(text.AsSpan()));
+    }
+
+    /// <summary>As <see cref="Add(string)"/>, of a text as the database has it.</summary>
+    internal RowSum AddText(ReadOnlySpan<byte> utf8)
+    {
+        Span<char> text = stackalloc char[64];
+        if (utf8.Length > text.Length) return Add(Encoding.UTF8.GetString(utf8));
+        int length = Encoding.UTF8.GetChars(utf8, text);
+        _ = Add(length);
+        return Append(MemoryMarshal.AsBytes(text[..length]));
     }
 
     internal RowSum Add(ReadOnlySpan<byte> bytes)

@@ -35,6 +35,7 @@ internal sealed class Account : IDisposable
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
     private volatile bool _isOver;
+    private bool _aclStale;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
@@ -47,12 +48,14 @@ internal sealed class Account : IDisposable
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
         _subscriptions = [.. catalogue.Subscriptions()];
+        Dictionary<long, Sharing.MailboxAcl> acls = catalogue.Acls.All();
         foreach (MailboxRow row in catalogue.Mailboxes())
         {
             if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
                 Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
+                Acl = acls.GetValueOrDefault(row.Id, Sharing.MailboxAcl.Empty),
             };
             box.Appear();
             _boxes.Add(row.Object, box);
@@ -73,6 +76,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>The last record that is in the catalogue.</summary>
     internal long Applied { get; private set; }
+
+    /// <summary>Where it is written down with whom the account shares something; null in a store without others.</summary>
+    internal ShareIndex? Shares { get; init; }
 
     internal long ModSeq { get; private set; }
     internal uint Validity { get; private set; }
@@ -142,8 +148,12 @@ internal sealed class Account : IDisposable
 
     internal MailboxInfo InfoOf(Box box)
     {
-        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest);
+        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest) { Acl = box.Acl, Rights = box.Acl.RightsOf(Who.Address, Who.Address) };
     }
+
+    internal MailboxInfo? Find(string name) => PublishedByName(name) is { } box ? InfoOf(box) : null;
+
+    internal MailboxInfo? Find(MailboxId mailbox) => Published(mailbox) is { } box ? InfoOf(box) : null;
 
     internal QuotaState Quota()
     {
@@ -164,6 +174,15 @@ internal sealed class Account : IDisposable
     internal T Read<T>(Func<AccountCatalogue, T> read)
     {
         lock (_catalogueLock) return _isOver ? throw Over() : read(_catalogue);
+    }
+
+    /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
+    internal void ForgetSortKeys()
+    {
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.SortKeys = null;
+        }
     }
 
     /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
@@ -331,6 +350,7 @@ internal sealed class Account : IDisposable
             foreach ((string name, bool subscribed) in draft.Subscriptions)
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
             _queue.Finish(batch, _published);
+            if (draft.AclChanged is not null || draft.Boxes.Any(box => box.IsDeleted && !box.Acl.Entries.IsEmpty)) _aclStale = true;
             if (draft.HasNotes)
             {
                 _homeStale = _notesStale = true;
@@ -349,8 +369,19 @@ internal sealed class Account : IDisposable
             }
         }
 
+        if (_aclStale) NoteShares();
         foreach (Operation operation in batch)
             if (operation.Durability == Durability.Durable) operation.Ticket?.PartDone();
+    }
+
+    /// <summary>Writes down with whom the account shares something, if that changed.</summary>
+    internal void NoteShares()
+    {
+        _aclStale = false;
+        _homeStale = true;
+        Sharing.MailboxAcl[] lists;
+        lock (_gate) lists = [.. _boxes.Values.Select(box => box.Acl)];
+        Shares?.Update(Who.Address, lists);
     }
 
     private void Publish(BoxDraft draft)
@@ -365,6 +396,7 @@ internal sealed class Account : IDisposable
         }
 
         box.Name = draft.Name;
+        box.Acl = draft.Acl;
         draft.Replaced?.Replace();
         if (draft.IsNew)
         {

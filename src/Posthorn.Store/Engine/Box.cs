@@ -13,6 +13,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile MailboxVersion? _version;
     private volatile bool _exists;
+    private volatile SortKeyCache.Keys? _sortKeys;
 
     /// <summary>Its number in the catalogue; 0 until it is published.</summary>
     internal long Id { get; set; }
@@ -29,6 +30,10 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     internal Uid FirstRecent { get; set; } = new(1);
     internal Counts Counts { get; set; }
     internal long Tombstones { get; set; }
+    internal Sharing.MailboxAcl Acl { get; set; } = Sharing.MailboxAcl.Empty;
+
+    /// <summary>What stands in the folder's file of it; null when that is not known.</summary>
+    internal string? AclWritten { get; set; }
 
     // What records in flight will make of it.
     internal uint NextUid { get; set; } = 1;
@@ -38,6 +43,12 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     /// <summary>Messages that were expunged while sessions have it open.</summary>
     internal Dictionary<Uid, GoneMessage> Gone { get; } = [];
+
+    /// <summary>What SORT compares, while it is kept (<see cref="SortKeyCache"/>).</summary>
+    internal SortKeyCache.Keys? SortKeys { get => _sortKeys; set => _sortKeys = value; }
+
+    /// <summary>Where the messages lie that somebody reads one after another; the lock of the catalogue guards it.</summary>
+    internal ReadAhead ReadAhead { get; } = new();
 
     /// <summary>What the last look at its folder saw.</summary>
     internal FolderSight Sight { get; } = new();

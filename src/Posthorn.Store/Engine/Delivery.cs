@@ -218,7 +218,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
 
         if (!made.TryGetValue(delivery.Mailbox, out Change.Create? create))
         {
-            create = new(reader.Ids.Mailbox(), delivery.Mailbox, SpecialUse.None, account.NextValidity());
+            create = new(reader.Ids.Mailbox(), delivery.Mailbox, delivery.CreateUse, account.NextValidity());
             made.Add(delivery.Mailbox, create);
             next.Add(delivery.Mailbox, 1);
             changes.Add(create);

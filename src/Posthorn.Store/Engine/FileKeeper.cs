@@ -87,12 +87,15 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>The path that a name in the catalogue stands for.</summary>
+    internal string PathOf(MailboxName box, string diskName) => diskName[0] == '/' ? tree.Root + diskName : tree.PathOf(box, diskName);
+
     /// <summary>Where a message's file lies, looked up anew when it is not where it was.</summary>
     internal string? Locate(MailboxName box, FileRow file)
     {
         if (file.DiskName.Length > 0)
         {
-            string path = file.DiskName[0] == '/' ? tree.Root + file.DiskName : tree.PathOf(box, file.DiskName);
+            string path = PathOf(box, file.DiskName);
             if (IsThere(path)) return path;
         }
 

@@ -92,8 +92,8 @@ internal sealed class MailboxVerifier(StoreVerifier report, AccountCatalogue cat
                 return;
             }
 
-            MessageSummary kept = catalogue.Contents.Summary(uid, row, AllFields);
-            if (read is null) return;
+            MessageSummary? kept = catalogue.Scan.Summary(box.Id, uid, AllFields);
+            if (read is null || kept is null) return;
             byte[] bytes = new byte[file.Length];
             if (file.Read(0, bytes) < bytes.Length) Add(StorePart.File, uid, $"{path} cannot be read whole");
             else Compare(uid, row, kept, MessageFacts.Of(bytes, read));

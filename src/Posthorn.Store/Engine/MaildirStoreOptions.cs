@@ -52,6 +52,9 @@ public sealed record MaildirStoreOptions
     /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
     public int LargeMailbox { get; init; } = 20_000;
 
+    /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
+    public long SortKeyMemory { get; init; } = 64L << 20;
+
     /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
     public bool WordIndex { get; init; } = true;
 

@@ -23,6 +23,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly AccountOpener _opener;
+    private readonly ShareIndex _shares;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly WordIndexer _indexer;
@@ -41,7 +42,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
         (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
-        _opener = new(options, volume, time, log);
+        _shares = new(options);
+        _shares.Load();
+        _opener = new(options, volume, _shares, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, time, Open, Close);
@@ -98,6 +101,19 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => _shares.With(user);
+
+    public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
+    {
+        Result<AccountLease> from = await LeaseAsync(transfer.From, cancel);
+        if (!from.IsOk) return from.Refusal;
+        using AccountLease source = from.Value;
+        Result<AccountLease> into = await LeaseAsync(transfer.Into, cancel);
+        if (!into.IsOk) return into.Refusal;
+        using AccountLease target = into.Value;
+        return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
     }
 
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>

@@ -28,6 +28,7 @@ public sealed record ServerConfiguration
     public required LogSection Log { get; init; }
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
+    public required ImapSection Imap { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>

@@ -49,6 +49,12 @@ internal static class OptionsFor
     {
         HostName = configuration.Hostname.Ascii,
         MaxMessage = configuration.Limits.MessageSize,
+        Sharing = new() { OtherUsers = configuration.Imap.OtherUsers, Public = configuration.Imap.Public, PublicAccount = configuration.Imap.PublicAccount },
+        Administrators = configuration.Imap.Administrators,
+        MetadataAdmin = configuration.Imap.Admin,
+        MetadataComment = configuration.Imap.Comment,
+        CommandsPerSecond = configuration.Imap.CommandsPerSecond,
+        MessageLimit = configuration.Imap.MessageLimit,
     };
 
     public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
@@ -94,6 +100,7 @@ internal static class OptionsFor
             ProgramFolder = sieve.Programs,
             ProgramTime = sieve.ProgramTime,
             ProgramMemory = sieve.ProgramMemory,
+            Lists = sieve.Lists,
             ImapRules = sieve.ImapRules,
         };
     }

@@ -41,7 +41,7 @@ public sealed class SchemaTests : IDisposable
             Assert.Equal(box.Counts, rows.Aggregate(default(Counts), (all, row) => all.With(row.Row, 1)));
             Assert.Equal(Uids(3, 6), catalogue.Tombstones(box.Id, new(0), box.Tombstones));
             Assert.Equal(4, catalogue.Files(box.Id).Count);
-            Assert.Contains("number2", System.Text.Encoding.UTF8.GetString(catalogue.Contents.Summary(new(2), rows[1], SummaryFields.Envelope).Envelope.Span), StringComparison.Ordinal);
+            Assert.Contains("number2", System.Text.Encoding.UTF8.GetString(catalogue.Scan.Summary(box.Id, new(2), SummaryFields.Envelope)!.Envelope.Span), StringComparison.Ordinal);
             Assert.Contains("Work.Plan", catalogue.Subscriptions());
             Assert.Equal(["ok"], catalogue.Verify());
             Assert.Empty(catalogue.Audit.Strays());
