@@ -85,7 +85,7 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         // The generation first: contents that are numbered anew must not be looked for in an index of the old ones.
         string generation = account.Read(catalogue => catalogue.Meta(MetaKey.Generation).Text);
         if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
-        HashSet<Uid> possible = account.Read(catalogue => catalogue.UidsWith(box.Id, hits.Contents, hits.UpTo));
+        HashSet<Uid> possible = account.Read(catalogue => catalogue.Contents.UidsWith(box.Id, hits.Contents, hits.UpTo));
         // Messages that were expunged under somebody's eyes are looked at themselves.
         possible.UnionWith(account.GoneFrom(mailbox));
         return [.. candidates.Where(possible.Contains)];
