@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text;
-using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
