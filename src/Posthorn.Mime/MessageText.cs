@@ -9,7 +9,7 @@ public enum TextScope
 {
     /// <summary>The fields of the message's own header.</summary>
     Header = 1,
-    /// <summary>The text parts.</summary>
+    /// <summary>The text parts, reports among them (message/delivery-status and the like, RFC 3464).</summary>
     Body = 2,
     /// <summary>The fields of messages in messages and of MIME parts.</summary>
     InnerHeaders = 4,
@@ -76,8 +76,9 @@ public sealed class MessageText(ReadOnlyMemory<byte> message, MimeStructure stru
         _field = header ? part.HeaderOffset : -1;
         _fieldsLeft = limits.MaxHeaderFields;
         _bodyAt = -1;
-        if (part.Kind != PartKind.Text || (scope & TextScope.Body) == 0) return;
+        if (part.Kind is not (PartKind.Text or PartKind.Other) || (scope & TextScope.Body) == 0) return;
         ContentFields fields = ContentFields.Read(part.Header(message.Span), limits);
+        if (part.Kind == PartKind.Other && !Octets.Is(MediaTypeValue.Parse(fields.Type).Type, "message"u8)) return;
         string? charset = fields.HasType ? MimeParameters.Get(fields.Type, "charset"u8, limits) : null;
         _decoder = (charset is null ? Charsets.Guess : Charsets.Find(Encoding.Latin1.GetBytes(charset))).GetDecoder();
         _transfer = new(part.Encoding);

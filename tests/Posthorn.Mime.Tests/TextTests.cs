@@ -41,6 +41,18 @@ public class TextTests
     [InlineData("x", null)]
     public void Parameters(string raw, string? expected) => Assert.Equal(expected, MimeParameters.Get(MimeText.Bytes(raw), "name"u8, MimeLimits.Default));
 
+    [Theory]
+    [InlineData("message/delivery-status", true)]
+    [InlineData("MESSAGE/disposition-notification", true)]
+    [InlineData("message/partial; id=1; number=1", true)]
+    [InlineData("application/octet-stream", false)]
+    [InlineData("image/png", false)]
+    public void BodyReadsReportsAsText(string type, bool read)
+    {
+        byte[] message = MimeText.Bytes($"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: {type}\r\n\r\nStatus: 5.1.1\r\n--b--\r\n");
+        Assert.Equal(read, MessageText.Contains(message, MimeStructure.Parse(message, MimeLimits.Default), TextScope.Body, new TextMatcher("status: 5.1"), MimeLimits.Default));
+    }
+
     [Fact]
     public void ParametersBeyondTheLimitAreNotSeen()
     {

@@ -19,7 +19,7 @@ internal readonly record struct IndexedContent(long Content, EmailId Email, Mess
 internal sealed class WordIndex : IDisposable
 {
     /// <summary>Changes when words are cut otherwise than before.</summary>
-    private const long Version = 1;
+    private const long Version = 2;
 
     /// <summary>A piece that is in more words than this says too little.</summary>
     private const int MostTerms = 2_000;

@@ -4,16 +4,22 @@ using Posthorn.Core;
 namespace Posthorn.Store.Engine;
 
 /// <summary>New object ids (RFC 8474): 128 random bits in hexadecimal, the shape of Dovecot's GUIDs, so that they can stand in its files.</summary>
-internal static class NewIds
+/// <param name="fill">Where the bits come from.</param>
+internal sealed class NewIds(Action<Memory<byte>> fill)
 {
-    internal static MailboxId Mailbox() => new(Text());
-
-    internal static EmailId Email() => new(Text());
-
-    internal static string Text()
+    internal NewIds()
+        : this(bytes => RandomNumberGenerator.Fill(bytes.Span))
     {
-        Span<byte> bytes = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bytes);
+    }
+
+    internal MailboxId Mailbox() => new(Text());
+
+    internal EmailId Email() => new(Text());
+
+    internal string Text()
+    {
+        byte[] bytes = new byte[16];
+        fill(bytes);
         return Convert.ToHexStringLower(bytes);
     }
 }

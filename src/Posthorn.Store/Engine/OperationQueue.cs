@@ -18,6 +18,9 @@ internal sealed class OperationQueue
 
     internal bool IsEmpty => _queue.Count == 0;
 
+    /// <summary>All that are on their way.</summary>
+    internal IReadOnlyList<Operation> All() => [.. _queue];
+
     /// <summary>The mailboxes as they will be.</summary>
     internal IReadOnlyDictionary<string, Box> Names => _names;
 

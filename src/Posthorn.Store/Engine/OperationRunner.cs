@@ -25,7 +25,8 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => Drain();
 
-    private async ValueTask SettleAsync(Operation operation)
+    /// <summary>Waits until it is known whether an operation is durable.</summary>
+    internal async ValueTask SettleAsync(Operation operation)
     {
         if (operation.Durability != Durability.Unknown) return;
         try
@@ -52,6 +53,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         {
             List<Operation> batch;
             lock (account.Gate) batch = queue.Settled();
+            if (batch.Count > 0 && account.IsOver) throw Account.Over(); // applied to the one that takes its place
             if (batch.Count > 0) ApplyBatch(batch);
         }
     }

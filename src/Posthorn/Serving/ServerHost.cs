@@ -120,10 +120,13 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.HoldAsync(filter, cancel)),
         ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.ReleaseAsync(filter, cancel)),
         ["POST /queue/requeue"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.RequeueAsync(filter, cancel)),
-        ["POST /sieve/replay"] = (request, cancel) => new SieveRoutes(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Directory, _parts.Stores, _parts.Time).ReplayAsync(request, cancel),
+        ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
+        ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
         ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.DeleteAsync(filter, cancel)),
     };
+
+    private SieveRoutes SieveRoutes() => new(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Lists, _parts.Directory, _parts.Stores, _parts.Time);
 
     private static ValueTask<ControlReply> Reply<T>(T report, JsonTypeInfo<T> type) =>
         ValueTask.FromResult(new ControlReply(200, JsonSerializer.Serialize(report, type)));
