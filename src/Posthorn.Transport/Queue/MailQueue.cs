@@ -53,6 +53,13 @@ public sealed class MailQueue : IJournalParticipant
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;
 
+    /// <summary>Messages of a sender that wait for a time of the sender's choice.</summary>
+    internal int CountFuture(string origin)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        lock (_gate) return _entries.Values.Count(entry => entry.Message.ReleaseAt > now && entry.Message.Origin == origin);
+    }
+
     /// <summary>Reads what the spool holds.</summary>
     /// <param name="volume">The file system.</param>
     /// <param name="directory">The spool's directory; it is made if it does not exist.</param>
@@ -294,7 +301,7 @@ public sealed class MailQueue : IJournalParticipant
 
     private void Apply(QueueMessage message, long record)
     {
-        QueueEntry entry = new(message, record) { NextAttempt = message.Arrived };
+        QueueEntry entry = new(message, record) { NextAttempt = message.Since };
         lock (_gate)
         {
             if (_entries.ContainsKey(message.Id)) return; // replayed, and in the spool already
@@ -328,6 +335,10 @@ public sealed class MailQueue : IJournalParticipant
             {
                 case QueueOrder.Hold: entry.IsHeld = true; break;
                 case QueueOrder.Release: entry.IsHeld = false; break;
+                case QueueOrder.Requeue:
+                    (entry.IsHeld, entry.IsWarned, entry.Attempts, entry.Restarted) = (false, false, 0, _time.GetUtcNow());
+                    foreach (Job job in entry.Jobs) Restart(job);
+                    break;
                 default:
                     foreach (int recipient in entry.PendingRecipients.ToArray())
                         entry.Apply(new(recipient, RecipientState.Deleted, new(550, "5.7.0", "Deleted by the operator"), ""));
@@ -336,10 +347,19 @@ public sealed class MailQueue : IJournalParticipant
             entry.IsDirty = true;
             if (entry.IsFinished) Leave(entry);
             else if (entry.IsHeld) _schedule.Withdraw(entry);
-            else _schedule.Add(entry, _time.GetUtcNow());
+            else _schedule.Add(entry, DueOf(entry));
         }
         Announce();
     }
+
+    private void Restart(Job job)
+    {
+        job.Attempts = 0;
+        job.Destination.EndRest(_time.GetUtcNow());
+    }
+
+    // A message of the future stays one (RFC 4865).
+    private DateTimeOffset DueOf(QueueEntry entry) => entry.Message.ReleaseAt is { } release && release > _time.GetUtcNow() ? release : _time.GetUtcNow();
 
     // Under the lock (or before anyone else can see the queue).
     private void Enter(QueueEntry entry)
