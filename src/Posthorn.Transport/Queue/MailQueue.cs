@@ -25,7 +25,7 @@ public sealed class MailQueue : IJournalParticipant
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private IQueueJournal? _journal;
-    private volatile TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private MailQueue(QueueSpool spool, QueueOptions options, TimeProvider time, ILogger log)
     {
@@ -189,13 +189,12 @@ public sealed class MailQueue : IJournalParticipant
     internal void ApplyUnrecorded(QueueAnswers answers) => Apply(answers);
 
     /// <summary>Completes when the schedule has changed since the task was asked for.</summary>
-    internal Task News => _news.Task;
+    internal Task News => Volatile.Read(ref _news).Task;
 
     internal void Announce()
     {
-        TaskCompletionSource old = _news;
-        _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        old.TrySetResult();
+        // Two that announce at once must each end the task that they replaced: one that somebody waits for would else never end.
+        Interlocked.Exchange(ref _news, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
     /// <summary>The entries as they are now, oldest first.</summary>
