@@ -48,6 +48,9 @@ public sealed record ImapOptions
     /// <summary>Entries of one access control list (RFC 4314).</summary>
     public int MaxAclEntries { get; init; } = 500;
 
+    /// <summary>Searches of one session whose changes are told (RFC 5267): each is done again when the mailbox changes.</summary>
+    public int MaxContexts { get; init; } = 8;
+
     /// <summary>Where mailboxes of others are found.</summary>
     public Posthorn.Store.Sharing.SharingOptions Sharing { get; init; } = new();
 

@@ -78,6 +78,7 @@ internal sealed class Composition : IAsyncDisposable
     public ListenerServices ListenerServices { get; }
     public IDirectory Directory => _base.Directory;
     public IMailStores Stores => _base.Stores;
+    public MaildirStores MaildirStores => _base.Stores;
 
     /// <summary>Makes an account's word index anew.</summary>
     public ValueTask<bool> ReindexAsync(MailAccount account, Action<int> progress, CancellationToken cancel) => _base.Stores.IndexAsync(account, anew: true, progress, cancel);

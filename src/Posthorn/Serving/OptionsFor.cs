@@ -127,6 +127,7 @@ internal static class OptionsFor
             Separator = configuration.Mail.Separator,
             HostName = configuration.Hostname.Ascii,
             KeepExpunged = configuration.Mail.KeepExpunged,
+            CountExpunged = configuration.Mail.CountExpunged,
             WordIndex = configuration.Mail.WordIndex,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };

@@ -64,6 +64,56 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         Assert.Equal(2, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
     }
 
+    // The record is durable, so the move has happened: the message is read from where its file still lies, and its file is no delivery.
+    [Theory]
+    [InlineData(VolumeError.ReadOnly, false)]
+    [InlineData(VolumeError.Io, false)]
+    [InlineData(VolumeError.Permission, true)]
+    public async Task Mail_that_cannot_be_moved_or_removed_is_where_it_was_told(VolumeError error, bool restart)
+    {
+        Must(await _store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
+        MailboxId work = (await _store.MustAppendAsync(_server, "Work", Text("w1"), Text("w2"), Text("w3"))).Mailbox;
+        Must(await _store.ChangeFlagsAsync(work, Uids(2), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        await _server.Journal.CheckpointAsync(Cancel); // nobody but the files has their bytes
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith("/other", StringComparison.Ordinal) ? error : null;
+        Placement moved = Must(await _store.MoveAsync(work, Uids(1, 2), Name("Archive"), Cancel));
+        Must(await _store.ChangeFlagsAsync(work, Uids(3), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        await using (IMailbox open = await _store.MustSelectAsync("Work", readOnly: true))
+        {
+            Must(await _store.ExpungeAsync(work, null, Cancel));
+            Assert.Equal(Text("w3"), await _store.ContentAsync(work, new(3))); // the session has not been told yet
+        }
+
+        for (int look = 0; look < 3; look++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal(0, Must(await _store.StatusAsync(Name("Work"), Cancel)).Messages);
+            Assert.Equal(2, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
+            Assert.Equal(Text("w1"), await _store.ContentAsync(moved.Target, moved.Targets[0]));
+            Assert.Equal(Text("w2"), await _store.ContentAsync(moved.Target, moved.Targets[1]));
+        }
+
+        if (restart)
+        {
+            await _store.DisposeAsync();
+            await _server.DisposeAsync();
+            await _server.StartAsync();
+            _store = await _server.MustOpenAsync(Bob);
+            Assert.Equal(Text("w1"), await _store.ContentAsync(moved.Target, moved.Targets[0]));
+        }
+
+        _volume.Fault = null;
+        Must(await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        Assert.Equal(Text("w1"), await _store.ContentAsync(moved.Target, moved.Targets[0]));
+        Must(await _store.DeleteAsync(Name("Play"), Cancel));
+        await _server.MustDeliverAsync(Bob, Text("four"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal(Text("w1"), await _store.ContentAsync(moved.Target, moved.Targets[0]));
+        Assert.Equal(Text("w2"), await _store.ContentAsync(moved.Target, moved.Targets[1]));
+        Assert.Equal(2, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
+        Assert.Equal(2, ((string[])["cur", "new"]).Sum(part => _volume.List("/other/mail/bob/.Archive/" + part, times: false).Count));
+    }
+
     [Fact]
     public async Task A_journal_that_became_read_only_refuses_changes_and_lets_read()
     {
