@@ -227,6 +227,7 @@ internal sealed partial class ImapHost : ITranscriptHost
         int value = int.Parse(words[1], CultureInfo.InvariantCulture);
         return words[0] switch
         {
+            "SieveServer" => Options with { SieveServer = "sieve://mail.example.org", EventScript = "all" },
             "MaxLine" => Options with { MaxLine = value },
             "MaxCommand" => Options with { MaxCommand = value },
             "MaxCommandBeforeLogin" => Options with { MaxCommandBeforeLogin = value },
