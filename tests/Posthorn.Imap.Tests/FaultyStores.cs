@@ -9,6 +9,7 @@ public class FaultyStores : DispatchProxy
 {
     private object _inner = null!;
     private string _method = "";
+    private Exception _problem = new IOException("The disk is broken.");
     private Gathering? _gate;
 
     /// <summary>Appends complete only after so many have begun.</summary>
@@ -19,11 +20,11 @@ public class FaultyStores : DispatchProxy
         return proxy;
     }
 
-    public static T Wrap<T>(T inner, string method) where T : class
+    public static T Wrap<T>(T inner, string method, Exception? problem = null) where T : class
     {
         T proxy = Create<T, FaultyStores>();
         FaultyStores fault = (FaultyStores)(object)proxy;
-        (fault._inner, fault._method) = (inner, method);
+        (fault._inner, fault._method, fault._problem) = (inner, method, problem ?? fault._problem);
         return proxy;
     }
 
@@ -34,14 +35,14 @@ public class FaultyStores : DispatchProxy
             gate.Arrive();
             return Later(gate, targetMethod, args!);
         }
-        if (targetMethod.Name == _method) throw new IOException("The disk is broken.");
+        if (targetMethod.Name == _method) throw _problem;
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
 
     private async ValueTask<Result<IMailStore>> OpenAsync(IMailStores stores, MailAccount account)
     {
         IMailStore store = (await stores.OpenAsync(account, default)).Value;
-        IMailStore wrapped = Wrap(store, _method);
+        IMailStore wrapped = Wrap(store, _method, _problem);
         ((FaultyStores)(object)wrapped)._gate = _gate;
         // C# knows no conversion operator from an interface; Result's own makes it.
         return (Result<IMailStore>)typeof(Result<IMailStore>).GetMethods().First(m => m.Name == "op_Implicit" && m.GetParameters()[0].ParameterType == typeof(IMailStore)).Invoke(null, [wrapped])!;

@@ -50,6 +50,9 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>STATUS finds a broken disk.</summary>
     public bool BreaksStatus { get; init; }
 
+    /// <summary>What STATUS finds instead.</summary>
+    public Exception? StatusProblem { get; init; }
+
     /// <summary>No APPEND is durable before so many have begun.</summary>
     public int GatesAppends { get; init; }
 
@@ -57,7 +60,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : Stores, Directory, Tls, Time, NullLogger.Instance));
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : Stores, Directory, Tls, Time, NullLogger.Instance));
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
