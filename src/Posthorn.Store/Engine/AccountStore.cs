@@ -7,6 +7,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
+/// <remarks>What reads begins with <see cref="Account.CatchUp"/>: new mail may wait until somebody looks.</remarks>
 internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
@@ -18,17 +19,26 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public char Separator => options.Separator;
 
-    public long ChangeNumber => _account.ChangeNumber;
+    public long ChangeNumber
+    {
+        get
+        {
+            _account.CatchUp();
+            return _account.ChangeNumber;
+        }
+    }
 
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.Read(catalogue => catalogue.Remembers(id.Span, recorder.Now)));
     }
 
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.List());
     }
 
@@ -74,6 +84,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
@@ -81,6 +92,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.PublishedByName(name.Value) is not { } named) return NoMailbox;
         bool opened = false;
         watch.Begin(lease, named); // before the look: what comes after it is heard of
@@ -170,6 +182,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
     {
+        _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         _account.VersionOf(box);
         // One at a time: each decides on what the one before it has made, so that UNCHANGEDSINCE holds (RFC 7162 section 3.1.3).
@@ -206,6 +219,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         MailboxVersion version = _account.VersionOf(box);
         HashSet<Uid>? among = only is null ? null : [.. only];
@@ -222,6 +236,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(MailReader.ExpungedSince(_account, mailbox, since));
     }
 
@@ -231,6 +246,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         for (int start = 0; start < uids.Count; start += 64)
         {
             cancel.ThrowIfCancellationRequested();
+            _account.CatchUp();
             foreach (MessageSummary summary in MailReader.Summaries(_account, mailbox, uids, start, Math.Min(64, uids.Count - start), fields)) yield return summary;
             await Task.CompletedTask;
         }
@@ -239,15 +255,20 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(reader.Open(_account, mailbox, uid));
     }
 
-    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    {
+        _account.CatchUp();
+        return reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+    }
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.Quota());
     }
 
@@ -262,6 +283,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.Published(source) is not { } from) return NoMailbox;
         MailboxVersion version = _account.VersionOf(from);
         HashSet<Uid> seen = new(uids.Count);
@@ -315,6 +337,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     // RFC 9051 section 6.3.6: the messages go into a new mailbox, INBOX stays with its numbers and children.
     private async ValueTask<Result<Done>> RenameInboxAsync(MailboxName target)
     {
+        _account.CatchUp();
         if (!_account.Tree.Names.TryDirectory(target, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
         if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
         MailboxVersion version = _account.VersionOf(inbox);

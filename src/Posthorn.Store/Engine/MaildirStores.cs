@@ -29,6 +29,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly FlagTurns _flagTurns = new();
     private readonly SpaceGuard _space;
     private readonly CheckpointKeeper _keeper;
+    private readonly Backlog? _backlog;
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
@@ -47,6 +48,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _accounts = new(options.IdleAccounts, Open, Close);
         _keeper = new(options, volume, _accounts, time, log);
         _indexer = new(options, _reader, _accounts, time, log);
+        _backlog = options.ApplyAfter > TimeSpan.Zero ? new(options, time, log) : null;
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -64,7 +66,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
         _watch = new(_scanner, _log);
-        foreach (Account account in _accounts.Open()) account.Journal = journal;
+        foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
 
@@ -104,6 +106,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
+        held.Account.CatchUp();
         foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
         _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
@@ -152,6 +155,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         await _stop.CancelAsync();
         await _background;
+        if (_backlog is not null) await _backlog.DisposeAsync();
         _accounts.CloseAll();
         EndRun();
         _stop.Dispose();
@@ -167,6 +171,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return false;
         using AccountLease held = lease.Value;
+        held.Account.CatchUp();
         if (anew) held.Account.Words.Reset();
         return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
     }
@@ -184,6 +189,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         await _stop.CancelAsync();
         await _background;
+        if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
     }
 
@@ -242,8 +248,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         {
             try
             {
-                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address))
-                    opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address)) Replay(opened.Value, lsn, changes, _journal);
                 foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
                 _keeper.Caught(who.Address);
             }
@@ -254,8 +259,21 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             }
         }
 
-        opened.Value.Journal = _journal;
+        (opened.Value.Journal, opened.Value.Backlog) = (_journal, _journal is null ? null : _backlog);
         return opened;
+    }
+
+    private static void Replay(Account account, Lsn lsn, AccountChanges changes, Journal.Journal journal)
+    {
+        JournalContent? content = journal.OpenContent(lsn);
+        try
+        {
+            account.Replay(new(lsn, changes.Time, changes.Changes, content, null), account.Mender());
+        }
+        finally
+        {
+            _ = content?.DisposeAsync().AsTask(); // completes at once
+        }
     }
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
