@@ -61,7 +61,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = journal;
-        _keeper.Journal = journal;
+        _keeper.Journal = _indexer.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
