@@ -9,6 +9,9 @@ public sealed record MailAccount
     /// <summary>The root of its mail, absolute (for Maildir the folder that holds <c>cur</c>, <c>new</c>, <c>tmp</c>).</summary>
     public required string MailRoot { get; init; }
 
+    /// <summary>How another server lays it out.</summary>
+    public MailLayout Layout { get; init; } = MailLayout.Plain;
+
     /// <summary>The folder for Sieve scripts and the like, absolute (Dovecot's <c>mail_home</c>).</summary>
     public required string Home { get; init; }
 

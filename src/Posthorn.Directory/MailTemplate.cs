@@ -12,8 +12,7 @@ internal static class MailTemplate
     {
         error = "";
         if (!IsSafe(account.LocalPart)) return Fail($"the name '{account.LocalPart}' cannot be used in a path", out error);
-        string text = StripDriver(template, ref error);
-        if (error.Length > 0) return null;
+        string text = template;
         if (home is not null && (text == "~" || text.StartsWith("~/", StringComparison.Ordinal))) text = home + text[1..];
 
         StringBuilder path = new();
@@ -39,23 +38,6 @@ internal static class MailTemplate
         }
         string result = path.ToString();
         return result.StartsWith('/') ? Path.GetFullPath(result) : Fail($"'{template}' does not give an absolute path (it gives '{result}')", out error);
-    }
-
-    // maildir:/path[:OPTION=value…]; other formats are not ours to open.
-    private static string StripDriver(string template, ref string error)
-    {
-        int colon = template.IndexOf(':', StringComparison.Ordinal);
-        if (colon < 0) return template;
-        string driver = template[..colon];
-        if (driver != "maildir")
-        {
-            error = $"'{template}' begins with '{driver}:'; expected 'maildir:/path'";
-            return template;
-        }
-        string rest = template[(colon + 1)..];
-        int options = rest.IndexOf(':', StringComparison.Ordinal);
-        if (options >= 0) error = $"'{template}' has options after the path ('{rest[options..]}'), which are not supported here; leave them out";
-        return rest;
     }
 
     private static string? Placeholder(string text, int at, out int length)

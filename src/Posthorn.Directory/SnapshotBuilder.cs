@@ -86,13 +86,13 @@ internal sealed class SnapshotBuilder
             return;
         }
         string? folder = MailTemplate.Expand(line.Home ?? _options.MailHomeTemplate, address, null, out string error);
-        string? root = folder is null ? null : MailTemplate.Expand(line.Mail ?? _options.MailLocationTemplate, address, folder, out error);
-        if (folder is null || root is null)
+        MailPlace? place = folder is null ? null : MailPlace.Expand((line.Mail ?? _options.MailLocationTemplate) + line.MailOptions, address, folder, out error);
+        if (folder is null || place is null)
         {
             Complain(ProblemSeverity.Error, line.File, line.Line, $"no place for the mail of {address}: {error}. The line is not used");
             return;
         }
-        AccountEntry entry = new(new() { Address = address, Home = folder, MailRoot = root, QuotaBytes = line.QuotaBytes, QuotaMessages = line.QuotaMessages }, line);
+        AccountEntry entry = new(new() { Address = address, Home = folder, MailRoot = place.Root, Layout = place.Layout, QuotaBytes = line.QuotaBytes, QuotaMessages = line.QuotaMessages }, line);
         _accounts.Add(entry);
         _byAddress.Add(address, entry);
     }

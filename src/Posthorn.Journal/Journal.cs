@@ -49,6 +49,18 @@ public sealed class Journal : IAsyncDisposable
     /// <summary>The highest record that a checkpoint covers.</summary>
     public Lsn Checkpointed => new(_checkpoint.Lsn);
 
+    /// <summary>The last record of which it is settled whether it is durable.</summary>
+    public Lsn Settled
+    {
+        get
+        {
+            lock (_gate) return new(_writer.Durable);
+        }
+    }
+
+    /// <summary>Bytes that the steps of one record may have.</summary>
+    public int StepsLimit => _options.StepsLimit;
+
     /// <summary>The run that writes now.</summary>
     public long Epoch => _epoch;
 
@@ -172,9 +184,21 @@ public sealed class Journal : IAsyncDisposable
     /// <summary>The durable records above the last checkpoint up to one, and those that are held. Their memory is valid until the next one is asked for.</summary>
     public IEnumerable<JournalRecord> Read(Lsn upTo)
     {
-        foreach (HeldRecords.Held held in _held.All()) yield return RecordOf(held.Time, held.View);
-        foreach ((DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> _) in Walk(_checkpoint.Lsn, upTo.Value))
-            if (!_held.Contains(view.Lsn)) yield return RecordOf(time, view);
+        // Pinned first: what a checkpoint holds and frees meanwhile is then found among the held ones or still in its segment, and given out once.
+        long above = _checkpoint.Lsn;
+        List<Segment> segments = _ring.PinAbove(above);
+        try
+        {
+            HashSet<long> given = [];
+            foreach (HeldRecords.Held held in _held.All())
+                if (given.Add(held.Lsn)) yield return RecordOf(held.Time, held.View);
+            foreach ((DateTimeOffset time, RecordView view, ReadOnlyMemory<byte> _) in Walk(segments, above, upTo.Value))
+                if (!given.Contains(view.Lsn)) yield return RecordOf(time, view);
+        }
+        finally
+        {
+            foreach (Segment segment in segments) _ring.Unpin(segment);
+        }
     }
 
     /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
@@ -237,26 +261,31 @@ public sealed class Journal : IAsyncDisposable
         List<Segment> segments = _ring.PinAbove(above);
         try
         {
-            List<RecordView> records = [];
-            foreach (Segment segment in segments)
-            {
-                using SegmentReader reader = new(segment.File, segment.Header);
-                for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch) && batch.FirstLsn <= upTo; at = batch.End)
-                {
-                    if (batch.LastLsn <= above) continue;
-                    if (!reader.TryRecords(batch, records)) break;
-                    int start = 0;
-                    foreach (RecordView view in records)
-                    {
-                        if (view.Lsn > above && view.Lsn <= upTo) yield return (DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), view, reader.Bytes(start, view.Total));
-                        start += view.Total;
-                    }
-                }
-            }
+            foreach ((DateTimeOffset, RecordView, ReadOnlyMemory<byte>) record in Walk(segments, above, upTo)) yield return record;
         }
         finally
         {
             foreach (Segment segment in segments) _ring.Unpin(segment);
+        }
+    }
+
+    private static IEnumerable<(DateTimeOffset Time, RecordView View, ReadOnlyMemory<byte> Bytes)> Walk(List<Segment> segments, long above, long upTo)
+    {
+        List<RecordView> records = [];
+        foreach (Segment segment in segments)
+        {
+            using SegmentReader reader = new(segment.File, segment.Header);
+            for (long at = Blocks.Size; at < segment.End && reader.TryHead(at, out BatchHeader batch) && batch.FirstLsn <= upTo; at = batch.End)
+            {
+                if (batch.LastLsn <= above) continue;
+                if (!reader.TryRecords(batch, records)) break;
+                int start = 0;
+                foreach (RecordView view in records)
+                {
+                    if (view.Lsn > above && view.Lsn <= upTo) yield return (DateTimeOffset.FromUnixTimeMilliseconds(batch.Time), view, reader.Bytes(start, view.Total));
+                    start += view.Total;
+                }
+            }
         }
     }
 

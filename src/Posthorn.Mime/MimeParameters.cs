@@ -72,6 +72,9 @@ public static class MimeParameters
 /// <param name="Description">Content-Description, decoded, or null.</param>
 public sealed record PartContent(string Type, string Subtype, string? Charset, string? FileName, string? Disposition, string? Id, string? Description)
 {
+    /// <summary>The type has more words than two, as <c>text/plain/stupid</c>.</summary>
+    public bool HasExtraWord { get; private init; }
+
     /// <summary>Reads the header of <paramref name="part"/>.</summary>
     public static PartContent Read(MimePart part, ReadOnlySpan<byte> message, MimeLimits limits)
     {
@@ -86,7 +89,10 @@ public sealed record PartContent(string Type, string Subtype, string? Charset, s
             MimeParameters.Get(fields.Disposition, "filename"u8, limits) ?? MimeParameters.Get(fields.Type, "name"u8, limits),
             disposition.IsEmpty ? null : Lower(disposition),
             fields.HasId ? EncodedWord.Decode(fields.Id) : null,
-            fields.HasDescription ? EncodedWord.Decode(fields.Description) : null);
+            fields.HasDescription ? EncodedWord.Decode(fields.Description) : null)
+        {
+            HasExtraWord = Tokens.SkipBlankAndComments(type.Parameters, 0) is int next && next < type.Parameters.Length && type.Parameters[next] == '/',
+        };
     }
 
     private static string Lower(ReadOnlySpan<byte> word) => System.Text.Encoding.Latin1.GetString(word).ToLowerInvariant();

@@ -98,6 +98,9 @@ public abstract record SieveAction
     public sealed record Notify(string Method, int Importance, IReadOnlyList<string> Options, SieveMail? Mail, string? Suppressed, SieveTarget? Copy) : SieveAction
     {
         public override string Name => "notify";
+
+        /// <summary>What denotify knows it by (draft-martin-sieve-notify-01).</summary>
+        public string? Id { get; init; }
     }
 
     /// <summary>Send an abuse report (vnd.dovecot.report, RFC 5965).</summary>

@@ -21,14 +21,9 @@ public abstract record SieveQuestion
     /// <summary>An annotation of a mailbox, or of the server. Answer: <see cref="SieveAnswer.Text"/> (RFC 5490 sections 3.3 and 4.1).</summary>
     public sealed record Metadata(MailboxName? Mailbox, string Entry) : SieveQuestion;
 
-    /// <summary>Does the host know a list of this name? Answer: <see cref="SieveAnswer.Truth"/> (RFC 6134 section 2.7).</summary>
-    public sealed record ListExists(string List) : SieveQuestion;
-
-    /// <summary>Is the value on the list? Answer: <see cref="SieveAnswer.Text"/> with the list's own form of it (RFC 6134 section 2.2).</summary>
-    public sealed record ListContains(string List, string Value) : SieveQuestion;
-
-    /// <summary>The addresses of a list. Answer: <see cref="SieveAnswer.Texts"/> (RFC 6134 section 2.3).</summary>
-    public sealed record ListMembers(string List) : SieveQuestion;
+    /// <summary>A list that is kept outside the script. Answer: <see cref="SieveAnswer.List"/> (RFC 6134).</summary>
+    /// <param name="Name">The full name, a URI; see <see cref="SieveExternalList.Normalize"/>.</param>
+    public sealed record ExternalList(string Name) : SieveQuestion;
 
     /// <summary>Was the id seen before, within its period? Answer: <see cref="SieveAnswer.Truth"/> (RFC 7352 section 3).</summary>
     public sealed record WasSeen(string Handle, string Id) : SieveQuestion;
@@ -61,8 +56,8 @@ public abstract record SieveAnswer
     /// <summary>A text, or none.</summary>
     public sealed record Text(string? Value) : SieveAnswer;
 
-    /// <summary>Texts, or null where there can be none.</summary>
-    public sealed record Texts(IReadOnlyList<string>? Values) : SieveAnswer;
+    /// <summary>A list, or null when there is none of that name.</summary>
+    public sealed record List(SieveExternalList? Value) : SieveAnswer;
 
     /// <summary>A script; null with <paramref name="Problem"/> null when there is none of that name.</summary>
     public sealed record Script(SieveScript? Value, string? Problem = null) : SieveAnswer;

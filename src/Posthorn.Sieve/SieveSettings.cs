@@ -11,6 +11,13 @@ public sealed record SieveScoreSettings
     /// <summary>A POSIX expression whose first group is the value; null takes the whole.</summary>
     public string? StatusPattern { get; init; }
 
+    /// <summary>What is wrong with a pattern; null when it can be used.</summary>
+    public static string? PatternProblem(string pattern)
+    {
+        Matching.PosixRegex.TryCompile(pattern, true, SieveLimits.Default.MaxRegexStates, out string? problem);
+        return problem;
+    }
+
     /// <summary>How the value is read.</summary>
     public SieveScoreKind Kind { get; init; } = SieveScoreKind.Score;
 
@@ -46,7 +53,7 @@ public sealed record SieveSettings
 {
     /// <summary>Off unless an administrator names a directory of programs; the test tool's own; and what newer extensions have replaced.</summary>
     public static IReadOnlySet<string> DefaultDisabled { get; } =
-        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags" }.ToFrozenSet();
+        new[] { "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute", "vnd.dovecot.testsuite", "imapflags", "notify" }.ToFrozenSet();
 
     // Behind what its members begin with: statics are made in this order.
     public static SieveSettings Default { get; } = new();

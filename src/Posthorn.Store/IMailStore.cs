@@ -89,6 +89,9 @@ public interface IMailbox : IAsyncDisposable
     /// <summary>False once the mailbox was deleted by somebody.</summary>
     bool Exists { get; }
 
+    /// <summary>Whether it exists no longer in the eyes of this session only: what is known of it was made anew, and the client must select it again.</summary>
+    bool IsReplaced => false;
+
     /// <summary>Completes when <see cref="Current"/> is no longer <paramref name="seen"/>, or the mailbox is gone.</summary>
     ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel);
 }

@@ -74,6 +74,9 @@ public sealed record LocalDelivery(MailAccount Account, MailboxName Mailbox, Sys
     /// <summary>Make the mailbox when it is missing, instead of using INBOX (Sieve <c>fileinto :create</c>).</summary>
     public bool Create { get; init; }
 
+    /// <summary>The special use that it is made with (RFC 8579 section 4.1).</summary>
+    public SpecialUse CreateUse { get; init; }
+
     /// <summary>Which of the message's bytes follow the prefix; null for all. A filter may have changed the header, or made another message that lies behind the first.</summary>
     public ContentRange? Range { get; init; }
 }

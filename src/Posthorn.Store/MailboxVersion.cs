@@ -23,7 +23,7 @@ public readonly record struct MessageRow(Uid Uid, long Size, long Internal, ModS
 public sealed class MailboxVersion
 {
     /// <summary>Rows in a full chunk: copying one costs about 10 KiB, and a million messages make 4,000 chunks.</summary>
-    private const int ChunkSize = 256;
+    internal const int ChunkSize = 256;
 
     /// <summary>Rows that gather at the end before they join a chunk.</summary>
     private const int SmallChunk = 16;
@@ -100,6 +100,10 @@ public sealed class MailboxVersion
     /// <summary>A version of the given rows, which must stand in UID order.</summary>
     public static MailboxVersion Load(IEnumerable<MessageRow> rows, UidValidity validity, Uid uidNext, ModSeq highest, KeywordSet keywords) =>
         new([.. rows.Chunk(ChunkSize)]) { Validity = validity, UidNext = uidNext, HighestModSeq = highest, Keywords = keywords };
+
+    /// <summary>As above, of chunks that are the version's own from now on; none is empty.</summary>
+    internal static MailboxVersion OfChunks(MessageRow[][] chunks, UidValidity validity, Uid uidNext, ModSeq highest, KeywordSet keywords) =>
+        new(chunks) { Validity = validity, UidNext = uidNext, HighestModSeq = highest, Keywords = keywords };
 
     /// <summary>The next version: rows changed or added (in UID order) and UIDs removed (in order).</summary>
     public MailboxVersion With(IReadOnlyList<MessageRow> upserts, IReadOnlyList<Uid> removed, Uid uidNext, ModSeq highest, KeywordSet keywords)

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7017, 7047 and 7051. Numbers are never reused.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7020, 7047 and 7051. Numbers are never reused; 7008 is retired.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -30,8 +30,11 @@ internal static partial class StoreLog
     [LoggerMessage(7007, LogLevel.Information, "{Account}: {Count} messages that another program put into {Mailbox} were taken in")]
     internal static partial void ForeignMail(this ILogger log, EmailAddress account, int count, string mailbox);
 
-    [LoggerMessage(7008, LogLevel.Error, "{Account}: the catalogue was lost while the server ran; the mail is available again after a restart, which replays the journal")]
-    internal static partial void CatalogueLost(this ILogger log, EmailAddress account);
+    [LoggerMessage(7017, LogLevel.Error, "{Account}: the catalogue is damaged; sessions are sent away, and it is made anew from the mail, its lists and the journal")]
+    internal static partial void Repairing(this ILogger log, EmailAddress account);
+
+    [LoggerMessage(7018, LogLevel.Warning, "{Account}: the catalogue was made anew; clients are told all flags and removals once more")]
+    internal static partial void Repaired(this ILogger log, EmailAddress account);
 
     [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);
@@ -50,6 +53,9 @@ internal static partial class StoreLog
 
     [LoggerMessage(7013, LogLevel.Warning, "{Count} records of {Accounts} accounts were taken out of the journal's ring into files of their own, since their mail cannot be written now")]
     internal static partial void RecordsHeld(this ILogger log, int count, int accounts);
+
+    [LoggerMessage(7019, LogLevel.Warning, "The catalogues of {Accounts} accounts were written once more, since their volume could not be synced before")]
+    internal static partial void CataloguesRewritten(this ILogger log, int accounts);
 
     [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
     internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);

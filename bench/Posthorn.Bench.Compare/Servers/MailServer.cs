@@ -19,6 +19,7 @@ internal abstract class MailServer(string folder, int users) : IDisposable
     internal int SmtpPort { get; } = FreePort();
     internal int LmtpPort { get; } = FreePort();
     internal int ImapPort { get; } = FreePort();
+    internal int ImapsPort { get; } = FreePort();
 
     /// <summary>The processes that everything else descends from; empty while it does not run.</summary>
     internal List<int> Roots { get; } = [];

@@ -70,6 +70,7 @@ internal sealed class PostfixDovecot : MailServer
             .Replace("@SMTP@", SmtpPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@LMTP@", LmtpPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@IMAP@", ImapPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("@IMAPS@", ImapsPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@SIEVE@", FreePort().ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(Folder, to, name), text);
     }

@@ -30,6 +30,7 @@ internal sealed class PosthornServer : MailServer
             smtp = ["127.0.0.1:{{SmtpPort}}"]
             lmtp = ["127.0.0.1:{{LmtpPort}}"]
             imap = ["127.0.0.1:{{ImapPort}}"]
+            imaps = ["127.0.0.1:{{ImapsPort}}"]
             """);
     }
 

@@ -23,6 +23,9 @@ internal sealed record PasswdEntry(string File, int Line, string User, DomainNam
 
     public string? Home { get; init; }
     public string? Mail { get; init; }
+
+    /// <summary>What Dovecot 2.4 says in fields of their own and 2.3 behind the location, as the latter writes it.</summary>
+    public string MailOptions { get; init; } = "";
     public long? QuotaBytes { get; init; }
     public long? QuotaMessages { get; init; }
 

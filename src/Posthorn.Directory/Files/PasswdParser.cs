@@ -102,6 +102,10 @@ internal static class PasswdParser
                 case "userdb_home": return entry with { Home = value };
                 case "userdb_mail": return entry with { Mail = value };
                 case "userdb_mail_path": return entry with { Mail = value };
+                case "userdb_mail_driver" when value == "maildir": return entry;
+                case "userdb_mailbox_list_layout": return entry with { MailOptions = $"{entry.MailOptions}:LAYOUT={value}" };
+                case "userdb_mail_index_path": return entry with { MailOptions = $"{entry.MailOptions}:INDEX={value}" };
+                case "userdb_mail_control_path": return entry with { MailOptions = $"{entry.MailOptions}:CONTROL={value}" };
                 case "userdb_quota_storage_size": return entry with { QuotaBytes = Limit(Size(value, 1) ?? Complain(name, value)) };
                 case "userdb_quota_message_count": return entry with { QuotaMessages = Limit(Size(value, 1) ?? Complain(name, value)) };
             }

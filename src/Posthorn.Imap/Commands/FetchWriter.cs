@@ -309,7 +309,7 @@ internal sealed class FetchWriter
             if (read == 0)
             {
                 _session.Log.ContentShort(_session.Connection.Session, _session.Account?.ToString() ?? "", _box.Id.ToString(), 0);
-                throw new BrokenReplyException("A message is shorter than its catalogue says.");
+                throw new BrokenReplyException("A message is shorter than the store says.");
             }
             Out.Advance(read);
             offset += read;

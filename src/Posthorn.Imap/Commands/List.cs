@@ -66,7 +66,8 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
     private void Write(ImapSession session, MailboxNode node, bool childInfo)
     {
         bool subscribed = node.IsSubscribed && ((Selection & ListSelection.Subscribed) != 0 || (Returns & ListReturns.Subscribed) != 0);
-        MailboxTree.WriteLine(session, "LIST ("u8, node, node.Exists, subscribed);
+        // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
+        MailboxTree.WriteLine(session, "LIST ("u8, node, node.Exists ? [] : "\\NonExistent \\Noselect "u8, subscribed);
         if (childInfo) session.Out.Raw(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"u8);
         session.Out.End();
     }

@@ -24,10 +24,11 @@ internal sealed record Lsub(string Pattern) : IImapCommand<Lsub>
         MailboxPattern pattern = new(Pattern, session.Store.Separator);
         foreach (MailboxNode node in tree.Nodes)
         {
-            // With % a name above a subscribed one is told too, marked \Noselect (RFC 3501 section 6.3.9).
+            // With % a name above a subscribed one is told too, marked \Noselect (RFC 3501 section 6.3.9). To clients this mark means "not subscribed":
+            // a subscribed name goes without it, there or not.
             bool above = !node.IsSubscribed && node.HasSubscribedBelow && Pattern.Contains('%', StringComparison.Ordinal);
             if (!node.IsSubscribed && !above || !pattern.Matches(node.Name)) continue;
-            MailboxTree.WriteLine(session, "LSUB ("u8, node, node.Exists && !above, subscribed: false);
+            MailboxTree.WriteLine(session, "LSUB ("u8, node, above ? "\\Noselect "u8 : [], subscribed: false);
             session.Out.End();
             await session.FlushIfLargeAsync(cancel);
         }

@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SORT and UID SORT (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO of RFC 5957; RETURN of RFC 5267).</summary>
 /// <remarks><c>sort = "SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-criterion *(SP sort-criterion) ")" SP charset 1*(SP search-key)</c></remarks>
-internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>
+internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>
 {
     public static Sort Parse(ref ImapReader args)
     {
@@ -18,7 +18,7 @@ internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> C
             wanted = SearchReturn.Parse(ref args);
             args.Space();
         }
-        List<SortCriterion> criteria = ParseCriteria(ref args);
+        SortCriterion[] criteria = ParseCriteria(ref args);
         args.Space();
         string charset = System.Text.Encoding.ASCII.GetString(args.AString());
         args.Space();
@@ -32,7 +32,7 @@ internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> C
         if (UsesModSeq) session.EnableCondstore();
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await LoadAsync(session, run, found, Criteria.Any(c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
+        SortEntry[] entries = await LoadAsync(session, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
         Array.Sort(entries, Compare);
         List<int> sorted = [.. entries.Select(entry => entry.Position)];
         if (Return is not null)
@@ -58,14 +58,19 @@ internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> C
         SelectedMailbox box = session.Selected;
         if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
         List<SortEntry> entries = new(positions.Count);
+        int next = 0;
         await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
-            if (box.View.IndexOf(summary.Uid) is >= 0 and int position) entries.Add(new(position, box.View[position], summary.Sort ?? NoKeys));
+        {
+            // In the order asked, those that are gone left out.
+            while (box.View[positions[next]].Uid != summary.Uid) next++;
+            entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
+        }
         return [.. entries];
     }
 
     private static SortKeys NoKeys { get; } = new(null, "", false, "", "", "", "", "", "", []);
 
-    private static List<SortCriterion> ParseCriteria(ref ImapReader args)
+    private static SortCriterion[] ParseCriteria(ref ImapReader args)
     {
         List<SortCriterion> criteria = [];
         args.Take((byte)'(');
@@ -78,7 +83,7 @@ internal sealed record Sort(SearchReturn? Return, IReadOnlyList<SortCriterion> C
         }
         while (args.TrySpace());
         args.Take((byte)')');
-        return criteria;
+        return [.. criteria];
     }
 
     private static SortBy ParseCriterion(ref ImapReader args)

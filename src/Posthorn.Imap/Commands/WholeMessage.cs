@@ -16,7 +16,7 @@ internal static class WholeMessage
         while (!into.IsEmpty)
         {
             int read = content.Read(offset, into);
-            if (read == 0) throw new IOException("A message is shorter than its catalogue says.");
+            if (read == 0) throw new IOException("A message is shorter than the store says.");
             offset += read;
             into = into[read..];
         }
@@ -29,7 +29,7 @@ internal static class WholeMessage
         finally { ArrayPool<byte>.Shared.Return(all); }
     }
 
-    /// <summary>True when the store could not keep something that is asked for (an old catalogue, a damaged row).</summary>
+    /// <summary>True when the store could not keep something that is asked for (kept by an earlier version, or damaged).</summary>
     public static bool Lacks(MessageSummary summary, SummaryFields fields) =>
         (fields & SummaryFields.Envelope) != 0 && summary.Envelope.IsEmpty
         || (fields & SummaryFields.Body) != 0 && summary.Body.IsEmpty

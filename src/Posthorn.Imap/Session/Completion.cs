@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Store;
 
 namespace Posthorn.Imap.Session;
 
@@ -30,6 +31,10 @@ internal sealed record Completion(CompletionKind Kind, string? Code, string Text
 
     /// <summary>Our own fault or the disk's; nothing of the cause is told (RFC 5530 SERVERBUG).</summary>
     public static Completion ServerBug { get; } = No("SERVERBUG", "Something went wrong here; it has been noted");
+
+    /// <summary>The answer to a failure of ours: that of the mail may pass, and the client may try again (RFC 5530 UNAVAILABLE).</summary>
+    public static Completion Of(Exception failure) =>
+        failure is MailUnavailableException ? No("UNAVAILABLE", "The mail is not available now; it has been noted, try again in a moment") : ServerBug;
 
     /// <summary>The one place where refusals become replies (RFC 5530).</summary>
     /// <param name="refusal">Why the store said no.</param>

@@ -142,7 +142,7 @@ internal sealed class ImapSession : IAsyncDisposable
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", "APPEND");
-                completion = Completion.ServerBug;
+                completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
             }
 #pragma warning restore CA1031
             if (_pending.Count == 0 && !_ending) await TellNewsAsync(mayExpunge: true, cancel);
@@ -240,8 +240,9 @@ internal sealed class ImapSession : IAsyncDisposable
         if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)
         {
-            Out.Bye(null, "The selected mailbox was deleted");
-            EndAfterThis("mailbox deleted");
+            if (OpenBox.IsReplaced) Out.Bye("UNAVAILABLE", "The mailbox had to be made anew; connect again");
+            else Out.Bye(null, "The selected mailbox was deleted");
+            EndAfterThis(OpenBox.IsReplaced ? "mailbox replaced" : "mailbox deleted");
             return ValueTask.CompletedTask;
         }
         return OpenBox.TellAsync(this, mayExpunge, cancel);
@@ -331,7 +332,7 @@ internal sealed class ImapSession : IAsyncDisposable
                 EndAfterThis("broken reply");
                 return;
             }
-            completion = Completion.ServerBug;
+            completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
         }
 #pragma warning restore CA1031
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
@@ -341,6 +342,15 @@ internal sealed class ImapSession : IAsyncDisposable
         if (!_ending) await TellNewsAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();
+    }
+
+    // What the session knows of the mail may be wrong, or whether its command happened is unknown until the next start: no tagged answer would be honest.
+    private bool EndIfStale(Exception failure)
+    {
+        if (failure is not MailUnavailableException { MustReconnect: true }) return false;
+        if (!_ending) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
+        EndAfterThis("mail unavailable");
+        return true;
     }
 
     private async ValueTask DropLiteralAsync(LiteralHead literal, CancellationToken cancel)

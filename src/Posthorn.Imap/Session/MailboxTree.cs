@@ -44,14 +44,12 @@ internal sealed class MailboxTree
     /// <summary>INBOX first, then by name.</summary>
     public IReadOnlyList<MailboxNode> Nodes { get; }
 
-    /// <summary>Writes a line up to its name; the caller ends it.</summary>
-    public static void WriteLine(ImapSession session, ReadOnlySpan<byte> start, MailboxNode node, bool selectable, bool subscribed)
+    /// <summary>Writes a line up to its name; the caller ends it. <paramref name="absence"/> is what says that it cannot be selected, with a space after.</summary>
+    public static void WriteLine(ImapSession session, ReadOnlySpan<byte> start, MailboxNode node, ReadOnlySpan<byte> absence, bool subscribed)
     {
         ImapOutput output = session.Out;
         output.Begin(start);
-        // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
-        if (!node.Exists) output.Raw("\\NonExistent \\Noselect "u8);
-        else if (!selectable) output.Raw("\\Noselect "u8);
+        output.Raw(absence);
         output.Raw(node.HasChildren ? "\\HasChildren"u8 : "\\HasNoChildren"u8);
         if (subscribed) output.Raw(" \\Subscribed"u8);
         if (node.Use != SpecialUse.None)

@@ -40,6 +40,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     /// <summary>False once somebody has deleted it.</summary>
     public bool Exists => _box.Exists;
 
+    /// <summary>Whether it is not gone, but must be selected again.</summary>
+    public bool IsReplaced => _box.IsReplaced;
+
     /// <summary>What the client knows.</summary>
     public MailboxVersion View => _view;
 

@@ -12,6 +12,8 @@ internal static class Capabilities
         session.Out.Capability("IMPLEMENTATION", "Posthorn");
         session.Out.Capability("SIEVE", string.Join(' ', sieve.Extensions));
         if (sieve.Extensions.Contains("enotify")) session.Out.Capability("NOTIFY", string.Join(' ', (string[])["mailto", .. sieve.NotifySchemes]));
+        // RFC 6134 section 2.8: the schemes that names of lists have.
+        if (sieve.Extensions.Contains("extlists")) session.Out.Capability("EXTLISTS", "urn tag");
         session.Out.Capability("SASL", string.Join(' ', session.Services.Directory.MechanismsFor(session.LoginContext)));
         if (session.CanStartTls) session.Out.Capability("STARTTLS", null);
         session.Out.Capability("MAXREDIRECTS", sieve.Limits.MaxRedirects.ToString(CultureInfo.InvariantCulture));

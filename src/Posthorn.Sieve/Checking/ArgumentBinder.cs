@@ -13,6 +13,12 @@ internal sealed class ArgumentBinder(Compiler compiler, Bound bound, IReadOnlyLi
     private bool _good = true;
     private string? _fail;
 
+    /// <summary>A test stands where none may: it is what was meant as the argument that is missing, and is complained of elsewhere.</summary>
+    public bool HasStrayTest { get; init; }
+
+    /// <summary>The last argument is a tag without its value: what follows was meant as that.</summary>
+    public bool HasLostValue { get; private set; }
+
     /// <summary>False when something was reported; <paramref name="fail"/> is an error that waits for run time.</summary>
     public bool Bind(out string? fail)
     {
@@ -53,6 +59,7 @@ internal sealed class ArgumentBinder(Compiler compiler, Bound bound, IReadOnlyLi
         }
         if (next is null or SieveArgument.Tag)
         {
+            HasLostValue |= next is null;
             Wrong(tag.At, $"':{tag.Name}' must be followed by {Describe(spec.Kind)}");
             return 0;
         }
@@ -83,15 +90,16 @@ internal sealed class ArgumentBinder(Compiler compiler, Bound bound, IReadOnlyLi
         int needed = _spec.Parameters.Count(p => !p.IsOptional);
         int all = _spec.Parameters.Count;
         int given = _positional.Count;
-        if (given < needed || given > all)
+        if (given < needed && HasStrayTest) _good = false;
+        else if (given < needed || given > all)
         {
             string want = all == needed ? Number(needed) : $"{Number(needed)} or {Number(all)}";
             string names = all == 0 ? "" : $" ({string.Join(", ", _spec.Parameters.Select(p => p.Name))})";
             if (given > all && all > 0) Wrong(_positional[all].At, $"'{_spec.Name}' takes {want} arguments{names}, this is one too many");
             else if (given > all) Wrong(_positional[0].At, $"'{_spec.Name}' takes no argument here", _positional[0] is SieveArgument.Text ? "is a tag or a ';' missing before it?" : null);
             else Wrong(bound.At, $"'{_spec.Name}' needs {want} argument{(needed == 1 && all == 1 ? "" : "s")}{names}, found {Number(given)}");
-            return;
         }
+        if (!_good) return;
         bool skipOptional = given < all;
         int i = 0;
         foreach (ParamSpec parameter in _spec.Parameters)

@@ -32,7 +32,13 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     /// <summary>The script asks for an extension that is not here: names that nobody knows may be its own.</summary>
     public bool MayHoldUnknownNames { get; private set; }
 
+    /// <summary>The script asks which ways of notification there are, so that unknown ones in it are no mistakes.</summary>
+    public bool AsksForMethods { get; private set; }
+
     public IReadOnlyList<(string? Name, int Id)> Loops => _loops;
+
+    /// <summary>Nothing but require, import and export stands before the command that is compiled.</summary>
+    public bool IsHead { get; private set; }
 
     /// <summary>Inside a test block of the test tool, where another one must not stand.</summary>
     public bool InTestBlock { get; set; }
@@ -42,11 +48,14 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
         _name = name;
         SieveScript script = new(name, tree, _required);
         MayHoldUnknownNames = AsksForUnknown(tree.Commands);
+        AsksForMethods = AnyTest(tree.Commands, t => t.Name.ToLowerInvariant() is "valid_notify_method" or "notify_method_capability");
         (Op[] body, _) = Block(tree.Commands, isTop: true);
         script.Body = body;
         script.VariableCount = Variables.Count;
         if (Variables.Count > Settings.Limits.MaxVariables)
             Diagnostics.Error(new(1, 1), $"the script uses more than {Settings.Limits.MaxVariables} variables");
+        if (Diagnostics.Errors == 0 && !IsLenient && _requiredAt.TryGetValue("extracttext", out SourcePosition extractAt) && !_required.Contains("foreverypart"))
+            Diagnostics.Error(extractAt, "\"extracttext\" is of no use without \"foreverypart\"", "add require \"foreverypart\";");
         if (Diagnostics.Errors == 0)
             foreach ((string extension, SourcePosition at) in _requiredAt)
                 if (!_used.Contains(extension)) Diagnostics.Warn(at, $"\"{extension}\" is required but not used");
@@ -59,15 +68,17 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     public void Use(string extension) => _used.Add(extension);
 
     private bool AsksForUnknown(IReadOnlyList<SieveCommand> commands) =>
-        commands.Any(c => c.Tests.Any(AsksForUnknown) || c.Block is not null && AsksForUnknown(c.Block));
-
-    private bool AsksForUnknown(SieveTest test) =>
-        test.Tests.Any(AsksForUnknown) || test.Name.Equals("ihave", StringComparison.OrdinalIgnoreCase) && test.Arguments.Any(a => a switch
+        AnyTest(commands, test => test.Name.Equals("ihave", StringComparison.OrdinalIgnoreCase) && test.Arguments.Any(a => a switch
         {
             SieveArgument.Text one => IsUnknown(one),
             SieveArgument.TextList list => list.Items.Any(IsUnknown),
             _ => false,
-        });
+        }));
+
+    private static bool AnyTest(IReadOnlyList<SieveCommand> commands, Func<SieveTest, bool> holds) =>
+        commands.Any(c => c.Tests.Any(t => AnyTest(t, holds)) || c.Block is not null && AnyTest(c.Block, holds));
+
+    private static bool AnyTest(SieveTest test, Func<SieveTest, bool> holds) => holds(test) || test.Tests.Any(t => AnyTest(t, holds));
 
     private bool IsUnknown(SieveArgument.Text name) => !Extensions.IsKnown(name.Value) || Settings.Disabled.Contains(name.Value);
 
@@ -76,6 +87,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     {
         List<Op> ops = [];
         bool mayRequire = isTop;
+        bool isHead = isTop;
         bool ends = false;
         bool warned = false;
         for (int i = 0; i < commands.Count; i++)
@@ -93,11 +105,15 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
                 continue;
             }
             mayRequire = false;
+            IsHead = isHead &= name is "import" or "export";
             if (name == "if") ops.Add(If(commands, ref i, ref ends));
             else if (name is "elsif" or "else")
             {
                 Diagnostics.Error(command.At, $"'{name}' must follow an if or elsif");
                 if (command.Block is not null) Block(command.Block);
+                // What follows it would follow an if as well: one mistake.
+                for (; i + 1 < commands.Count && commands[i + 1].Name.ToLowerInvariant() is "elsif" or "else"; i++)
+                    if (commands[i + 1].Block is { } block) Block(block);
             }
             else if (Command(command, name) is { } op)
             {
@@ -148,7 +164,14 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
 
     private void Require(SieveCommand command, bool allowed)
     {
-        if (!allowed) Diagnostics.Error(command.At, "'require' must stand before all other commands");
+        if (!allowed)
+        {
+            // What it asks for is there, so that nothing else is wrong for its want.
+            Diagnostics.Error(command.At, "'require' must stand before all other commands");
+            if (command.Arguments is [SieveArgument.Text only]) _required.Add(only.Value);
+            else if (command.Arguments is [SieveArgument.TextList several]) _required.UnionWith(several.Items.Select(i => i.Value));
+            return;
+        }
         if (command.Block is not null || command.Tests.Count > 0 || command.Arguments.Count != 1)
         {
             Diagnostics.Error(command.At, "'require' takes one string or one list of strings");
@@ -176,18 +199,33 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
             // What needs it is not wrong as well.
             _required.Add(name.Value);
         }
-        foreach ((string old, string fresh) in ((string, string)[])[("imapflags", "imap4flags"), ("vnd.dovecot.duplicate", "duplicate")])
-            if (_required.Contains(old) && _required.Contains(fresh) && _complained.Add("both " + old))
-                Diagnostics.Error(command.At, $"\"{old}\" and \"{fresh}\" cannot be used together", $"\"{fresh}\" has taken the place of \"{old}\"");
+        foreach ((string old, string fresh) in Replaced)
+            if (_required.Contains(old) && _required.Contains(fresh)) CannotMeet(command.At, old, fresh);
         if (!_required.Contains("imapsieve")) return;
         foreach (string no in (string[])["reject", "ereject", "vacation", "vacation-seconds"])
             if (_required.Contains(no) && _complained.Add("imapsieve " + no))
                 Diagnostics.Error(command.At, $"\"{no}\" cannot be used together with \"imapsieve\"", "RFC 6785 section 3.11: there is no sender to answer");
     }
 
+    // Extensions that cannot be used together, the older one first.
+    private static readonly (string Old, string Fresh)[] Replaced = [("imapflags", "imap4flags"), ("vnd.dovecot.duplicate", "duplicate"), ("notify", "enotify")];
+
+    private void CannotMeet(SourcePosition at, string old, string fresh)
+    {
+        if (_complained.Add("both " + old)) Diagnostics.Error(at, $"\"{old}\" and \"{fresh}\" cannot be used together", $"\"{fresh}\" has taken the place of \"{old}\"");
+    }
+
+    /// <summary>Complains where ihave looks for an extension that what is required excludes.</summary>
+    public void CheckMeeting(string extension, SourcePosition at)
+    {
+        foreach ((string old, string fresh) in Replaced)
+            if (extension == old && _required.Contains(fresh) || extension == fresh && _required.Contains(old)) CannotMeet(at, old, fresh);
+    }
+
     private Op? Command(SieveCommand command, string name)
     {
         CommandSpec? spec = Registry.Command(name);
+        if (spec?.Elder is { } elder && _required.Contains(elder.Extensions[0])) spec = elder;
         if (spec is null || !IsAvailable(spec))
         {
             if (command.Block is not null) Block(command.Block);
@@ -203,7 +241,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
         Bound bound = new(spec, command.At, this);
         bool good = Bind(bound, command.Arguments, command.Tests, command.IsList, out string? fail);
         if (fail is not null) return new FailOp(fail);
-        if (spec.HasBlock != (command.Block is not null))
+        if (good && spec.HasBlock != (command.Block is not null))
         {
             Diagnostics.Error(command.At, spec.HasBlock ? $"'{name}' needs a block of commands" : $"'{name}' takes no block", spec.HasBlock ? "put them in { }" : "end it with ';'");
             good = false;
@@ -268,7 +306,8 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     private bool Unknown(SourcePosition at, string name, string text, string? near)
     {
         if (IsLenient && MayHoldUnknownNames) return true;
-        if (_complained.Add(name)) Diagnostics.Error(at, text, near is null ? null : $"did you mean '{near}'?");
+        // A wrong name is one mistake however often it is written; a test in the place of a command is one each time.
+        if (_complained.Add(name) || Registry.Test(name) is not null || Registry.Command(name) is not null) Diagnostics.Error(at, text, near is null ? null : $"did you mean '{near}'?");
         return false;
     }
 
@@ -294,14 +333,14 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
 
     private bool Bind(Bound bound, IReadOnlyList<SieveArgument> arguments, IReadOnlyList<SieveTest> tests, bool isList, out string? fail)
     {
-        ArgumentBinder binder = new(this, bound, arguments);
+        ArgumentBinder binder = new(this, bound, arguments) { HasStrayTest = bound.Spec.Tests == TestArity.None && tests.Count > 0 };
         bool good = binder.Bind(out fail);
         if (fail is not null) return false;
         CommandSpec spec = bound.Spec;
         switch (spec.Tests)
         {
             case TestArity.None when tests.Count > 0:
-                Diagnostics.Error(tests[0].At, $"'{spec.Name}' takes no test");
+                if (!binder.HasLostValue) Diagnostics.Error(tests[0].At, $"'{spec.Name}' takes no test", AdviceOnStray(spec, tests[0]));
                 return false;
             case TestArity.One when tests.Count != 1 || isList:
                 Diagnostics.Error(bound.At, $"'{spec.Name}' needs exactly one test");
@@ -323,6 +362,12 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
         }
         return good;
     }
+
+    // What was forgotten before a word that is read as a test.
+    private static string? AdviceOnStray(CommandSpec spec, SieveTest stray) =>
+        spec.FindTag(stray.Name) is { } tag ? $"a ':' is missing before '{tag.Name}'"
+        : spec.Kind != CommandKind.Test && (Registry.Command(stray.Name.ToLowerInvariant()) is not null || stray.Name.ToLowerInvariant() is "if" or "require") ? $"a ';' is missing before '{stray.Name}'"
+        : null;
 
     /// <summary>A word of the list that is nearly the given one.</summary>
     public static string? Suggest(string word, IEnumerable<string> known)

@@ -56,7 +56,11 @@ internal static class StringScanner
                 string digits = word.TrimStart('0');
                 int code = digits.Length > 6 ? int.MaxValue : digits.Length == 0 ? 0 : int.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
                 if (Rune.IsValid(code)) found.Append(new Rune(code).ToString());
-                else bad = $"{word} is no Unicode character";
+                else
+                {
+                    bad = $"{word} is no Unicode character";
+                    found.Append('?'); // so that nothing else is wrong for want of a character
+                }
             }
             count++;
         }

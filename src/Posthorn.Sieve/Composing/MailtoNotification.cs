@@ -14,6 +14,9 @@ internal sealed class MailtoUri
 
     public List<EmailAddress> To { get; } = [];
     public List<EmailAddress> Cc { get; } = [];
+
+    /// <summary>The recipients as the URI writes them, with display names.</summary>
+    public Dictionary<EmailAddress, string> Written { get; } = [];
     public List<(string Name, string Value)> Headers { get; } = [];
     public string? Subject { get; private set; }
     public string? Body { get; private set; }
@@ -30,7 +33,7 @@ internal sealed class MailtoUri
         MailtoUri mailto = new();
         string rest = uri["mailto:".Length..];
         int query = rest.IndexOf('?', StringComparison.Ordinal);
-        if (!Recipients(query < 0 ? rest : rest[..query], mailto.To, ref problem)) return null;
+        if (!mailto.Recipients(query < 0 ? rest : rest[..query], mailto.To, ref problem)) return null;
         if (query >= 0)
             foreach (string field in rest[(query + 1)..].Split('&'))
                 if (!mailto.Field(field, ref problem)) return null;
@@ -38,7 +41,7 @@ internal sealed class MailtoUri
         return problem is null ? mailto : null;
     }
 
-    private static bool Recipients(string list, List<EmailAddress> into, ref string? problem)
+    private bool Recipients(string list, List<EmailAddress> into, ref string? problem)
     {
         if (list.Length == 0) return true;
         // Some write the comma between addresses as %2C, which RFC 6068 section 2 keeps for commas in one; quoted local parts with commas are the rarer.
@@ -51,6 +54,7 @@ internal sealed class MailtoUri
                 return false;
             }
             if (!into.Contains(address)) into.Add(address);
+            Written.TryAdd(address, text.Trim());
         }
         return true;
     }
@@ -117,11 +121,15 @@ internal sealed class MailtoUri
 /// <summary>A notification by mail (RFC 5436).</summary>
 internal static class MailtoNotification
 {
+    /// <summary>Whether nobody is told of the message, since a program sent it (RFC 3834 section 5, RFC 5436 section 2.7.1).</summary>
+    public static bool WasAutomatic(Execution x) =>
+        x.View.First("Auto-Submitted") is { } auto && !auto.Text.TrimStart().StartsWith("no", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>The mail, or null and why there is none.</summary>
     public static SieveMail? Compose(Execution x, MailtoUri uri, IReadOnlyList<EmailAddress> recipients, string? from, string? message, int importance, out string? suppressed)
     {
         suppressed = null;
-        if (x.View.First("Auto-Submitted") is { } auto && !auto.Text.TrimStart().StartsWith("no", StringComparison.OrdinalIgnoreCase)) suppressed = "the message was sent automatically";
+        if (WasAutomatic(x)) suppressed = "the message was sent automatically";
         else if (recipients.Count == 0) suppressed = "the notification has no recipient";
         if (suppressed is not null) return null;
         string owner = Senders.Owner(x);
@@ -129,8 +137,8 @@ internal static class MailtoNotification
             .Line($"Auto-Submitted: auto-notified; owner-email=\"{owner.Replace("\"", "\\\"", StringComparison.Ordinal)}\"")
             .Addresses("From", from ?? owner);
         List<EmailAddress> to = [.. uri.To.Where(recipients.Contains)], cc = [.. uri.Cc.Where(a => recipients.Contains(a) && !uri.To.Contains(a))];
-        if (to.Count > 0) mail.Addresses("To", string.Join(", ", to));
-        if (cc.Count > 0) mail.Addresses("Cc", string.Join(", ", cc));
+        if (to.Count > 0) mail.Addresses("To", string.Join(", ", to.Select(a => uri.Written[a])));
+        if (cc.Count > 0) mail.Addresses("Cc", string.Join(", ", cc.Select(a => uri.Written[a])));
         mail.Line("X-Sieve: Posthorn Sieve");
         mail.Header("Subject", message ?? uri.Subject ?? x.View.First("Subject")?.Text ?? "Notification of a new message");
         if (importance == 1) mail.Line("X-Priority: 1 (Highest)").Line("Importance: High");

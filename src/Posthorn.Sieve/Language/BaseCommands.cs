@@ -47,7 +47,7 @@ internal static class BaseCommands
         SourcePosition at = b.ParameterAt("address");
         if (b.Has("list"))
         {
-            if (address.Constant is { } list && !Matching.ExternalLists.IsUri(list))
+            if (address.Constant is { } list && !SieveExternalList.IsName(list))
             {
                 b.Error(at, $"\"{list}\" is no name of a list", "an absolute URI, or a name like \":addrbook:default\"");
                 return null;
@@ -148,11 +148,7 @@ internal static class BaseCommands
         {
             string text = address.Eval(x);
             if (!IsList) return [Addresses.Read(text) ?? throw new SieveRunException($"\"{text}\" is not an e-mail address to redirect to")];
-            string name = Matching.ExternalLists.Normalize(text);
-            if (!x.Asks(new SieveQuestion.ListExists(name))) throw new SieveRunException($"there is no list \"{text}\"");
-            IReadOnlyList<string> members = x.Ask<SieveAnswer.Texts>(new SieveQuestion.ListMembers(name)).Values
-                ?? throw new SieveRunException($"the list \"{text}\" cannot be redirected to");
-            return members.Select(m => Addresses.Read(m) ?? throw new SieveRunException($"the list \"{text}\" holds \"{m}\", which is no e-mail address"));
+            return x.ExternalList(text).Members.Select(m => Addresses.Read(m) ?? throw new SieveRunException($"the list \"{text}\" holds \"{m}\", which is no e-mail address"));
         }
 
         private SieveRedirectOptions Options(Execution x)

@@ -58,6 +58,9 @@ internal sealed class CommandSpec(string name, CommandKind kind, params string[]
     /// <summary>Makes the test.</summary>
     public Func<Bound, Running.Cond?>? BuildTest { get; init; }
 
+    /// <summary>The command of the same name in the extension whose place this one's has taken; chosen where that is required.</summary>
+    public CommandSpec? Elder { get; init; }
+
     public TagSpec? FindTag(string tag)
     {
         foreach (TagSpec spec in Tags)

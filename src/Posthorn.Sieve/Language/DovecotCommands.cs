@@ -86,6 +86,8 @@ internal static class DovecotCommands
                 mail.Line($"Original-Mail-From: <{envelope.From}>");
                 if (envelope.To.Length > 0) mail.Line($"Original-Rcpt-To: <{envelope.To}>");
             }
+            // The field of that extension's own that says whose complaint it is.
+            if (x.Context.Owner is { } owner) mail.Line($"Dovecot-Reporting-User: <{owner}>");
             mail.Line("").Line($"--{boundary}")
                 .Line(headersOnly ? "Content-Type: text/rfc822-headers" : "Content-Type: message/rfc822").Line("Content-Disposition: attachment").Line("")
                 .Octets(original.Read(0, headersOnly ? original.Root.BodyStart : original.Root.End).Span)

@@ -14,13 +14,13 @@ internal static class Extensions
         "redirect-dsn", "redirect-deliverby", "envelope-dsn", "envelope-deliverby",
         "comparator-i;octet", "comparator-i;ascii-casemap", "comparator-i;ascii-numeric", "comparator-i;unicode-casemap",
         "vnd.dovecot.environment", "vnd.dovecot.debug", "vnd.dovecot.report", "vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute",
-        "vnd.dovecot.duplicate", "vnd.dovecot.testsuite",
+        "vnd.dovecot.duplicate", "notify", "vnd.dovecot.testsuite",
     ];
 
     private static readonly FrozenSet<string> Known = All.ToFrozenSet(StringComparer.Ordinal);
 
     /// <summary>Those that change how a script is read: ihave cannot turn them on (RFC 5463 section 4).</summary>
-    private static readonly FrozenSet<string> Grammatical = new[] { "variables", "encoded-character", "ihave", "imapsieve" }.ToFrozenSet(StringComparer.Ordinal);
+    private static readonly FrozenSet<string> Grammatical = new[] { "variables", "encoded-character", "ihave", "imapsieve", "notify" }.ToFrozenSet(StringComparer.Ordinal);
 
     public static bool IsKnown(string name) => Known.Contains(name);
 

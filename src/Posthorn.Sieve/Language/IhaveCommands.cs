@@ -12,7 +12,11 @@ internal static class IhaveCommands
             Parameters = [new("capabilities", ArgumentKind.TextList)],
             BuildTest = b =>
             {
-                if (b.List("capabilities").Constant is { } names) return new Ihave([.. names]);
+                if (b.List("capabilities").Constant is { } names)
+                {
+                    foreach (string name in names) b.Compiler.CheckMeeting(name, b.ParameterAt("capabilities"));
+                    return new Ihave([.. names]);
+                }
                 b.Error(b.ParameterAt("capabilities"), "the capabilities of 'ihave' must not hold variables");
                 return null;
             },

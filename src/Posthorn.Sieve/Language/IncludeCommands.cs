@@ -15,12 +15,12 @@ internal static class IncludeCommands
             Build = BuildInclude,
         },
         new("return", CommandKind.Control, "include") { Build = _ => new ControlOps.Return() },
-        new("global", CommandKind.Control, "include")
-        {
-            Parameters = [new("variable names", ArgumentKind.TextList)],
-            Build = BuildGlobal,
-        },
+        Global("global"),
+        // The names that drafts of the extension had, as Pigeonhole still takes them.
+        Global("import"), Global("export"),
     ];
+
+    private static CommandSpec Global(string name) => new(name, CommandKind.Control, "include") { Parameters = [new("variable names", ArgumentKind.TextList)], Build = BuildGlobal };
 
     private static IncludeOp? BuildInclude(Bound b)
     {
@@ -50,9 +50,18 @@ internal static class IncludeCommands
     private static NothingOp? BuildGlobal(Bound b)
     {
         Compiler compiler = b.Compiler;
+        if (b.Spec.Name != "global")
+        {
+            if (!compiler.IsHead)
+            {
+                b.Error($"'{b.Spec.Name}' must stand at the head of the script", "'global' may stand anywhere");
+                return null;
+            }
+            b.Warn(b.At, $"'{b.Spec.Name}' is an old name of 'global'", "write 'global'");
+        }
         if (!compiler.IsRequired("variables"))
         {
-            b.Error("'global' needs the extension \"variables\"", "add require \"variables\";");
+            b.Error($"'{b.Spec.Name}' needs the extension \"variables\"", "add require \"variables\";");
             return null;
         }
         bool good = true;
@@ -106,7 +115,11 @@ internal static class IncludeCommands
             Frame outer = x.Frame;
             x.Included.Add(script);
             x.Including.Add(script);
-            x.Frame = new(included, outer.Loops.Count > 0 ? x.CurrentPart : outer.BasePart) { OuterLoops = outer.OuterLoops + outer.Loops.Count };
+            x.Frame = new(included, outer.Loops.Count > 0 ? x.CurrentPart : outer.BasePart)
+            {
+                OuterLoops = outer.OuterLoops + outer.Loops.Count,
+                OuterLoop = outer.Loops.Count > 0 ? outer.Loops[^1] : outer.OuterLoop,
+            };
             Flow flow = x.RunBlock(included.Body);
             x.Frame = outer;
             x.Including.RemoveAt(x.Including.Count - 1);

@@ -12,7 +12,11 @@ internal static class MailboxTests
         new("mailboxexists", CommandKind.Test, "mailbox")
         {
             Parameters = [new("mailbox names", ArgumentKind.TextList)],
-            BuildTest = b => CheckNames(b, "mailbox names") ? new All(b.List("mailbox names"), Exists) : null,
+            BuildTest = b =>
+            {
+                WarnOfNames(b);
+                return new All(b.List("mailbox names"), Exists);
+            },
         },
         new("mailboxidexists", CommandKind.Test, "mailboxid")
         {
@@ -49,21 +53,14 @@ internal static class MailboxTests
         new("valid_ext_list", CommandKind.Test, "extlists")
         {
             Parameters = [new("list names", ArgumentKind.TextList)],
-            BuildTest = b => new All(b.List("list names"), (x, name) =>
-                ExternalLists.IsUri(name) && x.Asks(new SieveQuestion.ListExists(ExternalLists.Normalize(name)))),
+            BuildTest = b => new All(b.List("list names"), (x, name) => x.FindExternalList(name) is not null),
         },
     ];
 
-    private static bool CheckNames(Bound b, string parameter)
+    private static void WarnOfNames(Bound b)
     {
-        if (b.List(parameter).Constant is not { } names) return true;
-        foreach (string name in names)
-        {
-            if (Mailboxes.TryRead(name, b.Compiler.Settings, out _)) continue;
-            b.Error(b.ParameterAt(parameter), $"\"{name}\" is no name for a mailbox");
-            return false;
-        }
-        return true;
+        foreach (string name in b.List("mailbox names").Constant ?? [])
+            if (!Mailboxes.TryRead(name, b.Compiler.Settings, out _)) b.Warn(b.ParameterAt("mailbox names"), $"\"{name}\" is no name for a mailbox, and none is ever found");
     }
 
     private static bool CheckUses(Bound b)

@@ -119,7 +119,7 @@ internal static class MatchArguments
                 bound.Error(at, $"the regular expression \"{text}\" cannot be read: {error}");
                 return false;
             }
-            if (kind == MatchKind.List && !ExternalLists.IsUri(text))
+            if (kind == MatchKind.List && !SieveExternalList.IsName(text))
             {
                 bound.Error(at, $"\"{text}\" is no name of a list", "an absolute URI, or a name like \":addrbook:default\"");
                 return false;

@@ -12,6 +12,7 @@ internal static class NotifyCommands
     [
         new("notify", CommandKind.Action, "enotify")
         {
+            Elder = ElderNotifyCommands.Notify,
             Tags =
             [
                 new("from", ArgumentKind.Text), new("importance", ArgumentKind.Text), new("options", ArgumentKind.TextList),
@@ -52,15 +53,15 @@ internal static class NotifyCommands
                 b.Error(b.TagAt("options"), $"\"{option}\" is no option", "they look like \"name=value\"");
                 return null;
             }
-        // The scheme may be unknown here and known elsewhere; what is a mailto must be right.
+        // What the script itself tests for before it comes here may be unknown; what is a mailto must be right.
         if (b.Text("method").Constant is { } method && Problem(method, b.Compiler.Settings) is { } problem)
         {
-            if (IsMailto(method))
+            if (IsMailto(method) || !b.Compiler.AsksForMethods)
             {
                 b.Error(b.ParameterAt("method"), problem);
                 return null;
             }
-            b.Warn(b.ParameterAt("method"), problem, "the script will fail when it comes here; 'valid_notify_method' tests for it");
+            b.Warn(b.ParameterAt("method"), problem, "the script will fail if it comes here");
         }
         Targets? copy = Targets.BuildFcc(b, out bool good);
         return good ? new(b.Text("method"), b.TagText("from"), b.TagText("message"), b.TagText("importance"), b.TagList("options"), copy) : null;
@@ -113,9 +114,7 @@ internal static class NotifyCommands
             if (author is not null && Addresses.Read(author) is null) throw new SieveRunException($"\"{author}\" is not an e-mail address");
             MailtoUri mailto = MailtoUri.Parse(uri, out _)!;
             // Nobody hears twice of one message (RFC 5436 section 2.7).
-            List<EmailAddress> recipients = [.. mailto.To.Concat(mailto.Cc).Distinct()];
-            foreach (SieveAction.Notify earlier in x.Result.Actions.OfType<SieveAction.Notify>())
-                if (earlier.Mail is { } sent) recipients.RemoveAll(sent.Recipients.Contains);
+            List<EmailAddress> recipients = ElderNotifyCommands.NotYetTold(x, mailto.To.Concat(mailto.Cc));
             if (recipients.Count == 0 && mailto.To.Count + mailto.Cc.Count > 0) return Flow.Next;
             SieveMail? mail = MailtoNotification.Compose(x, mailto, recipients, author, message?.Eval(x), weight, out string? suppressed);
             x.Result.Notify(new(uri, weight, given, mail, suppressed, target));

@@ -86,7 +86,7 @@ internal static class PartCommands
             // The loops of the scripts that include this one count as well.
             if (x.Frame.OuterLoops + loops.Count >= x.Limits.MaxLoopDepth)
                 throw new SieveRunException($"loops are nested more than {x.Limits.MaxLoopDepth} deep", SieveFailure.Limit);
-            PartLoop loop = new(x.View, loops.Count > 0 ? loops[^1] : null, x.Frame.BasePart);
+            PartLoop loop = new(x.View, loops.Count > 0 ? loops[^1] : x.Frame.OuterLoop);
             loops.Add(loop);
             Flow flow = Flow.Next;
             while (flow == Flow.Next && loop.Advance())

@@ -52,7 +52,7 @@ internal static class ProgramCommands
     }
 
     private static bool IsName(string name) =>
-        name.Length is > 0 and <= 128 && name[0] != '.' && !name.Contains('/', StringComparison.Ordinal) && !name.Any(char.IsControl);
+        name.Length is > 0 and <= 128 && name[0] != '.' && !name.Contains('/', StringComparison.Ordinal) && !name.Any(c => char.IsControl(c) || c is '\u2028' or '\u2029');
 
     private static Invocation? BuildExecute(Bound b)
     {

@@ -23,6 +23,6 @@ internal static class Registry
         .. DateTests.Specs, .. BodyTest.Specs, .. HeaderCommands.Specs, .. RejectCommands.Specs, .. VacationCommand.Specs,
         .. NotifyCommands.Specs, .. MailboxTests.Specs, .. IncludeCommands.Specs, .. IhaveCommands.Specs, .. PartCommands.Specs,
         .. ScoreTests.Specs, .. EnvironmentTest.Specs, .. DuplicateTest.Specs, .. DovecotCommands.Specs, .. ProgramCommands.Specs,
-        .. Testsuite.TestCommands.Specs,
+        ElderNotifyCommands.Denotify, .. Testsuite.TestCommands.Specs,
     ];
 }

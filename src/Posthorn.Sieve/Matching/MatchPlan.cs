@@ -129,11 +129,10 @@ internal sealed class MatchPlan
 
         private bool OfferToLists(string value)
         {
-            _lists ??= [.. plan.Keys.Eval(x).Select(ExternalLists.Normalize)];
+            _lists ??= plan.Keys.Eval(x);
             foreach (string list in _lists)
             {
-                if (!x.Asks(new SieveQuestion.ListExists(list))) throw new SieveRunException($"there is no list \"{list}\"");
-                string? found = x.Ask<SieveAnswer.Text>(new SieveQuestion.ListContains(list, value)).Value;
+                string? found = x.ExternalList(list).Find(value);
                 x.Trace?.Compare(x.Frame.Script.Name, value, list, found is not null);
                 if (found is null) continue;
                 if (plan.SetsVariables) x.Frame.Matches = [found];
@@ -203,36 +202,4 @@ internal abstract class MatchTest(MatchPlan plan) : Cond
 
     /// <summary>Offers the values; true as soon as one decided.</summary>
     protected abstract bool Feed(Execution x, MatchPlan.MatchSession session);
-}
-
-/// <summary>Names of external lists (RFC 6134 section 2.5).</summary>
-internal static class ExternalLists
-{
-    private const string Prefix = "urn:ietf:params:sieve:";
-
-    /// <summary>The full name: the short form spelled out, the scheme in lower case, the name <c>default</c> of address books as such.</summary>
-    public static string Normalize(string name)
-    {
-        if (name.StartsWith(':')) name = Prefix + name[1..];
-        if (!name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)) return name;
-        string rest = name[Prefix.Length..];
-        int colon = rest.IndexOf(':', StringComparison.Ordinal);
-        if (colon < 0) return Prefix + rest.ToLowerInvariant();
-        string book = Uri.UnescapeDataString(rest[(colon + 1)..]);
-        if (book.Equals("default", StringComparison.OrdinalIgnoreCase)) book = "default";
-        return Prefix + rest[..colon].ToLowerInvariant() + ":" + book;
-    }
-
-    /// <summary>An absolute URI by its look (RFC 3986 section 4.3).</summary>
-    public static bool IsUri(string name)
-    {
-        name = Normalize(name);
-        int colon = name.IndexOf(':', StringComparison.Ordinal);
-        if (colon <= 0 || colon == name.Length - 1 || !char.IsAsciiLetter(name[0])) return false;
-        foreach (char c in name.AsSpan(0, colon))
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('+' or '-' or '.')) return false;
-        foreach (char c in name)
-            if (c is <= ' ' or '<' or '>' or '"' or '\x7f') return false;
-        return true;
-    }
 }

@@ -56,6 +56,9 @@ internal sealed class Frame(SieveScript script, ISievePart? basePart)
     /// <summary>How many loops run in the scripts that include this one.</summary>
     public int OuterLoops { get; init; }
 
+    /// <summary>The innermost loop of the scripts that include this one: a loop in it is nested in that, as in Pigeonhole.</summary>
+    public PartLoop? OuterLoop { get; init; }
+
     /// <summary>The loops over parts that are running in this script.</summary>
     public List<PartLoop> Loops { get; } = [];
 
@@ -182,6 +185,12 @@ internal sealed class Execution
             _ => throw new SieveRunException("the host gave an answer that does not fit", SieveFailure.Temporary),
         };
     }
+
+    /// <summary>A list by any form of its name; a run that needs one that is not there fails (RFC 6134 section 2.2).</summary>
+    public SieveExternalList ExternalList(string name) => FindExternalList(name) ?? throw new SieveRunException($"there is no list \"{name}\"");
+
+    public SieveExternalList? FindExternalList(string name) =>
+        SieveExternalList.IsName(name) ? Ask<SieveAnswer.List>(new SieveQuestion.ExternalList(SieveExternalList.Normalize(name))).Value : null;
 
     public bool Asks(SieveQuestion question) => Ask<SieveAnswer.Truth>(question).Value;
 }

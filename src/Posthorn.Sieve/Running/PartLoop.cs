@@ -10,16 +10,14 @@ internal sealed class PartLoop
 
     private readonly MessageView _view;
     private readonly PartLoop? _outer;
-    private readonly ISievePart? _base;
     private List<ISievePart> _parts = [];
     private int _index = -1;
     private int _generation;
 
-    public PartLoop(MessageView view, PartLoop? outer, ISievePart? basePart)
+    public PartLoop(MessageView view, PartLoop? outer)
     {
         _view = view;
         _outer = outer;
-        _base = basePart;
         Fill();
     }
 
@@ -47,7 +45,7 @@ internal sealed class PartLoop
     {
         _generation = _view.Generation;
         _parts = [];
-        if (_outer is null) Collect(_base is not null && _generation == 0 ? _base : _view.Message.Root, _parts);
+        if (_outer is null) Collect(_view.Message.Root, _parts);
         else
             foreach (ISievePart child in _outer.Current.Children) Collect(child, _parts);
         // A loop whose parts went away has its outer part to stand on until it ends.

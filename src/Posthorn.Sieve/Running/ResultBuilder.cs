@@ -115,6 +115,14 @@ internal sealed class ResultBuilder(Execution x)
         Add(notify);
     }
 
+    /// <summary>Takes back notifications of this run.</summary>
+    public void Denotify(Predicate<SieveAction.Notify> choose)
+    {
+        for (int i = _actions.Count - 1; i >= _done; i--)
+            if (_actions[i] is SieveAction.Notify notify && choose(notify)) _actions.RemoveAt(i);
+        _earlier = Math.Min(_earlier, _actions.Count);
+    }
+
     public void Pipe(SieveAction.Pipe pipe, bool copy)
     {
         if (!copy) CancelKeep();

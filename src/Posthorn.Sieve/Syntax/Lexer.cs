@@ -88,21 +88,16 @@ internal sealed class Lexer(string source, Diagnostics diagnostics)
     private Token Number(SourcePosition start)
     {
         int from = _at;
-        long value = 0;
-        bool overflow = false;
+        UInt128 value = 0; // grows no more once it is too large
         for (; _at < source.Length && char.IsAsciiDigit(source[_at]); _at++)
-        {
-            if (value > (long.MaxValue - 9) / 10) overflow = true;
-            else value = value * 10 + (source[_at] - '0');
-        }
+            if (value <= ulong.MaxValue) value = value * 10 + (uint)(source[_at] - '0');
         if (_at < source.Length)
         {
             int shift = char.ToUpperInvariant(source[_at]) switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
             if (shift > 0)
             {
                 _at++;
-                if (value > long.MaxValue >> shift) overflow = true;
-                else value <<= shift;
+                if (value <= ulong.MaxValue) value <<= shift;
             }
             if (_at < source.Length && (char.IsAsciiLetterOrDigit(source[_at]) || source[_at] == '_'))
             {
@@ -111,8 +106,10 @@ internal sealed class Lexer(string source, Diagnostics diagnostics)
                 return new(TokenKind.Number, start, "0");
             }
         }
-        if (overflow) diagnostics.Error(start, $"the number {source[from.._at]} is too large", "the largest is 9223372036854775807");
-        return new(TokenKind.Number, start, source[from.._at], overflow ? 0 : value);
+        bool overflow = value > ulong.MaxValue;
+        if (overflow) diagnostics.Error(start, $"the number {source[from.._at]} is too large", "the largest is 18446744073709551615");
+        // As Pigeonhole, 64 bits can be written; no message and no time is as long as the upper half of them.
+        return new(TokenKind.Number, start, source[from.._at], overflow ? 0 : (long)UInt128.Min(value, long.MaxValue));
     }
 
     private Token Quoted(SourcePosition start)

@@ -36,6 +36,9 @@ public sealed class SieveTestRunner(ISieveTestWorld world, SieveMessageParser pa
     // A test file that runs longer than this hangs.
     private static readonly TimeSpan MaxFileTime = TimeSpan.FromMinutes(10);
 
+    /// <summary>Log one error more for each script that cannot be compiled, as Pigeonhole does: its own test files count it.</summary>
+    public bool CountsFailedCompilation { get; init; }
+
     /// <summary>Runs the files one after another; 0 when all tests of all went well.</summary>
     public int Run(IReadOnlyList<string> files)
     {
@@ -56,7 +59,7 @@ public sealed class SieveTestRunner(ISieveTestWorld world, SieveMessageParser pa
 
     private TestState RunFile(string file)
     {
-        TestState state = new(world, parser, time, output, file);
+        TestState state = new(world, parser, time, output, file, CountsFailedCompilation);
         if (world.Read(file) is not { } source)
         {
             state.Abort("the file cannot be read");

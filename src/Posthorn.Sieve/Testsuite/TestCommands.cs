@@ -60,7 +60,7 @@ internal static class TestCommands
         Test("test_result_execute", [], _ => new Ask(x => x.Tests!.Execute())),
         Test("test_multiscript", [new("scripts", ArgumentKind.TextList)], b => new Ask(x => x.Tests!.RunChain(b.List("scripts").Eval(x)))),
         Words("test_error", x => x.Tests!.Errors),
-        Words("test_result_action", x => [.. x.Tests!.Actions.Select(a => a.Name)]),
+        Words("test_result_action", x => [.. x.Tests!.Actions.Select(a => a.Name)], x => x.Tests!.CountedActions.Count),
     ];
 
     private static TagSpec[] MessageTags => [new("smtp", Group: "place"), new("folder", ArgumentKind.Text, "place")];
@@ -73,11 +73,11 @@ internal static class TestCommands
     private static CommandSpec Test(string name, ParamSpec[] parameters, Func<Bound, Cond> build) =>
         new(name, CommandKind.Test, Extension) { Parameters = parameters, BuildTest = build };
 
-    private static CommandSpec Words(string name, Func<Execution, IReadOnlyList<string>> words) => new(name, CommandKind.Test, Extension)
+    private static CommandSpec Words(string name, Func<Execution, IReadOnlyList<string>> words, Func<Execution, int>? count = null) => new(name, CommandKind.Test, Extension)
     {
         Tags = [.. MatchArguments.Tags, new("index", ArgumentKind.Number)],
         Parameters = [new("keys", ArgumentKind.TextList)],
-        BuildTest = b => MatchArguments.Plan(b) is { } plan ? new WordTest(plan, words, (int)(b.TagNumber("index") ?? 0)) : null,
+        BuildTest = b => MatchArguments.Plan(b) is { } plan ? new WordTest(plan, words, count, (int)(b.TagNumber("index") ?? 0)) : null,
     };
 
     private static DoOp Do(Bound b, Action<Execution, Bound> run) => new(x => run(x, b));
@@ -151,11 +151,16 @@ internal static class TestCommands
         protected override bool Test(Execution x) => holds(x);
     }
 
-    private sealed class WordTest(MatchPlan plan, Func<Execution, IReadOnlyList<string>> words, int index) : MatchTest(plan)
+    private sealed class WordTest(MatchPlan plan, Func<Execution, IReadOnlyList<string>> words, Func<Execution, int>? count, int index) : MatchTest(plan)
     {
         protected override bool Feed(Execution x, MatchPlan.MatchSession session)
         {
             IReadOnlyList<string> all = words(x);
+            if (session.IsCount && count is not null && index == 0)
+            {
+                session.Count(count(x));
+                return false;
+            }
             if (index > 0) return index <= all.Count && session.Offer(all[index - 1]);
             foreach (string word in all)
                 if (session.Offer(word)) return true;

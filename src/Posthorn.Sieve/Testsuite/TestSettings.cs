@@ -68,7 +68,7 @@ internal sealed class TestSettings
                 Environment["vnd.dovecot.config." + key["sieve_environment/".Length..].ToLowerInvariant().Replace('_', '-')] = value;
         Lists = [];
         foreach (string name in Entries("sieve_extlists_list"))
-            Lists[ExternalLists.Normalize(Text($"sieve_extlists_list/{name}/name") ?? name)] = Text($"sieve_extlists_list/{name}/dict/file/path");
+            Lists[SieveExternalList.Normalize(Text($"sieve_extlists_list/{name}/name") ?? name)] = Text($"sieve_extlists_list/{name}/dict/file/path");
         PipeDirectory = Text("sieve_pipe_bin_dir");
         FilterDirectory = Text("sieve_filter_bin_dir");
         ExecuteDirectory = Text("sieve_execute_bin_dir");

@@ -5,6 +5,7 @@ using Posthorn.Sieve.Language;
 using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Messages;
 using Posthorn.Sieve.Running;
+using Posthorn.Sieve.Syntax;
 
 namespace Posthorn.Sieve.Testsuite;
 
@@ -27,10 +28,12 @@ internal sealed class TestState
     private ISieveMessage _given;
     private SieveScript? _script;
     private bool _hasRun;
+    private readonly bool _countsFailure;
 
-    public TestState(ISieveTestWorld world, SieveMessageParser parser, TimeProvider time, TextWriter output, string file)
+    public TestState(ISieveTestWorld world, SieveMessageParser parser, TimeProvider time, TextWriter output, string file, bool countsFailure)
     {
         _world = world;
+        _countsFailure = countsFailure;
         _parser = parser;
         _output = output;
         Directory = world.DirectoryOf(file);
@@ -150,15 +153,21 @@ internal sealed class TestState
         SieveCompilation compiled = SieveCompiler.Compile(source.Span, path, Settings);
         Errors.AddRange(compiled.Errors.Select(e => e.Message));
         // What a script includes must be there and right as well; Pigeonhole looks at that when it compiles.
-        return compiled.Script is { } script && CheckIncludes(script, []) ? script : null;
+        SieveTree tree = compiled.Script?.Tree ?? SieveCompiler.Parse(source.Span, Settings.Limits).Tree;
+        if (CheckIncludes(tree) && compiled.Script is { } script) return script;
+        if (_countsFailure) Errors.Add($"the script {path} cannot be compiled");
+        return null;
     }
 
-    private bool CheckIncludes(SieveScript script, HashSet<SieveQuestion.Include> seen, List<SieveQuestion.Include>? path = null)
+    private bool CheckIncludes(SieveTree tree) => CheckIncludes(tree, [], []);
+
+    private bool CheckIncludes(SieveTree tree, HashSet<SieveQuestion.Include> seen, List<SieveQuestion.Include> path)
     {
-        path ??= [];
         bool good = true;
-        foreach ((SieveQuestion.Include include, bool optional) in IncludeScan.Find(script.Tree))
+        foreach ((SieveQuestion.Include include, bool optional) in IncludeScan.Find(tree))
         {
+            // Names that are none have been found wrong already.
+            if (!IncludeCommands.IsScriptName(include.Name) || include.Name.Contains("${", StringComparison.Ordinal)) continue;
             if (path.Contains(include))
             {
                 Errors.Add($"the script {include.Name} includes itself");
@@ -183,7 +192,7 @@ internal sealed class TestState
                 Errors.AddRange(compiled.Errors.Select(e => $"in the included script {include.Name}: {e.Message}"));
                 good = false;
             }
-            else good &= CheckIncludes(compiled.Script, seen, [.. path, include]);
+            else good &= CheckIncludes(compiled.Script.Tree, seen, [.. path, include]);
         }
         return good;
     }
@@ -273,6 +282,10 @@ internal sealed class TestState
 
     public IReadOnlyList<SieveAction> Actions => _hasRun ? Main.Result.Finish() : Main.Result.Actions;
 
+    /// <summary>The actions to count: an implicit keep beside others is none of them, as Pigeonhole counts.</summary>
+    public IReadOnlyList<SieveAction> CountedActions =>
+        Actions is { Count: > 1 } all ? [.. all.Where(a => a is not SieveAction.Keep { IsImplicit: true })] : Actions;
+
     public bool Execute()
     {
         Errors.Clear();
@@ -349,6 +362,7 @@ internal sealed class TestState
         (bool IsOk, ReadOnlyMemory<byte> Output)? result =
             _settings.PipeDirectory is { } directory ? Run(directory, pipe.Program, pipe.Arguments, pipe.Image.ToBytes()) : null;
         if (result is { IsOk: true } || pipe.MayFail) return true;
+        if (result is not null) Errors.Add($"the program '{pipe.Program}' failed or took too long");
         Errors.Add($"failed to pipe the message to program '{pipe.Program}'");
         return false;
     }
@@ -361,9 +375,7 @@ internal sealed class TestState
         SieveQuestion.MailboxIdExists => new SieveAnswer.Truth(false),
         SieveQuestion.SpecialUseExists => new SieveAnswer.Truth(false),
         SieveQuestion.Metadata metadata => new SieveAnswer.Text(_store.Metadata(metadata.Mailbox, metadata.Entry)),
-        SieveQuestion.ListExists list => new SieveAnswer.Truth(_settings.Lists.ContainsKey(list.List)),
-        SieveQuestion.ListContains list => new SieveAnswer.Text(Members(list.List)?.FirstOrDefault(m => m.Equals(list.Value, StringComparison.OrdinalIgnoreCase))),
-        SieveQuestion.ListMembers list => new SieveAnswer.Texts(Members(list.List)),
+        SieveQuestion.ExternalList list => new SieveAnswer.List(Members(list.Name) is { } members ? new(members) : null),
         SieveQuestion.WasSeen => new SieveAnswer.Truth(false),
         SieveQuestion.Include include => Included(include) is { } found
             ? new SieveAnswer.Script(found.Script, found.Script is null ? string.Join("; ", found.Errors) : null)

@@ -21,6 +21,9 @@ internal sealed record MailboxRow(long Id, MailboxId Object, string Name, Specia
     internal required ModSeq Floor { get; init; }
     internal required Uid FirstRecent { get; init; }
     internal required Counts Counts { get; init; }
+
+    /// <summary>Tombstones that it has.</summary>
+    internal long Tombstones { get; init; }
 }
 
 /// <summary>Counters of a mailbox.</summary>
@@ -69,6 +72,7 @@ internal sealed class AccountCatalogue : IDisposable
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
         _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
     private readonly byte[] _packed = new byte[80];
+    private readonly HashSet<long> _counted = [];
     private long _lastContent;
 
     internal AccountCatalogue(string path)
@@ -89,10 +93,10 @@ internal sealed class AccountCatalogue : IDisposable
                 ON CONFLICT(key) DO UPDATE SET number = excluded.number, text = excluded.text, checksum = excluded.checksum
                 """));
             _putBox = _database.Prepare("""
-                INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum)
-                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                INSERT INTO mailboxes(id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum, tombstones)
+                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                 ON CONFLICT(id) DO UPDATE SET name = ?3, special_use = ?4, validity = ?5, uid_next = ?6, highest = ?7, floor = ?8, first_recent = ?9,
-                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14, checksum = ?15
+                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14, checksum = ?15, tombstones = ?16
                 """);
             _removeBox = _database.Prepare("DELETE FROM mailboxes WHERE id = ?1");
             _putMessage = _database.Prepare("""
@@ -123,8 +127,8 @@ internal sealed class AccountCatalogue : IDisposable
             _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
             _tombstones = _database.Prepare("SELECT uid, modseq, checksum FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
-            _getThread = _database.Prepare("SELECT thread FROM message_ids WHERE hash = ?1");
-            _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+            _getThread = _database.Prepare("SELECT thread, checksum FROM message_ids WHERE hash = ?1");
+            _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread, checksum) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
             Lists = new(_database);
             LoadKeywordSets();
             _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
@@ -159,6 +163,15 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
     internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
 
+    /// <summary>Writes every page once more and makes them durable: after a failed sync the system takes for written what is not.</summary>
+    internal void Rewrite()
+    {
+        _database.Execute("PRAGMA temp_store = FILE"); // a large catalogue does not belong in memory
+        _database.Execute("VACUUM");
+        _database.Execute("PRAGMA temp_store = MEMORY");
+        Fold();
+    }
+
     internal (long Number, string Text) Meta(MetaKey key)
     {
         using Statement query = _database.Prepare("SELECT number, text, checksum FROM meta WHERE key = ?1");
@@ -177,16 +190,17 @@ internal sealed class AccountCatalogue : IDisposable
     internal List<MailboxRow> Mailboxes()
     {
         List<MailboxRow> rows = [];
-        using Statement query = _database.Prepare(
-            "SELECT id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, checksum FROM mailboxes");
+        using Statement query = _database.Prepare($"SELECT {MailboxColumns}, checksum FROM mailboxes");
         while (query.Step())
         {
             rows.Add(MailboxOf(query));
-            Hold(query.Int64(14), RowSum.Mailbox(rows[^1]), "mailboxes");
+            Hold(query.Int64(15), RowSum.Mailbox(rows[^1]), "mailboxes");
         }
 
         return rows;
     }
+
+    internal const string MailboxColumns = "id, object, name, special_use, validity, uid_next, highest, floor, first_recent, messages, unseen, deleted, octets, deleted_octets, tombstones";
 
     /// <summary>A mailbox's row, its columns in their order.</summary>
     internal static MailboxRow MailboxOf(Statement query) => new(query.Int64(0), new(query.Text(1)), query.Text(2), (SpecialUse)query.Int64(3), new((uint)query.Int64(4)))
@@ -196,6 +210,7 @@ internal sealed class AccountCatalogue : IDisposable
         Floor = new(query.Int64(7)),
         FirstRecent = new((uint)query.Int64(8)),
         Counts = new(query.Int64(9), query.Int64(10), query.Int64(11), query.Int64(12), query.Int64(13)),
+        Tombstones = query.Int64(14),
     };
 
     internal void PutMailbox(MailboxRow row)
@@ -203,7 +218,7 @@ internal sealed class AccountCatalogue : IDisposable
         _putBox.Bind(1, row.Id).Bind(2, row.Object.Value).Bind(3, row.Name).Bind(4, (long)row.Use).Bind(5, row.Validity.Value).Bind(6, row.UidNext.Value)
             .Bind(7, row.Highest.Value).Bind(8, row.Floor.Value).Bind(9, row.FirstRecent.Value);
         _putBox.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets)
-            .Bind(15, RowSum.Mailbox(row)).Run();
+            .Bind(15, RowSum.Mailbox(row)).Bind(16, row.Tombstones).Run();
     }
 
     /// <summary>Removes a mailbox and all its rows.</summary>
@@ -270,6 +285,36 @@ internal sealed class AccountCatalogue : IDisposable
         {
             _rows.Reset();
         }
+    }
+
+    /// <summary>What a view needs of all messages of a mailbox, in UID order and in pieces of a size. A million take half a second.</summary>
+    internal List<MessageRow[]> View(long mailbox, int size, ModSeq floor, out KeywordSet keywords)
+    {
+        List<MessageRow[]> chunks = [];
+        MessageRow[] chunk = new MessageRow[size];
+        int filled = 0;
+        keywords = KeywordSet.Empty;
+        KeywordSet last = KeywordSet.Empty;
+        _rows.Bind(1, mailbox);
+        try
+        {
+            while (_rows.Step())
+            {
+                MessageRow row = RowOf(_rows, mailbox).Row;
+                if (!ReferenceEquals(row.Keywords, last)) keywords = keywords.Union(last = row.Keywords);
+                chunk[filled++] = row.ModSeq < floor ? row with { ModSeq = floor } : row;
+                if (filled < size) continue;
+                chunks.Add(chunk);
+                (chunk, filled) = (new MessageRow[size], 0);
+            }
+        }
+        finally
+        {
+            _rows.Reset();
+        }
+
+        if (filled > 0) chunks.Add(chunk[..filled]);
+        return chunks;
     }
 
     internal void PutFile(long mailbox, Uid uid, string diskName, string baseName, bool dirty) =>
@@ -351,15 +396,18 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>Remembers something for the filter; the later time stays.</summary>
     internal void Remember(ReadOnlySpan<byte> id, long until)
     {
-        using Statement put = _database.Prepare("INSERT INTO filter_notes(id, until) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET until = ?2 WHERE until < ?2");
-        put.Bind(1, id).Bind(2, until).Run();
+        using Statement put = _database.Prepare("INSERT INTO filter_notes(id, until, checksum) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET until = ?2, checksum = ?3 WHERE until < ?2");
+        put.Bind(1, id).Bind(2, until).Bind(3, RowSum.FilterNote(id, until)).Run();
     }
 
     /// <summary>Whether the filter remembers something at a time.</summary>
     internal bool Remembers(ReadOnlySpan<byte> id, long now)
     {
-        using Statement query = _database.Prepare("SELECT 1 FROM filter_notes WHERE id = ?1 AND until > ?2");
-        return query.Bind(1, id).Bind(2, now).Step();
+        using Statement query = _database.Prepare("SELECT until, checksum FROM filter_notes WHERE id = ?1");
+        if (!query.Bind(1, id).Step()) return false;
+        long until = query.Int64(0);
+        Hold(query.Int64(1), RowSum.FilterNote(id, until), "filter_notes");
+        return until > now;
     }
 
     /// <summary>Forgets what has had its time, and of more than so many notes those that would go first.</summary>
@@ -377,8 +425,13 @@ internal sealed class AccountCatalogue : IDisposable
     internal List<(byte[] Id, long Until)> Notes()
     {
         List<(byte[], long)> notes = [];
-        using Statement query = _database.Prepare("SELECT id, until FROM filter_notes ORDER BY until");
-        while (query.Step()) notes.Add((query.Blob(0), query.Int64(1)));
+        using Statement query = _database.Prepare("SELECT id, until, checksum FROM filter_notes ORDER BY until");
+        while (query.Step())
+        {
+            notes.Add((query.Blob(0), query.Int64(1)));
+            Hold(query.Int64(2), RowSum.FilterNote(notes[^1].Item1, notes[^1].Item2), "filter_notes");
+        }
+
         return notes;
     }
 
@@ -435,13 +488,19 @@ internal sealed class AccountCatalogue : IDisposable
 
     private string? ThreadOf(string messageId)
     {
-        if (!_getThread.Bind(1, HashOf(messageId)).Step()) return null;
-        string thread = _getThread.Text(0);
+        long hash = HashOf(messageId);
+        if (!_getThread.Bind(1, hash).Step()) return null;
+        (string thread, long sum) = (_getThread.Text(0), _getThread.Int64(1));
         _getThread.Reset();
+        Hold(sum, RowSum.MessageId(hash, thread), "message_ids");
         return thread;
     }
 
-    private void PutThread(string messageId, string thread) => _putThread.Bind(1, HashOf(messageId)).Bind(2, thread).Run();
+    private void PutThread(string messageId, string thread)
+    {
+        long hash = HashOf(messageId);
+        _putThread.Bind(1, hash).Bind(2, thread).Bind(3, RowSum.MessageId(hash, thread)).Run();
+    }
 
     // FNV-1a, 64 bits: two message ids that meet would only join two conversations.
     internal static long HashOf(string messageId)
@@ -515,56 +574,24 @@ internal sealed class AccountCatalogue : IDisposable
         return copies;
     }
 
-    /// <summary>What is ready for the wire, only the columns asked for.</summary>
-    internal MessageSummary Summary(Uid uid, in StoredRow row, SummaryFields fields)
-    {
-        const string columns = "email, thread, envelope, body, extended, structure, preview, sort_keys, id, record, part, octets, checksum, facts_checksum";
-        Statement query = _summary ??= _database.Prepare($"SELECT {columns} FROM contents WHERE id = ?1");
-        MessageSummary summary = new(uid) { SaveDate = fields.HasFlag(SummaryFields.SaveDate) ? DateTimeOffset.FromUnixTimeMilliseconds(row.Saved) : default };
-        if ((fields & ~SummaryFields.SaveDate) == 0) return summary;
-        if (!query.Bind(1, row.Content).Step()) throw _database.Damage("A message has no content row.");
-        CheckSummary(query);
-        summary = summary with
-        {
-            EmailId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(0)) : default,
-            ThreadId = fields.HasFlag(SummaryFields.Ids) ? new(query.Text(1)) : default,
-            Envelope = fields.HasFlag(SummaryFields.Envelope) ? query.Blob(2) : default(ReadOnlyMemory<byte>),
-            Body = fields.HasFlag(SummaryFields.Body) ? query.Blob(3) : default(ReadOnlyMemory<byte>),
-            BodyStructure = fields.HasFlag(SummaryFields.BodyStructure) ? query.Blob(4) : default(ReadOnlyMemory<byte>),
-            Structure = fields.HasFlag(SummaryFields.Structure) ? query.Blob(5) : default(ReadOnlyMemory<byte>),
-            Preview = fields.HasFlag(SummaryFields.Preview) ? query.Blob(6) : default(ReadOnlyMemory<byte>),
-            Sort = fields.HasFlag(SummaryFields.SortKeys) ? MessageFacts.ReadKeys(query.Blob(7)) : null,
-        };
-        query.Reset();
-        return summary;
-    }
-
-    private Statement? _summary;
-
-    private void CheckSummary(Statement query)
-    {
-        ContentRow row = new(query.Int64(8), new(query.Text(0)), new(query.Text(1)), query.Int64(9), (int)query.Int64(10), query.Int64(11));
-        try
-        {
-            Hold(query.Int64(12), RowSum.Content(row), "contents");
-            RowSum sum = default(RowSum).Add(row.Id);
-            for (int i = 2; i < 8; i++) sum = sum.Add(query.Span(i));
-            Hold(query.Int64(13), sum.Value, "contents");
-        }
-        catch
-        {
-            query.Reset();
-            throw;
-        }
-    }
+    /// <summary>Reads many messages at once.</summary>
+    internal MessageScan Scan => field ??= new(_database, this);
 
     private static long FactsSum(long id, MessageFacts facts, byte[] sort) => default(RowSum).Add(id)
         .Add(facts.Envelope.Span).Add(facts.Body.Span).Add(facts.BodyStructure.Span).Add(facts.Structure.Span).Add(facts.Preview.Span).Add(sort).Value;
 
-    internal void PutTombstone(long mailbox, ModSeq modSeq, Uid uid) => _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Bind(4, RowSum.Tombstone(mailbox, modSeq, uid)).Run();
-
-    internal List<Uid> Tombstones(long mailbox, ModSeq since)
+    /// <summary>Notes that a message is gone; how many tombstones the mailbox has more: 0 or 1.</summary>
+    internal int PutTombstone(long mailbox, ModSeq modSeq, Uid uid)
     {
+        _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Bind(4, RowSum.Tombstone(mailbox, modSeq, uid)).Run();
+        return _database.Changes;
+    }
+
+    /// <summary>The UIDs that went after a MODSEQ, in order. Those of a mailbox are counted before they are believed, once for each opening.</summary>
+    internal List<Uid> Tombstones(long mailbox, ModSeq since, long counted)
+    {
+        if (_counted.Add(mailbox) && Audit.TombstoneCount(mailbox) is long found && found != counted)
+            throw _database.Damage($"A mailbox has {found} tombstones, and {counted} are counted.");
         List<Uid> uids = [];
         _tombstones.Bind(1, mailbox).Bind(2, since.Value);
         try
@@ -687,7 +714,8 @@ internal sealed class AccountCatalogue : IDisposable
         LoadKeywordSets();
     }
 
-    private StoredRow RowOf(Statement query, long mailbox)
+    /// <summary>The row of <c>messages</c> that a query has in its first ten columns, held to its checksum.</summary>
+    internal StoredRow RowOf(Statement query, long mailbox)
     {
         long keywords = query.Int64(3);
         if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");

@@ -3,7 +3,7 @@ using SQLitePCL;
 namespace Posthorn.Store.Catalogue;
 
 /// <summary>The catalogue's database failed.</summary>
-internal sealed class CatalogueException(string message, int code) : IOException(message)
+internal sealed class CatalogueException(string message, int code) : MailUnavailableException(message, (code & 0xFF) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB)
 {
     /// <summary>SQLite's primary result code.</summary>
     public int Code { get; } = code & 0xFF;
@@ -159,12 +159,20 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     /// <summary>Ends a query before its last row.</summary>
     internal void Reset() => raw.sqlite3_reset(handle);
 
-    internal long Int64(int column) => raw.sqlite3_column_int64(handle, column);
+    internal long Int64(int column) => NativeColumns.Int64(handle.DangerousGetHandle(), column);
 
     internal string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
 
     /// <summary>A blob in place, valid until the next step.</summary>
     internal ReadOnlySpan<byte> Span(int column) => raw.sqlite3_column_blob(handle, column);
+
+    /// <summary>A blob or a text in place, as it is stored; valid until the next step.</summary>
+    internal unsafe ReadOnlySpan<byte> Bytes(int column)
+    {
+        nint row = handle.DangerousGetHandle();
+        nint start = NativeColumns.Blob(row, column);
+        return new((void*)start, NativeColumns.Length(row, column));
+    }
 
     internal byte[] Blob(int column) => raw.sqlite3_column_blob(handle, column).ToArray();
 

@@ -52,21 +52,38 @@ internal sealed class ListFields(Database database)
     internal Dictionary<long, (string List, string Handed)> Marks()
     {
         Dictionary<long, (string, string)> marks = [];
-        using Statement query = database.Prepare("SELECT mailbox, list, handed FROM list_marks");
-        while (query.Step()) marks[query.Int64(0)] = (query.Text(1), query.Text(2));
+        using Statement query = database.Prepare("SELECT mailbox, list, handed, checksum FROM list_marks");
+        while (query.Step()) marks[query.Int64(0)] = MarkOf(query);
         return marks;
     }
 
     internal void PutMark(long mailbox, string list)
     {
-        using Statement put = database.Prepare("INSERT INTO list_marks(mailbox, list) VALUES(?1, ?2) ON CONFLICT(mailbox) DO UPDATE SET list = ?2");
-        put.Bind(1, mailbox).Bind(2, list).Run();
+        PutMark(mailbox, list, MarkOf(mailbox).Handed);
     }
 
     internal void PutHanded(long mailbox, string handed)
     {
-        using Statement put = database.Prepare("INSERT INTO list_marks(mailbox, handed) VALUES(?1, ?2) ON CONFLICT(mailbox) DO UPDATE SET handed = ?2");
-        put.Bind(1, mailbox).Bind(2, handed).Run();
+        PutMark(mailbox, MarkOf(mailbox).List, handed);
+    }
+
+    private (string List, string Handed) MarkOf(long mailbox)
+    {
+        using Statement query = database.Prepare("SELECT mailbox, list, handed, checksum FROM list_marks WHERE mailbox = ?1");
+        return query.Bind(1, mailbox).Step() ? MarkOf(query) : ("", "");
+    }
+
+    private (string List, string Handed) MarkOf(Statement query)
+    {
+        (string list, string handed) = (query.Text(1), query.Text(2));
+        database.Hold(query.Int64(3), RowSum.ListMark(query.Int64(0), list, handed), "list_marks");
+        return (list, handed);
+    }
+
+    private void PutMark(long mailbox, string list, string handed)
+    {
+        using Statement put = database.Prepare("INSERT INTO list_marks(mailbox, list, handed, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(mailbox) DO UPDATE SET list = ?2, handed = ?3, checksum = ?4");
+        put.Bind(1, mailbox).Bind(2, list).Bind(3, handed).Bind(4, RowSum.ListMark(mailbox, list, handed)).Run();
     }
 
     private string Checked(long mailbox, Uid uid, string fields, long sum)

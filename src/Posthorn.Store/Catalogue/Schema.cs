@@ -54,6 +54,13 @@ internal static class Schema
         CREATE TABLE filter_notes(id BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
         CREATE INDEX filter_notes_until ON filter_notes(until);
         """,
+        // The rest gets its checksums, and each mailbox a count of its tombstones: a page of them that is lost leaves no row that could be found wrong.
+        """
+        ALTER TABLE mailboxes ADD COLUMN tombstones INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE filter_notes ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE list_marks ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE message_ids ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+        """,
     ];
 
     internal static int Newest => Steps.Length;
@@ -71,6 +78,7 @@ internal static class Schema
         {
             database.Execute(Steps[version]);
             if (version == 1) Sealing.Run(database);
+            if (version == 4) Sealing.RunSecond(database);
         }
 
         database.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA user_version = {target}"));

@@ -36,10 +36,11 @@ internal sealed class Account : IDisposable
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
+    private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
-        (Who, Tree, _catalogue, _time, _log) = (who, tree, catalogue, time, log);
+        (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
@@ -53,7 +54,7 @@ internal sealed class Account : IDisposable
             if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
-                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, NextUid = row.UidNext.Value,
+                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
             };
             box.Appear();
             _boxes.Add(row.Object, box);
@@ -70,6 +71,7 @@ internal sealed class Account : IDisposable
     internal FileKeeper Files { get; }
     internal DelayedFiles Delayed { get; }
     internal string HostName { get; }
+    internal NewIds Ids { get; }
 
     /// <summary>The last record that is in the catalogue.</summary>
     internal long Applied { get; private set; }
@@ -88,6 +90,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
     internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>Whether another object is to take its place, since its catalogue is damaged: nothing more is recorded for it, and whoever has it open must come again.</summary>
+    internal bool IsOver => _isOver;
 
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
@@ -171,7 +176,16 @@ internal sealed class Account : IDisposable
     /// <summary>Reads from the catalogue.</summary>
     internal T Read<T>(Func<AccountCatalogue, T> read)
     {
-        lock (_catalogueLock) return read(_catalogue);
+        lock (_catalogueLock) return _isOver ? throw Over() : read(_catalogue);
+    }
+
+    /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
+    internal void ForgetSortKeys()
+    {
+        lock (_gate)
+        {
+            foreach (Box box in _boxes.Values) box.SortKeys = null;
+        }
     }
 
     /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
@@ -181,23 +195,13 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             if (box.Version is { } loaded) return loaded;
-            KeywordSet keywords = KeywordSet.Empty;
-            KeywordSet last = KeywordSet.Empty;
-            IEnumerable<MessageRow> Rows()
-            {
-                foreach (StoredRow stored in _catalogue.Messages(box.Id))
-                {
-                    MessageRow row = stored.Row;
-                    if (!ReferenceEquals(row.Keywords, last)) keywords = keywords.Union(last = row.Keywords);
-                    yield return row.ModSeq < box.Floor ? row with { ModSeq = box.Floor } : row;
-                }
-            }
-
-            MessageRow[] rows = [.. Rows()];
-            if (rows.Length != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {rows.Length} messages, and {box.Counts.Messages} are counted.");
+            if (_isOver) throw Over();
+            List<MessageRow[]> rows = _catalogue.View(box.Id, MailboxVersion.ChunkSize, box.Floor, out KeywordSet keywords);
+            long count = rows.Sum(chunk => (long)chunk.Length);
+            if (count != box.Counts.Messages) throw _catalogue.Damage($"{box.Name} has {count} messages, and {box.Counts.Messages} are counted.");
             keywords = keywords.Union(KeywordSet.Of(_catalogue.Letters(box.Id).Values.Where(name => Keyword.TryCreate(name, out _))
                 .Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
-            MailboxVersion version = MailboxVersion.Load(rows, box.Validity, box.UidNext, box.Highest, keywords);
+            MailboxVersion version = MailboxVersion.OfChunks([.. rows], box.Validity, box.UidNext, box.Highest, keywords);
             box.Load(version);
             return version;
         }
@@ -318,6 +322,13 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock) new FileRewriter(this, _catalogue, Tree).Rewrite(operation);
     }
 
+    /// <summary>Writes the catalogue's pages once more, after a failed sync.</summary>
+    internal void RewriteCatalogue() => Read(catalogue =>
+    {
+        catalogue.Rewrite();
+        return true;
+    });
+
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
@@ -396,7 +407,7 @@ internal sealed class Account : IDisposable
         }
 
         box.Name = draft.Name;
-        draft.Replaced?.Vanish();
+        draft.Replaced?.Replace();
         if (draft.IsNew)
         {
             _boxes[box.Mailbox] = box;
@@ -405,7 +416,7 @@ internal sealed class Account : IDisposable
 
         // The next UID alone, when what it was given to did not come in.
         bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
-        (box.UidNext, box.Highest, box.Counts) = (draft.UidNext, draft.Highest, draft.Counts);
+        (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
         if (box.Readers > 0)
@@ -457,7 +468,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            lock (_gate) return !_queue.IsEmpty;
+            lock (_gate) return _queue.IsBusy;
         }
     }
 
@@ -500,19 +511,45 @@ internal sealed class Account : IDisposable
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
     public void Dispose()
     {
+        Backlog?.Forget(this);
         Words.Dispose();
         lock (_catalogueLock)
         {
             // What the word index has not heard of is found by comparing.
-            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
+            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
     }
 
+    /// <summary>Its catalogue is damaged: from now on nothing is recorded and nothing read. What is on its way, each settled.</summary>
+    internal async ValueTask<IReadOnlyList<Operation>> RetireAsync()
+    {
+        IReadOnlyList<Operation> open;
+        lock (_gate)
+        {
+            _isOver = true;
+            open = _queue.All();
+        }
+
+        foreach (Operation operation in open) await _runner.SettleAsync(operation);
+        Abandon();
+        lock (_gate)
+        {
+            Backlog?.Leave(_queue.Left);
+            foreach (Box box in _boxes.Values) box.Replace();
+            _changed.TrySetResult();
+        }
+
+        return open;
+    }
+
+    internal static MailUnavailableException Over() => new("The catalogue is damaged and is being made anew.", mustReconnect: true);
+
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()
     {
+        Backlog?.Forget(this);
         Words.Dispose();
         lock (_catalogueLock) _catalogue.Dispose();
     }

@@ -2,9 +2,9 @@ using Posthorn.Core;
 
 namespace Posthorn.Store.Engine;
 
-/// <summary>The accounts that are open: those in use, and some that were used last.</summary>
+/// <summary>The accounts that are open: those in use, and for a while some that were used last.</summary>
 /// <remarks>Locking: <c>_gate</c> guards the table. Opening and closing happen outside it; whoever wants an account that is being opened or closed waits for that.</remarks>
-internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> open, Func<Account, bool, bool> close)
+internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount, Result<Account>> open, Func<Account, bool, bool> close)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EmailAddress, Entry> _entries = [];
@@ -15,6 +15,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         internal Account? Account { get; set; }
         internal int Leases { get; set; }
         internal long Used { get; set; }
+        internal DateTimeOffset At { get; set; }
 
         /// <summary>Set while it is being opened or closed.</summary>
         internal TaskCompletionSource? Busy { get; set; }
@@ -69,7 +70,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
     {
         lock (_gate)
         {
-            _entries[account.Who.Address].Leases++;
+            if (_entries.TryGetValue(account.Who.Address, out Entry? entry) && ReferenceEquals(entry.Account, account)) entry.Leases++;
             return new(this, account);
         }
     }
@@ -81,7 +82,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         {
             // A session may let go of its mailbox after the stores are closed.
             if (!_entries.TryGetValue(account.Who.Address, out Entry? entry) || !ReferenceEquals(entry.Account, account)) return;
-            entry.Used = ++_clock;
+            (entry.Used, entry.At) = (++_clock, time.GetUtcNow());
             if (--entry.Leases > 0) return;
             closing = Oldest();
         }
@@ -89,10 +90,56 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         if (closing is { } old) CloseNow(old.Item1, old.Item2, atEnd: false);
     }
 
+    /// <summary>Forgets an account although it may be in use: whoever asks for it next opens it anew.</summary>
+    internal void Evict(Account account)
+    {
+        lock (_gate)
+            if (_entries.TryGetValue(account.Who.Address, out Entry? entry) && ReferenceEquals(entry.Account, account) && entry.Busy is null) _entries.Remove(account.Who.Address);
+    }
+
     /// <summary>All that are open now.</summary>
     internal IReadOnlyList<Account> Open()
     {
         lock (_gate) return [.. _entries.Values.Where(entry => entry.Busy is null && entry.Account is not null).Select(entry => entry.Account!)];
+    }
+
+    /// <summary>Closes those that nobody has used since a time, one after the other.</summary>
+    internal void CloseIdle(DateTimeOffset before)
+    {
+        while (true)
+        {
+            (EmailAddress, Entry)? old = null;
+            lock (_gate)
+            {
+                foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)
+                {
+                    if (!IsIdle(pair.Value) || pair.Value.At >= before) continue;
+                    pair.Value.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                    old = (pair.Key, pair.Value);
+                    break;
+                }
+            }
+
+            if (old is not { } idle) return;
+            CloseNow(idle.Item1, idle.Item2, atEnd: false);
+        }
+    }
+
+    private static bool IsIdle(Entry entry) => entry.Leases == 0 && entry.Busy is null && entry.Account is { IsBusy: false };
+
+    /// <summary>Closes one that nobody uses, at once; false when somebody does, or it cannot be closed.</summary>
+    internal bool TryClose(EmailAddress address)
+    {
+        Entry? entry;
+        lock (_gate)
+        {
+            if (!_entries.TryGetValue(address, out entry)) return true;
+            if (!IsIdle(entry)) return false;
+            entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        CloseNow(address, entry, atEnd: false);
+        lock (_gate) return !_entries.ContainsKey(address);
     }
 
     /// <summary>Closes everything, at the end.</summary>
@@ -139,7 +186,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
         KeyValuePair<EmailAddress, Entry>? oldest = null;
         foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)
         {
-            if (pair.Value.Leases > 0 || pair.Value.Busy is not null || pair.Value.Account!.IsBusy) continue;
+            if (!IsIdle(pair.Value)) continue;
             count++;
             if (oldest is null || pair.Value.Used < oldest.Value.Value.Used) oldest = pair;
         }
@@ -161,7 +208,7 @@ internal sealed class AccountCache(int idle, Func<MailAccount, Result<Account>> 
             lock (_gate)
             {
                 if (closed) _entries.Remove(address);
-                else entry.Used = ++_clock;
+                else (entry.Used, entry.At) = (++_clock, time.GetUtcNow());
                 TaskCompletionSource busy = entry.Busy!;
                 entry.Busy = null;
                 busy.SetResult();

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
@@ -6,6 +5,7 @@ using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
+using Posthorn.Store.Dovecot;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
@@ -25,40 +25,38 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return run;
     });
 
-    // Catalogues that were open since the start.
-    private readonly ConcurrentDictionary<string, bool> _opened = new(StringComparer.Ordinal);
-
     /// <summary>The run ends in order.</summary>
     internal void End()
     {
         if (_run.IsValueCreated) _run.Value.End();
     }
 
-    internal Result<Account> Open(MailAccount who)
+    /// <summary>Opens an account.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="repair">Whether its catalogue is known to be damaged.</param>
+    /// <param name="remade">Whether the catalogue was made anew: in the middle of a run, what the journal has of the account must be applied to it.</param>
+    internal Result<Account> Open(MailAccount who, bool repair, out bool remade)
     {
+        remade = repair;
         MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
         string directory = DirectoryOf(options, who.Address);
         string path = directory + "/catalogue.db";
         AccountCatalogue? catalogue = null;
         try
         {
+            new ForeignLayout(tree, who, log).TakeIn();
             bool known = File.Exists(path);
             string mark = Database.DamageMark(path);
-            if (known && (File.Exists(mark) || (catalogue = Sound(path)) is null))
+            if (known && (repair || File.Exists(mark) || (catalogue = Sound(path)) is null))
             {
                 SetAside(path, "damaged", time.GetUtcNow());
                 File.Delete(mark);
                 known = false;
             }
 
-            if (!known && _opened.ContainsKey(path))
-            {
-                // What the journal has of it was applied to the catalogue that is lost now; only the next start replays it.
-                log.CatalogueLost(who.Address);
-                return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
-            }
 
             bool ours = tree.Exists($"{tree.OwnPath}/{Marker}");
+            remade |= !known && ours; // what the journal has of it was applied to the catalogue that is lost now
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory);
             Dictionary<string, string> orphans = [];
@@ -78,7 +76,6 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 orphans = rebuilder.Orphans;
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
-            _opened[path] = true;
             NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log) };
@@ -99,12 +96,12 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     /// <summary>What a new account gets, as one record.</summary>
     internal List<Change> FirstMailboxes(Account account)
     {
-        List<Change> changes = [new Change.Create(NewIds.Mailbox(), MailboxName.Inbox, SpecialUse.None, account.NextValidity()), new Change.Subscribe(MailboxName.Inbox, true)];
+        List<Change> changes = [new Change.Create(options.Ids.Mailbox(), MailboxName.Inbox, SpecialUse.None, account.NextValidity()), new Change.Subscribe(MailboxName.Inbox, true)];
         if (account.PendingCount > 0) return changes; // an old account that lost its INBOX, not a new one
         foreach ((string text, SpecialUse use) in options.SpecialMailboxes)
         {
             if (!MailboxName.TryCreate(text, options.Separator, out MailboxName name)) continue;
-            changes.Add(new Change.Create(NewIds.Mailbox(), name, use, account.NextValidity()));
+            changes.Add(new Change.Create(options.Ids.Mailbox(), name, use, account.NextValidity()));
             changes.Add(new Change.Subscribe(name, true));
         }
 
@@ -145,13 +142,13 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return true;
     }
 
-    private static void MakeNew(MaildirTree tree, string directory)
+    private void MakeNew(MaildirTree tree, string directory)
     {
         tree.MakeRoot();
         string marker = $"{tree.OwnPath}/{Marker}";
         if (!tree.Exists(marker))
         {
-            tree.Replace(marker, NewIds.Text() + "\n", sync: true);
+            tree.Replace(marker, options.Ids.Text() + "\n", sync: true);
             tree.Volume.SyncDirectory(tree.OwnPath);
         }
 
@@ -171,7 +168,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         }
 
         // Content numbers may mean something else now than the word index thinks.
-        if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, NewIds.Text());
+        if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, options.Ids.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();

@@ -55,12 +55,12 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             if (ours && found.List?.Guid is { } twin && taken.Contains(new(twin)))
             {
                 // A second folder of one mailbox, from a replay that was cut short.
-                tree.Volume.Rename(found.Folder, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+                tree.Volume.Rename(found.Folder, $"{tree.OwnPath}/displaced-{options.Ids.Text()}");
                 continue;
             }
 
             AccountFileMailbox? known = account?.Mailboxes.FirstOrDefault(box => found.List?.Guid is { } guid ? box.Mailbox.Value == guid : box.Name == found.Name);
-            MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : NewIds.Mailbox();
+            MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : options.Ids.Mailbox();
             SpecialUse use = known?.Use ?? (ours ? SpecialUse.None : UseOf(found.Name));
             UidValidity valid = found.List?.Validity ?? known?.Validity ?? (found.State is { Validity: > 0 } state ? new(state.Validity) : new(++validity));
             Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
@@ -153,8 +153,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         {
             // Clients of Dovecot's still have it.
             if (here.Contains(gone.Uid)) continue;
-            catalogue.PutTombstone(row.Id, changed, new(gone.Uid));
-            row = row with { Highest = changed };
+            row = row with { Highest = changed, Tombstones = row.Tombstones + catalogue.PutTombstone(row.Id, changed, new(gone.Uid)) };
         }
 
         row = row with { Counts = counts };

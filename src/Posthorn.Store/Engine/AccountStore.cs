@@ -47,7 +47,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         cancel.ThrowIfCancellationRequested();
         if (!_account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
         if (space.Check(_account.Who, 0) is { } tight) return tight;
-        MailboxId id = NewIds.Mailbox();
+        MailboxId id = options.Ids.Mailbox();
         Result<Operation> made = await _changes.RunAsync(() =>
         {
             if (_account.Pending(name.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
@@ -228,9 +228,13 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
             foreach (ref readonly MessageRow row in chunk.Span)
                 if ((row.Flags & SystemFlags.Deleted) != 0 && among?.Contains(row.Uid) != false) gone.Add(row.Uid);
         if (gone.Count == 0) return Array.Empty<Uid>();
-        List<(Uid, string)> messages = MailReader.BasesOf(_account, box, gone);
-        Result<Operation> done = await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
-        return done.IsOk ? gone : done.Refusal;
+        foreach (List<(Uid Uid, string Base)> messages in InParts(MailReader.BasesOf(_account, box, gone)))
+        {
+            Result<Operation> done = await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
+            if (!done.IsOk) return done.Refusal;
+        }
+
+        return gone;
     }
 
     public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
@@ -240,14 +244,16 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         return ValueTask.FromResult(MailReader.ExpungedSince(_account, mailbox, since));
     }
 
+    /// <summary>Summaries read under one hold of the lock. 128: some tenths of a millisecond, and writers come in between.</summary>
+    private const int SummariesAtOnce = 128;
+
     public async IAsyncEnumerable<MessageSummary> SummariesAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, [EnumeratorCancellation] CancellationToken cancel)
     {
-        // A few at a time, so that writers come in between.
-        for (int start = 0; start < uids.Count; start += 64)
+        for (int start = 0; start < uids.Count; start += SummariesAtOnce)
         {
             cancel.ThrowIfCancellationRequested();
             _account.CatchUp();
-            foreach (MessageSummary summary in MailReader.Summaries(_account, mailbox, uids, start, Math.Min(64, uids.Count - start), fields)) yield return summary;
+            foreach (MessageSummary summary in reader.Summaries(_account, mailbox, uids, start, Math.Min(SummariesAtOnce, uids.Count - start), fields)) yield return summary;
             await Task.CompletedTask;
         }
     }
@@ -288,6 +294,59 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         MailboxVersion version = _account.VersionOf(from);
         HashSet<Uid> seen = new(uids.Count);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, from, [.. uids.Where(uid => version.Contains(uid) && seen.Add(uid))]);
+        List<Uid> sources = new(messages.Count), targets = new(messages.Count);
+        Placement? placed = null;
+        lock (_account.Gate)
+            if (!move && _account.Room(messages.Sum(message => version[version.IndexOf(message.Uid)].Size), messages.Count) is { } full) return full;
+        foreach (List<(Uid Uid, string Base)> part in InParts(messages))
+        {
+            Result<Placement> done = await PlaceAsync(from, version, part, target, move);
+            if (!done.TryGet(out placed, out Refusal? refusal))
+            {
+                // RFC 9051 section 6.4.7: what a COPY has brought must not stay when the rest fails. A MOVE has moved what it has (RFC 6851 section 3.3).
+                if (!move && targets.Count > 0) await UndoAsync(target, targets);
+                return refusal;
+            }
+
+            sources.AddRange(placed.Sources);
+            targets.AddRange(placed.Targets);
+        }
+
+        return placed! with { Sources = sources, Targets = targets };
+    }
+
+    // The names of so many messages as one record can carry; at least one part, be it empty.
+    private IEnumerable<List<(Uid Uid, string Base)>> InParts(List<(Uid Uid, string Base)> messages)
+    {
+        const int numbers = 24; // what stands beside a name at most
+        List<(Uid Uid, string Base)> part = [];
+        int room = recorder.NamesLimit;
+        foreach ((Uid Uid, string Base) message in messages)
+        {
+            int octets = System.Text.Encoding.UTF8.GetByteCount(message.Base) + numbers;
+            if (octets > room && part.Count > 0)
+            {
+                yield return part;
+                (part, room) = ([], recorder.NamesLimit);
+            }
+
+            part.Add(message);
+            room -= octets;
+        }
+
+        yield return part;
+    }
+
+    private async ValueTask UndoAsync(MailboxName target, List<Uid> copies)
+    {
+        if (_account.PublishedByName(target.Value) is not { } box) return;
+        foreach (List<(Uid Uid, string Base)> part in InParts(MailReader.BasesOf(_account, box, copies)))
+            await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(box.Mailbox, part)], null, 0, 0), durable: true);
+    }
+
+    private async ValueTask<Result<Placement>> PlaceAsync(Box from, MailboxVersion version, List<(Uid Uid, string Base)> messages, MailboxName target, bool move)
+    {
+        MailboxId source = from.Mailbox;
         long size = messages.Sum(message => version[version.IndexOf(message.Uid)].Size);
         Box? into = null;
         Pair[] pairs = new Pair[messages.Count];
@@ -342,7 +401,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
         MailboxVersion version = _account.VersionOf(inbox);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
-        MailboxId id = NewIds.Mailbox();
+        MailboxId id = options.Ids.Mailbox();
         return DoneOr(await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
@@ -356,8 +415,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
-    private static Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
-        new(box.Mailbox, new(box.NextUid++), NewIds.Email(), index)
+    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
+        new(box.Mailbox, new(box.NextUid++), options.Ids.Email(), index)
         {
             Flags = message.Flags,
             Keywords = message.Keywords,

@@ -47,6 +47,12 @@ internal sealed class Backlog : IAsyncDisposable
         }
     }
 
+    /// <summary>The account is closed.</summary>
+    internal void Forget(Account account)
+    {
+        lock (_gate) _waiting.Remove(account);
+    }
+
     /// <summary>Begins nothing more; what waits stays in the journal or is applied when its account is closed.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -13,6 +13,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile MailboxVersion? _version;
     private volatile bool _exists;
+    private volatile SortKeyCache.Keys? _sortKeys;
 
     /// <summary>Its number in the catalogue; 0 until it is published.</summary>
     internal long Id { get; set; }
@@ -28,6 +29,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     internal ModSeq Floor { get; set; }
     internal Uid FirstRecent { get; set; } = new(1);
     internal Counts Counts { get; set; }
+    internal long Tombstones { get; set; }
 
     // What records in flight will make of it.
     internal uint NextUid { get; set; } = 1;
@@ -37,6 +39,12 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     /// <summary>Messages that were expunged while sessions have it open.</summary>
     internal Dictionary<Uid, GoneMessage> Gone { get; } = [];
+
+    /// <summary>What SORT compares, while it is kept (<see cref="SortKeyCache"/>).</summary>
+    internal SortKeyCache.Keys? SortKeys { get => _sortKeys; set => _sortKeys = value; }
+
+    /// <summary>Where the messages lie that somebody reads one after another; the lock of the catalogue guards it.</summary>
+    internal ReadAhead ReadAhead { get; } = new();
 
     /// <summary>What the last look at its folder saw.</summary>
     internal FolderSight Sight { get; } = new();
@@ -58,6 +66,15 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     internal void Appear() => _exists = true;
 
+    /// <summary>Whether it is not gone, but known by another object now: a client must select it again.</summary>
+    internal bool IsReplaced { get; private set; }
+
+    internal void Replace()
+    {
+        IsReplaced = true;
+        Vanish();
+    }
+
     internal void Vanish()
     {
         _exists = false;
@@ -72,7 +89,7 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
 
     internal Task ChangeFrom(MailboxVersion seen) => !ReferenceEquals(_version, seen) || !_exists ? Task.CompletedTask : _changed.Task;
 
-    internal MailboxRow ToRow() => new(Id, Mailbox, Name.Value, Use, Validity) { UidNext = UidNext, Highest = Highest, Floor = Floor, FirstRecent = FirstRecent, Counts = Counts };
+    internal MailboxRow ToRow() => new(Id, Mailbox, Name.Value, Use, Validity) { UidNext = UidNext, Highest = Highest, Floor = Floor, FirstRecent = FirstRecent, Counts = Counts, Tombstones = Tombstones };
 
     private void Wake()
     {

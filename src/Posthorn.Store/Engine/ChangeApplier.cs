@@ -14,7 +14,18 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly VisitApplier _visits = new(account, catalogue);
 
     // On replay over a rebuilt catalogue: copies whose source had been moved on already, until the record of that comes.
-    private readonly List<(Operation Operation, int Index, MailboxId Target, Pair Pair)> _awaiting = [];
+    private readonly List<Awaiting> _awaiting = [];
+
+    /// <summary>A copy to make.</summary>
+    /// <param name="Operation">Its record.</param>
+    /// <param name="Index">Its change.</param>
+    /// <param name="Target">Where it is to lie.</param>
+    /// <param name="Pair">Source and copy.</param>
+    /// <param name="Moved">The record and place of the last move of its source that could not be carried out either.</param>
+    private sealed record Awaiting(Operation Operation, int Index, MailboxId Target, Pair Pair, (long Record, int Part)? Moved)
+    {
+        internal bool IsOf(string sourceBase) => Pair.SourceBase == sourceBase || Moved is not null && OwnName.Parse(sourceBase) == Moved;
+    }
 
     internal void Apply(Operation operation, Draft draft)
     {
@@ -77,6 +88,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
+        account.ForgetSortKeys();
         catalogue.RefreshContent(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
         if (known.Row.Size == facts.WireLength) return false;
         foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(known.Content))
@@ -134,10 +146,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                     continue;
                 }
 
-                if (account.IsReplaying && !place.Move) _awaiting.Add((operation, index, place.Target, pair));
+                if (account.IsReplaying) Await(operation, index, place, pair);
                 operation.Skip(index, i);
                 continue;
             }
+
+            if (there && !known && _awaiting.Count > 0) CopyToAwaiting(place.Target, pair, target, draft, modSeq);
 
             if (there && known && old.Content != from.Content)
             {
@@ -183,9 +197,20 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private void CopyToAwaiting(MailboxId moved, Pair pair, BoxDraft target, Draft draft, ModSeq modSeq)
     {
         if (_awaiting.Count == 0 || !catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow file)) return;
-        foreach ((Operation operation, int index, MailboxId into, Pair copy) in _awaiting.Where(one => one.Pair.SourceBase == pair.SourceBase).ToArray())
-            Place(operation, index, new(moved, into, Move: false, [copy with { Source = pair.Target, SourceBase = file.Base }]), draft, modSeq);
-        _awaiting.RemoveAll(one => one.Pair.SourceBase == pair.SourceBase);
+        foreach (Awaiting one in _awaiting.Where(one => one.IsOf(pair.SourceBase)).ToArray())
+        {
+            _awaiting.Remove(one);
+            Place(one.Operation, one.Index, new(moved, one.Target, Move: false, [one.Pair with { Source = pair.Target, SourceBase = file.Base }]), draft, modSeq);
+        }
+    }
+
+    // Neither source nor copy is there. A copy waits for its source; when that moved on, and on again, for the last of these moves.
+    private void Await(Operation operation, int index, Change.Place place, Pair pair)
+    {
+        if (!place.Move) _awaiting.Add(new(operation, index, place.Target, pair, null));
+        else
+            for (int i = 0; i < _awaiting.Count; i++)
+                if (_awaiting[i].IsOf(pair.SourceBase)) _awaiting[i] = _awaiting[i] with { Moved = (operation.Lsn.Value, pair.Index) };
     }
 
     // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
@@ -206,7 +231,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         KeywordSet keywords = KeywordFile.KeywordsOf(MaildirName.LettersOf(disk), catalogue.Letters(target.Box.Id));
-        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : NewIds.Email();
+        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : options.Ids.Email();
         account.Orphans[baseName] = email.Value;
         (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
         long content = catalogue.ContentWith(email) ?? catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
@@ -378,7 +403,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         Uid uid = stored.Row.Uid;
         catalogue.RemoveMessage(box.Box.Id, uid);
-        catalogue.PutTombstone(box.Box.Id, modSeq, uid);
+        box.Tombstones += catalogue.PutTombstone(box.Box.Id, modSeq, uid);
         box.Highest = modSeq;
         box.Counts = box.Counts.With(stored.Row, -1);
         box.Upserts.Remove(uid);

@@ -11,13 +11,14 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
 
     private static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
     private static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
+    private static readonly Refusal Stopped = new(RefusalKind.Unavailable, "The server's disk has failed and nothing was changed; it takes changes again when it was restarted");
     private static readonly Refusal NotYet = new(RefusalKind.Unavailable, "The disk refuses the change now; it is kept and comes true as soon as the disk allows it");
 
     /// <summary>Decides on a change and has it recorded, applied and published.</summary>
     /// <param name="plan">Decides under the account's gate. Called once more when the journal was full.</param>
     /// <param name="durable">Whether it is enough that the change is recorded: its caller has said all that it will ever say of it. Otherwise one that cannot be applied now is refused.</param>
     /// <param name="soon">Whether the caller goes on as soon as the change has its place: the flush is done on another thread.</param>
-    /// <exception cref="JournalStoppedException">Whether it happened is unknown until the next start.</exception>
+    /// <exception cref="MailUnavailableException">Whether it happened is unknown until the next start, or the account's catalogue is damaged.</exception>
     internal async ValueTask<Result<Operation>> RunAsync(Func<Result<Operation>> plan, bool durable = false, bool soon = false)
     {
         for (bool again = false; ; again = true)
@@ -43,6 +44,11 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
             catch (JournalFlushFailedException problem)
             {
                 return problem.InnerException is JournalFullException ? NoRoom : NotFlushed;
+            }
+            catch (JournalStoppedException problem)
+            {
+                // Once it is recorded nobody can say: no answer may be given.
+                return operation is null ? Stopped : throw new MailUnavailableException(problem.Message, mustReconnect: true);
             }
             catch (IOException) when (operation is { Durability: Durability.Durable, IsDone: false })
             {

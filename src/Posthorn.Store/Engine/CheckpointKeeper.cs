@@ -14,18 +14,20 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volume, AccountCache accounts, TimeProvider time, ILogger log)
 {
-    private readonly ConcurrentDictionary<EmailAddress, (string Root, ulong Device)> _touched = new();
+    private readonly ConcurrentDictionary<EmailAddress, (MailAccount Who, ulong Device)> _touched = new();
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
     private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
+    private readonly ConcurrentDictionary<EmailAddress, Operation[]> _repairing = new();
     private readonly Dictionary<ulong, Task> _hanging = [];
+    private volatile bool _cataloguesInDoubt;
 
     internal Journal.Journal? Journal { get; set; }
 
     /// <summary>Something of the account changes, so that its volume must be synced.</summary>
     internal void Touch(MailAccount who)
     {
-        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who.MailRoot, stat.Device);
+        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who, stat.Device);
     }
 
     /// <summary>A record whose account cannot be opened: it waits in the journal until it can.</summary>
@@ -38,6 +40,27 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
 
     /// <summary>All of that is applied.</summary>
     internal void Caught(EmailAddress account) => _postponed.TryRemove(account, out _);
+
+    /// <summary>The account's catalogue is being made anew: what the journal has of it is needed until that is done.</summary>
+    internal void BeginRepair(EmailAddress account) => _repairing.TryAdd(account, []);
+
+    /// <summary>As above, with what was on its way when that began.</summary>
+    internal void BeginRepair(EmailAddress account, IReadOnlyList<Operation> open) =>
+        _repairing.AddOrUpdate(account, [.. open], (_, earlier) => [.. earlier, .. open]);
+
+    internal bool IsRepairing(EmailAddress account) => _repairing.ContainsKey(account);
+
+    /// <summary>The new catalogue has all that the journal had.</summary>
+    internal void EndRepair(EmailAddress account)
+    {
+        if (!_repairing.TryRemove(account, out Operation[]? open)) return;
+        foreach (Operation operation in open)
+        {
+            if (operation.IsDone || operation.Durability != Durability.Durable) continue;
+            operation.IsDone = true;
+            operation.Ticket?.PartDone();
+        }
+    }
 
     /// <summary>The journal gave back a record that was held. Its files may be such as a failed sync left.</summary>
     internal void NoteHeld(Lsn record, EmailAddress account)
@@ -59,7 +82,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     internal async ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
     {
         (HashSet<EmailAddress> troubled, HashSet<ulong> synced) = await OnEachVolumeAsync(upTo, sync: true, cancel);
-        if (volume.TryStat(options.AccountsDirectory, out VolumeStat stat) && !synced.Contains(stat.Device)) volume.SyncVolume(options.AccountsDirectory);
+        await SyncCataloguesAsync(synced);
         Hold(upTo, troubled);
         HashSet<EmailAddress> open = [.. accounts.Open().Select(account => account.Who.Address)];
         foreach (EmailAddress address in _touched.Keys)
@@ -70,6 +93,36 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             Journal!.Release(lsn);
             _held.TryRemove(lsn, out _);
         }
+    }
+
+    // Mail on the same volume is synced with it: one of the two failing means that both did.
+    private async ValueTask SyncCataloguesAsync(HashSet<ulong> synced)
+    {
+        if (!volume.TryStat(options.AccountsDirectory, out VolumeStat stat)) return;
+        try
+        {
+            if (_cataloguesInDoubt)
+            {
+                foreach ((EmailAddress _, (MailAccount who, ulong _)) in _touched.ToArray()) await RewriteCatalogueAsync(who);
+                log.CataloguesRewritten(_touched.Count);
+                volume.SyncVolume(options.AccountsDirectory);
+                _cataloguesInDoubt = false;
+            }
+            else if (!synced.Contains(stat.Device)) volume.SyncVolume(options.AccountsDirectory);
+        }
+        catch (VolumeException)
+        {
+            _cataloguesInDoubt = true;
+            throw;
+        }
+    }
+
+    private async ValueTask RewriteCatalogueAsync(MailAccount who)
+    {
+        Result<AccountLease> lease = await accounts.LeaseAsync(who, CancellationToken.None);
+        if (!lease.IsOk) return; // its records are held, for as long as it cannot be opened
+        using AccountLease held = lease.Value;
+        held.Account.RewriteCatalogue();
     }
 
     /// <summary>Lets names follow and writes the second home.</summary>
@@ -100,9 +153,9 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     // The accounts that could not be brought up to date, and the volumes that were synced.
     private async ValueTask<(HashSet<EmailAddress> Troubled, HashSet<ulong> Synced)> OnEachVolumeAsync(Lsn upTo, bool sync, CancellationToken cancel)
     {
-        HashSet<EmailAddress> troubled = [.. _postponed.Keys];
+        HashSet<EmailAddress> troubled = [.. _postponed.Keys, .. _repairing.Keys];
         HashSet<ulong> synced = [];
-        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (string Root, ulong Device)>> device in _touched.ToArray().GroupBy(one => one.Value.Device))
+        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (MailAccount Who, ulong Device)>> device in _touched.ToArray().GroupBy(one => one.Value.Device))
         {
             EmailAddress[] owners = [.. device.Select(one => one.Key)];
             if (_hanging.TryGetValue(device.Key, out Task? last) && !last.IsCompleted)
@@ -112,7 +165,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             }
 
             _hanging.Remove(device.Key);
-            Task<HashSet<EmailAddress>?> work = Task.Run(() => OnVolumeAsync(upTo, device.First().Value.Root, owners, sync), cancel);
+            Task<HashSet<EmailAddress>?> work = Task.Run(() => OnVolumeAsync(upTo, device.First().Value.Who.MailRoot, owners, sync), cancel);
             try
             {
                 HashSet<EmailAddress>? failed = await work.WaitAsync(options.VolumePatience, time, cancel);
@@ -122,7 +175,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             catch (TimeoutException)
             {
                 _hanging[device.Key] = work;
-                log.VolumeHangs(device.First().Value.Root, options.VolumePatience);
+                log.VolumeHangs(device.First().Value.Who.MailRoot, options.VolumePatience);
                 troubled.UnionWith(owners);
             }
         }
@@ -159,6 +212,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         {
             log.SyncFailed(problem, root);
             foreach (EmailAddress owner in owners) _doubtful[owner] = true;
+            if (volume.TryStat(options.AccountsDirectory, out VolumeStat ours) && volume.TryStat(root, out VolumeStat theirs) && ours.Device == theirs.Device) _cataloguesInDoubt = true;
             return null;
         }
 

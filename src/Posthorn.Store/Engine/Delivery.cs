@@ -117,7 +117,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
             int same = -1;
             for (int j = 0; j < i && same < 0; j++)
                 if (RangeOf(_deliveries[j]) == RangeOf(_deliveries[i]) && _deliveries[j].Prefix.Span.SequenceEqual(_deliveries[i].Prefix.Span)) same = j;
-            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i])), NewIds.Email());
+            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i])), reader.Ids.Email());
         }
 
         return kinds;
@@ -154,6 +154,12 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
 
     private void Plan(EmailAddress address, Account account, (MessageFacts Facts, EmailId Email)[] kinds, List<(Account, List<Change>, long, int)> parts)
     {
+        if (account.IsOver)
+        {
+            _refused[address] = new(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
+            return;
+        }
+
         List<Change> changes = [];
         Dictionary<MailboxName, Change.Create> made = [];
         Dictionary<MailboxName, uint> next = [];
@@ -200,7 +206,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
     }
 
     // INBOX takes the place of a mailbox that is gone, unless it is to be made.
-    private static (MailboxId, UidValidity, Uid) PlaceFor(
+    private (MailboxId, UidValidity, Uid) PlaceFor(
         Account account, LocalDelivery delivery, List<Change> changes, Dictionary<MailboxName, Change.Create> made, Dictionary<MailboxName, uint> next)
     {
         if (account.Pending(delivery.Mailbox.Value) is { } box) return (box.Mailbox, box.Validity, new(box.NextUid++));
@@ -212,7 +218,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
 
         if (!made.TryGetValue(delivery.Mailbox, out Change.Create? create))
         {
-            create = new(NewIds.Mailbox(), delivery.Mailbox, SpecialUse.None, account.NextValidity());
+            create = new(reader.Ids.Mailbox(), delivery.Mailbox, delivery.CreateUse, account.NextValidity());
             made.Add(delivery.Mailbox, create);
             next.Add(delivery.Mailbox, 1);
             changes.Add(create);

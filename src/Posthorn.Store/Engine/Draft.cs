@@ -12,6 +12,7 @@ internal sealed class BoxDraft(Box box)
     internal ModSeq Highest { get; set; } = box.Highest;
     internal Uid FirstRecent { get; set; } = box.FirstRecent;
     internal Counts Counts { get; set; } = box.Counts;
+    internal long Tombstones { get; set; } = box.Tombstones;
     internal bool IsNew { get; init; }
     internal bool IsDeleted { get; set; }
 
@@ -28,6 +29,7 @@ internal sealed class BoxDraft(Box box)
         Floor = Box.Floor,
         FirstRecent = FirstRecent,
         Counts = Counts,
+        Tombstones = Tombstones,
     };
 }
 

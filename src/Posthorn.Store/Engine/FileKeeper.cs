@@ -68,12 +68,15 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>The path that a name in the catalogue stands for.</summary>
+    internal string PathOf(MailboxName box, string diskName) => diskName[0] == '/' ? tree.Root + diskName : tree.PathOf(box, diskName);
+
     /// <summary>Where a message's file lies, looked up anew when it is not where it was.</summary>
     internal string? Locate(MailboxName box, FileRow file)
     {
         if (file.DiskName.Length > 0)
         {
-            string path = file.DiskName[0] == '/' ? tree.Root + file.DiskName : tree.PathOf(box, file.DiskName);
+            string path = PathOf(box, file.DiskName);
             if (tree.Exists(path)) return path;
         }
 
@@ -145,7 +148,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
         {
-            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{NewIds.Text()}");
+            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
             _inPlace.Clear();
         }
 

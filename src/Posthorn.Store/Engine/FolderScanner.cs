@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
@@ -64,14 +63,14 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         await sight.Turn.WaitAsync(cancel);
         try
         {
-            long started = Stopwatch.GetTimestamp();
+            long started = time.GetTimestamp();
             bool asBefore = !sight.AfterRecovery && sight.Missing.Count == 0 && IsAsKnown(account, box);
             Findings? found = asBefore ? null : account.Read(catalogue => Compare(account, catalogue, box, sight, now.ToUnixTimeMilliseconds()));
             if (found is not null) await TakeInAsync(account, box, found);
             account.Tree.SweepTemporary(account.Tree.FolderPath(box.Name), now);
             sight.At = now;
             sight.PutOff = false;
-            sight.Took = Stopwatch.GetElapsedTime(started);
+            sight.Took = time.GetElapsedTime(started);
             bool settled = now - newTime > Grain && now - curTime > Grain;
             (sight.NewTime, sight.CurTime) = settled ? (newTime, curTime) : default;
             sight.AfterRecovery = false;
@@ -202,7 +201,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         foreach ((string disk, DateTimeOffset modified) in arrived.OrderBy(file => file.Modified).ThenBy(file => file.Disk, StringComparer.Ordinal))
         {
             ReadOnlySpan<char> flags = MaildirName.LettersOf(disk);
-            files.Add(new(disk, new(box.NextUid++), NewIds.Email(), MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), modified.ToUnixTimeSeconds()));
+            files.Add(new(disk, new(box.NextUid++), account.Ids.Email(), MaildirName.FlagsOf(flags), KeywordFile.KeywordsOf(flags, letters), modified.ToUnixTimeSeconds()));
         }
 
         return new(box.Mailbox, files);

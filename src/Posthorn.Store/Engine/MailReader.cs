@@ -12,6 +12,10 @@ namespace Posthorn.Store.Engine;
 internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 {
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message was removed");
+    private readonly SortKeyCache _keys = new(options.SortKeyMemory);
+
+    /// <summary>Where new ids come from.</summary>
+    internal NewIds Ids => options.Ids;
 
     /// <summary>Searches by text.</summary>
     internal TextFinder Finder => field ??= new(options, this);
@@ -64,7 +68,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     internal static IReadOnlyList<Uid> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
     {
         if (account.Published(mailbox) is not { } box) return [];
-        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones(box.Id, since));
+        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones(box.Id, since, box.Tombstones));
         // What was expunged before the floor is not known for sure any more.
         MailboxVersion version = account.VersionOf(box);
         List<Uid> absent = [];
@@ -78,24 +82,65 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         return absent;
     }
 
-    internal static List<MessageSummary> Summaries(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, int start, int count, SummaryFields fields)
+    internal List<MessageSummary> Summaries(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, int start, int count, SummaryFields fields)
     {
         if (account.Published(mailbox) is not { } box) return [];
+        Uid[] some = new Uid[count];
+        for (int i = 0; i < count; i++) some[i] = uids[start + i];
+        if (fields == SummaryFields.SortKeys) return SortKeysOf(account, box, some);
         return account.Read(catalogue =>
         {
             List<MessageSummary> summaries = new(count);
-            for (int i = start; i < start + count; i++)
-            {
-                if (!catalogue.TryGetMessage(box.Id, uids[i], out StoredRow row)) continue;
-                MessageSummary summary = catalogue.Summary(uids[i], row, fields & ~SummaryFields.Pop3Uidl);
-                summaries.Add(fields.HasFlag(SummaryFields.Pop3Uidl) ? summary with { Pop3Uidl = UidListEntry.Pop3UidlOf(catalogue.Lists.Of(box.Id, uids[i])) } : summary);
-            }
-
+            catalogue.Scan.Summaries(box.Id, some, fields & ~SummaryFields.Pop3Uidl, summaries);
+            if (!fields.HasFlag(SummaryFields.Pop3Uidl)) return summaries;
+            for (int i = 0; i < summaries.Count; i++) summaries[i] = summaries[i] with { Pop3Uidl = UidListEntry.Pop3UidlOf(catalogue.Lists.Of(box.Id, summaries[i].Uid)) };
             return summaries;
         });
     }
 
-    internal Result<IMessageContent> Open(Account account, MailboxId mailbox, Uid uid)
+    // They never change while a message has its UID, apart from foreign hands (Account.ForgetSortKeys).
+    private List<MessageSummary> SortKeysOf(Account account, Box box, Uid[] uids)
+    {
+        MailboxVersion version = account.VersionOf(box);
+        return account.Read(catalogue =>
+        {
+            SortKeyCache.Keys kept = SortKeyCache.Of(box);
+            Uid[] unknown = [.. uids.Where(uid => kept.Find(uid) is null)];
+            if (unknown.Length > 0)
+            {
+                List<MessageSummary> read = new(unknown.Length);
+                catalogue.Scan.Summaries(box.Id, unknown, SummaryFields.SortKeys, read);
+                foreach (MessageSummary summary in read) kept.Add(summary.Uid, summary.Sort!);
+            }
+
+            _keys.Note(box, kept);
+            List<MessageSummary> summaries = new(uids.Length);
+            foreach (Uid uid in uids)
+                if (kept.Find(uid) is { } keys && version.IndexOf(uid) >= 0) summaries.Add(new(uid) { Sort = keys });
+            return summaries;
+        });
+    }
+
+    internal Result<IMessageContent> Open(Account account, MailboxId mailbox, Uid uid) => OpenNext(account, mailbox, uid) ?? OpenAny(account, mailbox, uid);
+
+    // The usual case: the message after the last one that was read, in the file that the catalogue names.
+    private static Result<IMessageContent>? OpenNext(Account account, MailboxId mailbox, Uid uid)
+    {
+        if (account.Published(mailbox) is not { } box) return null;
+        (bool found, MessagePlace place) = account.Read(catalogue => (box.ReadAhead.TryFind(catalogue, box, account.ChangeNumber, uid, out MessagePlace next), next));
+        if (!found) return null;
+        try
+        {
+            IVolumeFile file = account.Tree.Volume.Open(account.Files.PathOf(box.Name, place.DiskName), VolumeOpen.Read);
+            return place.Wire == place.Octets ? new FileContent(file, place.Octets) : new CrlfFileContent(file, place.Wire);
+        }
+        catch (VolumeException)
+        {
+            return null; // it has another name by now, or something is wrong that the long way finds out
+        }
+    }
+
+    private Result<IMessageContent> OpenAny(Account account, MailboxId mailbox, Uid uid)
     {
         // A name may change between the look-up and the opening.
         for (int attempt = 0; attempt < 3; attempt++)

@@ -31,6 +31,9 @@ public sealed record MaildirStoreOptions
     /// <summary>Accounts whose catalogues stay open while nobody uses them. 256: some 300 KiB each, and opening one costs a millisecond.</summary>
     public int IdleAccounts { get; init; } = 256;
 
+    /// <summary>How long a catalogue stays open while nobody uses it. 2 minutes: mail for it comes in bursts, and a client that was disconnected comes again.</summary>
+    public TimeSpan IdleFor { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>Octets that must be free on a mail volume for new mail to be taken. 64 MiB: room for what was accepted and is not yet written.</summary>
     public long SpaceReserve { get; init; } = 64L << 20;
 
@@ -58,6 +61,9 @@ public sealed record MaildirStoreOptions
     /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
     public int LargeMailbox { get; init; } = 20_000;
 
+    /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
+    public long SortKeyMemory { get; init; } = 64L << 20;
+
     /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
     public bool WordIndex { get; init; } = true;
 
@@ -69,6 +75,9 @@ public sealed record MaildirStoreOptions
 
     /// <summary>Which boot of the machine this is: when it differs from the last one and the end was not in order, unsynced writes may be lost.</summary>
     public string BootId { get; init; } = ReadBootId();
+
+    /// <summary>Where new ids come from; a test that is to run the same way again gives its own.</summary>
+    internal NewIds Ids { get; init; } = new();
 
     /// <summary>Bounds for reading messages.</summary>
     public MimeLimits Mime { get; init; } = MimeLimits.Default;

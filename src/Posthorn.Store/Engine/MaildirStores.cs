@@ -4,6 +4,7 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
+using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
@@ -45,7 +46,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _opener = new(options, volume, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
-        _accounts = new(options.IdleAccounts, Open, Close);
+        _accounts = new(options.IdleAccounts, time, Open, Close);
         _keeper = new(options, volume, _accounts, time, log);
         _indexer = new(options, _reader, _accounts, time, log);
         _backlog = options.ApplyAfter > TimeSpan.Zero ? new(options, time, log) : null;
@@ -56,12 +57,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     private Recorder Recorder => _recorder ?? throw new InvalidOperationException("The store was not started.");
 
+    /// <summary>A ring that is full makes room before the start is over; what cannot be applied is held.</summary>
+    void IJournalParticipant.Replayed(Journal.Journal journal) => _keeper.Journal = journal;
+
     /// <summary>After the journal has replayed: from now on changes are recorded in it, and the background works.</summary>
     public void Start(Journal.Journal journal)
     {
         ArgumentNullException.ThrowIfNull(journal);
-        _journal = journal;
-        _keeper.Journal = _indexer.Journal = journal;
+        _journal = _keeper.Journal = _indexer.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
@@ -103,6 +106,16 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
     public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {
+        Result<DovecotHandover> handover = await HandOverAsync(who, progress, cancel);
+        if (!handover.IsOk || who.Layout == MailLayout.Plain) return handover;
+        // Only when nothing of ours writes there any more.
+        if (!_accounts.TryClose(who.Address)) return new Refusal(RefusalKind.Unavailable, $"{who.MailRoot} is still in use");
+        new ForeignLayout(new(_volume, who.MailRoot.TrimEnd('/'), new(_options.Separator)), who, _log).GiveBack();
+        return handover;
+    }
+
+    private async ValueTask<Result<DovecotHandover>> HandOverAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
+    {
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
@@ -123,21 +136,29 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             {
                 if (step.Participant != Recorder.Participant) continue;
                 AccountChanges changes = ChangeCodec.Read(step.Payload);
+                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
+                if (_keeper.IsRepairing(changes.Account.Address)) continue; // gets all of the journal at its first opening
                 Result<AccountLease> lease = await _accounts.LeaseAsync(changes.Account, cancel);
                 if (!lease.IsOk)
                 {
                     // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
                     _keeper.Postpone(record.Lsn, ChangeCodec.Read(step.Payload.ToArray()));
-                    if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
                     _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
                     continue;
                 }
 
                 using AccountLease held = lease.Value;
-                int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
-                if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
                 _keeper.Touch(changes.Account);
-                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
+                try
+                {
+                    int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
+                    if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
+                }
+                catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
+                {
+                    // One account's damage must not keep the server from starting.
+                    await RetireAsync(held.Account);
+                }
             }
         }
         finally
@@ -176,6 +197,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
     }
 
+    /// <summary>The accounts that are open now. For tests.</summary>
+    internal IReadOnlyList<Account> OpenAccounts => _accounts.Open();
+
     /// <summary>Looks into the word index of an open account. For tests.</summary>
     internal bool TryUseWords<T>(EmailAddress address, Func<Catalogue.WordIndex, T> use, out T? result)
     {
@@ -196,15 +220,15 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
     {
         Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
-        if (!leased.IsOk) return leased;
-        Account account = leased.Value.Account;
-        if (account.IsDamaged)
+        if (leased.TryGet(out AccountLease? damaged, out _) && damaged.Account.IsDamaged)
         {
-            _log.CatalogueLost(who.Address);
-            leased.Value.Dispose();
-            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+            await RetireAsync(damaged.Account);
+            damaged.Dispose();
+            leased = await _accounts.LeaseAsync(who, cancel);
         }
 
+        if (!leased.IsOk) return leased;
+        Account account = leased.Value.Account;
         account.SetLimits(who);
         _keeper.Touch(who);
         try
@@ -218,11 +242,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             leased.Value.Dispose();
             return refusal;
         }
-        catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
+        catch (MailUnavailableException problem) when (problem.MustReconnect)
         {
-            _log.CatalogueLost(who.Address);
             leased.Value.Dispose();
-            return new Refusal(RefusalKind.Unavailable, "The mail is not available now");
+            return new Refusal(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
         }
         catch
         {
@@ -240,10 +263,29 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
     }
 
+    // A catalogue was found to be damaged: whoever has the account open is sent away, and the next one who comes gets it with a catalogue made anew.
+    private async ValueTask RetireAsync(Account account)
+    {
+        await account.VisitTurn.WaitAsync(CancellationToken.None);
+        try
+        {
+            if (account.IsOver) return;
+            _log.Repairing(account.Who.Address);
+            _keeper.BeginRepair(account.Who.Address); // first: no checkpoint may pass what the new one needs
+            _keeper.BeginRepair(account.Who.Address, await account.RetireAsync());
+            _accounts.Evict(account);
+        }
+        finally
+        {
+            account.VisitTurn.Release();
+        }
+    }
+
     private Result<Account> Open(MailAccount who)
     {
-        Result<Account> opened = _opener.Open(who);
+        Result<Account> opened = _opener.Open(who, _keeper.IsRepairing(who.Address), out bool remade);
         if (!opened.IsOk) return opened;
+        if (remade && (_journal is not null || _keeper.IsRepairing(who.Address)) && !CatchUp(opened.Value)) return new Refusal(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
         if (_journal is not null && _keeper.IsPostponed(who.Address))
         {
             try
@@ -273,6 +315,41 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         finally
         {
             _ = content?.DisposeAsync().AsTask(); // completes at once
+        }
+    }
+
+    // Applies what the journal has of an account to its new catalogue. False while the journal itself replays.
+    private bool CatchUp(Account account)
+    {
+        EmailAddress address = account.Who.Address;
+        _keeper.BeginRepair(address);
+        try
+        {
+            if (_journal is not { } journal)
+            {
+                account.Abandon();
+                return false;
+            }
+
+            foreach (JournalRecord record in journal.Read(journal.Settled))
+            {
+                foreach (JournalStep step in record.Steps)
+                {
+                    if (step.Participant != Recorder.Participant || ChangeCodec.Read(step.Payload) is not { } changes || changes.Account.Address != address) continue;
+                    JournalContent? content = record.HasContent ? record.OpenContent() : null;
+                    account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), account.Mender());
+                    if (content is not null) _ = content.DisposeAsync().AsTask(); // completes at once
+                }
+            }
+
+            _keeper.EndRepair(address);
+            _log.Repaired(address);
+            return true;
+        }
+        catch
+        {
+            account.Abandon();
+            throw;
         }
     }
 
@@ -316,12 +393,20 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             for (int round = 1; ; round++)
             {
                 await Task.Delay(_options.TidyAfter, _time, stop);
+                _accounts.CloseIdle(_time.GetUtcNow() - _options.IdleFor);
                 long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 foreach (Account account in _accounts.Open())
                 {
                     if (stop.IsCancellationRequested) return;
                     try
                     {
+                        if (account.IsDamaged)
+                        {
+                            Result<AccountLease> repaired = await LeaseAsync(account.Who, stop);
+                            if (repaired.IsOk) repaired.Value.Dispose();
+                            continue;
+                        }
+
                         // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
                         foreach (Box box in account.Selected())
                             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);

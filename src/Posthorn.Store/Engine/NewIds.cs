@@ -4,31 +4,37 @@ using Posthorn.Core;
 namespace Posthorn.Store.Engine;
 
 /// <summary>New object ids (RFC 8474): 128 random bits in hexadecimal, the shape of Dovecot's GUIDs, so that they can stand in its files.</summary>
-internal static class NewIds
+/// <param name="fill">Where the bits come from.</param>
+internal sealed class NewIds(Action<Memory<byte>> fill)
 {
     private const int Length = 16;
 
     // Fetched for many at a time: a call of the generator costs more than an id.
-    [ThreadStatic]
-    private static byte[]? s_random;
+    private readonly byte[] _random = new byte[64 * Length];
+    private readonly Lock _gate = new();
+    private int _left;
 
-    [ThreadStatic]
-    private static int s_left;
-
-    internal static MailboxId Mailbox() => new(Text());
-
-    internal static EmailId Email() => new(Text());
-
-    internal static string Text()
+    internal NewIds()
+        : this(bytes => RandomNumberGenerator.Fill(bytes.Span))
     {
-        byte[] random = s_random ??= new byte[64 * Length];
-        if (s_left == 0)
-        {
-            RandomNumberGenerator.Fill(random);
-            s_left = random.Length;
-        }
+    }
 
-        s_left -= Length;
-        return Convert.ToHexStringLower(random.AsSpan(s_left, Length));
+    internal MailboxId Mailbox() => new(Text());
+
+    internal EmailId Email() => new(Text());
+
+    internal string Text()
+    {
+        lock (_gate)
+        {
+            if (_left == 0)
+            {
+                fill(_random);
+                _left = _random.Length;
+            }
+
+            _left -= Length;
+            return Convert.ToHexStringLower(_random.AsSpan(_left, Length));
+        }
     }
 }

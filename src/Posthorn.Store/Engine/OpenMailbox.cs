@@ -11,6 +11,7 @@ internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool
     public MailboxVersion Current => box.Version!;
     public Uid FirstRecent { get; } = firstRecent;
     public bool Exists => box.Exists;
+    public bool IsReplaced => box.IsReplaced;
 
     public async ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel) => await lease.Account.ChangeOf(box, seen).WaitAsync(cancel);
 

@@ -17,10 +17,14 @@ internal sealed class OperationQueue
 
     internal long ReservedMessages { get; private set; }
 
-    internal bool IsEmpty => _queue.Count == 0;
+    /// <summary>Whether anything is there that somebody waits for. What is left is applied when the account is closed.</summary>
+    internal bool IsBusy => _queue.Count > _left;
 
     /// <summary>How many at the head are durable and nobody waits for.</summary>
     internal int Left => _left;
+
+    /// <summary>All that are on their way.</summary>
+    internal IReadOnlyList<Operation> All() => [.. _queue];
 
     /// <summary>The mailboxes as they will be.</summary>
     internal IReadOnlyDictionary<string, Box> Names => _names;

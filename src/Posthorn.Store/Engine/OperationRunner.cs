@@ -43,7 +43,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
     // New mail need not be in the catalogue before its sender hears of it, only before anybody sees it: the journal has it (docs/adr/0010).
     private bool MayLeave(Operation operation)
     {
-        if (account.Backlog is not { } backlog || !operation.AddsAlone || operation.Failure is not null) return false;
+        if (account.Backlog is not { } backlog || !operation.AddsAlone || operation.Failure is not null || account.IsOver) return false;
         lock (account.Gate)
         {
             if (queue.Left >= backlog.Limit || !account.IsUnseen(operation) || !backlog.TryEnter()) return false;
@@ -58,7 +58,8 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         return true;
     }
 
-    private async ValueTask SettleAsync(Operation operation)
+    /// <summary>Waits until it is known whether an operation is durable.</summary>
+    internal async ValueTask SettleAsync(Operation operation)
     {
         if (operation.Durability != Durability.Unknown) return;
         try
@@ -85,6 +86,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         {
             List<Operation> batch;
             lock (account.Gate) batch = queue.Settled();
+            if (batch.Count > 0 && account.IsOver) throw Account.Over(); // applied to the one that takes its place
             if (batch.Count > 0) ApplyBatch(batch);
         }
     }

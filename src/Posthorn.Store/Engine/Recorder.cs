@@ -14,12 +14,16 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
 
     internal long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
+    /// <summary>Bytes of one record's steps that names of messages may take; there is room for the rest.</summary>
+    internal int NamesLimit => journal.StepsLimit * 3 / 4;
+
     internal JournalContent CreateContent() => journal.CreateContent();
 
     /// <summary>Appends a record of one account; the caller holds its gate. Room that it takes is reserved until it is applied.</summary>
     /// <exception cref="JournalException">The journal is full or has stopped; nothing was written.</exception>
     internal Operation Append(Account account, IReadOnlyList<Change> changes, JournalContent? content, long octets, int messages)
     {
+        if (account.IsOver) throw Account.Over();
         long now = Now;
         JournalStep step = new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes));
         Lsn lsn = journal.Append([step], content);
@@ -31,6 +35,7 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
     /// <summary>As above, for what need not be durable before it is told.</summary>
     internal Operation AppendRelaxed(Account account, IReadOnlyList<Change> changes)
     {
+        if (account.IsOver) throw Account.Over();
         long now = Now;
         JournalStep step = new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes));
         Lsn lsn = journal.AppendRelaxed([step]);

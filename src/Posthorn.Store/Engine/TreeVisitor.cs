@@ -61,7 +61,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
             else if (!account.EndedInOrder && list?.Guid is { } known && account.Published(new(known)) is not null)
             {
                 // Ours: the crash undid a renaming on disk alone, and its replay made the folder once more. Its mail lies in the other one.
-                account.Tree.Volume.Rename(path, $"{account.Tree.OwnPath}/displaced-{NewIds.Text()}");
+                account.Tree.Volume.Rename(path, $"{account.Tree.OwnPath}/displaced-{options.Ids.Text()}");
             }
             else await NewFolderAsync(account, name, path, list);
         }
@@ -75,7 +75,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
 
     private async ValueTask NewFolderAsync(Account account, MailboxName name, string path, UidList? list)
     {
-        MailboxId mailbox = list?.Guid is { } guid && account.Published(new(guid)) is null ? new(guid) : NewIds.Mailbox();
+        MailboxId mailbox = list?.Guid is { } guid && account.Published(new(guid)) is null ? new(guid) : options.Ids.Mailbox();
         Dictionary<string, string> files = account.Tree.FilesOf(path);
         List<(UidListEntry Entry, string Disk)> arrived = [];
         foreach (UidListEntry entry in list?.Entries ?? [])

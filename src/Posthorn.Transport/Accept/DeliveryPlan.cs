@@ -36,6 +36,9 @@ public sealed record PlannedCopy(MailboxName Mailbox, SystemFlags Flags, Keyword
 {
     public static PlannedCopy Inbox { get; } = new(MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, false);
 
+    /// <summary>The special use of the mailbox, where it is made (RFC 8579 section 4.1).</summary>
+    public SpecialUse CreateUse { get; init; }
+
     /// <summary>What is stored; null for the message as it came.</summary>
     public PlannedContent? Content { get; init; }
 }

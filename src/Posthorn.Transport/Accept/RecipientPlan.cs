@@ -176,7 +176,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             // A message of another content: what came with this one's envelope says nothing of it.
             { } made => (default(ReadOnlyMemory<byte>), await _tail.WriteAsync(made.Head, cancel)),
         };
-        _copies.Add(new(new(local.Account, copy.Mailbox, copy.Flags, copy.Keywords, prefix) { Create = copy.Create, Range = range }, local.FinalAddress, recipients));
+        _copies.Add(new(new(local.Account, copy.Mailbox, copy.Flags, copy.Keywords, prefix) { Create = copy.Create, CreateUse = copy.CreateUse, Range = range }, local.FinalAddress, recipients));
     }
 
     // RFC 5429 section 2.2: a reply speaks for a rejection where it can; else the notice goes out. Without one the refusal becomes a bounce, as any other.

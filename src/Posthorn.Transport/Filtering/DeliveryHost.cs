@@ -30,9 +30,7 @@ internal sealed class DeliveryHost(SieveServices services, SieveOptions options,
                 SieveQuestion.SpecialUseExists q => new SieveAnswer.Truth(await HasUseAsync(q.Mailbox, q.Use, cancel)),
                 // There are no annotations yet: every one is absent (RFC 5490 section 3.3).
                 SieveQuestion.Metadata => new SieveAnswer.Text(null),
-                SieveQuestion.ListExists => new SieveAnswer.Truth(false),
-                SieveQuestion.ListContains => new SieveAnswer.Text(null),
-                SieveQuestion.ListMembers => new SieveAnswer.Texts(null),
+                SieveQuestion.ExternalList q => services.Lists.Find(account, q.Name, options),
                 SieveQuestion.WasSeen q => new SieveAnswer.Truth(await RemembersAsync(FilterIds.Seen(q.Handle, q.Id, false), cancel) || await RemembersAsync(FilterIds.Seen(q.Handle, q.Id, true), cancel)),
                 SieveQuestion.Include q => await services.Library.IncludeAsync(account, q, options, cancel),
                 SieveQuestion.Run q => await RunAsync(q, cancel),
@@ -61,8 +59,16 @@ internal sealed class DeliveryHost(SieveServices services, SieveOptions options,
 
     public async ValueTask<MailboxName?> FindByIdAsync(string id, CancellationToken cancel) => (await MailboxesAsync(cancel)).FirstOrDefault(box => box.Id?.Value == id)?.Name;
 
-    /// <summary>The mailbox with a special use, the first by name if there are several (RFC 8579 section 4).</summary>
-    public async ValueTask<MailboxName?> FindByUseAsync(string use, CancellationToken cancel) => (await MailboxesAsync(cancel)).FirstOrDefault(box => IsUse(box, use))?.Name;
+    /// <summary>The mailbox with a special use; of several the one that the script names, else the first by name (RFC 8579 section 4).</summary>
+    public async ValueTask<MailboxName?> FindByUseAsync(string use, MailboxName named, CancellationToken cancel)
+    {
+        IReadOnlyList<MailboxInfo> all = await MailboxesAsync(cancel);
+        return all.FirstOrDefault(box => box.Name == named && IsUse(box, use))?.Name ?? all.FirstOrDefault(box => IsUse(box, use))?.Name;
+    }
+
+    /// <summary>The use that the words of a script mean, for a mailbox that is made; one that we do not know is none.</summary>
+    public static SpecialUse UseOf(string? words) =>
+        words is ['\\', .. { } name] && Enum.TryParse(name, ignoreCase: true, out SpecialUse use) && Enum.IsDefined(use) && !char.IsAsciiDigit(name[0]) ? use : SpecialUse.None;
 
     public ValueTask DisposeAsync()
     {

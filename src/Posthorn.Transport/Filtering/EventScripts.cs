@@ -76,8 +76,8 @@ internal sealed class EventScripts(SieveServices services, Func<SieveOptions> op
                 if (keep.Flags.Count > 0) await store.ChangeFlagsAsync(mailbox, [uid], new(FlagOperation.Add, flags, keywords), null, cancel);
                 return true;
             case SieveAction.FileInto file:
-                MailboxName target = file.Target.SpecialUse is { } use && await host.FindByUseAsync(use, cancel) is { } found ? found : file.Target.Mailbox;
-                if (file.Target.Create && await host.FindAsync(target, cancel) is null) await store.CreateAsync(target, SpecialUse.None, cancel);
+                MailboxName target = file.Target.SpecialUse is { } use && await host.FindByUseAsync(use, file.Target.Mailbox, cancel) is { } found ? found : file.Target.Mailbox;
+                if (file.Target.Create && await host.FindAsync(target, cancel) is null) await store.CreateAsync(target, DeliveryHost.UseOf(file.Target.SpecialUse), cancel);
                 Result<Placement> copied = await store.CopyAsync(mailbox, [uid], target, cancel);
                 if (copied.IsOk) return false;
                 remarks.Add($"the message could not be copied to \"{target}\": {copied.Refusal.Text}");

@@ -53,7 +53,8 @@ public sealed class MimeSieveMessage : ISieveMessage
         }
 
         public string Type => _content.Type;
-        public string Subtype => _content.Subtype;
+        // A type of three words is none that a script names (RFC 5173 section 5.2).
+        public string Subtype => _content.HasExtraWord ? _content.Subtype + "/" : _content.Subtype;
         public long Start => _part.HeaderOffset;
         public long BodyStart => _part.BodyOffset;
         public long End => _part.BodyOffset + (long)_part.BodyLength;

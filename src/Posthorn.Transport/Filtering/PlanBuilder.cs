@@ -56,7 +56,7 @@ internal sealed class PlanBuilder(SieveServices services, SieveOptions options, 
     {
         (SystemFlags flags, KeywordSet keywords) = FlagWords.Read(target.Flags);
         MailboxName? found = target.MailboxId is { } id ? await host.FindByIdAsync(id, cancel) : null;
-        if (found is null && target.SpecialUse is { } use) found = await host.FindByUseAsync(use, cancel);
+        if (found is null && target.SpecialUse is { } use) found = await host.FindByUseAsync(use, target.Mailbox, cancel);
         if (found is null && !target.Create && !target.Mailbox.IsInbox)
         {
             found = await host.FindAsync(target.Mailbox, cancel);
@@ -73,7 +73,7 @@ internal sealed class PlanBuilder(SieveServices services, SieveOptions options, 
             _copies[same] = _copies[same] with { Flags = _copies[same].Flags | flags, Keywords = _copies[same].Keywords.Union(keywords) };
             return;
         }
-        _copies.Add(new(mailbox, flags, keywords, target.Create) { Content = content });
+        _copies.Add(new(mailbox, flags, keywords, target.Create) { Content = content, CreateUse = DeliveryHost.UseOf(target.SpecialUse) });
     }
 
     private void Redirect(SieveAction.Redirect redirect)

@@ -48,6 +48,9 @@ public sealed record SieveOptions
     /// <summary>How long one delivery waits for another to the same account that may answer the same sender or carry the same message. 5 seconds: a delivery takes milliseconds.</summary>
     public TimeSpan TurnWait { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The administrator's lists (RFC 6134): full names, and text files of one value in each line.</summary>
+    public IReadOnlyDictionary<string, string> Lists { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Scripts that run on IMAP events (RFC 6785), the first that fits each event first.</summary>
     public IReadOnlyList<ImapScriptRule> ImapRules { get; init; } = [];
 }

@@ -15,6 +15,9 @@ public sealed class SieveServices(IMailStores stores, IScriptStore scripts, IVol
     /// <summary>Scripts, compiled.</summary>
     public ScriptLibrary Library { get; } = new(scripts, volume, time, log);
 
+    /// <summary>Lists outside scripts.</summary>
+    public ListFiles Lists { get; } = new(volume, time);
+
     internal AccountTurns Turns { get; } = new();
     internal OwnerLog OwnerLog { get; } = new(volume, time);
 }

@@ -11,5 +11,14 @@ internal static class CommonOptions
         HelpName = "FILE",
     };
 
+    /// <summary>For commands that need no configuration, and know more with one.</summary>
+    public static Option<string?> SieveConfig() => new("--config", "-c")
+    {
+        Description = "Read extensions, limits and the administrator's scripts from a configuration (default: built-in settings; with --account, the server's configuration)",
+        HelpName = "FILE",
+    };
+
+    public static Option<string?> SieveAccount() => new("--account", "-a") { Description = "Whose script it is: mailboxes, lists and other scripts are this account's", HelpName = "ADDRESS" };
+
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object" };
 }

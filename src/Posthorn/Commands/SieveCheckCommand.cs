@@ -11,15 +11,17 @@ internal static class SieveCheckCommand
     public static Command Create()
     {
         Argument<string[]> files = new("FILE") { Description = "The scripts; '-' reads standard input", Arity = ArgumentArity.OneOrMore };
+        Option<string?> config = CommonOptions.SieveConfig(), account = CommonOptions.SieveAccount();
         Option<bool> json = CommonOptions.Json();
-        Command command = new("check", "Check scripts and name every mistake with its place") { files, json };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(files), parsed.GetValue(json)));
+        Command command = new("check", "Check scripts and name every mistake with its place") { files, config, account, json };
+        command.SetAction((parsed, cancel) => SieveSurroundings.WithAsync(parsed.GetValue(config), parsed.GetValue(account),
+            around => Task.FromResult(Run(parsed.GetRequiredValue(files), around, parsed.GetValue(json))), cancel));
         return command;
     }
 
-    private static int Run(IReadOnlyList<string> files, bool json)
+    private static int Run(IReadOnlyList<string> files, SieveSurroundings around, bool json)
     {
-        List<SieveFileReport> reports = [.. files.Select(Check)];
+        List<SieveFileReport> reports = [.. files.Select(file => Check(file, around))];
         SieveCheckReport all = new(reports.TrueForAll(r => r.Good), reports);
         if (json) Console.Out.WriteLine(JsonSerializer.Serialize(all, SieveJson.Default.SieveCheckReport));
         else
@@ -27,10 +29,10 @@ internal static class SieveCheckCommand
         return all.Good ? ExitStatus.Done : ExitStatus.Wrong;
     }
 
-    private static SieveFileReport Check(string file)
+    private static SieveFileReport Check(string file, SieveSurroundings around)
     {
         if (!ScriptFile.TryRead(file, out byte[] octets, out string? problem)) return new(file, false, [new(0, 0, "error", problem, null)]);
-        SieveCompilation compiled = SieveCompiler.Compile(octets, file, SieveSettings.Default);
+        SieveCompilation compiled = SieveCompiler.Compile(octets, file, around.Language, around.Check);
         return new(file, compiled.IsOk, [.. compiled.Diagnostics.Select(SieveRemark.Of)]);
     }
 

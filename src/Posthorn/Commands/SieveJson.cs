@@ -9,4 +9,5 @@ namespace Posthorn.Commands;
 [JsonSerializable(typeof(SieveRunReport))]
 [JsonSerializable(typeof(ReplayReport))]
 [JsonSerializable(typeof(ReplayNews))]
+[JsonSerializable(typeof(MailboxesReport))]
 internal sealed partial class SieveJson : JsonSerializerContext;

@@ -5,7 +5,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Configuration;
 using Posthorn.Control;
 using Posthorn.Core;
-using Posthorn.Directory;
 using Posthorn.Filtering;
 using Posthorn.Journal.Volume;
 using Posthorn.Serving;
@@ -72,18 +71,12 @@ internal static class SieveReplayCommand
 
     private static async Task<ReplayReport?> FromDiskAsync(ServerConfiguration configuration, EmailAddress address, SieveScript script, DateTimeOffset since, CancellationToken cancel)
     {
-        Console.Error.WriteLine("The server does not run: the mail is read from the disk.");
-        using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
-        if (directory.FindAccount(address) is not { } account)
-        {
-            Console.Error.WriteLine($"there is no account {address}");
-            return null;
-        }
+        if (await StoppedMail.OpenAsync(configuration, address, cancel) is not { } stopped) return null;
+        await using IReplayMail mail = stopped.Mail;
         LinuxVolume volume = new();
         SieveOptions options = OptionsFor.Sieve(configuration);
         ScriptLibrary library = new(new FileScriptStore(options.Scripts, volume, TimeProvider.System), volume, TimeProvider.System, NullLogger.Instance);
-        await using DiskMail mail = new(new(volume, account.MailRoot, configuration.Mail.Separator));
-        ReplayReport report = await new Replayer(options, library, account, mail, TimeProvider.System).RunAsync(script, since, (done, total) =>
+        ReplayReport report = await new Replayer(options, library, new(volume, TimeProvider.System), stopped.Account, mail, TimeProvider.System).RunAsync(script, since, (done, total) =>
         {
             Progress.Tell(done, total);
             return ValueTask.CompletedTask;
@@ -108,10 +101,13 @@ internal static class SieveReplayCommand
             Console.Out.WriteLine($"    draft: {string.Join("; ", message.Draft.Select(Plain))}{(message.Error is { } error ? $" (error: {Plain(error)})" : "")}");
         }
         int reached = report.Lines.Count(line => line.Times > 0);
-        Console.Out.WriteLine($"{report.Examined} messages since {report.Since.ToLocalTime():yyyy-MM-dd}: {report.Differ} would be treated otherwise than by {(report.HasActive ? "the active script" : "no script")}, "
+        Console.Out.WriteLine($"{report.Examined} {(report.Examined == 1 ? "message" : "messages")} since {report.Since.ToLocalTime():yyyy-MM-dd}: {report.Differ} would be treated otherwise than by {(report.HasActive ? "the active script" : "no script")}, "
             + $"{report.Elsewhere} would not lie where they are{(report.Failed > 0 ? $", {report.Failed} end in an error and would be kept" : "")}");
         if (report.Messages.Count < report.Differ) Console.Out.WriteLine($"({report.Differ - report.Messages.Count} more are not listed)");
         Console.Out.WriteLine($"{file}: {reached} of {report.Lines.Count} lines with commands were reached{(reached == report.Lines.Count ? "" : $"; never line {string.Join(", ", report.Lines.Where(l => l.Times == 0).Select(l => l.Line))}")}");
+        if (report.Gone > 0) Console.Out.WriteLine($"{report.Gone} more went while they were looked at");
+        foreach (string limit in report.Limits) Console.Out.WriteLine($"not known: {limit}");
+        Console.Out.WriteLine("not in it: mail that was discarded, refused, sent on without a copy, or removed since");
     }
 
     private static string Plain(string text) => string.Concat(text.Select(c => char.IsControl(c) || char.IsSurrogate(c) && !SieveText.IsWellFormed(text) ? '\uFFFD' : c));

@@ -23,9 +23,10 @@ internal static class SieveRunCommand
         Option<string[]> mailboxes = new("--mailbox") { Description = "A mailbox that exists, besides INBOX; may be repeated", HelpName = "NAME" };
         Option<string?> globals = new("--global") { Description = "The folder of scripts for 'include :global'", HelpName = "DIR" };
         Option<bool> trace = new("--trace") { Description = "Print each command, test and comparison with its values" };
+        Option<string?> config = CommonOptions.SieveConfig(), account = CommonOptions.SieveAccount();
         Option<bool> json = CommonOptions.Json();
-        Command command = new("run", "Show what a script would do with messages; nothing is sent or stored") { script, messages, from, to, mailboxes, globals, trace, json };
-        command.SetAction((parsed, cancel) => RunAsync(new(parsed.GetRequiredValue(script), parsed.GetRequiredValue(messages))
+        Command command = new("run", "Show what a script would do with messages; nothing is sent or stored") { script, messages, from, to, mailboxes, globals, config, account, trace, json };
+        command.SetAction((parsed, cancel) => SieveSurroundings.WithAsync(parsed.GetValue(config), parsed.GetValue(account), around => RunAsync(new(parsed.GetRequiredValue(script), parsed.GetRequiredValue(messages))
         {
             From = parsed.GetValue(from),
             To = parsed.GetValue(to),
@@ -33,11 +34,11 @@ internal static class SieveRunCommand
             Globals = parsed.GetValue(globals),
             Trace = parsed.GetValue(trace),
             Json = parsed.GetValue(json),
-        }, cancel));
+        }, around, cancel), cancel));
         return command;
     }
 
-    private static async Task<int> RunAsync(SieveRunWishes wishes, CancellationToken cancel)
+    private static async Task<int> RunAsync(SieveRunWishes wishes, SieveSurroundings around, CancellationToken cancel)
     {
         EmailAddress owner = default;
         if (wishes.To is not null && !EmailAddress.TryParse(wishes.To, out owner))
@@ -45,19 +46,19 @@ internal static class SieveRunCommand
             Console.Error.WriteLine($"--to: '{wishes.To}' is not an address");
             return ExitStatus.Usage;
         }
-        SieveSettings settings = SieveSettings.Default;
         SieveCompilation? compiled = null;
         if (!ScriptFile.TryRead(wishes.Script, out byte[] octets, out string? problem)) Console.Error.WriteLine($"{wishes.Script}: error: {problem}");
         else
         {
-            compiled = SieveCompiler.Compile(octets, wishes.Script, settings);
+            compiled = SieveCompiler.Compile(octets, wishes.Script, around.Language, around.Check);
             foreach (SieveDiagnostic remark in compiled.Diagnostics) Console.Error.WriteLine($"{wishes.Script}:{remark}");
         }
         if (compiled?.Script is not { } script) return ExitStatus.Wrong;
+        List<SieveScript> chain = around is { Options: { } options, Library: { } library } ? Replayer.Around(script, options, library) : [script];
         List<SieveMessageReport> reports = [];
         foreach (string file in wishes.Messages)
         {
-            SieveMessageReport report = await TryAsync(script, file, wishes, settings, wishes.To is null ? null : owner, cancel);
+            SieveMessageReport report = await TryAsync(chain, file, wishes, around, wishes.To is not null ? owner : around.Account?.Account.Address, cancel);
             if (!wishes.Json) WriteText(report);
             reports.Add(report);
         }
@@ -66,7 +67,7 @@ internal static class SieveRunCommand
         return all.Good ? ExitStatus.Done : ExitStatus.Wrong;
     }
 
-    private static async Task<SieveMessageReport> TryAsync(SieveScript script, string file, SieveRunWishes wishes, SieveSettings settings, EmailAddress? owner, CancellationToken cancel)
+    private static async Task<SieveMessageReport> TryAsync(IReadOnlyList<SieveScript> chain, string file, SieveRunWishes wishes, SieveSurroundings around, EmailAddress? owner, CancellationToken cancel)
     {
         if (!ScriptFile.TryRead(file, MaxMessage, out byte[] octets, out string? problem)) return new(file, [], new(problem, null, null, null), [], [], null);
         ISieveMessage message = MimeSieveMessage.Parse(octets);
@@ -76,12 +77,13 @@ internal static class SieveRunCommand
         SieveContext context = new()
         {
             Envelope = guessed with { From = wishes.From?.Trim('<', '>', ' ') ?? guessed.From, To = recipient, OriginalTo = recipient },
+            HostName = around.Options?.Hostname ?? "localhost",
             Owner = owner ?? (EmailAddress.TryParse(recipient, out EmailAddress found) ? found : null),
             Parser = MimeSieveMessage.Parse,
             Trace = trace,
         };
-        FileSieveHost host = new(Path.GetDirectoryName(Path.GetFullPath(wishes.Script)) ?? "/", wishes.Globals, wishes.Mailboxes, settings);
-        SieveResult result = await SieveInterpreter.RunAsync([script], message, context, settings, host, cancel);
+        FileSieveHost host = new(Path.GetDirectoryName(Path.GetFullPath(wishes.Script)) ?? "/", wishes.Globals ?? around.Options?.GlobalFolder, wishes.Mailboxes, around.Language, around.Account);
+        SieveResult result = await SieveInterpreter.RunAsync(chain, message, context, around.Language, host, cancel);
         RunProblem? failed = result.Error is { } error ? new(error.Message, error.Failure.ToString().ToLowerInvariant(), error.At?.Line, error.At?.Column) : null;
         return new(file, [.. result.Actions.Select(ActionReport.Of)], failed, [.. result.Notes.Select(n => n.Text)], host.Assumed, trace?.Steps) { TraceIsCut = trace?.IsCut == true ? true : null };
     }

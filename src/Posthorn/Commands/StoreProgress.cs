@@ -14,7 +14,9 @@ internal static class StoreProgress
             return;
         }
 
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        // Said outright: the library looks at standard output, which may well be a file while somebody watches standard error.
+        AnsiSupport ansi = Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb" ? AnsiSupport.No : AnsiSupport.Yes;
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error), Ansi = ansi, Interactive = InteractionSupport.Yes });
         await console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new SpinnerColumn()).StartAsync(async context =>
         {
             ProgressTask all = context.AddTask(what, maxValue: accounts.Count);

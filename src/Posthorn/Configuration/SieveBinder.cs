@@ -10,6 +10,9 @@ internal static class SieveBinder
 {
     private const long KiB = 1 << 10, MiB = 1 << 20;
 
+    // What others have replaced, for old scripts.
+    private static readonly string[] ElderExtensions = ["imapflags", "notify"];
+
     private static readonly string[] ProgramExtensions = ["vnd.dovecot.pipe", "vnd.dovecot.filter", "vnd.dovecot.execute"];
 
     public static SieveSection Read(ConfigReader reader, char separator, string recipientDelimiter)
@@ -32,6 +35,7 @@ internal static class SieveBinder
             ProgramMemory = reader.Size("program-memory", 1024 * MiB, 16 * MiB, 64 * 1024 * MiB),
             Scripts = scripts,
             Language = Language(reader, programs is not null, (int)scripts.ScriptOctets, separator, recipientDelimiter),
+            Lists = Lists(reader),
             ImapRules = reader.Sections("imap", ImapRule),
         };
         foreach (string path in section.Before) Check(reader, "before", path, section.Language);
@@ -45,6 +49,11 @@ internal static class SieveBinder
     {
         HashSet<string> known = [.. SieveSettings.Default.Extensions, .. ProgramExtensions];
         List<string> disabled = [.. SieveSettings.DefaultDisabled.Where(name => !hasPrograms || !ProgramExtensions.Contains(name))];
+        foreach (string name in reader.Texts("enable", []))
+        {
+            if (ElderExtensions.Contains(name)) disabled.Remove(name);
+            else reader.Problem(reader.PlaceOf("enable"), $"'sieve.enable' names \"{name}\"; expected \"imapflags\" or \"notify\": all others are there unless 'sieve.disable' names them");
+        }
         foreach (string name in reader.Texts("disable", []))
         {
             if (known.Contains(name)) disabled.Add(name);
@@ -60,15 +69,42 @@ internal static class SieveBinder
                 MaxScriptSize = scriptSize,
                 MaxActions = reader.Number("actions", 32, 1, 1000),
                 MaxRedirects = reader.Number("redirects", 4, 0, 1000),
+                MaxNotifications = reader.Number("notifications", 8, 0, 1000),
                 MaxTime = reader.Duration("time", TimeSpan.FromSeconds(30), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5)),
             },
             VacationMinPeriod = reader.Duration("vacation-min-period", TimeSpan.FromDays(1), TimeSpan.Zero, TimeSpan.FromDays(365)),
             VacationDefaultPeriod = reader.Duration("vacation-default-period", TimeSpan.FromDays(7), TimeSpan.Zero, TimeSpan.FromDays(365)),
             VacationMaxPeriod = reader.Duration("vacation-max-period", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(3650)),
+            RedirectSender = SieveLanguageBinder.Sender(reader, "redirect-sender", new(SieveSenderPolicy.Sender))!,
+            NotifySender = SieveLanguageBinder.Sender(reader, "notify-sender", null),
+            ReportFrom = SieveLanguageBinder.Sender(reader, "report-from", new(SieveSenderPolicy.Postmaster))!,
+            SpamTest = SieveLanguageBinder.Score(reader, "spamtest", SieveScoreKind.Score, 10),
+            VirusTest = SieveLanguageBinder.Score(reader, "virustest", SieveScoreKind.Text, 5),
+            ProtectedHeaders = SieveLanguageBinder.Protected(reader),
             VacationUseOriginalRecipient = reader.Flag("vacation-use-original-recipient", false),
             DuplicateDefaultPeriod = reader.Duration("duplicate-default-period", TimeSpan.FromDays(7), TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
             DuplicateMaxPeriod = reader.Duration("duplicate-max-period", TimeSpan.FromDays(30), TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
         };
+    }
+
+    private sealed record ListEntry(string Name, string File);
+
+    private static Dictionary<string, string> Lists(ConfigReader reader)
+    {
+        Dictionary<string, string> lists = [];
+        foreach (ListEntry entry in reader.Sections("list", ListOf)) lists[entry.Name] = entry.File;
+        return lists;
+    }
+
+    private static ListEntry? ListOf(ConfigReader reader)
+    {
+        string name = reader.Text("name", "");
+        string? file = reader.OptionalPath("file");
+        if (!SieveExternalList.IsName(name)) reader.Problem(reader.PlaceOf("name"), $"'sieve.list.name' is \"{name}\"; expected a URI such as \"tag:example.com,2024:friends\" or \":addrbook:company\"");
+        else if (file is null) reader.Problem("a [[sieve.list]] needs a file, such as file = \"/etc/posthorn/friends.txt\"");
+        else if (!File.Exists(file)) reader.Problem(reader.PlaceOf("file"), $"'sieve.list.file' names {file}: there is no such file");
+        else return new(SieveExternalList.Normalize(name), file);
+        return null;
     }
 
     private static ImapScriptRule? ImapRule(ConfigReader reader)

@@ -16,5 +16,6 @@ public sealed record SieveSection
     public required long ProgramMemory { get; init; }
     public required ScriptLimits Scripts { get; init; }
     public required SieveSettings Language { get; init; }
+    public required IReadOnlyDictionary<string, string> Lists { get; init; }
     public required IReadOnlyList<ImapScriptRule> ImapRules { get; init; }
 }

@@ -1,4 +1,9 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Posthorn.Configuration;
 using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Journal.Volume;
+using Posthorn.Serving;
 using Posthorn.Store;
 using Posthorn.Store.Maildir;
 
@@ -10,8 +15,11 @@ internal sealed record ReceivedMessage(MailboxName Mailbox, DateTimeOffset Recei
 /// <summary>Mail already received, to be looked at and not touched.</summary>
 internal interface IReplayMail : IAsyncDisposable
 {
+    /// <summary>What cannot be known of this mail, for the reader.</summary>
+    IReadOnlyList<string> Limits { get; }
+
     /// <summary>All mailboxes.</summary>
-    ValueTask<IReadOnlyList<MailboxName>> MailboxesAsync(CancellationToken cancel);
+    ValueTask<IReadOnlyList<KnownMailbox>> MailboxesAsync(CancellationToken cancel);
 
     /// <summary>The messages that came at or after a time, oldest first.</summary>
     ValueTask<IReadOnlyList<ReceivedMessage>> ListAsync(DateTimeOffset since, CancellationToken cancel);
@@ -20,29 +28,32 @@ internal interface IReplayMail : IAsyncDisposable
     ValueTask<byte[]?> ReadAsync(ReceivedMessage message, int most, CancellationToken cancel);
 }
 
-/// <summary>Mail through the running server's store.</summary>
-internal sealed class StoreMail(IMailStore store) : IReplayMail
+/// <summary>Mail through a store: the running server's, or that of a stopped one.</summary>
+internal sealed class StoreMail(IMailStore store, StoppedServer? stopped = null) : IReplayMail
 {
     private readonly Dictionary<MailboxName, MailboxId> _ids = [];
 
-    public async ValueTask<IReadOnlyList<MailboxName>> MailboxesAsync(CancellationToken cancel) =>
-        [.. (await store.ListAsync(cancel)).Where(box => box.Id is not null).Select(box => box.Name)];
+    public IReadOnlyList<string> Limits => [];
+
+    public async ValueTask<IReadOnlyList<KnownMailbox>> MailboxesAsync(CancellationToken cancel) => [.. (await BoxesAsync(cancel)).Select(KnownMailbox.Of)];
+
+    private async ValueTask<IEnumerable<MailboxInfo>> BoxesAsync(CancellationToken cancel) => (await store.ListAsync(cancel)).Where(box => box.Id is not null);
 
     public async ValueTask<IReadOnlyList<ReceivedMessage>> ListAsync(DateTimeOffset since, CancellationToken cancel)
     {
         List<ReceivedMessage> found = [];
-        foreach (MailboxName name in await MailboxesAsync(cancel))
+        foreach (MailboxInfo info in await BoxesAsync(cancel))
         {
             // Read-only: no \Recent claim is taken.
-            Result<IMailbox> opened = await store.OpenMailboxAsync(name, readOnly: true, cancel);
+            Result<IMailbox> opened = await store.OpenMailboxAsync(info.Name, readOnly: true, cancel);
             if (!opened.TryGet(out IMailbox? box, out _)) continue;
             await using (box)
             {
                 if (box.Info.Id is not { } id) continue;
-                _ids[name] = id;
+                _ids[info.Name] = id;
                 MailboxVersion version = box.Current;
                 for (int i = 0; i < version.Count; i++)
-                    if (version[i].InternalDate >= since) found.Add(new(name, version[i].InternalDate, version[i].Uid));
+                    if (version[i].InternalDate >= since) found.Add(new(info.Name, version[i].InternalDate, version[i].Uid));
             }
         }
         return [.. found.OrderBy(m => m.Received)];
@@ -61,13 +72,20 @@ internal sealed class StoreMail(IMailStore store) : IReplayMail
         }
     }
 
-    public ValueTask DisposeAsync() => store.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await store.DisposeAsync();
+        if (stopped is not null) await stopped.DisposeAsync();
+    }
 }
 
-/// <summary>Mail as it lies on the disk, while no server runs.</summary>
+/// <summary>Mail as it lies on the disk, where no server of ours has ever run.</summary>
 internal sealed class DiskMail(MaildirReader reader) : IReplayMail
 {
-    public ValueTask<IReadOnlyList<MailboxName>> MailboxesAsync(CancellationToken cancel) => ValueTask.FromResult(reader.Mailboxes());
+    public IReadOnlyList<string> Limits => ["no server has run here yet: special uses and ids of mailboxes are not known, and none counts as there"];
+
+    public ValueTask<IReadOnlyList<KnownMailbox>> MailboxesAsync(CancellationToken cancel) =>
+        ValueTask.FromResult<IReadOnlyList<KnownMailbox>>([.. reader.Mailboxes().Select(name => new KnownMailbox(name.ToString(), null, null))]);
 
     public ValueTask<IReadOnlyList<ReceivedMessage>> ListAsync(DateTimeOffset since, CancellationToken cancel) => ValueTask.FromResult<IReadOnlyList<ReceivedMessage>>(
         [.. reader.Mailboxes().SelectMany(reader.Messages).Where(m => m.Received >= since).OrderBy(m => m.Received).Select(m => new ReceivedMessage(m.Mailbox, m.Received, m))]);
@@ -75,4 +93,25 @@ internal sealed class DiskMail(MaildirReader reader) : IReplayMail
     public ValueTask<byte[]?> ReadAsync(ReceivedMessage message, int most, CancellationToken cancel) => ValueTask.FromResult(reader.Read((MaildirMessage)message.Key, most));
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>Opens an account's mail while the server does not run.</summary>
+internal static class StoppedMail
+{
+    /// <summary>The mail, or null when there is no such account, which has been said. What a crash left in the journal alone is brought to its place first.</summary>
+    public static async Task<(MailAccount Account, IReplayMail Mail)?> OpenAsync(ServerConfiguration configuration, EmailAddress address, CancellationToken cancel)
+    {
+        using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
+        if (directory.FindAccount(address) is not { } account)
+        {
+            Console.Error.WriteLine($"there is no account {address}");
+            return null;
+        }
+        if (!Folder.Exists(configuration.Data)) return (account, new DiskMail(new(new LinuxVolume(), account.MailRoot, configuration.Mail.Separator)));
+        StoppedServer server = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel);
+        Result<IMailStore> opened = await server.Stores.OpenAsync(account, cancel);
+        if (opened.TryGet(out IMailStore? store, out Refusal? refusal)) return (account, new StoreMail(store, server));
+        await server.DisposeAsync();
+        throw new IOException(refusal.Text);
+    }
 }

@@ -9,8 +9,10 @@ namespace Posthorn.Filtering;
 /// <param name="HasActive">A script runs now.</param>
 /// <param name="Messages">Those that differ or fail, oldest first.</param>
 /// <param name="Lines">Each line of the draft with commands, and how many messages reached it.</param>
+/// <param name="Limits">What this replay could not know or do, in words.</param>
 internal sealed record ReplayReport(
-    string Account, DateTimeOffset Since, int Examined, int Gone, int Differ, int Elsewhere, int Failed, bool HasActive, IReadOnlyList<ReplayedMessage> Messages, IReadOnlyList<ReplayedLine> Lines);
+    string Account, DateTimeOffset Since, int Examined, int Gone, int Differ, int Elsewhere, int Failed, bool HasActive, IReadOnlyList<ReplayedMessage> Messages, IReadOnlyList<ReplayedLine> Lines,
+    IReadOnlyList<string> Limits);
 
 /// <summary>One message: where it lies, what the scripts as they are do with it, and what the draft would.</summary>
 internal sealed record ReplayedMessage(string Mailbox, DateTimeOffset Received, string From, string Subject, IReadOnlyList<string> Active, IReadOnlyList<string> Draft, string? Error);

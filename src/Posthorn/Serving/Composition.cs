@@ -58,6 +58,7 @@ internal sealed class Composition : IAsyncDisposable
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
         Filters = filtering.Library;
+        Lists = filtering.Lists;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
         _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
@@ -86,6 +87,9 @@ internal sealed class Composition : IAsyncDisposable
 
     /// <summary>The scripts of accounts and administrator, compiled.</summary>
     public ScriptLibrary Filters { get; }
+
+    /// <summary>Lists that scripts ask for.</summary>
+    public ListFiles Lists { get; }
     public JournalStatistics JournalStatistics => _journal.Statistics;
 
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>

@@ -94,6 +94,7 @@ internal static class OptionsFor
             ProgramFolder = sieve.Programs,
             ProgramTime = sieve.ProgramTime,
             ProgramMemory = sieve.ProgramMemory,
+            Lists = sieve.Lists,
             ImapRules = sieve.ImapRules,
         };
     }
@@ -106,6 +107,7 @@ internal static class OptionsFor
             Separator = configuration.Mail.Separator,
             HostName = configuration.Hostname.Ascii,
             KeepExpunged = configuration.Mail.KeepExpunged,
+            WordIndex = configuration.Mail.WordIndex,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
     }

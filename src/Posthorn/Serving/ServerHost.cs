@@ -119,10 +119,13 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /queue/retry"] = (request, _) => Reply(QueueRoutes.Retry(_parts.Queue, request), ControlJson.Default.QueueChange),
         ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.HoldAsync(id, cancel)),
         ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.ReleaseAsync(id, cancel)),
-        ["POST /sieve/replay"] = (request, cancel) => new SieveRoutes(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Directory, _parts.Stores, _parts.Time).ReplayAsync(request, cancel),
+        ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
+        ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
         ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.DeleteAsync(id, cancel)),
     };
+
+    private SieveRoutes SieveRoutes() => new(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Lists, _parts.Directory, _parts.Stores, _parts.Time);
 
     private static ValueTask<ControlReply> Reply<T>(T report, JsonTypeInfo<T> type) =>
         ValueTask.FromResult(new ControlReply(200, JsonSerializer.Serialize(report, type)));

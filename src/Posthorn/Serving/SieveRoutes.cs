@@ -11,7 +11,7 @@ using Posthorn.Transport.Filtering;
 namespace Posthorn.Serving;
 
 /// <summary>Replays of drafts over the control socket.</summary>
-internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, IDirectory directory, IMailStores stores, TimeProvider time)
+internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, ListFiles lists, IDirectory directory, IMailStores stores, TimeProvider time)
 {
     /// <summary>News of progress are sent this often at most.</summary>
     private static readonly TimeSpan NewsInterval = TimeSpan.FromMilliseconds(200);
@@ -30,6 +30,17 @@ internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, I
         return ControlReply.Stream((output, stop) => ReplayAsync(account, script, DateTimeOffset.FromUnixTimeSeconds(seconds), output, stop));
     }
 
+    /// <summary>An account's mailboxes with their ids and uses, for scripts that are checked by hand.</summary>
+    public async ValueTask<ControlReply> MailboxesAsync(ControlRequest request, CancellationToken cancel)
+    {
+        if (!EmailAddress.TryParse(request.Query["account"].ToString(), out EmailAddress address) || directory.FindAccount(address) is not { } account)
+            return ControlReply.Refused($"there is no account {request.Query["account"]}");
+        Result<IMailStore> opened = await stores.OpenAsync(account, cancel);
+        if (!opened.TryGet(out IMailStore? store, out Refusal? refusal)) return ControlReply.Refused(refusal.Text);
+        await using StoreMail mail = new(store);
+        return new(200, JsonSerializer.Serialize(new(await mail.MailboxesAsync(cancel)), Commands.SieveJson.Default.MailboxesReport));
+    }
+
     private async Task ReplayAsync(MailAccount account, SieveScript script, DateTimeOffset since, Stream output, CancellationToken cancel)
     {
         Result<IMailStore> opened = await stores.OpenAsync(account, cancel);
@@ -40,7 +51,7 @@ internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, I
         }
         await using StoreMail mail = new(store);
         long last = 0;
-        ReplayReport report = await new Replayer(options, library, account, mail, time).RunAsync(script, since, async (done, total) =>
+        ReplayReport report = await new Replayer(options, library, lists, account, mail, time).RunAsync(script, since, async (done, total) =>
         {
             if (time.GetElapsedTime(last) < NewsInterval) return;
             last = time.GetTimestamp();

@@ -137,6 +137,61 @@ public sealed class AdoptAndLeaveTests
         Assert.Empty(again.Complaints);
     }
 
+    // Dovecot's other ways to lay out a Maildir: taken in, handed back, and taken in again after Dovecot has worked there.
+    [Theory]
+    [InlineData(":INDEX=~/index/%n", '.', "mail/%n/home")]
+    [InlineData(":CONTROL=~/control/%n", '.', "mail/%n/home")]
+    [InlineData(":INDEX=~/index/%n:CONTROL=~/control/%n", '.', "mail/%n/home")]
+    [InlineData(":LAYOUT=fs", '/', "elsewhere/homes/%n")]
+    [InlineData(":LAYOUT=fs:INDEX=~/index/%n:CONTROL=~/control/%n", '/', "elsewhere/homes/%n")]
+    public async Task Other_layouts_are_taken_in_and_handed_back(string options, char separator, string home)
+    {
+        using SharedTree tree = new(options, separator, home);
+        MailView before;
+        await using (DovecotServer dovecot = await tree.DovecotAsync())
+        {
+            await tree.FillAsync(dovecot);
+            await tree.MbsyncAsync(dovecot.ImapPort);
+            await tree.MbsyncHasNothingToDoAsync(dovecot.ImapPort);
+            before = await MailView.SeeAsync(dovecot.ImapPort, SharedTree.User);
+            Assert.Empty(dovecot.Complaints);
+        }
+
+        for (int turn = 0; turn < 2; turn++)
+        {
+            await using (PosthornProcess posthorn = await tree.PosthornAsync())
+            {
+                int port = posthorn.Port("imap");
+                MailView after = await MailView.SeeAsync(port, SharedTree.User);
+                before.MustContinueIn(after);
+                // What was done in between is news with a number of its own the second time.
+                foreach (string name in before.Folders.Keys) Assert.True(turn == 0 ? before.Folders[name].Highest == after.Folders[name].Highest : before.Folders[name].Highest <= after.Folders[name].Highest, name);
+                await tree.MbsyncHasNothingToDoAsync(port);
+                Assert.DoesNotContain(" warn", posthorn.Log, StringComparison.OrdinalIgnoreCase);
+                if (turn == 0) await WorkAsync(port);
+                await tree.MbsyncAsync(port);
+                before = await MailView.SeeAsync(port, SharedTree.User);
+                await posthorn.StopAsync();
+            }
+
+            PeerResult export = await tree.CommandAsync("export", "dovecot", "--all");
+            Assert.True(export.Status == 0, export.All);
+            await using DovecotServer again = await tree.DovecotAsync();
+            before.MustContinueIn(await MailView.SeeAsync(again.ImapPort, SharedTree.User));
+            await tree.MbsyncHasNothingToDoAsync(again.ImapPort);
+            using (ImapClient client = await MailView.ConnectAsync(again.ImapPort, SharedTree.User))
+            {
+                await client.Inbox.OpenAsync(FolderAccess.ReadWrite);
+                await client.Inbox.AppendAsync(SharedTree.Message("INBOX", 100 + turn, MessageFlags.Flagged));
+                await client.Inbox.AddFlagsAsync([1, 2], MessageFlags.Answered, true);
+            }
+
+            await tree.MbsyncAsync(again.ImapPort);
+            before = await MailView.SeeAsync(again.ImapPort, SharedTree.User);
+            Assert.Empty(again.Complaints);
+        }
+    }
+
     [Fact]
     public async Task What_Dovecot_did_in_between_is_noticed()
     {

@@ -7,7 +7,7 @@ using Posthorn.Interop.Tests.Harness;
 namespace Posthorn.Interop.Tests.Dovecot;
 
 /// <summary>A Maildir tree that Dovecot and Posthorn serve in turn, and an mbsync that follows whoever serves it.</summary>
-internal sealed class SharedTree : IDisposable
+internal sealed class SharedTree(string options = "", char separator = '.', string home = "mail/%n/home") : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -20,7 +20,10 @@ internal sealed class SharedTree : IDisposable
 
     public string Configuration => Path.Combine(_folder.Path, "posthorn.toml");
 
-    public Task<DovecotServer> DovecotAsync() => DovecotServer.StartAsync(_folder.Path);
+    public Task<DovecotServer> DovecotAsync() => DovecotServer.StartAsync(_folder.Path, Options, home);
+
+    // Where OPTIONS names a place it is one beside the mail.
+    private string Options => options.Replace("~", $"{_folder.Path}/elsewhere", StringComparison.Ordinal);
 
     public async Task<PosthornProcess> PosthornAsync()
     {
@@ -31,8 +34,9 @@ internal sealed class SharedTree : IDisposable
             [[domain]]
             name = "posthorn.test"
             [mail]
-            location = "maildir:{_folder.Path}/mail/%n"
-            home = "{_folder.Path}/mail/%n/home"
+            location = "maildir:{_folder.Path}/mail/%n{Options}"
+            separator = "{separator}"
+            home = "{_folder.Path}/{home}"
             special-folders = false
             [auth]
             passwd-file = "{_folder.Path}/users"
@@ -101,10 +105,10 @@ internal sealed class SharedTree : IDisposable
         using ImapClient client = await MailView.ConnectAsync(dovecot.ImapPort, User);
         await client.EnableQuickResyncAsync();
         IMailFolder root = client.GetFolder(client.PersonalNamespaces[0]);
-        foreach (string name in OddFolders)
+        foreach (string name in OddFolders.Select(name => name.Replace('.', separator)))
         {
             IMailFolder at = root;
-            foreach (string level in name.Split('.'))
+            foreach (string level in name.Split(separator))
                 at = (await at.GetSubfoldersAsync()).FirstOrDefault(f => f.Name == level) ?? (level == "INBOX" ? client.Inbox : await at.CreateAsync(level, true))!;
             if (name.Length % 2 == 0) await at.SubscribeAsync();
             for (int i = 0; i < 3; i++) await at.AppendAsync(Message(name, i, i == 0 ? MessageFlags.Seen : MessageFlags.None));

@@ -26,7 +26,7 @@ internal sealed class DovecotServer : IAsyncDisposable
         .Where(line => !line.Contains("Killed with signal 15", StringComparison.Ordinal))];
 
     /// <summary>Starts it on the Maildirs <c>mail/NAME</c> below a folder, which are given to the user it runs as.</summary>
-    public static async Task<DovecotServer> StartAsync(string folder)
+    public static async Task<DovecotServer> StartAsync(string folder, string options = "", string home = "mail/%n/home")
     {
         string dovecot = Peer.Require("dovecot", "dovecot-imapd and dovecot-pop3d");
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root: Dovecot changes to the user of the mail");
@@ -35,7 +35,8 @@ internal sealed class DovecotServer : IAsyncDisposable
         Folder.CreateDirectory(mail);
         for (DirectoryInfo? at = new(folder); at is not null && at.FullName.StartsWith(Path.GetTempPath().TrimEnd('/') + "/", StringComparison.Ordinal); at = at.Parent)
             File.SetUnixFileMode(at.FullName, (UnixFileMode)0x1ED);
-        await Peer.SucceedAsync("/bin/chown", ["-R", $"{User}:{Group}", mail]);
+        Folder.CreateDirectory(Path.Combine(folder, "elsewhere"));
+        await Peer.SucceedAsync("/bin/chown", ["-R", $"{User}:{Group}", mail, Path.Combine(folder, "elsewhere")]);
         int imap = Ports.Free(), pop3 = Ports.Free();
         string configuration = Path.Combine(root, "dovecot.conf");
         await File.WriteAllTextAsync(configuration, string.Create(CultureInfo.InvariantCulture, $$"""
@@ -46,7 +47,7 @@ internal sealed class DovecotServer : IAsyncDisposable
             ssl = no
             disable_plaintext_auth = no
             first_valid_uid = 1
-            mail_location = maildir:{{mail}}/%n
+            mail_location = maildir:{{mail}}/%n{{options}}
             mail_fsync = never
             stats_writer_socket_path =
             passdb {
@@ -55,7 +56,7 @@ internal sealed class DovecotServer : IAsyncDisposable
             }
             userdb {
               driver = static
-              args = uid={{User}} gid={{Group}} home={{mail}}/%n/home allow_all_users=yes
+              args = uid={{User}} gid={{Group}} home={{folder}}/{{home}} allow_all_users=yes
             }
             service imap-login {
               chroot =

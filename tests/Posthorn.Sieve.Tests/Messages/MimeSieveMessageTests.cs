@@ -1,5 +1,6 @@
 using System.Text;
 using Posthorn.Sieve.Tests.Interop;
+using Posthorn.Transport.Filtering;
 
 namespace Posthorn.Sieve.Tests.Messages;
 

@@ -377,7 +377,12 @@ public sealed class ReplyTests
         Assert.Equal(expected, Sieve.Actions(Third, message, settings: Sieve.Settings with { NotifySchemes = new HashSet<string> { "xmpp", "tel" } }));
 
     [Fact]
-    public void AnUnknownMethodIsAnErrorWhenItRuns() => Assert.Contains("xmpp", Sieve.Actions(Third));
+    public void AnUnknownMethodIsAnErrorAsSoonAsItIsKnown()
+    {
+        Assert.Equal("error: there is no notification by \"xmpp\" here", Sieve.Actions(Third.Replace("tel:+14085551212", "mailto:a@b.example", StringComparison.Ordinal)));
+        Assert.Equal("there is no notification by \"tel\" here", Assert.Single(Sieve.Compile(Third).Errors).Message);
+        Assert.True(Sieve.Compile("require \"enotify\"; if valid_notify_method \"tel:1\" { notify \"tel:1\"; }").IsOk);
+    }
 
     [Fact]
     public void Rfc5435Sections4To6()

@@ -1,6 +1,7 @@
 using System.Text;
 using Posthorn.Sieve.Tests.Messages;
 using Posthorn.Sieve.Testsuite;
+using Posthorn.Transport.Filtering;
 
 namespace Posthorn.Sieve.Tests.Testsuite;
 
@@ -13,7 +14,7 @@ public sealed class SieveTestRunnerTests
     private static (int Status, string Output) Run(ISieveTestWorld world, params string[] files)
     {
         using StringWriter output = new();
-        int status = new SieveTestRunner(world, PlainMessage.Parse, TimeProvider.System, output).Run(files);
+        int status = new SieveTestRunner(world, MimeSieveMessage.Parse, TimeProvider.System, output).Run(files);
         return (status, output.ToString().ReplaceLineEndings("\n"));
     }
 
@@ -54,6 +55,38 @@ public sealed class SieveTestRunnerTests
         Assert.Contains(expected, output);
     }
 
+    // One for each mistake; and one more where Pigeonhole's own files are to be counted with.
+    [Theory]
+    [InlineData("keep; stop true;", 1)]
+    [InlineData("fileinto true;", 1)]
+    [InlineData("header \"a\" \"b\"; header \"a\" \"b\";", 2)]
+    [InlineData("elsif true { } elsif true { } else { }", 1)]
+    [InlineData("if true { require \"relional\"; }", 1)]
+    [InlineData("stop \"frop\" true { keep; }", 2)]
+    [InlineData("fileinto \"INBOX.${unicode:200000}\";", 1)]
+    [InlineData("if size :under 18446744073709551615 { } if size :over 34359738368G { } if size :over 18446744073709551616 { }", 2)]
+    [InlineData("if not address :comparator \"i;octet\" :value e \"to\" \"3\" { }", 1)]
+    [InlineData("if mailboxexists \"${hex:ff}\" { }", 0)]
+    [InlineData("notify \"snailto:x@example.org\";", 1)]
+    [InlineData("include \"frop\"; include \"../frop\";", 2)]
+    [InlineData("if ihave \"imapflags\" { addflags \"x\"; }", 2)]
+    public void MistakesAreCountedOneByOne(string script, int errors)
+    {
+        string inner = "require [\"fileinto\", \"encoded-character\", \"mailbox\", \"enotify\", \"include\", \"relational\", \"ihave\", \"imap4flags\"]; " + script;
+        if (!script.Contains("ihave", StringComparison.Ordinal)) inner = inner.Replace(", \"ihave\"", "", StringComparison.Ordinal);
+        string test = $$"""
+            require ["vnd.dovecot.testsuite", "relational", "comparator-i;ascii-numeric"];
+            test "counted" { if test_script_compile "s.sieve" { } if not test_error :count "eq" :comparator "i;ascii-numeric" "NUMBER" { test_fail "wrong number"; } }
+            """;
+        foreach (bool alike in (bool[])[false, true])
+        {
+            using StringWriter output = new();
+            int number = errors + (alike && errors > 0 ? 1 : 0);
+            ISieveTestWorld world = new MemoryWorld(test.Replace("NUMBER", number.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal), inner);
+            Assert.True(new SieveTestRunner(world, PlainMessage.Parse, TimeProvider.System, output) { CountsFailedCompilation = alike }.Run(["/t/x.svtest"]) == 0, $"{script}: not {number}");
+        }
+    }
+
     [Fact]
     public void StopEndsTheFileWithoutFailure() =>
         Assert.Equal((0, "PASS: 0 tests succeeded.\n"), RunText("require \"vnd.dovecot.testsuite\"; test \"x\" { stop; } test \"y\" { test_fail \"z\"; }"));
@@ -92,11 +125,12 @@ public sealed class SieveTestRunnerTests
         public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program) => null;
     }
 
-    private sealed class MemoryWorld(string text) : ISieveTestWorld
+    private sealed class MemoryWorld(string text, string? script = null) : ISieveTestWorld
     {
         public string DirectoryOf(string path) => "/t";
         public string Resolve(string directory, string path) => directory + "/" + path;
-        public ReadOnlyMemory<byte>? Read(string path) => path == "/t/x.svtest" ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(text) : null;
+        public ReadOnlyMemory<byte>? Read(string path) =>
+            path == "/t/x.svtest" ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(text) : path == "/t/s.sieve" && script is not null ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(script) : null;
 
         public (bool IsOk, ReadOnlyMemory<byte> Output)? Run(SieveTestProgram program) =>
             program.Name == "upper" ? (true, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(program.Input.Span).ToUpperInvariant())) : null;

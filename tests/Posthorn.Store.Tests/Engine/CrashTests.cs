@@ -13,7 +13,7 @@ namespace Posthorn.Store.Tests.Engine;
 /// <summary>Generated histories with the power going at an arbitrary write, sync or rename; what clients were told must hold afterwards.</summary>
 public sealed class CrashTests(ITestOutputHelper output)
 {
-    /// <summary>Histories of one run. 150: less than a minute. Further on there are some that fail and wait to be understood: 265 with mixed catalogues.</summary>
+    /// <summary>Histories of one run. 150: less than a minute.</summary>
     private static int Histories => Setting("POSTHORN_CRASH_HISTORIES", 150);
 
     private static int FirstSeed => Setting("POSTHORN_SEED", 1);
@@ -53,9 +53,6 @@ public sealed class CrashTests(ITestOutputHelper output)
     }
 
     private const int Rounds = 4;
-
-    /// <summary>Whether other programs remove mail, too: POSTHORN_CRASH_REMOVALS=1. Some of these histories still fail.</summary>
-    private static bool WithRemovals => Setting("POSTHORN_CRASH_REMOVALS", 0) != 0;
 
     private static int Setting(string name, int normal) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : normal;
 
@@ -378,7 +375,7 @@ public sealed class CrashTests(ITestOutputHelper output)
             world.Log.Add($"  foreign rename to {changed}");
             world.Volume.Rename(path, changed);
         }
-        else if (WithRemovals)
+        else
         {
             string text = TextOf(world.Volume, path);
             KeyValuePair<uint, string>[] matches = [.. box.Messages.Where(message => message.Value == text)];

@@ -36,6 +36,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     private readonly List<IAsyncDisposable> _stores = [];
     private CrashVolume _volume = null!;
     private MaildirHarness _server = null!;
+    private readonly Random _ids = new(~seed); // so that a seed plays the same history again
     private int _boots;
     private int _texts;
     private MailQueue _queue = null!;
@@ -107,7 +108,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         _server = new("/data", _volume, _time, _catalogues.Directory)
         {
             Others = [_queue],
-            Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = TimeSpan.FromDays(40), UnappliedOfAccount = 5 }, // a cut on another thread would be nobody's
+            Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = TimeSpan.FromDays(40), UnappliedOfAccount = 5, Ids = new(bytes => _ids.NextBytes(bytes.Span)) }, // a cut on another thread would be nobody's
             BootId = $"boot {++_boots}",
             Logger = new ListLogger(Log),
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },

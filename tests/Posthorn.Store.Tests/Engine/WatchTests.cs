@@ -96,8 +96,15 @@ public sealed class WatchTests : IAsyncLifetime
         Deliver("17002.theirs.host", Text("one more"));
         await UntilAsync(box, now => now.Contains(new(6)));
         Assert.True(box.Current.Contains(new(2)));
-        _time.Advance(TimeSpan.FromSeconds(3)); // the second listing without it
-        await UntilAsync(box, now => !now.Contains(new(2)));
+        // The second listing without it comes with the background, which may be between two of its waits when the clock moves.
+        long started = TimeProvider.System.GetTimestamp();
+        while (box.Current.Contains(new(2)))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < Long, "it stays");
+            _time.Advance(TimeSpan.FromSeconds(3));
+            await Task.Yield();
+        }
+
         Assert.Equal(Uids(2), await _store.ExpungedSinceAsync(inbox, new(0), Cancel));
     }
 

@@ -217,7 +217,7 @@ internal sealed class MemoryAccount
             Result<Done> room = Room(content.Bytes.Length, 1);
             if (!room.IsOk) return room.Refusal;
             if (!_boxes.TryGetValue(delivery.Mailbox.Value, out MemoryBox? box))
-                box = delivery.Create ? Make(delivery.Mailbox, SpecialUse.None) : _boxes[MailboxName.Inbox.Value];
+                box = delivery.Create ? Make(delivery.Mailbox, delivery.CreateUse) : _boxes[MailboxName.Inbox.Value];
             Uid[] uids = Add(box, [(content, delivery.Flags, delivery.Keywords, _time.GetUtcNow())]);
             Announce();
             return new StoredMessage(box.Id, box.Version.Validity, uids[0], content.EmailId);

@@ -41,6 +41,21 @@ public sealed class StoringTests
         Assert.Single(await rig.MailAsync("Now.Here"));
     }
 
+    // RFC 8579 section 4.1: the new mailbox gets the use; section 4: of several the one that is named.
+    [Fact]
+    public async Task A_mailbox_made_for_a_special_use_has_it()
+    {
+        using SieveRig rig = new();
+        await rig.ScriptAsync(rig.Ann, """require ["fileinto", "mailbox", "special-use"]; fileinto :create :specialuse "\\Important" "Now"; fileinto :create :specialuse "\\Unheard" "Odd";""");
+        await rig.SendAsync(Hello);
+        await using IMailStore store = (await rig.Rig.Stores.OpenAsync(rig.Ann, default)).Value;
+        Dictionary<string, SpecialUse> uses = (await store.ListAsync(default)).ToDictionary(box => box.Name.ToString(), box => box.Use);
+        Assert.Equal((SpecialUse.Important, SpecialUse.None), (uses["Now"], uses["Odd"]));
+        await store.CreateAsync(MailboxName.TryCreate("Another", '.', out MailboxName other) ? other : default, SpecialUse.Important, default);
+        await rig.SendAsync(Hello);
+        Assert.Equal((2, 0), ((await rig.MailAsync("Now")).Count, (await rig.MailAsync("Another")).Count));
+    }
+
     [Fact]
     public async Task Special_use_and_mailbox_id_lead_to_the_mailbox()
     {

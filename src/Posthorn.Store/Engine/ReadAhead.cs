@@ -1,0 +1,45 @@
+using Posthorn.Core;
+using Posthorn.Store.Catalogue;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Where the next messages lie, for somebody who reads one after another. What it says may be a moment old: a name that is not there any more is looked up again.</summary>
+internal sealed class ReadAhead
+{
+    /// <summary>Messages looked up together. 64: a tenth of a millisecond under the lock.</summary>
+    private const int Most = 64;
+
+    private readonly List<MessagePlace> _places = new(Most);
+    private long _as;
+    private int _next;
+    private Uid _last;
+
+    /// <summary>The place of a message, if it is the one after the last that was asked for.</summary>
+    /// <param name="catalogue">The account's.</param>
+    /// <param name="box">The mailbox.</param>
+    /// <param name="changes">Grows with every change in the account.</param>
+    /// <param name="uid">The message.</param>
+    /// <param name="place">Where it lies.</param>
+    internal bool TryFind(AccountCatalogue catalogue, Box box, long changes, Uid uid, out MessagePlace place)
+    {
+        if (_as != changes) _places.Clear();
+        _as = changes;
+        bool follows = uid > _last && uid.Value - _last.Value <= Most;
+        _last = uid;
+        while (_next < _places.Count && _places[_next].Uid < uid) _next++;
+        if (_next >= _places.Count && follows) Fill(catalogue, box, uid);
+        bool found = _next < _places.Count && _places[_next].Uid == uid;
+        place = found ? _places[_next] : default;
+        return found;
+    }
+
+    private void Fill(AccountCatalogue catalogue, Box box, Uid from)
+    {
+        _places.Clear();
+        _next = 0;
+        Span<Uid> uids = stackalloc Uid[Most];
+        int count = 0;
+        for (uint uid = from.Value; count < Most && uid < box.UidNext.Value; uid++) uids[count++] = new(uid);
+        catalogue.Scan.Places(box.Id, uids[..count], _places);
+    }
+}

@@ -1,0 +1,81 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>Commands that speak of more messages than one record of the journal can name.</summary>
+public sealed class LargeOperationTests : IAsyncLifetime
+{
+    private const int Many = 600;
+
+    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-many-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly CrashVolume _volume;
+    private MaildirHarness _server = null!;
+    private IMailStore _store = null!;
+    private MailboxId _inbox;
+
+    public LargeOperationTests() => _volume = new(_time);
+
+    public async ValueTask InitializeAsync()
+    {
+        _volume.MakeDirectory("/data");
+        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 1 << 20, StepsLimit = 16 << 10, BackgroundWork = false } };
+        await _server.StartAsync();
+        _store = await _server.MustOpenAsync(Ann);
+        string[] texts = [.. Enumerable.Range(0, Many).Select(i => Text($"number {i}"))];
+        foreach (string[] some in texts.Chunk(50))
+        {
+            _inbox = (await _store.MustAppendAsync(_server, "INBOX", some)).Mailbox;
+            await _server.Journal.CheckpointAsync(Cancel);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _server.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private static Uid[] All => [.. Enumerable.Range(1, Many).Select(uid => new Uid((uint)uid))];
+
+    private async ValueTask<int> CountAsync(string name) => Must(await _store.StatusAsync(Name(name), Cancel)).Messages;
+
+    [Fact]
+    public async Task They_are_carried_out_in_parts_that_each_fit()
+    {
+        Placement copied = Must(await _store.CopyAsync(_inbox, All, Name("Archive"), Cancel));
+        Assert.Equal(All, copied.Sources);
+        Assert.Equal(All, copied.Targets);
+        await _server.Journal.CheckpointAsync(Cancel);
+        Placement moved = Must(await _store.MoveAsync(_inbox, All, Name("Trash"), Cancel));
+        Assert.Equal(All, moved.Sources);
+        Assert.Equal((0, Many, Many), (await CountAsync("INBOX"), await CountAsync("Archive"), await CountAsync("Trash")));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Must(await _store.ChangeFlagsAsync(moved.Target, All, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Assert.Equal(All, Must(await _store.ExpungeAsync(moved.Target, null, Cancel)));
+        Assert.Equal(0, await CountAsync("Trash"));
+        Assert.Equal(All, await _store.ExpungedSinceAsync(moved.Target, new(0), Cancel));
+    }
+
+    // RFC 9051 section 6.4.7: a COPY that fails leaves nothing behind.
+    [Fact]
+    public async Task A_copy_of_which_a_part_fails_is_undone()
+    {
+        int syncs = 0;
+        _volume.Fault = (operation, path) => operation == "sync" && path.StartsWith("/data/journal", StringComparison.Ordinal) && ++syncs == 3 ? VolumeError.Io : null;
+        Refused(RefusalKind.Unavailable, await _store.CopyAsync(_inbox, All, Name("Archive"), Cancel));
+        _volume.Fault = null;
+        Assert.Equal((Many, 0), (await CountAsync("INBOX"), await CountAsync("Archive")));
+        Placement copied = Must(await _store.CopyAsync(_inbox, Uids(1), Name("Archive"), Cancel));
+        Assert.True(copied.Targets[0].Value > 1, "the UIDs of what is gone were told");
+        Assert.Equal(Text("number 0"), await _store.ContentAsync(copied.Target, copied.Targets[0]));
+    }
+}

@@ -1,0 +1,74 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Store.Contract;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>A power cut takes the link of a COPY and leaves the renames of the MOVEs that came after it, and the catalogue is lost as well: the copy is made from wherever its source lies now.</summary>
+public sealed class LostLinkTests : IDisposable
+{
+    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-links-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(2, true)]
+    [InlineData(3, true)]
+    public async Task The_copy_is_found_however_often_its_source_moved_on(int moves, bool keepCatalogue)
+    {
+        string[] names = ["Trash", "Junk", "Sent"];
+        for (int seed = 0; ; seed++)
+        {
+            Assert.True(seed < 3000, "no seed leaves the disk as the test wants it");
+            CrashVolume volume = new(_time);
+            volume.MakeDirectory("/data");
+            volume.SyncVolume("/data");
+            string catalogues = $"{_directory}/{seed}";
+            MaildirHarness server = Server(volume, catalogues, "boot 1");
+            await server.StartAsync();
+            IMailStore store = await server.MustOpenAsync(Ann);
+            MailboxId at = (await store.MustAppendAsync(server, "INBOX", Text("one"))).Mailbox;
+            await server.Journal.CheckpointAsync(Cancel);
+            Placement copy = Must(await store.CopyAsync(at, Uids(1), Name("Archive"), Cancel));
+            for (int i = 0; i < moves; i++) at = Must(await store.MoveAsync(at, Uids(1), Name(names[i]), Cancel)).Target;
+            await server.AbandonCatalogues();
+            volume.Crash(seed);
+            string last = names[moves - 1];
+            if (Count(volume, "Archive") > 0 || Count(volume, last) == 0)
+            {
+                Directory.Delete(catalogues, recursive: true);
+                continue;
+            }
+
+            if (!keepCatalogue) Directory.Delete(catalogues, recursive: true);
+            server = Server(volume, catalogues, "boot 2");
+            await server.StartAsync();
+            await using (IMailStore after = await server.MustOpenAsync(Ann))
+            {
+                Assert.Equal(Text("one"), await after.ContentAsync(copy.Target, copy.Targets[0]));
+                Assert.Equal(Text("one"), await after.ContentAsync(at, new(1)));
+            }
+
+            await server.DisposeAsync();
+            return;
+        }
+    }
+
+    private MaildirHarness Server(CrashVolume volume, string catalogues, string boot) => new("/data", volume, _time, catalogues)
+    {
+        BootId = boot,
+        Change = options => options with { TidyAfter = TimeSpan.FromDays(40) },
+        JournalOptions = new() { Directory = "/data/journal", SegmentSize = 64 << 10, Segments = 3, BackgroundWork = false },
+    };
+
+    private static int Count(CrashVolume volume, string name) =>
+        ((string[])["new", "cur"]).Sum(part => volume.TryStat($"/data/mail/ann/.{name}/{part}", out _) ? volume.List($"/data/mail/ann/.{name}/{part}", times: false).Count : 0);
+}

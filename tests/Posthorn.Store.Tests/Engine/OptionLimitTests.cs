@@ -1,0 +1,178 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Store.Engine;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>Each limit of the store, crossed.</summary>
+public sealed class OptionLimitTests : IDisposable
+{
+    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-limits-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly CrashVolume _volume;
+
+    public OptionLimitTests()
+    {
+        _volume = new(_time);
+        _volume.MakeDirectory("/data");
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private async ValueTask<MaildirHarness> StartAsync(Func<MaildirStoreOptions, MaildirStoreOptions> change)
+    {
+        MaildirHarness server = new("/data", _volume, _time, _directory)
+        {
+            Change = options => change(options with { TidyAfter = TimeSpan.FromDays(40) }),
+            JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false },
+        };
+        await server.StartAsync();
+        return server;
+    }
+
+    [Fact]
+    public async Task Mailboxes()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { Mailboxes = 3, SpecialMailboxes = [] });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        Must(await store.CreateAsync(Name("one"), SpecialUse.None, Cancel));
+        Must(await store.CreateAsync(Name("two"), SpecialUse.None, Cancel));
+        Refused(RefusalKind.Limit, await store.CreateAsync(Name("three"), SpecialUse.None, Cancel));
+        Must(await store.DeleteAsync(Name("two"), Cancel));
+        Must(await store.CreateAsync(Name("three"), SpecialUse.None, Cancel));
+    }
+
+    [Fact]
+    public async Task FilterNotes()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { FilterNotes = 2 });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        byte[] Id(byte number) => [number, .. new byte[15]];
+        for (byte i = 1; i <= 3; i++)
+        {
+            await using IMessageSink sink = await server.SinkAsync(Text("x"));
+            await server.DeliverAsync(sink, new DeliveryOrder { Notes = [new(Ann, Id(i), _time.GetUtcNow() + TimeSpan.FromDays(i))] }, Cancel);
+        }
+
+        Assert.False(await store.RemembersAsync(Id(1), Cancel)); // it would have gone first
+        Assert.True(await store.RemembersAsync(Id(2), Cancel));
+        Assert.True(await store.RemembersAsync(Id(3), Cancel));
+    }
+
+    [Fact]
+    public async Task KeepExpunged()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { KeepExpunged = TimeSpan.FromHours(2) });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", Text("one"))).Mailbox;
+        Must(await store.ChangeFlagsAsync(inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Must(await store.ExpungeAsync(inbox, null, Cancel));
+        for (int hour = 0; hour < 2; hour++)
+        {
+            await store.MustAppendAsync(server, "INBOX", Text("more"));
+            await server.Journal.CheckpointAsync(Cancel);
+            Assert.Single(_volume.List("/data/mail/ann/posthorn/expunged", times: false));
+            _time.Advance(TimeSpan.FromMinutes(61));
+        }
+
+        await store.MustAppendAsync(server, "INBOX", Text("more"));
+        await server.Journal.CheckpointAsync(Cancel);
+        Assert.Empty(_volume.List("/data/mail/ann/posthorn/expunged", times: false));
+    }
+
+    // A mailbox above the limit is opened without a look at its folder, one below with it.
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(2, 3)]
+    public async Task LargeMailbox(int limit, int seen)
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { LargeMailbox = limit });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        await store.MustAppendAsync(server, "INBOX", Text("one"), Text("two"));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        using (IVolumeFile file = _volume.Open("/data/mail/ann/new/17000.theirs.host", VolumeOpen.CreateNew)) file.Write(0, System.Text.Encoding.ASCII.GetBytes(Text("theirs")));
+        await using IMailbox box = await store.MustSelectAsync("INBOX");
+        Assert.Equal(seen, box.Current.Count);
+    }
+
+    [Fact]
+    public async Task NamesAtOnce()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { NamesAtOnce = 2, TidyAfter = TimeSpan.FromSeconds(1) });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", Text("1"), Text("2"), Text("3"), Text("4"), Text("5"))).Mailbox;
+        Must(await store.ChangeFlagsAsync(inbox, Uids(1, 2, 3, 4, 5), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        int most = 0, before = 0;
+        _volume.Before = (operation, path) => before += operation == "rename" && path.Contains("/data/mail/ann/new/", StringComparison.Ordinal) ? 1 : 0;
+        for (int round = 0; _volume.List("/data/mail/ann/cur", times: false).Count < 5; round++)
+        {
+            Assert.True(round < 100_000, "the names do not follow");
+            int done = before;
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+            most = Math.Max(most, before - done);
+        }
+
+        Assert.Equal(5, _volume.List("/data/mail/ann/cur", times: false).Count);
+    }
+
+    // An index that is larger is left aside: the mail is taken in without it.
+    [Theory]
+    [InlineData(100, SystemFlags.None)]
+    [InlineData(1 << 20, SystemFlags.None)]
+    public async Task DovecotIndex(long limit, SystemFlags flags)
+    {
+        List<string> log = [];
+        Directory.CreateDirectory(_directory + "/mail/ann/cur");
+        Directory.CreateDirectory(_directory + "/mail/ann/new");
+        Directory.CreateDirectory(_directory + "/mail/ann/tmp");
+        await File.WriteAllTextAsync(_directory + "/mail/ann/cur/17000.M1.host:2,", Text("one"), Cancel);
+        await File.WriteAllTextAsync(_directory + "/mail/ann/dovecot-uidlist", "3 V17 N9 G0123456789abcdef0123456789abcdef\n5 :17000.M1.host\n", Cancel);
+        await File.WriteAllBytesAsync(_directory + "/mail/ann/dovecot.index.log", new byte[200], Cancel);
+        MaildirHarness server = new(_directory, new LinuxVolume(), _time) { Logger = new ListLogger(log), Change = options => options with { DovecotIndex = limit } };
+        await server.StartAsync();
+        await using (IMailStore store = await server.MustOpenAsync(MaildirHarness.Account(_directory, "ann")))
+        {
+            await using IMailbox box = await store.MustSelectAsync("INBOX");
+            Assert.Equal((new Uid(5), flags), (box.Current[0].Uid, box.Current[0].Flags));
+        }
+
+        await server.DisposeAsync();
+        Assert.Equal(limit < 200, log.Exists(line => line.Contains("left aside", StringComparison.Ordinal) && line.Contains("200", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task WordIndex()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { WordIndex = false, IndexAfter = TimeSpan.Zero, TidyAfter = TimeSpan.FromSeconds(1) });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", Text("needle"))).Mailbox;
+        for (int i = 0; i < 20; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(10));
+            await Task.Yield();
+        }
+
+        Assert.Empty(Directory.GetFiles(_directory, "words.db", SearchOption.AllDirectories));
+        Assert.Equal(Uids(1), await store.FindTextAsync(inbox, Uids(1), new(TextScope.All, "", "needle"), Cancel));
+    }
+
+    [Fact]
+    public async Task SpaceReserve()
+    {
+        _volume.Capacity = 4 << 20;
+        await using MaildirHarness server = await StartAsync(options => options with { SpaceReserve = 64 << 10 });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        Must(await server.HasRoomAsync(Ann, 1000, Cancel));
+        long free = _volume.FreeSpace("/data");
+        Refused(RefusalKind.NoSpace, await server.HasRoomAsync(Ann, free - (64 << 10) + 1, Cancel));
+        Must(await server.HasRoomAsync(Ann, free - (64 << 10), Cancel));
+        Refused(RefusalKind.NoSpace, await server.HasRoomAsync(Ann, free, Cancel));
+    }
+}
