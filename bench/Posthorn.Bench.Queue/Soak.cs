@@ -96,7 +96,7 @@ internal static class Soak
                 foreach (string command in (string[])["HELO load.example", $"MAIL FROM:<ann@soak.example>", $"RCPT TO:<{(local ? "ann@soak.example" : $"u{n % 100}@far{n % 7}.example")}>", "DATA"])
                     accepted &= await AskAsync(stream, reader, command) is [('2' or '3'), ..];
                 string text = $"Message-ID: {id}\r\nFrom: ann@soak.example\r\n\r\n{new string('x', 60)}\r\n" + string.Concat(Enumerable.Repeat(new string('y', 70) + "\r\n", n % 400));
-                if (breaks || !accepted) await stream.WriteAsync(Encoding.ASCII.GetBytes(text));
+                if (breaks || !accepted) await stream.WriteAsync(Encoding.ASCII.GetBytes(text), CancellationToken.None);
                 else if (await AskAsync(stream, reader, text + ".") is ['2', ..] && !local) acknowledged[id] = 1;
             }
             catch (IOException) { /* not acknowledged */ }

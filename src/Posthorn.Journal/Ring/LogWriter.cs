@@ -13,6 +13,9 @@ namespace Posthorn.Journal.Ring;
 /// </remarks>
 internal sealed class LogWriter : IThreadPoolWorkItem
 {
+    // One in flight, one that fills, one whose waiters are being told. A new one costs arrays so large that the runtime collects everything for them.
+    private const int SpareBatches = 3;
+
     private readonly Lock _gate;
     private readonly JournalOptions _options;
     private readonly SegmentRing _ring;
@@ -24,7 +27,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
     private readonly List<(long First, long Last, JournalException Failure)> _failed = [];
     private readonly byte[] _head = new byte[Blocks.Size];
     private Batch? _inFlight;
-    private Batch? _spare;
+    private readonly Stack<Batch> _spare = new(SpareBatches);
     private bool _flushing;
     private long _next;
     private long _settled;
@@ -167,8 +170,7 @@ internal sealed class LogWriter : IThreadPoolWorkItem
             _claims++;
         }
 
-        Batch batch = _spare ?? new();
-        _spare = null;
+        if (!_spare.TryPop(out Batch? batch)) batch = new();
         (batch.Start, batch.NewSegment, batch.SegmentSize) = (start, fresh, size);
         _queue.Add(batch);
         return batch;
@@ -391,7 +393,8 @@ internal sealed class LogWriter : IThreadPoolWorkItem
     private void Recycle(Batch batch)
     {
         batch.Reset();
-        lock (_gate) _spare ??= batch;
+        lock (_gate)
+            if (_spare.Count < SpareBatches) _spare.Push(batch);
     }
 
     private JournalException? Failure(long lsn)

@@ -47,7 +47,7 @@ internal sealed class WordIndex : IDisposable
         _database = new(path);
         try
         {
-            _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000");
+            _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -256");
             if (_database.Number("PRAGMA user_version") != Version) Make();
             _putWords = _database.Prepare("INSERT INTO words(rowid, text) VALUES(?1, ?2)");
             _putDocument = _database.Prepare("INSERT INTO documents(content, email) VALUES(?1, ?2)");

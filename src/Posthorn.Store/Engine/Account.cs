@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store.Catalogue;
+using Posthorn.Store.Changes;
 using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
@@ -32,6 +33,7 @@ internal sealed class Account : IDisposable
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
     private (long Octets, long Messages) _kept;
+    private bool _isAwaited;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
@@ -85,6 +87,9 @@ internal sealed class Account : IDisposable
 
     internal long ModSeq { get; private set; }
     internal uint Validity { get; private set; }
+
+    /// <summary>Takes care of new mail that waits; null while the journal replays, and when none may wait.</summary>
+    internal Backlog? Backlog { get; set; }
 
     /// <summary>The journal; null while it replays.</summary>
     internal Journal.Journal? Journal { get; set; }
@@ -165,7 +170,15 @@ internal sealed class Account : IDisposable
 
     internal Task ChangeAbove(long seen)
     {
-        lock (_gate) return _changeNumber > seen ? Task.CompletedTask : _changed.Task;
+        Task change;
+        lock (_gate)
+        {
+            if (_changeNumber > seen) return Task.CompletedTask;
+            (change, _isAwaited) = (_changed.Task, true);
+        }
+
+        CatchUp();
+        return change;
     }
 
     internal Task ChangeOf(Box box, MailboxVersion seen)
@@ -212,11 +225,17 @@ internal sealed class Account : IDisposable
     {
         if (PublishedByName(name) is not { } box) return null;
         VersionOf(box);
+        lock (_gate) box.Readers++; // from here on nothing new is left
+        CatchUp();
         lock (_gate)
         {
-            if (!box.Exists) return null;
+            if (!box.Exists)
+            {
+                box.Readers--;
+                return null;
+            }
+
             Uid recent = box.FirstRecent;
-            box.Readers++;
             if (readOnly) return (box, recent, false);
             box.Writers++;
             box.FirstRecent = box.UidNext;
@@ -334,6 +353,18 @@ internal sealed class Account : IDisposable
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
+    /// <summary>Applies new mail that was left since nobody looked: whoever reads the account calls it first.</summary>
+    internal void CatchUp() => _runner.CatchUp();
+
+    /// <summary>Whether nobody would see at once what an operation adds. Under the gate.</summary>
+    internal bool IsUnseen(Operation operation)
+    {
+        if (_isAwaited) return false;
+        foreach (Change change in operation.Changes)
+            if (change is not Change.Store store || !_boxes.TryGetValue(store.Mailbox, out Box? box) || !box.Exists || box.Readers > 0) return false;
+        return true;
+    }
+
     /// <summary>Applies a record on replay, or makes sure that its files are there when the catalogue has it.</summary>
     internal int Replay(Operation operation, FileMender mender) => _runner.Replay(operation, mender);
 
@@ -360,7 +391,8 @@ internal sealed class Account : IDisposable
                 if (!box.IsDeleted) _published[box.Name.Value] = box.Box;
             foreach ((string name, bool subscribed) in draft.Subscriptions)
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
-            _queue.Finish(batch, _published);
+            int left = _queue.Finish(batch, _published);
+            if (left > 0) Backlog!.Leave(left);
             if (draft.AclChanged is not null || draft.Boxes.Any(box => box.IsDeleted && !box.Acl.Entries.IsEmpty)) _aclStale = true;
             if (draft.HasNotes)
             {
@@ -374,6 +406,7 @@ internal sealed class Account : IDisposable
                 _homeStale = true;
                 _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
+                _isAwaited = false;
                 TaskCompletionSource changed = _changed;
                 _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 changed.SetResult();
@@ -443,8 +476,7 @@ internal sealed class Account : IDisposable
 
     internal long NextBoxId() => ++_lastBoxId;
 
-    internal JournalContent ContentOf(Operation operation) =>
-        operation.Content ?? Journal?.OpenContent(operation.Lsn) ?? throw new InvalidOperationException($"Record {operation.Lsn} has no content any more.");
+    internal JournalContent ContentOf(Operation operation) => operation.ContentFrom(Journal);
 
     internal void NamesAreDirty() => _namesDirty = true;
 
@@ -474,7 +506,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            lock (_gate) return !_queue.IsEmpty;
+            lock (_gate) return _queue.IsBusy;
         }
     }
 
@@ -517,6 +549,7 @@ internal sealed class Account : IDisposable
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
     public void Dispose()
     {
+        Backlog?.Forget(this);
         Words.Dispose();
         lock (_catalogueLock)
         {
@@ -541,6 +574,7 @@ internal sealed class Account : IDisposable
         Abandon();
         lock (_gate)
         {
+            Backlog?.Leave(_queue.Left);
             foreach (Box box in _boxes.Values) box.Replace();
             _changed.TrySetResult();
         }
@@ -553,6 +587,7 @@ internal sealed class Account : IDisposable
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()
     {
+        Backlog?.Forget(this);
         Words.Dispose();
         lock (_catalogueLock) _catalogue.Dispose();
     }

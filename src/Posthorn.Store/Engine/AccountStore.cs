@@ -7,6 +7,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
+/// <remarks>What reads begins with <see cref="Account.CatchUp"/>: new mail may wait until somebody looks.</remarks>
 internal sealed class AccountStore(AccountLease lease, StoreServices services) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
@@ -19,17 +20,26 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     public char Separator => services.Options.Separator;
 
-    public long ChangeNumber => _account.ChangeNumber;
+    public long ChangeNumber
+    {
+        get
+        {
+            _account.CatchUp();
+            return _account.ChangeNumber;
+        }
+    }
 
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.Read(catalogue => catalogue.Notes.Remembers(id.Span, services.Recorder.Now)));
     }
 
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.List());
     }
 
@@ -75,6 +85,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= services.Options.LargeMailbox) await services.Scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
@@ -82,6 +93,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.PublishedByName(name.Value) is not { } named) return NoMailbox;
         bool opened = false;
         services.Watch.Begin(lease, named); // before the look: what comes after it is heard of
@@ -171,6 +183,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
     {
+        _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         _account.VersionOf(box);
         // One at a time: each decides on what the one before it has made, so that UNCHANGEDSINCE holds (RFC 7162 section 3.1.3).
@@ -207,6 +220,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         MailboxVersion version = _account.VersionOf(box);
         HashSet<Uid>? among = only is null ? null : [.. only];
@@ -227,6 +241,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(MailReader.ExpungedSince(_account, mailbox, since));
     }
 
@@ -238,6 +253,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         for (int start = 0; start < uids.Count; start += SummariesAtOnce)
         {
             cancel.ThrowIfCancellationRequested();
+            _account.CatchUp();
             foreach (MessageSummary summary in services.Reader.Summaries(_account, mailbox, uids, start, Math.Min(SummariesAtOnce, uids.Count - start), fields)) yield return summary;
             await Task.CompletedTask;
         }
@@ -246,23 +262,36 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(services.Reader.Open(_account, mailbox, uid));
     }
 
-    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        services.Reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    {
+        _account.CatchUp();
+        return services.Reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+    }
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         return ValueTask.FromResult(_account.Quota());
     }
 
     public ModSeq HighestModSeq => new(_account.ModSeq);
 
-    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => ValueTask.FromResult(_account.Find(name.Value));
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel)
+    {
+        _account.CatchUp();
+        return ValueTask.FromResult(_account.Find(name.Value));
+    }
 
-    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => ValueTask.FromResult(_account.Find(mailbox));
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
+    {
+        _account.CatchUp();
+        return ValueTask.FromResult(_account.Find(mailbox));
+    }
 
     public async ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, Sharing.MailboxRights? rights, CancellationToken cancel)
     {
@@ -297,6 +326,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
         if (_account.Published(source) is not { } from) return NoMailbox;
         MailboxVersion version = _account.VersionOf(from);
         HashSet<Uid> seen = new(uids.Count);
@@ -411,6 +441,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     // RFC 9051 section 6.3.6: the messages go into a new mailbox, INBOX stays with its numbers and children.
     private async ValueTask<Result<Done>> RenameInboxAsync(MailboxName target)
     {
+        _account.CatchUp();
         if (!_account.Tree.Names.TryDirectory(target, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
         if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
         MailboxVersion version = _account.VersionOf(inbox);

@@ -19,6 +19,15 @@ public sealed record MaildirStoreOptions
     public IReadOnlyList<(string Name, SpecialUse Use)> SpecialMailboxes { get; init; } =
         [("Drafts", SpecialUse.Drafts), ("Sent", SpecialUse.Sent), ("Junk", SpecialUse.Junk), ("Trash", SpecialUse.Trash), ("Archive", SpecialUse.Archive)];
 
+    /// <summary>How long new mail that nobody looks at may wait before it is put into catalogue and Maildir, several messages in one step; zero for not at all. The journal has it meanwhile, and whoever looks does not wait. A quarter of a second: other readers of the Maildir do not notice.</summary>
+    public TimeSpan ApplyAfter { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Records of one account that may wait for that. 64: some milliseconds of work.</summary>
+    public int UnappliedOfAccount { get; init; } = 64;
+
+    /// <summary>Records of all accounts that may wait for that; more are applied by those who bring them. 4096: some 3 KiB of memory each.</summary>
+    public int Unapplied { get; init; } = 4096;
+
     /// <summary>Accounts whose catalogues stay open while nobody uses them. 256: some 300 KiB each, and opening one costs a millisecond.</summary>
     public int IdleAccounts { get; init; } = 256;
 

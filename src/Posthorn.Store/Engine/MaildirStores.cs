@@ -30,6 +30,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly FlagTurns _flagTurns = new();
     private readonly SpaceGuard _space;
     private readonly CheckpointKeeper _keeper;
+    private readonly Backlog? _backlog;
     private readonly CancellationTokenSource _stop = new();
     private Journal.Journal? _journal;
     private Recorder? _recorder;
@@ -50,6 +51,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _accounts = new(options.IdleAccounts, time, Open, Close);
         _keeper = new(options, volume, _accounts, time, log);
         _indexer = new(options, _reader, _accounts, time, log);
+        _backlog = options.ApplyAfter > TimeSpan.Zero ? new(options, time, log) : null;
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -64,12 +66,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public void Start(Journal.Journal journal)
     {
         ArgumentNullException.ThrowIfNull(journal);
-        _journal = _keeper.Journal = journal;
+        _journal = _keeper.Journal = _indexer.Journal = journal;
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
         _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _log), _space, _options);
-        foreach (Account account in _accounts.Open()) account.Journal = journal;
+        foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
 
@@ -181,6 +183,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
+        held.Account.CatchUp();
         foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
         _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
@@ -237,6 +240,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         await _stop.CancelAsync();
         await _background;
+        if (_backlog is not null) await _backlog.DisposeAsync();
         _accounts.CloseAll();
         EndRun();
         _stop.Dispose();
@@ -252,6 +256,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseAsync(who, cancel);
         if (!lease.IsOk) return false;
         using AccountLease held = lease.Value;
+        held.Account.CatchUp();
         if (anew) held.Account.Words.Reset();
         return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
     }
@@ -272,6 +277,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         await _stop.CancelAsync();
         await _background;
+        if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
     }
 
@@ -348,8 +354,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         {
             try
             {
-                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address))
-                    opened.Value.Replay(new(lsn, changes.Time, changes.Changes, _journal.OpenContent(lsn), null), opened.Value.Mender());
+                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address)) Replay(opened.Value, lsn, changes, _journal);
                 foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
                 _keeper.Caught(who.Address);
             }
@@ -360,8 +365,21 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             }
         }
 
-        opened.Value.Journal = _journal;
+        (opened.Value.Journal, opened.Value.Backlog) = (_journal, _journal is null ? null : _backlog);
         return opened;
+    }
+
+    private static void Replay(Account account, Lsn lsn, AccountChanges changes, Journal.Journal journal)
+    {
+        JournalContent? content = journal.OpenContent(lsn);
+        try
+        {
+            account.Replay(new(lsn, changes.Time, changes.Changes, content, null), account.Mender());
+        }
+        finally
+        {
+            _ = content?.DisposeAsync().AsTask(); // completes at once
+        }
     }
 
     // Applies what the journal has of an account to its new catalogue. False while the journal itself replays.

@@ -7,6 +7,13 @@ namespace Posthorn.Store.Engine;
 /// <param name="fill">Where the bits come from.</param>
 internal sealed class NewIds(Action<Memory<byte>> fill)
 {
+    private const int Length = 16;
+
+    // Fetched for many at a time: a call of the generator costs more than an id.
+    private readonly byte[] _random = new byte[64 * Length];
+    private readonly Lock _gate = new();
+    private int _left;
+
     internal NewIds()
         : this(bytes => RandomNumberGenerator.Fill(bytes.Span))
     {
@@ -18,8 +25,16 @@ internal sealed class NewIds(Action<Memory<byte>> fill)
 
     internal string Text()
     {
-        byte[] bytes = new byte[16];
-        fill(bytes);
-        return Convert.ToHexStringLower(bytes);
+        lock (_gate)
+        {
+            if (_left == 0)
+            {
+                fill(_random);
+                _left = _random.Length;
+            }
+
+            _left -= Length;
+            return Convert.ToHexStringLower(_random.AsSpan(_left, Length));
+        }
     }
 }

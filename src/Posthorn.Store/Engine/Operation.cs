@@ -30,6 +30,7 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
 {
     private volatile Durability _durability;
     private volatile bool _done;
+    private bool _isOpened;
 
     internal Lsn Lsn { get; } = lsn;
 
@@ -38,8 +39,8 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
 
     internal IReadOnlyList<Change> Changes { get; } = changes;
 
-    /// <summary>The record's content. Its owner may dispose it after a failure; then the journal's own is opened.</summary>
-    internal JournalContent? Content { get; set; } = content;
+    /// <summary>The record's content. Its owner disposes it once the operation is done, left, or has failed; after the latter two the journal's own is opened.</summary>
+    internal JournalContent? Content { get; private set; } = content;
 
     internal RecordTicket? Ticket { get; } = ticket;
 
@@ -60,6 +61,47 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
 
     /// <summary>The MODSEQ of what it changed, when it is done.</summary>
     internal ModSeq ModSeq { get; set; }
+
+    /// <summary>Whether its owner does not wait for it any more: it is durable and is applied with the next.</summary>
+    internal bool IsLeft { get; set; }
+
+    /// <summary>Whether somebody is applying it.</summary>
+    internal bool IsTaken { get; set; }
+
+    /// <summary>Whether it does nothing but add messages to mailboxes.</summary>
+    internal bool AddsAlone
+    {
+        get
+        {
+            foreach (Change change in Changes)
+                if (change is not Change.Store) return false;
+            return true;
+        }
+    }
+
+    /// <summary>Its content, from the journal when its owner has it no more.</summary>
+    internal JournalContent ContentFrom(Journal.Journal? journal)
+    {
+        if (Content is not null) return Content;
+        if (journal?.OpenContent(Lsn) is not { } opened) throw new InvalidOperationException($"Record {Lsn} has no content any more.");
+        _isOpened = true;
+        return Content = opened;
+    }
+
+    /// <summary>Closes what was opened here.</summary>
+    internal void CloseContent()
+    {
+        if (!_isOpened) return;
+        _ = Content!.DisposeAsync().AsTask(); // completes at once
+        (Content, _isOpened) = (null, false);
+    }
+
+    /// <summary>Its owner disposes the content now.</summary>
+    internal void ForgetContent()
+    {
+        CloseContent();
+        Content = null;
+    }
 
     /// <summary>Reserved until it is applied.</summary>
     internal long Octets { get; set; }

@@ -10,13 +10,18 @@ internal sealed class OperationQueue
     private readonly LinkedList<Operation> _queue = [];
     private Dictionary<string, Box> _names = new(StringComparer.Ordinal);
     private bool _namesAreWrong;
+    private volatile int _left;
 
     /// <summary>Room that operations in the queue will use.</summary>
     internal long ReservedOctets { get; private set; }
 
     internal long ReservedMessages { get; private set; }
 
-    internal bool IsEmpty => _queue.Count == 0;
+    /// <summary>Whether anything is there that somebody waits for. What is left is applied when the account is closed.</summary>
+    internal bool IsBusy => _queue.Count > _left;
+
+    /// <summary>How many at the head are durable and nobody waits for.</summary>
+    internal int Left => _left;
 
     /// <summary>All that are on their way.</summary>
     internal IReadOnlyList<Operation> All() => [.. _queue];
@@ -63,25 +68,54 @@ internal sealed class OperationQueue
         return null;
     }
 
-    /// <summary>Those at the head whose fate is known.</summary>
+    /// <summary>Leaves a durable operation here for the next who comes, unless something before it is more than an addition. False: its owner has to see to it.</summary>
+    internal bool TryLeave(Operation operation)
+    {
+        if (operation.IsDone || operation.IsTaken || operation.Durability != Durability.Durable) return false;
+        foreach (Operation earlier in _queue)
+        {
+            if (ReferenceEquals(earlier, operation)) break;
+            if (!earlier.IsLeft) return false;
+        }
+
+        operation.IsLeft = true;
+        operation.ForgetContent();
+        _left++;
+        return true;
+    }
+
+    /// <summary>Takes those at the head whose fate is known, to be applied.</summary>
     internal List<Operation> Settled()
     {
         List<Operation> settled = [];
         foreach (Operation operation in _queue)
         {
             if (operation.Durability == Durability.Unknown) break;
+            operation.IsTaken = true;
             settled.Add(operation);
         }
 
         return settled;
     }
 
-    /// <summary>Takes off what was applied or has failed.</summary>
-    internal void Finish(List<Operation> batch, IReadOnlyDictionary<string, Box> published)
+    /// <summary>They could not be applied: they stay, for the next who comes.</summary>
+    internal static void Return(List<Operation> batch)
     {
         foreach (Operation operation in batch)
         {
+            operation.IsTaken = false;
+            operation.ForgetContent();
+        }
+    }
+
+    /// <summary>Takes off what was applied or has failed; returns how many of it were left.</summary>
+    internal int Finish(List<Operation> batch, IReadOnlyDictionary<string, Box> published)
+    {
+        int left = _left;
+        foreach (Operation operation in batch)
+        {
             _queue.Remove(operation);
+            if (operation.IsLeft) _left--;
             ReservedOctets -= operation.Octets;
             ReservedMessages -= operation.Messages;
             _namesAreWrong |= operation.Durability == Durability.Failed || operation.Skipped is not null;
@@ -89,6 +123,7 @@ internal sealed class OperationQueue
         }
 
         if (_namesAreWrong && _queue.Count == 0) Reset(published);
+        return left - _left;
     }
 
     /// <summary>Nothing is on its way: what is published is what will be.</summary>

@@ -8,7 +8,7 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Locking: see <see cref="Account"/>. Transactions and files are under its catalogue lock, the queue under its gate.</remarks>
 internal sealed class OperationRunner(Account account, AccountCatalogue catalogue, OperationQueue queue, ChangeApplier applier, Lock catalogueLock, ILogger log)
 {
-    /// <summary>Waits until an operation is durable, applied and published.</summary>
+    /// <summary>Waits until an operation is durable, and applied and published, unless it is new mail that nobody looks at.</summary>
     /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
     internal async ValueTask CompleteAsync(Operation operation)
     {
@@ -16,6 +16,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         while (!operation.IsDone)
         {
             while (UnknownBefore(operation) is { } earlier) await SettleAsync(earlier);
+            if (MayLeave(operation)) return;
             Drain();
         }
 
@@ -24,6 +25,38 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
 
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => Drain();
+
+    /// <summary>Applies what was left, if anything was. What fails is in the log and stays.</summary>
+    internal void CatchUp()
+    {
+        if (queue.Left == 0) return;
+        try
+        {
+            Drain();
+        }
+        catch (IOException)
+        {
+            // Logged where it happened; what is there already can be read all the same.
+        }
+    }
+
+    // New mail need not be in the catalogue before its sender hears of it, only before anybody sees it: the journal has it (docs/adr/0010).
+    private bool MayLeave(Operation operation)
+    {
+        if (account.Backlog is not { } backlog || !operation.AddsAlone || operation.Failure is not null || account.IsOver) return false;
+        lock (account.Gate)
+        {
+            if (queue.Left >= backlog.Limit || !account.IsUnseen(operation) || !backlog.TryEnter()) return false;
+            if (!queue.TryLeave(operation))
+            {
+                backlog.Leave(1);
+                return false;
+            }
+        }
+
+        backlog.Add(account);
+        return true;
+    }
 
     /// <summary>Waits until it is known whether an operation is durable.</summary>
     internal async ValueTask SettleAsync(Operation operation)
@@ -107,12 +140,12 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
             catalogue.Rollback();
             catalogue.Keywords.Forget();
             account.Files.Forget();
-            lock (account.Gate)
-                foreach (Operation operation in batch) operation.Content = null; // its owner disposes it now
+            lock (account.Gate) OperationQueue.Return(batch);
             log.ApplyFailed(problem, account.Who.Address);
             throw;
         }
 
+        foreach (Operation operation in batch) operation.CloseContent();
         account.Publish(batch, draft);
     }
 

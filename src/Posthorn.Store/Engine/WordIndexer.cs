@@ -24,6 +24,21 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     /// <summary>When more than this of the index is wrong it is made anew.</summary>
     private const int MostWrong = 5_000;
 
+    /// <summary>Records in a second above which mail is coming in: then indexing waits, since it costs as much as taking the mail in.</summary>
+    private const int Rush = 50;
+
+    /// <summary>How often it looks whether mail is still coming in.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>The shortest time over which a rate is counted.</summary>
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(50);
+
+    private (long Records, long At) _seen;
+    private bool _isRush;
+
+    /// <summary>Tells how much comes in; null until the stores have started.</summary>
+    internal Journal.Journal? Journal { get; set; }
+
     /// <summary>Accounts that wait their turn. When there are more, they come with the next change or tick.</summary>
     private readonly Channel<EmailAddress> _waiting = Channel.CreateBounded<EmailAddress>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
@@ -50,6 +65,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             {
                 if (accounts.TryLeaseOpen(address) is not { } lease) continue;
                 using AccountLease held = lease;
+                await WhileRushAsync(stop);
                 if (held.Account.Words.IsStale) await IndexAsync(held.Account, politely: true, stop);
             }
         }
@@ -85,8 +101,27 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             if (done < 0) account.Read(catalogue => catalogue.Contents.Removed.Lose());
             if (done < 0 || done == 0 && !Retry(account, breaker, stop)) return done == 0;
             progress?.Invoke(done);
-            if (politely) await Task.Delay(Stopwatch.GetElapsedTime(started), time, stop);
+            if (!politely) continue;
+            await Task.Delay(Stopwatch.GetElapsedTime(started), time, stop);
+            await WhileRushAsync(stop);
         }
+    }
+
+    // However much comes in, ten minutes are enough: who searches should not have to read all of it.
+    private async Task WhileRushAsync(CancellationToken stop)
+    {
+        for (TimeSpan waited = TimeSpan.Zero; IsRush() && waited < options.IndexAfter * 120; waited += Pause) await Task.Delay(Pause, time, stop);
+    }
+
+    private bool IsRush()
+    {
+        if (Journal is not { } journal) return false;
+        (long records, long now) = (journal.Statistics.Records, time.GetTimestamp());
+        TimeSpan since = time.GetElapsedTime(_seen.At, now);
+        if (since < Moment) return _isRush;
+        _isRush = _seen.At != 0 && records - _seen.Records > Rush * since.TotalSeconds;
+        _seen = (records, now);
+        return _isRush;
     }
 
     // The number of contents taken in; 0 when there is no more, -1 when it does not work.

@@ -15,7 +15,7 @@ internal sealed class MessageIntake : IMessageIntake
     private readonly Envelope _envelope;
     private readonly HeaderScanner _header;
     private readonly DateTimeOffset _now;
-    private readonly ArrayBufferWriter<byte> _scratch = new(4096);
+    private readonly ArrayBufferWriter<byte> _scratch = new(1024);
     private IMessageSink? _sink;
     private SmtpReply? _refusal;
     private long _received;

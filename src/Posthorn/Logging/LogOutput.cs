@@ -84,12 +84,17 @@ internal sealed class LogOutput : ILoggerProvider, IAsyncDisposable
             await _console.WriteAsync(console);
             await _console.FlushAsync();
             // Opened for each batch: a log that was rotated away is simply made anew.
-            if (path is not null && file.Length > 0) await File.AppendAllTextAsync(path, file.ToString());
+            if (path is null || file.Length == 0) return;
+            await using StreamWriter writer = new(path, append: true);
+            await writer.WriteAsync(file);
         }
         catch (IOException) { /* nobody is left to tell: a closed terminal or a full disk must not stop the mail */ }
         catch (UnauthorizedAccessException) { /* the same */ }
-        console.Clear();
-        file.Clear();
+        finally
+        {
+            console.Clear();
+            file.Clear();
+        }
     }
 
     private sealed class Source(LogOutput output, string category) : ILogger
