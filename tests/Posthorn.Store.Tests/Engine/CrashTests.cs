@@ -35,6 +35,23 @@ public sealed class CrashTests(ITestOutputHelper output)
         for (int seed = FirstSeed; seed < FirstSeed + Histories / 5; seed++) await RunAsync(seed, fate);
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(7)]
+    [InlineData(11)]
+    public async Task A_seed_plays_the_same_history_again(int seed)
+    {
+        List<string>[] logs = [[], []];
+        foreach (List<string> log in logs)
+        {
+            await using CrashWorld world = new(seed, null);
+            await RunAsync(world);
+            log.AddRange(world.Log.Select(line => line.Replace(world.CatalogueDirectory, "", StringComparison.Ordinal)));
+        }
+
+        Assert.Equal(logs[0], logs[1]);
+    }
+
     /// <summary>By hand: <c>POSTHORN_CRASH_HOURS=8</c>. It says how far it is on standard error, and ends at the first seed that fails.</summary>
     [Fact]
     public async Task For_hours()

@@ -90,6 +90,8 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
 
     internal string Seed => $"{seed}";
 
+    internal string CatalogueDirectory => _catalogues.Directory;
+
     internal static MailAccount Account(string name) => MaildirHarness.Account("/data", name);
 
     internal int NextNumber() => ++_texts;

@@ -125,6 +125,34 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         _volume.Fault = null;
     }
 
+    // Whether the change at hand happened is unknown until the next start: no answer, and its session ends. Later ones are refused with a clear text, and reading goes on.
+    [Fact]
+    public async Task A_journal_that_has_stopped_says_so()
+    {
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith("/data/journal", StringComparison.Ordinal) ? VolumeError.Io : null;
+        MailUnavailableException unknown = await Assert.ThrowsAsync<MailUnavailableException>(async () => await _store.CreateAsync(Name("New"), SpecialUse.None, Cancel));
+        Assert.True(unknown.MustReconnect);
+        _volume.Fault = null; // too late: the system takes for written what is not
+        Result<MailboxInfo> stopped = await _store.CreateAsync(Name("Other"), SpecialUse.None, Cancel);
+        Refused(RefusalKind.Unavailable, stopped);
+        Assert.Contains("restarted", stopped.Refusal!.Text, StringComparison.Ordinal);
+        Refused(RefusalKind.Unavailable, await _store.MoveAsync(_inbox, Uids(1), Name("Archive"), Cancel));
+        await using (IMessageSink sink = await _server.SinkAsync(Text("three")))
+        {
+            Refused(RefusalKind.Unavailable, await _store.AppendAsync(Name("INBOX"), [new(sink, SystemFlags.None, KeywordSet.Empty, DateTimeOffset.UnixEpoch)], Cancel));
+            await Assert.ThrowsAnyAsync<IOException>(async () => await _server.DeliverAsync(sink, new DeliveryOrder { Deliveries = [new(Bob, Name("INBOX"), SystemFlags.None, KeywordSet.Empty, default)] }, Cancel)); // 451
+        }
+
+        Assert.Equal([Text("one"), Text("two")], await ReadAsync());
+        await _store.DisposeAsync();
+        await _server.AbandonCatalogues();
+        _volume.Crash(3);
+        await _server.StartAsync();
+        _store = await _server.MustOpenAsync(Bob);
+        Assert.Equal([Text("one"), Text("two")], await ReadAsync());
+        Must(await _store.MoveAsync(_inbox, Uids(1), Name("Archive"), Cancel));
+    }
+
     [Fact]
     public async Task A_missing_cur_is_no_mass_removal()
     {
