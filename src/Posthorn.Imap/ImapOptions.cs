@@ -48,6 +48,9 @@ public sealed record ImapOptions
     /// <summary>Entries of one access control list (RFC 4314).</summary>
     public int MaxAclEntries { get; init; } = 500;
 
+    /// <summary>Searches of one session whose changes are told (RFC 5267): each is done again when the mailbox changes.</summary>
+    public int MaxContexts { get; init; } = 8;
+
     /// <summary>Where mailboxes of others are found.</summary>
     public Posthorn.Store.Sharing.SharingOptions Sharing { get; init; } = new();
 
@@ -68,6 +71,12 @@ public sealed record ImapOptions
 
     /// <summary>A word about the server for its users: the annotation <c>/shared/comment</c>.</summary>
     public string? MetadataComment { get; init; }
+
+    /// <summary>The ManageSieve server for scripts of IMAP events (RFC 6785 section 2.1), a <c>sieve:</c> URL; null where users bind none.</summary>
+    public string? SieveServer { get; init; }
+
+    /// <summary>The script for events in all mailboxes that name none: the server's annotation <c>/shared/imapsieve/script</c> (RFC 6785 section 2.3.1).</summary>
+    public string? EventScript { get; init; }
 
     /// <summary>Keywords of one STORE or APPEND.</summary>
     public int MaxKeywords { get; init; } = 100;

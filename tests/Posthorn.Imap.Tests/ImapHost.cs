@@ -53,6 +53,9 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>What STATUS finds instead.</summary>
     public Exception? StatusProblem { get; init; }
 
+    /// <summary>Text searches wait for this.</summary>
+    public Task? StallsSearches { get; init; }
+
     /// <summary>No APPEND is durable before so many have begun.</summary>
     public int GatesAppends { get; init; }
 
@@ -60,7 +63,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : Stores, Directory, Tls, Time, NullLogger.Instance));
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -86,6 +89,7 @@ internal sealed partial class ImapHost : ITranscriptHost
                 Directory.Passwords++;
                 _connections.Review();
                 return;
+            case "ann is an administrator": Options = Options with { Administrators = [Directory.Ann.Address] }; return;
             case "strict network": Directory.TrustsEveryNetwork = false; return;
         }
         if (text.StartsWith("sent ", StringComparison.Ordinal)) _prelude.Add(text[5..]);
@@ -238,6 +242,7 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxHeaderNames" => Options with { MaxHeaderNames = value },
             "MaxListPatterns" => Options with { MaxListPatterns = value },
             "CommandsPerSecond" => Options with { CommandsPerSecond = value },
+            "MaxContexts" => Options with { MaxContexts = value },
             "MessageLimit" => Options with { MessageLimit = value },
             "MaxAnnotation" => Options with { MaxAnnotation = value },
             "MaxAnnotations" => Options with { MaxAnnotations = value },

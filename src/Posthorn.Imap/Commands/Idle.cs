@@ -61,6 +61,7 @@ internal sealed record Idle : IImapCommand<Idle>
     private static Task NewsAsync(ImapSession session, CancellationToken cancel)
     {
         Task box = session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
+        if (session.Notifications is not null) return session.Notifications.WaitAsync(cancel);
         return session.Metadata is null ? box : Task.WhenAny(box, session.Metadata.WaitAsync(cancel).AsTask());
     }
 }

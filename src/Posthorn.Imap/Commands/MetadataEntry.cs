@@ -76,6 +76,7 @@ internal static class MetadataEntry
         if (mailbox is not null) return visible;
         if (session.Options.MetadataAdmin is { } admin) visible[Admin] = Encoding.UTF8.GetBytes(admin);
         if (session.Options.MetadataComment is { } comment) visible[Comment] = Encoding.UTF8.GetBytes(comment);
+        if (session.Options.EventScript is { } script) visible["/shared/imapsieve/script"] = Encoding.UTF8.GetBytes(script);
         return visible;
     }
 

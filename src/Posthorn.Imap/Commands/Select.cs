@@ -97,6 +97,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
     // Sequence numbers and their UIDs help servers that have forgotten expunges; this one has not.
     private static void SkipMatchData(ref ImapReader args)
     {
+        if (args.Dialect.UidOnly) args.Refuse(Completion.UidRequired);
         args.Take((byte)'(');
         args.SequenceSet();
         args.Space();
@@ -112,7 +113,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         if (!session.Mode.Rev2)
         {
             output.Numbered(box.RecentCount, "RECENT"u8);
-            if (FirstUnseen(box.View) is > 0 and int unseen) output.UntaggedOk($"UNSEEN {unseen}", "First unseen");
+            if (!session.Mode.UidOnly && FirstUnseen(box.View) is > 0 and int unseen) output.UntaggedOk($"UNSEEN {unseen}", "First unseen");
         }
         output.UntaggedOk($"UIDVALIDITY {box.View.Validity}", "UIDs are valid");
         output.UntaggedOk($"UIDNEXT {box.View.UidNext}", "Next UID");

@@ -9,13 +9,16 @@ namespace Posthorn.Imap.Session;
 internal sealed class MetadataNews
 {
     private readonly ImapSession _session;
+    private readonly Func<MailboxInfo?, bool>? _wanted;
     private readonly HashSet<(MailboxId?, ModSeq)> _own = [];
     private readonly Dictionary<EmailAddress, ModSeq> _told = [];
     private long _seen;
 
-    public MetadataNews(ImapSession session)
+    /// <param name="session">Whose client.</param>
+    /// <param name="wanted">Of which mailboxes (null is the server) the client wants to hear; null for all.</param>
+    public MetadataNews(ImapSession session, Func<MailboxInfo?, bool>? wanted = null)
     {
-        _session = session;
+        (_session, _wanted) = (session, wanted);
         _seen = session.Store.ChangeNumber;
         foreach (IMailStore store in session.Store.Opened) _told[store.Account.Address] = store.HighestModSeq;
     }
@@ -52,10 +55,10 @@ internal sealed class MetadataNews
             string name = "";
             if (group.Key is { } mailbox)
             {
-                if (await _session.Store.FindAsync(mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info)) continue;
+                if (await _session.Store.FindAsync(mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info) || _wanted?.Invoke(info) == false) continue;
                 name = info.Name.Value;
             }
-            else if (!own) continue;
+            else if (!own || _wanted?.Invoke(null) == false) continue;
 
             Write(name, group.Select(each => each.Entry));
         }

@@ -32,6 +32,12 @@ internal enum VerbTraits
 
     /// <summary>Its meaning hangs on the time.</summary>
     UsesClock = 8,
+
+    /// <summary>It speaks of messages by sequence numbers.</summary>
+    UsesNumbers = 16,
+
+    /// <summary>It makes, removes, renames or subscribes mailboxes.</summary>
+    ChangesNames = 32,
 }
 
 /// <summary>A parsed command: owns its data.</summary>
@@ -63,11 +69,11 @@ internal sealed class Verb
         For<Enable>("ENABLE", States.LoggedIn),
         For<Select>("SELECT", States.LoggedIn),
         For<Examine>("EXAMINE", States.LoggedIn),
-        For<Create>("CREATE", States.LoggedIn),
-        For<Delete>("DELETE", States.LoggedIn),
-        For<Rename>("RENAME", States.LoggedIn),
-        For<Subscribe>("SUBSCRIBE", States.LoggedIn),
-        For<Unsubscribe>("UNSUBSCRIBE", States.LoggedIn),
+        For<Create>("CREATE", States.LoggedIn, VerbTraits.ChangesNames),
+        For<Delete>("DELETE", States.LoggedIn, VerbTraits.ChangesNames),
+        For<Rename>("RENAME", States.LoggedIn, VerbTraits.ChangesNames),
+        For<Subscribe>("SUBSCRIBE", States.LoggedIn, VerbTraits.ChangesNames),
+        For<Unsubscribe>("UNSUBSCRIBE", States.LoggedIn, VerbTraits.ChangesNames),
         For<List>("LIST", States.LoggedIn),
         For<Lsub>("LSUB", States.LoggedIn),
         For<NamespaceCommand>("NAMESPACE", States.LoggedIn),
@@ -79,21 +85,24 @@ internal sealed class Verb
         For<Unselect>("UNSELECT", States.Selected),
         For<Expunge>("EXPUNGE", States.Selected, VerbTraits.Writes),
         For<UidExpunge>("UID EXPUNGE", States.Selected, VerbTraits.Writes),
-        For<Search>("SEARCH", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
+        For<Search>("SEARCH", States.Selected, VerbTraits.UsesNumbers | VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
         For<Search>("UID SEARCH", States.Selected, VerbTraits.UsesClock),
-        For<Sort>("SORT", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
+        For<Sort>("SORT", States.Selected, VerbTraits.UsesNumbers | VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
         For<Sort>("UID SORT", States.Selected, VerbTraits.UsesClock),
-        For<ThreadCommand>("THREAD", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
+        For<ThreadCommand>("THREAD", States.Selected, VerbTraits.UsesNumbers | VerbTraits.HoldsExpunges | VerbTraits.UsesClock),
         For<ThreadCommand>("UID THREAD", States.Selected, VerbTraits.UsesClock),
-        For<Fetch>("FETCH", States.Selected, VerbTraits.HoldsExpunges),
+        For<MultiSearch>("ESEARCH", States.LoggedIn, VerbTraits.UsesClock),
+        For<MultiSearch>("UID ESEARCH", States.LoggedIn, VerbTraits.UsesClock),
+        For<CancelUpdate>("CANCELUPDATE", States.Selected),
+        For<Fetch>("FETCH", States.Selected, VerbTraits.UsesNumbers | VerbTraits.HoldsExpunges),
         For<Fetch>("UID FETCH", States.Selected),
-        For<StoreCommand>("STORE", States.Selected, VerbTraits.HoldsExpunges | VerbTraits.Writes),
+        For<StoreCommand>("STORE", States.Selected, VerbTraits.UsesNumbers | VerbTraits.HoldsExpunges | VerbTraits.Writes),
         For<StoreCommand>("UID STORE", States.Selected, VerbTraits.Writes),
-        For<Copy>("COPY", States.Selected),
+        For<Copy>("COPY", States.Selected, VerbTraits.UsesNumbers),
         For<Copy>("UID COPY", States.Selected),
-        For<Move>("MOVE", States.Selected, VerbTraits.Writes),
+        For<Move>("MOVE", States.Selected, VerbTraits.UsesNumbers | VerbTraits.Writes),
         For<Move>("UID MOVE", States.Selected, VerbTraits.Writes),
-        For<Replace>("REPLACE", States.Selected, VerbTraits.Writes | VerbTraits.TakesMessages),
+        For<Replace>("REPLACE", States.Selected, VerbTraits.UsesNumbers | VerbTraits.Writes | VerbTraits.TakesMessages),
         For<Replace>("UID REPLACE", States.Selected, VerbTraits.Writes | VerbTraits.TakesMessages),
         For<GetQuota>("GETQUOTA", States.LoggedIn),
         For<GetQuotaRoot>("GETQUOTAROOT", States.LoggedIn),
@@ -105,6 +114,7 @@ internal sealed class Verb
         For<MyRights>("MYRIGHTS", States.LoggedIn),
         For<GetMetadata>("GETMETADATA", States.LoggedIn),
         For<SetMetadata>("SETMETADATA", States.LoggedIn),
+        For<Notify>("NOTIFY", States.LoggedIn),
         For<Compress>("COMPRESS", States.LoggedIn),
         For<Unauthenticate>("UNAUTHENTICATE", States.LoggedIn),
     ];

@@ -1,4 +1,3 @@
-
 namespace Posthorn.Store.Catalogue;
 
 /// <summary>Annotations (RFC 5464). What was removed stays for a while without a value, so that sessions hear of it.</summary>

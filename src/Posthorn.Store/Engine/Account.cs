@@ -31,16 +31,19 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
+    private (long Octets, long Messages) _kept;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
-    private volatile bool _isOver;
+    private readonly bool _countsKept;
     private bool _aclStale;
+    private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
+        _countsKept = options.CountExpunged;
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
         _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, log);
@@ -293,6 +296,14 @@ internal sealed class Account : IDisposable
         lock (_gate) (Who, _limitOctets, _limitMessages) = (who, who.QuotaBytes, who.QuotaMessages);
     }
 
+    /// <summary>Counts what was expunged and is still kept, where that counts against the limit (<see cref="MaildirStoreOptions.CountExpunged"/>).</summary>
+    internal void CountKept()
+    {
+        if (!_countsKept) return;
+        (long, long) kept = new ExpungedMail(this).Space();
+        lock (_gate) _kept = kept;
+    }
+
     internal Refusal? Room(long octets, int messages) =>
         Used.Octets + _queue.ReservedOctets + octets > _limitOctets || Used.Messages + _queue.ReservedMessages + messages > _limitMessages
             ? new(RefusalKind.OverQuota, "The mailbox is full")
@@ -390,6 +401,7 @@ internal sealed class Account : IDisposable
         if (_published.TryGetValue(box.Name.Value, out Box? named) && ReferenceEquals(named, box)) _published.Remove(box.Name.Value);
         if (draft.IsDeleted)
         {
+            if (_countsKept) _kept = (_kept.Octets + box.Counts.Octets, _kept.Messages + box.Counts.Messages);
             _boxes.Remove(box.Mailbox);
             box.Vanish();
             return;
@@ -409,6 +421,9 @@ internal sealed class Account : IDisposable
         (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
+        if (_countsKept)
+            foreach ((Uid _, GoneMessage where) in draft.Gone)
+                if (where.Path.Length > 0) _kept = (_kept.Octets + where.Octets, _kept.Messages + 1);
         if (box.Readers > 0)
             foreach ((Uid uid, GoneMessage where) in draft.Gone) box.Gone[uid] = where;
         if (!changed) return;
@@ -437,7 +452,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            long octets = 0, messages = 0;
+            (long octets, long messages) = _kept;
             foreach (Box box in _boxes.Values)
             {
                 octets += box.Counts.Octets;

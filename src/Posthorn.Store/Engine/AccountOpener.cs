@@ -80,6 +80,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares };
             account.NoteShares();
+            account.CountKept();
             return account;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -116,6 +116,55 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
     }
 
+    /// <summary>What was expunged from an account and is still kept, the latest first.</summary>
+    public async ValueTask<Result<IReadOnlyList<ExpungedMessage>>> ListExpungedAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        return new ExpungedMail(held.Account).List(cancel);
+    }
+
+    /// <summary>Brings an expunged message back, under a new UID.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="id">Which, as <see cref="ListExpungedAsync"/> names it.</param>
+    /// <param name="into">The mailbox that gets it; null for the one where it was, or INBOX when that is removed.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<Result<(MailboxName Mailbox, StoredMessage Message)>> UndeleteAsync(MailAccount who, string id, string? into, CancellationToken cancel)
+    {
+        Result<IMailStore> opened = await OpenAsync(who, cancel);
+        if (!opened.IsOk) return opened.Refusal;
+        await using IMailStore store = opened.Value;
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        MailboxName target = MailboxName.Inbox;
+        if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
+        if (new ExpungedMail(held.Account).Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        if (into is null) target = kept.Mailbox ?? MailboxName.Inbox;
+        if (!_volume.TryStat(kept.Path, out VolumeStat stat)) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        await using IMessageSink sink = CreateSink();
+        await CopyAsync(kept.Path, sink, cancel);
+        Result<AppendReceipt> back = await store.AppendAsync(target, [new(sink, kept.Flags, KeywordSet.Empty, stat.Modified)], cancel);
+        if (!back.IsOk) return back.Refusal;
+        _volume.Unlink(kept.Path); // it has its record: another time it would come twice
+        held.Account.CountKept();
+        return (target, back.Value.Messages[0]);
+    }
+
+    private async ValueTask CopyAsync(string path, IMessageSink sink, CancellationToken cancel)
+    {
+        using IVolumeFile file = _volume.Open(path, VolumeOpen.Read);
+        byte[] buffer = new byte[64 * 1024];
+        for (long at = 0; ;)
+        {
+            int got = file.Read(at, buffer);
+            if (got == 0) return;
+            await sink.WriteAsync(buffer.AsMemory(0, got), cancel);
+            at += got;
+        }
+    }
+
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
     public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {

@@ -13,6 +13,8 @@ internal sealed class SharedMailbox(IMailbox inner, Func<MailboxInfo, MailboxInf
 
     public bool Exists => inner.Exists && seen(inner.Info) is { } info && info.Rights.HasFlag(MailboxRights.Read);
 
+    public bool IsReplaced => inner.IsReplaced;
+
     public ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel) => inner.WaitForChangeAsync(seen, cancel);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

@@ -4,10 +4,10 @@ using Posthorn.Store.Sharing;
 
 namespace Posthorn.Transport.Filtering;
 
-/// <summary>The stores as IMAP has them: what changes there is told to the administrator's scripts when it has come true.</summary>
-public sealed class EventStores(IMailStores inner, SieveServices services, Func<SieveOptions> options) : IMailStores
+/// <summary>The stores as IMAP has them: what changes there is told to scripts when it has come true.</summary>
+public sealed class EventStores(IMailStores inner, SieveServices services, IMailTransport transport, Func<SieveOptions> options) : IMailStores
 {
-    private readonly EventScripts _scripts = new(services, options);
+    private readonly EventScripts _scripts = new(services, new(transport), options);
 
     public IMessageSink CreateSink() => inner.CreateSink();
 

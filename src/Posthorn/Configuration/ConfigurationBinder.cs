@@ -86,7 +86,7 @@ internal static class ConfigurationBinder
             reader.Problem(reader.PlaceOf("location"), "'mail.location' names no {domain}, and there are several domains: accounts of one name would share a mailbox");
         Dictionary<string, char> separators = new() { ["."] = '.', ["/"] = '/' };
         return new(home, location, reader.Choice("separator", '.', separators), reader.Flag("special-folders", true),
-            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("word-index", true));
+            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true));
     }
 
     private static AuthSection Auth(ConfigReader reader)

@@ -35,7 +35,7 @@ public sealed record ServerConfiguration
 public sealed record DomainSection(DomainName Name, string RecipientDelimiter, IReadOnlyList<string> Aliases, string? PasswdFile, EmailAddress? Postmaster);
 
 /// <summary><c>[mail]</c>: where mail lies.</summary>
-public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool WordIndex);
+public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool CountExpunged, bool WordIndex);
 
 /// <summary><c>[auth]</c>: who may log in, and how.</summary>
 public sealed record AuthSection(string? PasswdFile, IReadOnlyList<string> Mechanisms, DomainName? DefaultDomain);
