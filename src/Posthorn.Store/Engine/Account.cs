@@ -521,7 +521,7 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             // What the word index has not heard of is found by comparing.
-            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
+            if (!_catalogue.Contents.Removed.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }
