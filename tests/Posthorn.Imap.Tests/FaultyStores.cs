@@ -9,7 +9,9 @@ public class FaultyStores : DispatchProxy
 {
     private object _inner = null!;
     private string _method = "";
+    private Exception _problem = new IOException("The disk is broken.");
     private Gathering? _gate;
+    private Task? _stall;
 
     /// <summary>Appends complete only after so many have begun.</summary>
     public static IMailStores Gate(IMailStores inner, int appends)
@@ -19,11 +21,19 @@ public class FaultyStores : DispatchProxy
         return proxy;
     }
 
-    public static T Wrap<T>(T inner, string method) where T : class
+    /// <summary>Text searches begin only when the task has completed.</summary>
+    public static IMailStores Stall(IMailStores inner, Task until)
+    {
+        IMailStores proxy = Wrap(inner, "");
+        ((FaultyStores)(object)proxy)._stall = until;
+        return proxy;
+    }
+
+    public static T Wrap<T>(T inner, string method, Exception? problem = null) where T : class
     {
         T proxy = Create<T, FaultyStores>();
         FaultyStores fault = (FaultyStores)(object)proxy;
-        (fault._inner, fault._method) = (inner, method);
+        (fault._inner, fault._method, fault._problem) = (inner, method, problem ?? fault._problem);
         return proxy;
     }
 
@@ -34,17 +44,25 @@ public class FaultyStores : DispatchProxy
             gate.Arrive();
             return Later(gate, targetMethod, args!);
         }
-        if (targetMethod.Name == _method) throw new IOException("The disk is broken.");
+        if (targetMethod.Name == nameof(IMailStore.FindTextAsync) && _stall is not null) return Later(targetMethod, args!);
+        if (targetMethod.Name == _method) throw _problem;
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
 
     private async ValueTask<Result<IMailStore>> OpenAsync(IMailStores stores, MailAccount account)
     {
         IMailStore store = (await stores.OpenAsync(account, default)).Value;
-        IMailStore wrapped = Wrap(store, _method);
+        IMailStore wrapped = Wrap(store, _method, _problem);
         ((FaultyStores)(object)wrapped)._gate = _gate;
+        ((FaultyStores)(object)wrapped)._stall = _stall;
         // C# knows no conversion operator from an interface; Result's own makes it.
         return (Result<IMailStore>)typeof(Result<IMailStore>).GetMethods().First(m => m.Name == "op_Implicit" && m.GetParameters()[0].ParameterType == typeof(IMailStore)).Invoke(null, [wrapped])!;
+    }
+
+    private async ValueTask<IReadOnlyList<Uid>> StalledAsync(MethodInfo method, object?[] args)
+    {
+        await _stall!;
+        return await (ValueTask<IReadOnlyList<Uid>>)method.Invoke(_inner, args)!;
     }
 
     private async ValueTask<Result<AppendReceipt>> LaterAsync(Gathering gate, MethodInfo method, object?[] args)
@@ -73,6 +91,7 @@ public class FaultyStores : DispatchProxy
     {
         return OpenAsync((IMailStores)_inner, (MailAccount)args[0]!);
     }
+    private object Later(MethodInfo method, object?[] args) => StalledAsync(method, args);
     private object Later(Gathering gate, MethodInfo method, object?[] args) => LaterAsync(gate, method, args);
 #pragma warning restore CA2012, CA1859
 }

@@ -29,17 +29,17 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
+        if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
         if (UsesModSeq) session.EnableCondstore();
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await LoadAsync(session, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
-        Array.Sort(entries, Compare);
-        List<int> sorted = [.. entries.Select(entry => entry.Position)];
+        List<int> sorted = await InOrderAsync(session, box, run, found, cancel);
         if (Return is not null)
         {
-            Return.Write(session, sorted, by, UsesModSeq);
+            Return.Write(session, box, sorted, by, UsesModSeq, null);
             if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
-            return Completion.Ok("Sorted");
+            Return.Watch(session, by, Key, this, run.UidsOf(sorted));
+            return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
         foreach (int position in sorted)
@@ -49,23 +49,33 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
             await session.FlushIfLargeAsync(cancel);
         }
         session.Out.End();
-        return Completion.Ok("Sorted");
+        return run.Done("Sorted");
+    }
+
+    /// <summary>Positions in the order of the criteria.</summary>
+    public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
+    {
+        SortEntry[] entries = await LoadAsync(session, box, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
+        return InOrder(entries);
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
-    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
+    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
     {
-        SelectedMailbox box = session.Selected;
         if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
-        List<SortEntry> entries = new(positions.Count);
-        int next = 0;
-        await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+        return await LongWork.RunAsync(session, async () =>
         {
-            // In the order asked, those that are gone left out.
-            while (box.View[positions[next]].Uid != summary.Uid) next++;
-            entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
-        }
-        return [.. entries];
+            List<SortEntry> entries = new(positions.Count);
+            int next = 0;
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+            {
+                // In the order asked, those that are gone left out.
+                while (box.View[positions[next]].Uid != summary.Uid) next++;
+                entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
+            }
+
+            return entries.ToArray();
+        }, cancel);
     }
 
     private static SortKeys NoKeys { get; } = new(null, "", false, "", "", "", "", "", "", []);
@@ -99,6 +109,47 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         if (args.TryWord("DISPLAYTO"u8)) return SortBy.DisplayTo;
         args.Fail("a sort criterion");
         return SortBy.Arrival;
+    }
+
+    // Most pairs are told apart by a number made from the first criterion, without a look at the entries.
+    private List<int> InOrder(SortEntry[] entries)
+    {
+        (ulong First, int Entry)[] order = new (ulong, int)[entries.Length];
+        bool reverse = Criteria[0].Reverse;
+        for (int i = 0; i < entries.Length; i++)
+        {
+            ulong first = First(entries[i]);
+            order[i] = (reverse ? ~first : first, i);
+        }
+
+        order.AsSpan().Sort((left, right) => left.First != right.First ? left.First.CompareTo(right.First) : Compare(entries[left.Entry], entries[right.Entry]));
+        List<int> sorted = new(order.Length);
+        foreach ((_, int entry) in order) sorted.Add(entries[entry].Position);
+        return sorted;
+    }
+
+    private ulong First(SortEntry entry) => Criteria[0].By switch
+    {
+        SortBy.Arrival => Number(entry.Row.Internal),
+        SortBy.Size => Number(entry.Row.Size),
+        SortBy.Date => Number(entry.SentUtc),
+        SortBy.Subject => Beginning(entry.Keys.BaseSubject),
+        SortBy.From => Beginning(entry.Keys.From),
+        SortBy.To => Beginning(entry.Keys.To),
+        SortBy.Cc => Beginning(entry.Keys.Cc),
+        SortBy.DisplayFrom => Beginning(entry.Keys.DisplayFrom),
+        SortBy.DisplayTo => Beginning(entry.Keys.DisplayTo),
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    private static ulong Number(long value) => (ulong)value ^ 1UL << 63;
+
+    // As ordinal comparison sees it: a shorter text stands before one that goes on.
+    private static ulong Beginning(string text)
+    {
+        ulong value = 0;
+        for (int i = 0; i < 4; i++) value = value << 16 | (i < text.Length ? text[i] : 0u);
+        return value;
     }
 
     // Equal messages stand in the order of the mailbox, REVERSE or not (RFC 5256 section 3).

@@ -4,7 +4,6 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
-using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
@@ -24,6 +23,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly AccountOpener _opener;
+    private readonly ShareIndex _shares;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly WordIndexer _indexer;
@@ -35,14 +35,16 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Recorder? _recorder;
     private FolderScanner? _scanner;
     private TreeVisitor? _visitor;
-    private FolderWatch? _watch;
+    private StoreServices? _services;
     private Task _background = Task.CompletedTask;
     private volatile bool _isInDisorder;
 
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
         (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
-        _opener = new(options, volume, time, log);
+        _shares = new(options);
+        _shares.Load();
+        _opener = new(options, volume, _shares, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, time, Open, Close);
@@ -66,7 +68,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
-        _watch = new(_scanner, _log);
+        _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _log), _space, _options);
         foreach (Account account in _accounts.Open()) account.Journal = journal;
         _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
@@ -77,7 +79,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _watch!, _space, _options);
+        return new AccountStore(lease.Value, _services ?? throw new InvalidOperationException("The store was not started."));
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)
@@ -99,6 +101,68 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (MailAccount who in order.Deliveries.Select(one => one.Account).Concat(order.Notes.Select(note => note.Account)).Distinct().OrderBy(who => who.Address.ToString(), StringComparer.OrdinalIgnoreCase))
             delivery.Add(who.Address, await LeaseAsync(who, cancel));
         return await delivery.RunAsync(_log, cancel);
+    }
+
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => _shares.With(user);
+
+    public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
+    {
+        Result<AccountLease> from = await LeaseAsync(transfer.From, cancel);
+        if (!from.IsOk) return from.Refusal;
+        using AccountLease source = from.Value;
+        Result<AccountLease> into = await LeaseAsync(transfer.Into, cancel);
+        if (!into.IsOk) return into.Refusal;
+        using AccountLease target = into.Value;
+        return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
+    }
+
+    /// <summary>What was expunged from an account and is still kept, the latest first.</summary>
+    public async ValueTask<Result<IReadOnlyList<ExpungedMessage>>> ListExpungedAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        return new ExpungedMail(held.Account).List(cancel);
+    }
+
+    /// <summary>Brings an expunged message back, under a new UID.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="id">Which, as <see cref="ListExpungedAsync"/> names it.</param>
+    /// <param name="into">The mailbox that gets it; null for the one where it was, or INBOX when that is removed.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<Result<(MailboxName Mailbox, StoredMessage Message)>> UndeleteAsync(MailAccount who, string id, string? into, CancellationToken cancel)
+    {
+        Result<IMailStore> opened = await OpenAsync(who, cancel);
+        if (!opened.IsOk) return opened.Refusal;
+        await using IMailStore store = opened.Value;
+        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        MailboxName target = MailboxName.Inbox;
+        if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
+        if (new ExpungedMail(held.Account).Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        if (into is null) target = kept.Mailbox ?? MailboxName.Inbox;
+        if (!_volume.TryStat(kept.Path, out VolumeStat stat)) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        await using IMessageSink sink = CreateSink();
+        await CopyAsync(kept.Path, sink, cancel);
+        Result<AppendReceipt> back = await store.AppendAsync(target, [new(sink, kept.Flags, KeywordSet.Empty, stat.Modified)], cancel);
+        if (!back.IsOk) return back.Refusal;
+        _volume.Unlink(kept.Path); // it has its record: another time it would come twice
+        held.Account.CountKept();
+        return (target, back.Value.Messages[0]);
+    }
+
+    private async ValueTask CopyAsync(string path, IMessageSink sink, CancellationToken cancel)
+    {
+        using IVolumeFile file = _volume.Open(path, VolumeOpen.Read);
+        byte[] buffer = new byte[64 * 1024];
+        for (long at = 0; ;)
+        {
+            int got = file.Read(at, buffer);
+            if (got == 0) return;
+            await sink.WriteAsync(buffer.AsMemory(0, got), cancel);
+            at += got;
+        }
     }
 
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>

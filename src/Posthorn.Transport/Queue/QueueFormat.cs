@@ -37,7 +37,7 @@ internal static class QueueFormat
     private const byte OldestVersion = 1;
 
     private const long LastTick = 3155378975999999999;
-    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8;
+    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16;
 
     /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
     public const int MaxPayload = 8 << 20;
@@ -168,6 +168,8 @@ internal static class QueueFormat
         return true;
     }
 
+    // Of the byte before Return.
+
     private static void WriteMessage(PayloadWriter writer, QueueMessage message)
     {
         writer.Text(message.Id.Value);
@@ -175,8 +177,14 @@ internal static class QueueFormat
         writer.Text(message.From.IsNull ? null : message.From.ToString());
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
-        writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)));
+        writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)
+            | (message.By is null ? 0 : ByFlag)));
         if (message.ReleaseAt is { } release) writer.Int64(release.UtcTicks);
+        if (message.By is { } by)
+        {
+            writer.Int64(by.Time.UtcTicks);
+            writer.Byte((byte)((by.Return ? 1 : 0) | (by.Trace ? 2 : 0)));
+        }
         writer.Byte((byte)message.Return);
         writer.Text(message.EnvelopeId);
         writer.Byte((byte)message.Traits);
@@ -200,6 +208,8 @@ internal static class QueueFormat
         BodyType body = (BodyType)reader.Byte();
         byte flags = reader.Byte();
         long release = (flags & ReleaseFlag) != 0 ? reader.Int64() : 0;
+        long by = (flags & ByFlag) != 0 ? reader.Int64() : 0;
+        byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
         string? envelopeId = reader.TextOrNull();
         ContentTraits traits = (ContentTraits)reader.Byte();
@@ -221,9 +231,10 @@ internal static class QueueFormat
             if (!EmailAddress.TryParse(from, out EmailAddress sender)) return null;
             path = ReversePath.Of(sender);
         }
-        if (reader.Failed || arrived is < 0 or > LastTick || release is < 0 or > LastTick) return null;
+        if (reader.Failed || arrived is < 0 or > LastTick || release is < 0 or > LastTick || by is < 0 or > LastTick) return null;
         return new()
         {
+            By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
             Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
             RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,

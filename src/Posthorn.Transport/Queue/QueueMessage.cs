@@ -49,6 +49,9 @@ internal sealed record QueueMessage
     public DateTimeOffset Since => ReleaseAt is { } release && release > Arrived ? release : Arrived;
     public DsnReturn Return { get; init; }
     public string? EnvelopeId { get; init; }
+
+    /// <summary>When it must have arrived; null for whenever.</summary>
+    public DeliverBy? By { get; init; }
     public ContentTraits Traits { get; init; }
     public required long Size { get; init; }
     public required IReadOnlyList<EnvelopeRecipient> Recipients { get; init; }
