@@ -11,7 +11,7 @@ internal sealed record Auth(string? Mechanism, byte[]? Initial) : IPop3Command<A
 {
     public static Auth Parse(ref Pop3Reader args)
     {
-        if (args.IsAtEnd) return new(null, null);
+        if (args.IsBlank) return new(null, null); // Outlook sends a blank after the word
         string mechanism = Encoding.UTF8.GetString(args.Word("a mechanism"));
         byte[]? initial = args.IsAtEnd ? null : args.Word("an initial response").ToArray();
         args.End();

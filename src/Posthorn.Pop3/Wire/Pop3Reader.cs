@@ -14,6 +14,9 @@ internal ref struct Pop3Reader(ReadOnlySpan<byte> arguments)
 
     public readonly bool IsAtEnd => _rest.IsEmpty;
 
+    /// <summary>Nothing but blanks is left.</summary>
+    public readonly bool IsBlank => !_rest.ContainsAnyExcept((byte)' ');
+
     /// <summary>One word.</summary>
     public ReadOnlySpan<byte> Word(string what)
     {

@@ -84,7 +84,7 @@ public sealed class ParserTests
     [Fact]
     public void Fields_of_Dovecot_2_4()
     {
-        PasswdTable file = PasswdParser.Parse("f", "ann:x::::::userdb_mail_driver=maildir userdb_mail_path=/m/%n userdb_mailbox_list_layout=fs userdb_mail_index_path=/i userdb_mail_control_path=/c");
+        PasswdTable file = PasswdParser.Parse("f", "ann:{PLAIN}x::::::userdb_mail_driver=maildir userdb_mail_path=/m/%n userdb_mailbox_list_layout=fs userdb_mail_index_path=/i userdb_mail_control_path=/c");
         PasswdEntry entry = Assert.Single(file.Entries);
         Assert.Equal(("/m/%n", ":LAYOUT=fs:INDEX=/i:CONTROL=/c"), (entry.Mail, entry.MailOptions));
         Assert.Empty(file.Problems);
