@@ -1,3 +1,4 @@
+using System.Globalization;
 using Posthorn.Core;
 using Posthorn.Directory.Files;
 
@@ -43,6 +44,21 @@ public sealed class AccountFile(string path, DomainName bareDomain, TimeProvider
             if (index < 0) return Missing(account);
             string[] fields = lines[index].TrimEnd('\r').Split(':', 3);
             lines[index] = fields.Length > 2 ? $"{fields[0]}:{passwordField}:{fields[2]}" : $"{fields[0]}:{passwordField}";
+            return Done.It;
+        }, cancel);
+
+    /// <summary>Sets the account's limits in its extra fields, in place of those that stand there; null is none.</summary>
+    public ValueTask<Result<Done>> SetQuotaAsync(EmailAddress account, long? bytes, long? messages, CancellationToken cancel) =>
+        FileEditor.EditAsync(path, time, lines =>
+        {
+            int index = IndexOf(lines, account);
+            if (index < 0) return Missing(account);
+            List<string> fields = [.. lines[index].TrimEnd('\r').Split(':', 8)];
+            while (fields.Count < 8) fields.Add("");
+            IEnumerable<string> others = fields[7].Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries).Where(word => !word.StartsWith("userdb_quota_", StringComparison.Ordinal));
+            string rule = (bytes is { } octets ? string.Create(CultureInfo.InvariantCulture, $":bytes={octets}") : "") + (messages is { } count ? string.Create(CultureInfo.InvariantCulture, $":messages={count}") : "");
+            fields[7] = string.Join(' ', rule.Length == 0 ? others : others.Append("userdb_quota_rule=*" + rule));
+            lines[index] = string.Join(':', fields);
             return Done.It;
         }, cancel);
 

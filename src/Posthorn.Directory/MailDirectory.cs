@@ -13,7 +13,7 @@ namespace Posthorn.Directory;
 /// <summary>The directory made of passwd-files and alias files, which are read again when they change.</summary>
 /// <remarks>Locking: <c>_refresh</c> guards the files and the making of a snapshot; readers take the snapshot without a lock,
 /// and whoever finds a check due while another makes it goes on with the old one.</remarks>
-public sealed class MailDirectory : IDirectory, IDisposable
+public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
 {
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -64,6 +64,23 @@ public sealed class MailDirectory : IDirectory, IDisposable
             _snapshot = Make();
         }
         Changed?.Invoke();
+    }
+
+    public async ValueTask<Result<Done>> SetQuotaAsync(MailAccount account, long? bytes, long? messages, CancellationToken cancel)
+    {
+        DirectoryOptions options = Now().Options;
+        Result<Done> outcome = new Refusal(RefusalKind.NoSuchAccount, $"No passwd-file has {account}");
+        string? own = options.Domains.FirstOrDefault(domain => domain.Name == account.Address.Domain)?.PasswdFile;
+        foreach (string? path in (string?[])[own, options.PasswdFile])
+        {
+            if (path is null) continue;
+            DomainName bare = path == own ? account.Address.Domain : Now().DefaultDomain;
+            outcome = await new AccountFile(path, bare, _time).SetQuotaAsync(account.Address, bytes, messages, cancel);
+            if (outcome.IsOk || outcome.Refusal.Kind != RefusalKind.NoSuchAccount) break;
+        }
+
+        if (outcome.IsOk) Reload(options);
+        return outcome;
     }
 
     /// <summary>Looks whether the files have changed. Questions do that too; this is for when nobody asks any.</summary>

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Imap;
 
-/// <summary>All IMAP log events, numbered 4000-4999; the next free id is 4008. Numbers are never reused.</summary>
+/// <summary>All IMAP log events, numbered 4000-4999; the next free id is 4011. Numbers are never reused.</summary>
 internal static partial class ImapLog
 {
     [LoggerMessage(4000, LogLevel.Information, "imap-login {Session} {Account} {Mechanism} {PasswordForm}", EventName = "imap-login")]
@@ -29,4 +29,13 @@ internal static partial class ImapLog
 
     [LoggerMessage(4007, LogLevel.Error, "imap-content-short {Session} {Account} {Mailbox} {Uid}", EventName = "imap-content-short")]
     internal static partial void ContentShort(this ILogger log, SessionId session, string account, string mailbox, uint uid);
+
+    [LoggerMessage(4008, LogLevel.Information, "imap-rights {Session} {Account} {Mailbox} {Identifier} {Rights}", EventName = "imap-rights")]
+    internal static partial void RightsChanged(this ILogger log, SessionId session, string account, string mailbox, string identifier, string rights);
+
+    [LoggerMessage(4009, LogLevel.Information, "imap-quota {Session} {Account} {Target} {StorageKiB} {Messages}", EventName = "imap-quota")]
+    internal static partial void QuotaSet(this ILogger log, SessionId session, string account, string target, long storageKiB, long messages);
+
+    [LoggerMessage(4010, LogLevel.Information, "imap-slowed {Session} {Account} {PerSecond}", EventName = "imap-slowed")]
+    internal static partial void Slowed(this ILogger log, SessionId session, string account, int perSecond);
 }

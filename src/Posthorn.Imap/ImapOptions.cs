@@ -39,6 +39,45 @@ public sealed record ImapOptions
     /// <summary>Patterns of one extended LIST (RFC 5258).</summary>
     public int MaxListPatterns { get; init; } = 100;
 
+    /// <summary>The longest value of an annotation, octets (RFC 5464 section 4.1 asks for 1,024 at least): scripts and pictures of senders fit.</summary>
+    public int MaxAnnotation { get; init; } = 64 * 1024;
+
+    /// <summary>Annotations of one mailbox, everybody's together. Clients keep a few for each.</summary>
+    public int MaxAnnotations { get; init; } = 200;
+
+    /// <summary>Entries of one access control list (RFC 4314).</summary>
+    public int MaxAclEntries { get; init; } = 500;
+
+    /// <summary>Searches of one session whose changes are told (RFC 5267): each is done again when the mailbox changes.</summary>
+    public int MaxContexts { get; init; } = 8;
+
+    /// <summary>Where mailboxes of others are found.</summary>
+    public Posthorn.Store.Sharing.SharingOptions Sharing { get; init; } = new();
+
+    /// <summary>Who may set limits of accounts (SETQUOTA, RFC 9208 section 4.1.3).</summary>
+    public IReadOnlyList<Posthorn.Core.EmailAddress> Administrators { get; init; } = [];
+
+    /// <summary>Commands that a session may send in a second, after a burst of twice as many; more are answered later. 0 is no bound. Programs on the same machine reach some thousands.</summary>
+    public int CommandsPerSecond { get; init; } = 10_000;
+
+    /// <summary>How often a client hears how far a long command has come (RFC 9585).</summary>
+    public TimeSpan Progress { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Messages that one command works on (RFC 9738); null for no bound.</summary>
+    public int? MessageLimit { get; init; }
+
+    /// <summary>How to reach the administrator, a URI: the server's annotation <c>/shared/admin</c> (RFC 5464 section 6.2.2).</summary>
+    public string? MetadataAdmin { get; init; }
+
+    /// <summary>A word about the server for its users: the annotation <c>/shared/comment</c>.</summary>
+    public string? MetadataComment { get; init; }
+
+    /// <summary>The ManageSieve server for scripts of IMAP events (RFC 6785 section 2.1), a <c>sieve:</c> URL; null where users bind none.</summary>
+    public string? SieveServer { get; init; }
+
+    /// <summary>The script for events in all mailboxes that name none: the server's annotation <c>/shared/imapsieve/script</c> (RFC 6785 section 2.3.1).</summary>
+    public string? EventScript { get; init; }
+
     /// <summary>Keywords of one STORE or APPEND.</summary>
     public int MaxKeywords { get; init; } = 100;
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Directory;
@@ -14,12 +13,15 @@ namespace Posthorn.Imap;
 /// <param name="Tls">The certificate; null offers no STARTTLS.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Log">Where events go.</param>
-public sealed record ImapServices(IMailStores Stores, IDirectory Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log);
+public sealed record ImapServices(IMailStores Stores, IDirectory Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log)
+{
+    /// <summary>Changes what accounts may use; null where that cannot be done from here.</summary>
+    public IAccountLimits? Limits { get; init; }
+}
 
 /// <summary>Serves IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051) on connections that listeners accept.</summary>
 public sealed class ImapServer : IConnectionHandler, IDisposable
 {
-    private readonly ConcurrentDictionary<MailAccount, int> _sessions = new();
     private volatile ImapOptions _options;
 
     public ImapServer(ImapOptions options, ImapServices services)
@@ -46,16 +48,6 @@ public sealed class ImapServer : IConnectionHandler, IDisposable
 
     public void Dispose() => Heartbeat.Dispose();
 
-    /// <summary>Counts a session of an account; false when it has as many as it may.</summary>
-    internal bool TryEnter(MailAccount account, int limit)
-    {
-        if (_sessions.AddOrUpdate(account, 1, static (_, n) => n + 1) <= limit) return true;
-        Leave(account);
-        return false;
-    }
-
-    internal void Leave(MailAccount account)
-    {
-        if (_sessions.AddOrUpdate(account, 0, static (_, n) => n - 1) == 0) _sessions.TryRemove(new(account, 0));
-    }
+    /// <summary>The sessions of each account.</summary>
+    internal SessionCounts<MailAccount> Sessions { get; } = new();
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Directory;
@@ -21,7 +20,6 @@ public sealed record ManageSieveServices(IScriptStore Scripts, IMailStores Store
 /// <summary>Serves ManageSieve (RFC 5804) on connections that listeners accept.</summary>
 public sealed class ManageSieveServer(ManageSieveOptions options, ManageSieveServices services) : IConnectionHandler
 {
-    private readonly ConcurrentDictionary<MailAccount, int> _sessions = new();
     private volatile ManageSieveOptions _options = options;
 
     public ReadOnlyMemory<byte> BusyReply { get; } = "BYE (TRYLATER) \"Too many connections, try again later\"\r\n"u8.ToArray();
@@ -37,16 +35,6 @@ public sealed class ManageSieveServer(ManageSieveOptions options, ManageSieveSer
         await session.RunAsync(cancel);
     }
 
-    /// <summary>Counts a session of an account; false when it has as many as it may.</summary>
-    internal bool TryEnter(MailAccount account, int limit)
-    {
-        if (_sessions.AddOrUpdate(account, 1, static (_, n) => n + 1) <= limit) return true;
-        Leave(account);
-        return false;
-    }
-
-    internal void Leave(MailAccount account)
-    {
-        if (_sessions.AddOrUpdate(account, 0, static (_, n) => n - 1) == 0) _sessions.TryRemove(new(account, 0));
-    }
+    /// <summary>The sessions of each account.</summary>
+    internal SessionCounts<MailAccount> Sessions { get; } = new();
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Directory;
@@ -19,7 +18,6 @@ public sealed record Pop3Services(IMailStores Stores, IDirectory Directory, TlsI
 /// <summary>Serves POP3 (RFC 1939 with RFC 2449, 2595, 5034 and 6856) on connections that listeners accept. The maildrop is the account's INBOX.</summary>
 public sealed class Pop3Server(Pop3Options options, Pop3Services services) : IConnectionHandler
 {
-    private readonly ConcurrentDictionary<MailAccount, int> _sessions = new();
     private volatile Pop3Options _options = options;
 
     public ReadOnlyMemory<byte> BusyReply { get; } = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"u8.ToArray();
@@ -35,16 +33,6 @@ public sealed class Pop3Server(Pop3Options options, Pop3Services services) : ICo
         await session.RunAsync(cancel);
     }
 
-    /// <summary>Counts a session of an account; false when it has as many as it may.</summary>
-    internal bool TryEnter(MailAccount account, int limit)
-    {
-        if (_sessions.AddOrUpdate(account, 1, static (_, n) => n + 1) <= limit) return true;
-        Leave(account);
-        return false;
-    }
-
-    internal void Leave(MailAccount account)
-    {
-        if (_sessions.AddOrUpdate(account, 0, static (_, n) => n - 1) == 0) _sessions.TryRemove(new(account, 0));
-    }
+    /// <summary>The sessions of each account.</summary>
+    internal SessionCounts<MailAccount> Sessions { get; } = new();
 }

@@ -68,6 +68,27 @@ public interface IMailStore : IAsyncDisposable
     /// <summary>What the account uses and may use.</summary>
     ValueTask<QuotaState> QuotaAsync(CancellationToken cancel);
 
+    /// <summary>A mailbox by name, as <see cref="ListAsync"/> has it; null when there is none.</summary>
+    ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel);
+
+    /// <summary>A mailbox by its id.</summary>
+    ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel);
+
+    /// <summary>Gives somebody rights to a mailbox, or takes his entry off the list (RFC 4314 section 3.1).</summary>
+    ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, Sharing.MailboxRights? rights, CancellationToken cancel);
+
+    /// <summary>All annotations of a mailbox, or of the account when it is null, by name (RFC 5464).</summary>
+    ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel);
+
+    /// <summary>Annotations of any mailbox that were set or removed after <paramref name="since"/>; removed ones have no value. Those removed long ago may be missing.</summary>
+    ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel);
+
+    /// <summary>Sets annotations, and removes those without a value; all or none. A mailbox may have at most so many. The MODSEQ of the change.</summary>
+    ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel);
+
+    /// <summary>The account's MODSEQ counter: no change has a higher one.</summary>
+    ModSeq HighestModSeq { get; }
+
     /// <summary>Grows with every change in the account. The change feed: compare, then <see cref="ListAsync"/> tells which mailboxes changed.</summary>
     long ChangeNumber { get; }
 

@@ -20,6 +20,12 @@ public interface IMailStores : IAsyncDisposable
     /// </summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel);
 
+    /// <summary>The accounts other than the user's own that let him see something (RFC 4314), in order.</summary>
+    IReadOnlyList<EmailAddress> SharersWith(EmailAddress user);
+
+    /// <summary>Copies or moves messages from one account to another, all or none, as one step. Who may do so is the caller's to know.</summary>
+    ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel);
+
     /// <summary>As above, for what needs no notes.</summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
         DeliverAsync(message, new DeliveryOrder { Deliveries = deliveries, Attachment = attachment }, cancel);

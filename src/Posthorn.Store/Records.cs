@@ -8,7 +8,17 @@ namespace Posthorn.Store;
 /// <param name="Use">Its role (RFC 6154).</param>
 /// <param name="IsSubscribed">Whether its name is subscribed.</param>
 /// <param name="HighestModSeq">Grows with each change in it; 0 when it does not exist.</param>
-public sealed record MailboxInfo(MailboxName Name, MailboxId? Id, SpecialUse Use, bool IsSubscribed, ModSeq HighestModSeq);
+public sealed record MailboxInfo(MailboxName Name, MailboxId? Id, SpecialUse Use, bool IsSubscribed, ModSeq HighestModSeq)
+{
+    /// <summary>Who may do what with it; empty for its owner's alone.</summary>
+    public Sharing.MailboxAcl Acl { get; init; } = Sharing.MailboxAcl.Empty;
+
+    /// <summary>What the user whose store this is may do with it.</summary>
+    public Sharing.MailboxRights Rights { get; init; } = Sharing.MailboxRights.All;
+
+    /// <summary>Whose it is, when it is not the user's own.</summary>
+    public EmailAddress? Owner { get; init; }
+}
 
 /// <summary>Counts and numbers of a mailbox (RFC 9051 section 6.3.11). Sizes in octets as clients see them.</summary>
 public sealed record MailboxStatus(MailboxInfo Info, UidValidity Validity, Uid UidNext, ModSeq HighestModSeq)

@@ -16,6 +16,7 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     SieveCommand.Create(),
     JournalCommand.Create(),
     StoreCommand.Create(),
+    UndeleteCommand.Create(),
     ExportCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);

@@ -5,10 +5,10 @@ using Posthorn.Directory;
 namespace Posthorn.Testing.Directories;
 
 /// <summary>Two accounts, ann and bob, whose passwords are their names backwards.</summary>
-internal sealed class FakeDirectory(string root) : IDirectory
+internal sealed class FakeDirectory(string root) : IDirectory, IAccountLimits
 {
     public MailAccount Ann { get; set; } = Account(root, "ann");
-    public MailAccount Bob { get; } = Account(root, "bob");
+    public MailAccount Bob { get; set; } = Account(root, "bob");
 
     /// <summary>Counts the changes of passwords.</summary>
     public int Passwords { get; set; }
@@ -34,6 +34,14 @@ internal sealed class FakeDirectory(string root) : IDirectory
 
     public IReadOnlyList<string> MechanismsFor(LoginContext context) => context.IsSecure || TrustsEveryNetwork ? ["PLAIN", "LOGIN"] : [];
     public bool MayUsePasswords(LoginContext context) => context.IsSecure || TrustsEveryNetwork;
+    public ValueTask<Result<Done>> SetQuotaAsync(MailAccount account, long? bytes, long? messages, CancellationToken cancel)
+    {
+        MailAccount limited = account with { QuotaBytes = bytes, QuotaMessages = messages };
+        if (account == Ann) Ann = limited;
+        else Bob = limited;
+        return new(Done.It);
+    }
+
     public bool IsLocalDomain(DomainName domain) => domain == DefaultDomain;
     public int Standing(MailAccount account) => Passwords;
     public Resolution Resolve(EmailAddress recipient) => new Resolution.Unknown();

@@ -10,12 +10,21 @@ public class FaultyStores : DispatchProxy
     private object _inner = null!;
     private string _method = "";
     private Gathering? _gate;
+    private Task? _stall;
 
     /// <summary>Appends complete only after so many have begun.</summary>
     public static IMailStores Gate(IMailStores inner, int appends)
     {
         IMailStores proxy = Wrap(inner, "");
         ((FaultyStores)(object)proxy)._gate = new(appends);
+        return proxy;
+    }
+
+    /// <summary>Text searches begin only when the task has completed.</summary>
+    public static IMailStores Stall(IMailStores inner, Task until)
+    {
+        IMailStores proxy = Wrap(inner, "");
+        ((FaultyStores)(object)proxy)._stall = until;
         return proxy;
     }
 
@@ -34,6 +43,7 @@ public class FaultyStores : DispatchProxy
             gate.Arrive();
             return Later(gate, targetMethod, args!);
         }
+        if (targetMethod.Name == nameof(IMailStore.FindTextAsync) && _stall is not null) return Later(targetMethod, args!);
         if (targetMethod.Name == _method) throw new IOException("The disk is broken.");
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
@@ -43,8 +53,15 @@ public class FaultyStores : DispatchProxy
         IMailStore store = (await stores.OpenAsync(account, default)).Value;
         IMailStore wrapped = Wrap(store, _method);
         ((FaultyStores)(object)wrapped)._gate = _gate;
+        ((FaultyStores)(object)wrapped)._stall = _stall;
         // C# knows no conversion operator from an interface; Result's own makes it.
         return (Result<IMailStore>)typeof(Result<IMailStore>).GetMethods().First(m => m.Name == "op_Implicit" && m.GetParameters()[0].ParameterType == typeof(IMailStore)).Invoke(null, [wrapped])!;
+    }
+
+    private async ValueTask<IReadOnlyList<Uid>> StalledAsync(MethodInfo method, object?[] args)
+    {
+        await _stall!;
+        return await (ValueTask<IReadOnlyList<Uid>>)method.Invoke(_inner, args)!;
     }
 
     private async ValueTask<Result<AppendReceipt>> LaterAsync(Gathering gate, MethodInfo method, object?[] args)
@@ -73,6 +90,7 @@ public class FaultyStores : DispatchProxy
     {
         return OpenAsync((IMailStores)_inner, (MailAccount)args[0]!);
     }
+    private object Later(MethodInfo method, object?[] args) => StalledAsync(method, args);
     private object Later(Gathering gate, MethodInfo method, object?[] args) => LaterAsync(gate, method, args);
 #pragma warning restore CA2012, CA1859
 }

@@ -44,11 +44,14 @@ internal sealed partial class ImapHost : ITranscriptHost
     public FakeTimeProvider Time { get; }
     public IMailStores Stores { get; }
     public FakeDirectory Directory { get; }
-    public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero };
+    public ImapOptions Options { get; set; } = new() { HostName = "mail.example.org", FailedLoginDelay = TimeSpan.Zero, CommandsPerSecond = 0, MetadataAdmin = "mailto:admin@example.org" };
     public TlsIdentity? Tls { get; set; }
 
     /// <summary>STATUS finds a broken disk.</summary>
     public bool BreaksStatus { get; init; }
+
+    /// <summary>Text searches wait for this.</summary>
+    public Task? StallsSearches { get; init; }
 
     /// <summary>No APPEND is durable before so many have begun.</summary>
     public int GatesAppends { get; init; }
@@ -57,7 +60,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : Stores, Directory, Tls, Time, NullLogger.Instance));
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -83,6 +86,7 @@ internal sealed partial class ImapHost : ITranscriptHost
                 Directory.Passwords++;
                 _connections.Review();
                 return;
+            case "ann is an administrator": Options = Options with { Administrators = [Directory.Ann.Address] }; return;
             case "strict network": Directory.TrustsEveryNetwork = false; return;
         }
         if (text.StartsWith("sent ", StringComparison.Ordinal)) _prelude.Add(text[5..]);
@@ -234,6 +238,11 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxFetchItems" => Options with { MaxFetchItems = value },
             "MaxHeaderNames" => Options with { MaxHeaderNames = value },
             "MaxListPatterns" => Options with { MaxListPatterns = value },
+            "CommandsPerSecond" => Options with { CommandsPerSecond = value },
+            "MaxContexts" => Options with { MaxContexts = value },
+            "MessageLimit" => Options with { MessageLimit = value },
+            "MaxAnnotation" => Options with { MaxAnnotation = value },
+            "MaxAnnotations" => Options with { MaxAnnotations = value },
             "MaxKeywords" => Options with { MaxKeywords = value },
             "MaxWildcards" => Options with { MaxWildcards = value },
             "MaxBadCommands" => Options with { MaxBadCommands = value },

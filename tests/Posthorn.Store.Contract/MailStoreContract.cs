@@ -1,58 +1,11 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Contract;
 
-/// <summary>What every store engine must do. Engines' tests derive from it.</summary>
-public abstract class MailStoreContract : IAsyncLifetime
+/// <summary>What every store engine must do with mail. Engines' tests derive from it.</summary>
+public abstract class MailStoreContract : StoreContract
 {
-    private readonly List<IAsyncDisposable> _open = [];
-
-    protected FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-
-    protected IMailStores Stores { get; private set; } = null!;
-
-    /// <summary>A fresh engine without any mail, which gives a new account its special mailboxes.</summary>
-    protected abstract ValueTask<IMailStores> CreateAsync();
-
-    /// <summary>The engine ends and starts anew on the same mail; with <paramref name="kill"/> it ends without a farewell. Account stores opened before are dead.</summary>
-    protected abstract ValueTask<IMailStores> RestartAsync(IMailStores stores, bool kill);
-
-    /// <summary>An account of this name.</summary>
-    protected abstract MailAccount Account(string name);
-
-    public async ValueTask InitializeAsync() => Stores = await CreateAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (IAsyncDisposable open in Enumerable.Reverse(_open)) await open.DisposeAsync();
-        await Stores.DisposeAsync();
-        await CleanAsync();
-        GC.SuppressFinalize(this);
-    }
-
-    protected virtual ValueTask CleanAsync() => ValueTask.CompletedTask;
-
-    protected async ValueTask<IMailStore> OpenAsync(string name) => Keep(await Stores.MustOpenAsync(Account(name)));
-
-    protected async ValueTask<IMailbox> SelectAsync(IMailStore store, string name, bool readOnly = false) => Keep(await store.MustSelectAsync(name, readOnly));
-
-    protected async ValueTask<IMailStore> RestartAsync(string name, bool kill)
-    {
-        if (!kill) foreach (IAsyncDisposable open in Enumerable.Reverse(_open)) await open.DisposeAsync();
-        _open.Clear();
-        Stores = await RestartAsync(Stores, kill);
-        return await OpenAsync(name);
-    }
-
-    private T Keep<T>(T open)
-        where T : IAsyncDisposable
-    {
-        _open.Add(open);
-        return open;
-    }
-
     private static async ValueTask<string[]> NamesAsync(IMailStore store) => [.. (await store.ListAsync(Cancel)).Where(info => info.Id is not null).Select(info => info.Name.Value)];
 
     [Fact]

@@ -19,7 +19,29 @@ public abstract record SaslResult
 
     /// <summary>The response is not what the mechanism's grammar says (501 5.5.2, BAD).</summary>
     public sealed record Malformed(string Text) : SaslResult;
+
+    /// <summary>The exchange was broken off before the mechanism came to an end.</summary>
+    public sealed record Interrupted(SaslInterruption Why) : SaslResult;
 }
+
+/// <summary>Why an exchange was broken off.</summary>
+public enum SaslInterruption
+{
+    /// <summary>The connection ended.</summary>
+    Ended,
+
+    /// <summary>A response was too long.</summary>
+    TooLong,
+
+    /// <summary>The client gave it up (<c>*</c>).</summary>
+    Cancelled,
+
+    /// <summary>A response was not base64.</summary>
+    NotBase64,
+}
+
+/// <summary>Sends a challenge, in base64, and brings the line that the client says to it, or why there is none.</summary>
+public delegate ValueTask<(SaslInterruption? Broken, ReadOnlyMemory<byte> Line)> AskSasl(string challenge, CancellationToken cancel);
 
 /// <summary>One authentication: a mechanism and the directory that it asks (RFC 4422). Ends with anything but a challenge.</summary>
 public sealed class SaslExchange
@@ -55,6 +77,25 @@ public sealed class SaslExchange
     /// <summary>True for the mechanisms that exist here, offered or not.</summary>
     public static bool IsKnown(string name) =>
         name.Equals("PLAIN", StringComparison.OrdinalIgnoreCase) || name.Equals("LOGIN", StringComparison.OrdinalIgnoreCase) || ScramHashOf(name) is not null;
+
+    /// <summary>Asks the client until the exchange is over, in protocols where challenges and responses are lines of base64; never ends with a challenge.</summary>
+    /// <param name="initial">The initial response, decoded; null when the client sent none.</param>
+    /// <param name="askAsync">The protocol's way to ask.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<SaslResult> RunAsync(byte[]? initial, AskSasl askAsync, CancellationToken cancel)
+    {
+        SaslResult result = await StartAsync(initial, cancel);
+        while (result is SaslResult.Challenge challenge)
+        {
+            (SaslInterruption? broken, ReadOnlyMemory<byte> line) = await askAsync(Convert.ToBase64String(challenge.Data.Span), cancel);
+            if (broken is { } why) return new SaslResult.Interrupted(why);
+            if (SaslBase64.IsCancel(line.Span)) return new SaslResult.Interrupted(SaslInterruption.Cancelled);
+            if (!SaslBase64.TryDecode(line.Span, out byte[] response)) return new SaslResult.Interrupted(SaslInterruption.NotBase64);
+            result = await StepAsync(response, cancel);
+        }
+
+        return result;
+    }
 
     /// <summary>The first step.</summary>
     /// <param name="initial">The initial response, decoded; null when the client sent none (an empty one is something else).</param>

@@ -5,7 +5,7 @@ using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
 
-/// <summary>APPEND of one or several messages (RFC 9051 section 6.3.12, RFC 3502). Bytes go from the connection to the store as they come.</summary>
+/// <summary>APPEND of one or several messages (RFC 9051 section 6.3.12, RFC 3502, RFC 4469). Bytes go from the connection to the store as they come.</summary>
 /// <remarks><c>append = "APPEND" SP mailbox 1*append-message</c>, <c>append-message = [SP flag-list] [SP date-time] SP literal</c></remarks>
 internal sealed record Append(MailboxName Target, MessageHead First) : IImapCommand<Append>
 {
@@ -18,13 +18,13 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (First.Literal.WaitsForUs) await session.SettleAsync(cancel);
+        if (First.Literal.WaitsForUs || First.Parts is not null) await session.SettleAsync(cancel);
         List<NewMessage> messages = [];
         Completion? failure = null;
         bool received = false;
         try
         {
-            failure = await ReceiveAsync(session, First, messages, cancel);
+            failure = await ReceiveAsync(session, Target, First, messages, cancel);
             received = failure is null;
         }
         finally
@@ -56,8 +56,10 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     }
 
     /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
     {
+        MailAccount owner = await session.Store.OwnerOfAsync(target, cancel);
+        if (head.Parts is not null) return await Catenation.ReceiveAsync(session, owner, head, messages, cancel);
         long total = 0;
         IOException? broken = null;
         while (true)
@@ -65,7 +67,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
             if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
             if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
             if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
-            Result<Done> room = await session.Services.Stores.HasRoomAsync(session.Account!, total + head.Literal.Length, cancel);
+            Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, total + head.Literal.Length, cancel);
             if (!room.IsOk) return Completion.From(room.Refusal);
 
             total += head.Literal.Length;
@@ -86,6 +88,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
                     head = MessageHead.Parse(ref reader);
                     if (reader.Failed) return Completion.Bad(reader.Error!);
                     if (reader.Refusal is { } refusal) return refusal;
+                    if (head.Parts is not null) return Completion.Bad("A message that is put together stands alone in its command");
                     break;
                 case FrameStatus.Ended:
                     return EndedWithin(session);
@@ -95,7 +98,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
         }
     }
 
-    private static Completion NotTaken(ImapSession session, IOException problem)
+    public static Completion NotTaken(ImapSession session, IOException problem)
     {
         session.Log.CommandFailed(problem, session.Connection.Session, session.Account!.ToString(), "APPEND");
         return Completion.No("UNAVAILABLE", "The server cannot store the message now, try again later");
@@ -103,7 +106,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
 
     private static bool IsEnd(ReadOnlySpan<byte> rest, bool inUtf8) => inUtf8 ? rest.SequenceEqual(")"u8) : rest.IsEmpty;
 
-    private static Completion EndedWithin(ImapSession session)
+    public static Completion EndedWithin(ImapSession session)
     {
         session.TookLiteral();
         return Completion.Bad("The message ended too soon"); // the session loop sees the end next
@@ -123,6 +126,12 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
 /// <summary>What stands before a message's bytes.</summary>
 internal sealed record MessageHead(SystemFlags Flags, KeywordSet Keywords, DateTimeOffset? Date, LiteralHead Literal, bool IsInUtf8)
 {
+    /// <summary>The parts of a message that is put together, as far as they were read (RFC 4469); null for a plain one.</summary>
+    public IReadOnlyList<CatenatePart>? Parts { get; init; }
+
+    /// <summary>No further parts follow.</summary>
+    public bool IsClosed { get; init; }
+
     public static MessageHead Parse(ref ImapReader args)
     {
         args.Space();
@@ -139,6 +148,15 @@ internal sealed record MessageHead(SystemFlags Flags, KeywordSet Keywords, DateT
             date = args.DateTime();
             args.Space();
         }
+        if (args.TryWord("CATENATE"u8))
+        {
+            args.Space();
+            args.Take((byte)'(');
+            List<CatenatePart> parts = [];
+            bool closed = Catenation.ParseParts(ref args, parts);
+            return new(flags, keywords, date, default, false) { Parts = parts, IsClosed = closed };
+        }
+
         // RFC 6855 section 4: UTF8 (~{n}...). What is in the message is kept in any case.
         bool inUtf8 = args.TryWord("UTF8"u8);
         if (inUtf8)

@@ -1,3 +1,4 @@
+using Posthorn.Directory.Sasl;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 
@@ -14,7 +15,7 @@ internal sealed record Authenticate(string Mechanism, byte[]? Initial) : IImapCo
         byte[]? initial = null;
         if (args.TrySpace())
         {
-            if (Directory.Sasl.SaslBase64.TryDecode(args.Atom(), out byte[] response)) initial = response;
+            if (SaslBase64.TryDecode(args.Atom(), out byte[] response)) initial = response;
             else args.Fail("base64");
         }
         args.End();
@@ -23,29 +24,28 @@ internal sealed record Authenticate(string Mechanism, byte[]? Initial) : IImapCo
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (Directory.Sasl.SaslExchange.Create(Mechanism, session.Services.Directory, session.LoginContext) is not { } exchange)
+        if (SaslExchange.Create(Mechanism, session.Services.Directory, session.LoginContext) is not { } exchange)
         {
-            return Directory.Sasl.SaslExchange.IsKnown(Mechanism) && !session.MayLogIn
+            return SaslExchange.IsKnown(Mechanism) && !session.MayLogIn
                 ? await session.RefuseLoginAsync("", Directory.DenialKind.NotSecure, cancel)
                 : Completion.No("CANNOT", "No such mechanism here");
         }
-        Directory.Sasl.SaslResult result = await exchange.StartAsync(Initial, cancel);
-        while (result is Directory.Sasl.SaslResult.Challenge challenge)
+        SaslResult result = await exchange.RunAsync(Initial, async (challenge, token) =>
         {
-            session.Out.Continue(System.Text.Encoding.ASCII.GetBytes(Convert.ToBase64String(challenge.Data.Span)));
-            Frame line = await session.Frames.ReadLineAsync(cancel);
-            if (line.Status == FrameStatus.Ended) return Completion.Bad("The line ended"); // the session loop sees the end next
-            if (line.Status == FrameStatus.TooLong) return Completion.Bad("The response is too long");
-            if (Directory.Sasl.SaslBase64.IsCancel(line.Text.Span)) return Completion.Bad("Authentication given up");
-            if (!Directory.Sasl.SaslBase64.TryDecode(line.Text.Span, out byte[] response)) return Completion.Bad("expected base64");
-            result = await exchange.StepAsync(response, cancel);
-        }
+            session.Out.Continue(System.Text.Encoding.ASCII.GetBytes(challenge));
+            Frame line = await session.Frames.ReadLineAsync(token);
+            return (line.Status switch { FrameStatus.Ended => SaslInterruption.Ended, FrameStatus.TooLong => SaslInterruption.TooLong, _ => null }, line.Text);
+        }, cancel);
         return result switch
         {
-            Directory.Sasl.SaslResult.Success success => await Login.LoggedInAsync(session, success.Account, exchange.Name, "", cancel),
-            Directory.Sasl.SaslResult.Failure { Outcome: Directory.AuthOutcome.Denied denied } => await session.RefuseLoginAsync(exchange.Login ?? "", denied.Kind, cancel),
-            Directory.Sasl.SaslResult.Failure { Outcome: Directory.AuthOutcome.Temporary temporary } => Completion.No("UNAVAILABLE", temporary.Text),
-            Directory.Sasl.SaslResult.Malformed malformed => Completion.Bad(malformed.Text),
+            SaslResult.Interrupted { Why: SaslInterruption.Ended } => Completion.Bad("The line ended"), // the session loop sees the end next
+            SaslResult.Interrupted { Why: SaslInterruption.TooLong } => Completion.Bad("The response is too long"),
+            SaslResult.Interrupted { Why: SaslInterruption.Cancelled } => Completion.Bad("Authentication given up"),
+            SaslResult.Interrupted => Completion.Bad("expected base64"),
+            SaslResult.Success success => await Login.LoggedInAsync(session, success.Account, exchange.Name, "", cancel),
+            SaslResult.Failure { Outcome: Directory.AuthOutcome.Denied denied } => await session.RefuseLoginAsync(exchange.Login ?? "", denied.Kind, cancel),
+            SaslResult.Failure { Outcome: Directory.AuthOutcome.Temporary temporary } => Completion.No("UNAVAILABLE", temporary.Text),
+            SaslResult.Malformed malformed => Completion.Bad(malformed.Text),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }

@@ -22,7 +22,10 @@ internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapComma
     {
         SelectedMailbox box = session.Selected;
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
-        Result<Store.Placement> copied = await session.Store.CopyAsync(box.Id, box.UidsOf(positions), Target, cancel);
+        // All or none, so too many are refused (RFC 9738).
+        if (session.Limit(ref positions) is { } limited) return Completion.No(limited, "That is too much for one command, copy in parts");
+        Uid[] uids = box.UidsOf(positions);
+        Result<Store.Placement> copied = await LongWork.RunAsync(session, () => session.Store.CopyAsync(box.Id, uids, Target, cancel), cancel);
         if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
         if (copied.Value.Sources.Count > 0) return Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");
         return positions.Count == 0 ? Completion.Ok("Nothing to copy") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");

@@ -35,6 +35,8 @@ internal sealed record Enable(IReadOnlyList<string> Names) : IImapCommand<Enable
                 "UTF8=ACCEPT" => mode with { Utf8Accept = true },
                 "CONDSTORE" => mode with { Condstore = true },
                 "QRESYNC" => mode with { Condstore = true, Qresync = true },
+                "UIDONLY" when session.OffersUidOnly => mode with { UidOnly = true },
+                "METADATA" => mode with { Metadata = true },
                 _ => mode,
             };
             if (after == mode) continue;

@@ -17,12 +17,30 @@ internal sealed record Expunge : IImapCommand<Expunge>
 
     public static async ValueTask<Completion> RunAsync(ImapSession session, IReadOnlyList<Uid>? only, CancellationToken cancel)
     {
+        string? limited = null;
+        if (session.Options.MessageLimit is not null)
+        {
+            List<PositionRange> marked = Marked(session.Selected, only);
+            limited = session.Limit(ref marked);
+            if (limited is not null) only = session.Selected.UidsOf(marked);
+        }
+
         Result<IReadOnlyList<Uid>> gone = await session.Store.ExpungeAsync(session.Selected.Id, only, cancel);
         if (!gone.IsOk) return Completion.From(gone.Refusal);
         await session.TellNewsAsync(mayExpunge: true, cancel);
+        if (limited is not null) return Completion.Ok(limited, "Expunged as far as one command goes");
         return session.Mode.Condstore && gone.Value.Count > 0
             ? Completion.Ok($"HIGHESTMODSEQ {session.Selected.View.HighestModSeq}", "Expunged")
             : Completion.Ok("Expunged");
+    }
+
+    private static List<PositionRange> Marked(SelectedMailbox box, IReadOnlyList<Uid>? only)
+    {
+        HashSet<Uid>? among = only is null ? null : [.. only];
+        List<Uid> marked = [];
+        for (int i = 0; i < box.Count; i++)
+            if ((box.Newest(i).Flags & SystemFlags.Deleted) != 0 && among?.Contains(box.View[i].Uid) != false) marked.Add(box.View[i].Uid);
+        return box.PositionsOf(marked);
     }
 }
 

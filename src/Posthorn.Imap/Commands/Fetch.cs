@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -49,17 +50,19 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
         List<FetchItem> items = [.. Items];
         if (ChangedSince is not null && !items.Contains(FetchItems.ModSeq)) items.Add(FetchItems.ModSeq);
-        if (by == Numbering.Uid && !items.Contains(FetchItems.Uid)) items.Insert(0, FetchItems.Uid);
+        if (by == Numbering.Uid && !session.Mode.UidOnly && !items.Contains(FetchItems.Uid)) items.Insert(0, FetchItems.Uid);
         if (items.Contains(FetchItems.ModSeq)) session.EnableCondstore();
         if (Vanished) await Opening.VanishedAsync(session, box, Messages, ChangedSince!.Value, cancel);
         if (ChangedSince is { } since) positions = OnlyChanged(box, positions, since);
         if (Partial is not null) positions = Partial.Of(positions);
+        string? limited = session.Limit(ref positions);
 
         FetchWriter writer = new(session, box, items);
-        bool complete = items.Exists(item => item.SetsSeen) && !box.IsReadOnly
+        bool complete = items.Exists(item => item.SetsSeen) && !box.IsReadOnly && box.Rights.HasFlag(MailboxRights.KeepSeen)
             ? await ReadAsync(session, box, writer, positions, cancel)
             : await writer.WriteAsync(positions, cancel);
         if (writer.MetUnknownEncoding) return Completion.No("UNKNOWN-CTE", "The part is in an encoding that is not known here");
+        if (complete && limited is not null) return Completion.Ok(limited, "Fetched as far as one command goes");
         return complete ? Completion.Ok("Fetched") : Completion.No("EXPUNGEISSUED", "Some of these messages are gone");
     }
 

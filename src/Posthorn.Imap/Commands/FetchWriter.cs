@@ -144,7 +144,8 @@ internal sealed class FetchWriter
 
     private MessageRow Begin(int position)
     {
-        Out.Begin(position + 1, "FETCH ("u8);
+        if (_session.Mode.UidOnly) Out.Begin(_box.View[position].Uid.Value, "UIDFETCH ("u8);
+        else Out.Begin(position + 1, "FETCH ("u8);
         return _box.Newest(position);
     }
 

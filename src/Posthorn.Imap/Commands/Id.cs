@@ -35,6 +35,7 @@ internal sealed record Id(string Client) : IImapCommand<Id>
 
     public ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
+        session.ClientName = Client;
         if (Client.Length > 0)
         {
             string plain = string.Concat(Client.Where(c => !char.IsControl(c)).Take(100));

@@ -58,6 +58,10 @@ internal sealed record Idle : IImapCommand<Idle>
         return System.Text.Ascii.EqualsIgnoreCase(line.Text.Span, "DONE"u8) ? Completion.Ok("Idled") : Completion.Bad("expected DONE");
     }
 
-    private static Task NewsAsync(ImapSession session, CancellationToken cancel) =>
-        session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
+    private static Task NewsAsync(ImapSession session, CancellationToken cancel)
+    {
+        Task box = session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
+        if (session.Notifications is not null) return session.Notifications.WaitAsync(cancel);
+        return session.Metadata is null ? box : Task.WhenAny(box, session.Metadata.WaitAsync(cancel).AsTask());
+    }
 }

@@ -5,9 +5,9 @@ using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
 
-/// <summary>LIST, plain and extended (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154).</summary>
+/// <summary>LIST, plain and extended (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590).</summary>
 /// <remarks><c>list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]</c></remarks>
-internal sealed record List(ListSelection Selection, string Reference, IReadOnlyList<string> Patterns, ListReturns Returns, StatusItems StatusItems) : IImapCommand<List>
+internal sealed record List(ListSelection Selection, string Reference, IReadOnlyList<string> Patterns, ListReturns Returns, StatusItems StatusItems, IReadOnlyList<string> Metadata) : IImapCommand<List>
 {
     public static List Parse(ref ImapReader args)
     {
@@ -23,9 +23,10 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         List<string> patterns = ParsePatterns(ref args, out bool extended);
         ListReturns returns = extended || selection != ListSelection.None ? ListReturns.Extended : ListReturns.None;
         StatusItems status = StatusItems.None;
-        if (args.TrySpace()) returns |= ParseReturns(ref args, ref status);
+        List<string> metadata = [];
+        if (args.TrySpace()) returns |= ParseReturns(ref args, ref status, metadata);
         args.End();
-        return new(selection, reference, patterns, returns, status);
+        return new(selection, reference, patterns, returns, status, metadata);
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
@@ -50,9 +51,17 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
                 Result<MailboxStatus> status = await session.Store.StatusAsync(node.Info!.Name, cancel);
                 if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
             }
+            if ((Returns & ListReturns.MyRights) != 0 && node.Exists) MyRights.Write(session, node.Name, node.Info!.Rights);
+            if (Metadata.Count > 0 && node.Exists && MetadataEntry.IsOpenTo(node.Info!)) await WriteMetadataAsync(session, node.Info!, cancel);
             await session.FlushIfLargeAsync(cancel);
         }
         return Completion.Ok("Listed");
+    }
+
+    private async ValueTask WriteMetadataAsync(ImapSession session, MailboxInfo info, CancellationToken cancel)
+    {
+        SortedDictionary<string, ReadOnlyMemory<byte>> visible = await MetadataEntry.VisibleAsync(session, info, cancel);
+        MetadataEntry.Write(session, info.Name.Value, [.. Metadata.Select(entry => (entry, visible.TryGetValue(entry, out ReadOnlyMemory<byte> value) ? value : (ReadOnlyMemory<byte>?)null))]);
     }
 
     private bool IsWanted(MailboxNode node, out bool childInfo)
@@ -108,7 +117,7 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         return patterns;
     }
 
-    private static ListReturns ParseReturns(ref ImapReader args, ref StatusItems status)
+    private static ListReturns ParseReturns(ref ImapReader args, ref StatusItems status, List<string> metadata)
     {
         ListReturns returns = ListReturns.Extended;
         if (!args.TryWord("RETURN"u8)) args.Fail("RETURN");
@@ -123,6 +132,13 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
             {
                 args.Space();
                 status |= Commands.Status.ParseItems(ref args);
+            }
+            else if (args.TryWord("MYRIGHTS"u8)) returns |= ListReturns.MyRights;
+            else if (args.TryWord("METADATA"u8))
+            {
+                args.Space();
+                if (args.Next != '(') args.Fail("'('");
+                metadata.AddRange(MetadataEntry.ParseList(ref args, root: false));
             }
             else args.Fail("a list return option");
         }
@@ -150,4 +166,5 @@ internal enum ListReturns
     None = 0,
     Extended = 1,
     Subscribed = 2,
+    MyRights = 4,
 }

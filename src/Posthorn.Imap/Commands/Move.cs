@@ -22,7 +22,9 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
     {
         SelectedMailbox box = session.Selected;
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
-        Result<Store.Placement> moved = await session.Store.MoveAsync(box.Id, box.UidsOf(positions), Target, cancel);
+        string? limited = session.Limit(ref positions);
+        Uid[] uids = box.UidsOf(positions);
+        Result<Store.Placement> moved = await LongWork.RunAsync(session, () => session.Store.MoveAsync(box.Id, uids, Target, cancel), cancel);
         if (!moved.IsOk) return Completion.From(moved.Refusal, creatable: true);
         if (moved.Value.Sources.Count == 0)
             return positions.Count == 0 ? Completion.Ok("Nothing to move") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
@@ -30,6 +32,7 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
         // COPYUID goes out before the expunges, while the client can still match the numbers (RFC 6851 section 4.3).
         session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
         await session.TellNewsAsync(mayExpunge: true, cancel);
+        if (limited is not null) return Completion.Ok(limited, "Moved as far as one command goes");
         return session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Moved") : Completion.Ok("Moved");
     }
 }

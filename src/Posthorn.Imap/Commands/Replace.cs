@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -23,11 +24,12 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, MessageHea
         SelectedMailbox box = session.Selected;
         if (!box.TryResolve(Message, by, [], out List<PositionRange> positions, out Completion? bad)) return bad;
         if (positions.Count == 0) return Completion.No("NONEXISTENT", "There is no such message");
+        if (!box.Rights.HasFlag(MailboxRights.DeleteMessages | MailboxRights.Expunge)) return Completion.No("NOPERM", "You have not the rights to remove the old message (te)");
         Uid[] old = box.UidsOf(positions);
         List<NewMessage> messages = [];
         try
         {
-            Completion? failure = await Append.ReceiveAsync(session, Head, messages, cancel);
+            Completion? failure = await Append.ReceiveAsync(session, Target, Head, messages, cancel);
             if (failure is not null) return failure;
             if (messages.Count != 1) return Completion.Bad("REPLACE takes one message");
             Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);

@@ -33,14 +33,16 @@ internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModS
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
+        if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
         if (UsesModSeq) session.EnableCondstore();
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
         SearchReturn? wanted = Return ?? (session.Mode.Rev2 ? SearchReturn.All : null);
         if (wanted is null) await WriteOldAsync(session, box, found, by, cancel);
-        else wanted.Write(session, found, by, UsesModSeq);
+        else wanted.Write(session, box, found, by, UsesModSeq, null);
         if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
-        return Completion.Ok("Searched");
+        wanted?.Watch(session, by, Key, null, run.UidsOf(found));
+        return run.Done("Searched");
     }
 
     private async ValueTask WriteOldAsync(ImapSession session, SelectedMailbox box, List<int> found, Numbering by, CancellationToken cancel)
@@ -73,6 +75,12 @@ internal enum SearchOptions
     Count = 8,
     Save = 16,
     Partial = 32,
+
+    /// <summary>The client hears of changes.</summary>
+    Update = 64,
+
+    /// <summary>The client will ask again.</summary>
+    Context = 128,
 }
 
 /// <summary>RETURN of SEARCH and SORT (RFC 4731, RFC 5267).</summary>
@@ -80,6 +88,11 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
 {
     /// <summary>What SEARCH means for clients of IMAP4rev2 (RFC 9051 section 6.4.4).</summary>
     public static SearchReturn All { get; } = new(SearchOptions.All, null);
+
+    private const SearchOptions Data = SearchOptions.Min | SearchOptions.Max | SearchOptions.All | SearchOptions.Count | SearchOptions.Partial | SearchOptions.Save;
+
+    // UPDATE and CONTEXT ask for no data: alone they leave the default, which is ALL (RFC 4731 section 3.1).
+    private bool IsAll => Has(SearchOptions.All) || (Options & Data) == SearchOptions.None;
 
     public bool Has(SearchOptions option) => (Options & option) != 0;
 
@@ -96,6 +109,8 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
             else if (args.TryWord("ALL"u8)) options |= SearchOptions.All;
             else if (args.TryWord("COUNT"u8)) options |= SearchOptions.Count;
             else if (args.TryWord("SAVE"u8)) options |= SearchOptions.Save;
+            else if (args.TryWord("UPDATE"u8)) options |= SearchOptions.Update;
+            else if (args.TryWord("CONTEXT"u8)) options |= SearchOptions.Context; // searches are quick here without that hint (RFC 5267 section 4.2)
             else if (args.TryWord("PARTIAL"u8))
             {
                 options |= SearchOptions.Partial;
@@ -108,6 +123,21 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         // RFC 9394 section 3.1: a window and the whole exclude each other.
         if ((options & (SearchOptions.All | SearchOptions.Partial)) == (SearchOptions.All | SearchOptions.Partial)) args.Fail("ALL or PARTIAL, not both");
         return new(options, partial);
+    }
+
+    /// <summary>A search under this tag is being watched already (RFC 5267 section 4.3).</summary>
+    public static Completion TagTaken { get; } = Completion.Bad("Tag reuse");
+
+    public bool IsTagTaken(ImapSession session) => Has(SearchOptions.Update) && session.Contexts.Has(Encoding.ASCII.GetString(session.Tag));
+
+    /// <summary>With UPDATE: from here on the client hears of changes to the result.</summary>
+    public void Watch(ImapSession session, Numbering by, SearchKey key, Sort? order, IReadOnlyList<Uid> result)
+    {
+        if (!Has(SearchOptions.Update)) return;
+        string tag = Encoding.ASCII.GetString(session.Tag);
+        // Numbers mean the messages that they named when the command came (RFC 5267 section 4.3).
+        if (session.Contexts.TryAdd(new(tag, by, key.Frozen(session), order, [.. result]), session.Options.MaxContexts)) return;
+        session.Out.UntaggedNo($"NOUPDATE \"{tag}\"", "Too many contexts");
     }
 
     /// <summary>The positions that <c>$</c> stands for afterwards (RFC 5182 section 2.1): with MIN or MAX and neither ALL nor COUNT only those.</summary>
@@ -124,26 +154,38 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
     }
 
     /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer; MIN and MAX are its ends (RFC 5267 section 3).</summary>
-    public void Write(ImapSession session, List<int> found, Numbering by, bool modSeq)
+    /// <param name="session">Whose client.</param>
+    /// <param name="box">Where it was searched.</param>
+    /// <param name="found">The positions.</param>
+    /// <param name="by">How messages are named.</param>
+    /// <param name="modSeq">The highest MODSEQ is told too.</param>
+    /// <param name="mailbox">The mailbox's name, where several are searched (RFC 7377).</param>
+    public void Write(ImapSession session, SelectedMailbox box, List<int> found, Numbering by, bool modSeq, MailboxName? mailbox)
     {
         if (Options == SearchOptions.Save) return; // RFC 5182 section 2.1: nothing is told but OK
-        SelectedMailbox box = session.Selected;
         ImapOutput output = session.Out;
         uint Name(int position) => by == Numbering.Uid ? box.View[position].Uid.Value : (uint)position + 1;
         output.Begin("ESEARCH (TAG "u8);
         output.String(session.Tag); // quoted, as the new Outlook needs it (trap 29)
+        if (mailbox is { } name)
+        {
+            output.Raw(" MAILBOX "u8);
+            output.Mailbox(name.Value);
+            output.Raw($" UIDVALIDITY {box.View.Validity}");
+        }
+
         output.Raw(")"u8);
         if (by == Numbering.Uid) output.Raw(" UID"u8);
         if (found.Count > 0 && Has(SearchOptions.Min)) output.Raw($" MIN {Name(found[0])}");
         if (found.Count > 0 && Has(SearchOptions.Max)) output.Raw($" MAX {Name(found[^1])}");
         if (Has(SearchOptions.Count)) output.Raw($" COUNT {found.Count}");
-        if (found.Count > 0 && Has(SearchOptions.All)) output.Raw($" ALL {Format(found, Name)}");
+        if (found.Count > 0 && IsAll) output.Raw($" ALL {Format(found, Name)}");
         if (Partial is not null)
         {
             List<int> window = Partial.Of(found);
             output.Raw($" PARTIAL ({Partial} {(window.Count == 0 ? "NIL" : Format(window, Name))})");
         }
-        List<int> told = Has(SearchOptions.All | SearchOptions.Count | SearchOptions.Partial) ? found : Saved(found);
+        List<int> told = IsAll || Has(SearchOptions.Count | SearchOptions.Partial) ? found : Saved(found);
         if (modSeq && told.Count > 0) output.Raw($" MODSEQ {told.Max(position => box.Newest(position).ModSeq.Value)}");
         output.End();
     }

@@ -51,6 +51,8 @@ internal ref struct SearchGrammar
         if (depth > _limits.MaxSearchDepth) args.Fail("a search that is less deep");
         if (++_keys > _limits.MaxSearchKeys) args.Fail("a search with fewer keys");
         if (args.TryTake((byte)'(')) return Group(ref args, depth);
+        bool numbers = args.Next is (byte)'*' or (>= (byte)'0' and <= (byte)'9');
+        if (numbers && args.Dialect.UidOnly) args.Refuse(Completion.UidRequired);
         if (args.Next is (byte)'*' or (byte)'$' or >= (byte)'0' and <= (byte)'9') return new SearchKey.Numbers(args.SequenceSet(), Numbering.Sequence);
         if (args.TryWord("NOT"u8))
         {
@@ -145,6 +147,9 @@ internal ref struct SearchGrammar
             args.Space();
             return new SearchKey.Numbers(args.SequenceSet(), Numbering.Uid);
         }
+        // RFC 9738: the way on from where a command ended.
+        if (args.TryWord("UIDAFTER"u8)) return Beyond(ref args, after: true);
+        if (args.TryWord("UIDBEFORE"u8)) return Beyond(ref args, after: false);
         if (args.TryWord("LARGER"u8))
         {
             long size = Number(ref args);
@@ -162,6 +167,14 @@ internal ref struct SearchGrammar
         if (args.TryWord("THREADID"u8)) return Id(ref args, isThread: true);
         args.Fail("a search key");
         return Row((in MessageRow r, bool _) => false);
+    }
+
+    private static SearchKey.Numbers Beyond(ref ImapReader args, bool after)
+    {
+        args.Space();
+        uint uid = args.NzNumber();
+        if (after ? uid >= NumberSet.Star - 1 : uid <= 1) return new SearchKey.Numbers(new([]), Numbering.Uid);
+        return new SearchKey.Numbers(new([after ? new(uid + 1, NumberSet.Star - 1) : new(1, uid - 1)]), Numbering.Uid);
     }
 
     // RFC 5032: seconds before now; the answer is that of the moment of the command.

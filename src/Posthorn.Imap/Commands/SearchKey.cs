@@ -10,6 +10,17 @@ internal abstract record SearchKey
 {
     private SearchKey() { }
 
+    /// <summary>The same with sequence numbers and <c>$</c> as the UIDs that they mean now.</summary>
+    public SearchKey Frozen(ImapSession session) => this switch
+    {
+        Numbers { By: Numbering.Sequence } numbers => new Numbers(NumberSet.Of(numbers.Set.IsSavedResult ? session.SavedResult : new SearchRun(session, session.Selected).UidsAt(numbers)), Numbering.Uid),
+        Numbers { Set.IsSavedResult: true } => new Numbers(NumberSet.Of(session.SavedResult), Numbering.Uid),
+        Not not => new Not(not.Inner.Frozen(session)),
+        Or or => new Or(or.Left.Frozen(session), or.Right.Frozen(session)),
+        And and => new And([.. and.Keys.Select(key => key.Frozen(session))]),
+        _ => this,
+    };
+
     /// <summary>How dear it is to ask: cheap ones are asked first and leave less to the others.</summary>
     public virtual int Cost => 0;
 
@@ -76,12 +87,30 @@ internal sealed record DayTest(DateOnly Day, bool Before, bool On, bool After)
 /// <summary>Finds the messages that fit, by positions in the client's view.</summary>
 internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
 {
+    /// <summary>The response code that says which messages were not looked at any more; null when all were (RFC 9738).</summary>
+    public string? Limited { get; private set; }
+
+    /// <summary>How it ended.</summary>
+    public Completion Done(string text) => Limited is null ? Completion.Ok(text) : Completion.Ok(Limited, text + " as far as one command goes");
+
     /// <summary>All positions that fit, in order.</summary>
     public ValueTask<List<int>> FindAsync(SearchKey key, CancellationToken cancel)
     {
         List<int> all = new(box.Count);
         for (int i = 0; i < box.Count; i++) all.Add(i);
+        if (session.Options.MessageLimit is { } most && all.Count > most) all = Limit(key, all, most);
         return FilterAsync(key, all, cancel);
+    }
+
+    // Numbers in the search say where to look, so they count before the limit does.
+    private List<int> Limit(SearchKey key, List<int> all, int most)
+    {
+        foreach (SearchKey inner in key is SearchKey.And and ? and.Keys : [key])
+            if (inner is SearchKey.Numbers numbers) all = Within(all, Resolve(numbers));
+        if (all.Count <= most) return all;
+        all = all.GetRange(all.Count - most, most);
+        Limited = $"MESSAGELIMIT {most} {box.View[all[0]].Uid}";
+        return all;
     }
 
     private async ValueTask<List<int>> FilterAsync(SearchKey key, List<int> candidates, CancellationToken cancel)
@@ -123,20 +152,27 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
 
     private async ValueTask<List<int>> BySummaryAsync(List<int> candidates, SummaryFields fields, Func<MessageSummary, bool> test, CancellationToken cancel)
     {
-        List<int> found = [];
-        await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, UidsOf(candidates), fields, cancel))
-            if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);
-        return found;
+        return await LongWork.RunAsync(session, async () =>
+        {
+            List<int> found = [];
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, UidsOf(candidates), fields, cancel))
+                if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);
+            return found;
+        }, cancel);
     }
 
     private async ValueTask<List<int>> ByTextAsync(List<int> candidates, TextCriterion criterion, CancellationToken cancel)
     {
-        IReadOnlyList<Uid> uids = await session.Store.FindTextAsync(box.Id, UidsOf(candidates), criterion, cancel);
+        Uid[] among = UidsOf(candidates);
+        IReadOnlyList<Uid> uids = await LongWork.RunAsync(session, () => session.Store.FindTextAsync(box.Id, among, criterion, cancel), cancel);
         List<int> found = new(uids.Count);
         foreach (Uid uid in uids)
             if (box.View.IndexOf(uid) is >= 0 and int position) found.Add(position);
         return found;
     }
+
+    /// <summary>The UIDs that numbers of a search mean now.</summary>
+    public Uid[] UidsAt(SearchKey.Numbers numbers) => box.UidsOf(Resolve(numbers));
 
     public Uid[] UidsOf(List<int> positions)
     {

@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -28,6 +29,8 @@ internal sealed record Resync(uint Validity, long ModSeq, NumberSet? KnownUids);
 /// <remarks><c>select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]</c></remarks>
 internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
 {
+    private const MailboxRights ToWrite = MailboxRights.Insert | MailboxRights.Expunge | MailboxRights.KeepSeen | MailboxRights.Write | MailboxRights.DeleteMessages;
+
     public static Opening Parse(ref ImapReader args)
     {
         args.Space();
@@ -58,6 +61,8 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
             await session.DeselectAsync();
             session.Out.UntaggedOk("CLOSED", "The mailbox before is closed");
         }
+        // RFC 4314 section 5.2: read-only for whoever may change nothing of it.
+        if (await session.Store.FindAsync(Name, cancel) is { } info && (info.Rights & ToWrite) == 0) readOnly = true;
         Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name, readOnly, cancel);
         if (!opened.IsOk) return Completion.From(opened.Refusal);
         if (Condstore) session.EnableCondstore();
@@ -65,7 +70,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         await session.SelectAsync(box);
         Describe(session, box);
         if (Resync is not null && Resync.Validity == box.View.Validity.Value) await ResyncAsync(session, box, Resync, cancel);
-        return readOnly ? Completion.Ok("READ-ONLY", "Examined") : Completion.Ok("READ-WRITE", "Selected");
+        return readOnly ? Completion.Ok("READ-ONLY", "Selected, for reading only") : Completion.Ok("READ-WRITE", "Selected");
     }
 
     private static Resync ParseResync(ref ImapReader args)
@@ -92,6 +97,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
     // Sequence numbers and their UIDs help servers that have forgotten expunges; this one has not.
     private static void SkipMatchData(ref ImapReader args)
     {
+        if (args.Dialect.UidOnly) args.Refuse(Completion.UidRequired);
         args.Take((byte)'(');
         args.SequenceSet();
         args.Space();
@@ -107,7 +113,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         if (!session.Mode.Rev2)
         {
             output.Numbered(box.RecentCount, "RECENT"u8);
-            if (FirstUnseen(box.View) is > 0 and int unseen) output.UntaggedOk($"UNSEEN {unseen}", "First unseen");
+            if (!session.Mode.UidOnly && FirstUnseen(box.View) is > 0 and int unseen) output.UntaggedOk($"UNSEEN {unseen}", "First unseen");
         }
         output.UntaggedOk($"UIDVALIDITY {box.View.Validity}", "UIDs are valid");
         output.UntaggedOk($"UIDNEXT {box.View.UidNext}", "Next UID");

@@ -29,17 +29,17 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
+        if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
         if (UsesModSeq) session.EnableCondstore();
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await LoadAsync(session, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
-        Array.Sort(entries, Compare);
-        List<int> sorted = [.. entries.Select(entry => entry.Position)];
+        List<int> sorted = await InOrderAsync(session, box, run, found, cancel);
         if (Return is not null)
         {
-            Return.Write(session, sorted, by, UsesModSeq);
+            Return.Write(session, box, sorted, by, UsesModSeq, null);
             if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
-            return Completion.Ok("Sorted");
+            Return.Watch(session, by, Key, this, run.UidsOf(sorted));
+            return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
         foreach (int position in sorted)
@@ -49,23 +49,34 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
             await session.FlushIfLargeAsync(cancel);
         }
         session.Out.End();
-        return Completion.Ok("Sorted");
+        return run.Done("Sorted");
+    }
+
+    /// <summary>Positions in the order of the criteria.</summary>
+    public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
+    {
+        SortEntry[] entries = await LoadAsync(session, box, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
+        Array.Sort(entries, Compare);
+        return [.. entries.Select(entry => entry.Position)];
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
-    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
+    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
     {
-        SelectedMailbox box = session.Selected;
         if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
-        List<SortEntry> entries = new(positions.Count);
-        int next = 0;
-        await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+        return await LongWork.RunAsync(session, async () =>
         {
-            // In the order asked, those that are gone left out.
-            while (box.View[positions[next]].Uid != summary.Uid) next++;
-            entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
-        }
-        return [.. entries];
+            List<SortEntry> entries = new(positions.Count);
+            int next = 0;
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+            {
+                // In the order asked, those that are gone left out.
+                while (box.View[positions[next]].Uid != summary.Uid) next++;
+                entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
+            }
+
+            return entries.ToArray();
+        }, cancel);
     }
 
     private static SortKeys NoKeys { get; } = new(null, "", false, "", "", "", "", "", "", []);

@@ -38,10 +38,12 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
         SelectedMailbox box = session.Selected;
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
         if (UnchangedSince is not null) session.EnableCondstore();
+        string? limited = session.Limit(ref positions);
         Result<FlagOutcome> outcome = await session.Store.ChangeFlagsAsync(box.Id, box.UidsOf(positions), Change, UnchangedSince, cancel);
         if (!outcome.IsOk) return Completion.From(outcome.Refusal);
         bool gone = await TellAsync(session, box, positions, outcome.Value, cancel);
         if (outcome.Value.Modified.Count > 0) return Completion.Ok($"MODIFIED {ModifiedSet(box, outcome.Value.Modified, by)}", "Some messages were changed by others");
+        if (limited is not null) return Completion.Ok(limited, "Stored as far as one command goes");
         return gone && by == Numbering.Sequence ? Completion.No("EXPUNGEISSUED", "Some of these messages are gone") : Completion.Ok("Stored");
     }
 
@@ -82,9 +84,14 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
     // RFC 7162 section 3.1.3: the new MODSEQ is told even with .SILENT.
     private static void TellModSeq(ImapSession session, int position, in MessageRow row)
     {
-        session.Out.Begin(position + 1, "FETCH (UID "u8);
-        session.Out.Number(row.Uid.Value);
-        session.Out.Raw(" MODSEQ ("u8);
+        if (session.Mode.UidOnly) session.Out.Begin(row.Uid.Value, "UIDFETCH (MODSEQ ("u8);
+        else
+        {
+            session.Out.Begin(position + 1, "FETCH (UID "u8);
+            session.Out.Number(row.Uid.Value);
+            session.Out.Raw(" MODSEQ ("u8);
+        }
+
         session.Out.Number(row.ModSeq.Value);
         session.Out.Raw("))"u8);
         session.Out.End();

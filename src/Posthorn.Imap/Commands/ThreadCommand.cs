@@ -23,7 +23,7 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
         SelectedMailbox box = session.Selected;
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await Sort.LoadAsync(session, run, found, withKeys: true, cancel);
+        SortEntry[] entries = await Sort.LoadAsync(session, box, run, found, withKeys: true, cancel);
         List<ThreadNode> roots = ByReferences ? new ReferenceThreads(entries).Build() : BySubject(entries);
         session.Out.Begin("THREAD"u8);
         if (roots.Count > 0) session.Out.Raw(" "u8);
@@ -33,7 +33,7 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
             await session.FlushIfLargeAsync(cancel);
         }
         session.Out.End();
-        return Completion.Ok("Threaded");
+        return run.Done("Threaded");
     }
 
     // ORDEREDSUBJECT: by base subject, then by date; the first message of each subject is above the others.

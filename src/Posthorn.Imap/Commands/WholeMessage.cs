@@ -39,9 +39,9 @@ internal static class WholeMessage
 
     /// <summary>The store's summaries, what they lack made from the messages.</summary>
     public static async IAsyncEnumerable<MessageSummary> SummariesAsync(
-        ImapSession session, IReadOnlyList<Uid> uids, SummaryFields fields, [EnumeratorCancellation] CancellationToken cancel)
+        ImapSession session, SelectedMailbox box, IReadOnlyList<Uid> uids, SummaryFields fields, [EnumeratorCancellation] CancellationToken cancel)
     {
-        MailboxId mailbox = session.Selected.Id;
+        MailboxId mailbox = box.Id;
         await foreach (MessageSummary summary in session.Store.SummariesAsync(mailbox, uids, fields, cancel))
         {
             if (!Lacks(summary, fields))

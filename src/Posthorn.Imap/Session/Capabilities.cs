@@ -39,8 +39,14 @@ internal static class Capabilities
         ("SAVEDATE", s => s.IsLoggedIn),
         ("PREVIEW", s => s.IsLoggedIn),
         ("QUOTA", s => s.IsLoggedIn && Has("GETQUOTA")),
+        ("QUOTASET", s => s.IsLoggedIn && s.Services.Limits is not null && Commands.QuotaRoots.IsAdministrator(s)),
         ("QUOTA=RES-STORAGE", s => s.IsLoggedIn && Has("GETQUOTA")),
         ("QUOTA=RES-MESSAGE", s => s.IsLoggedIn && Has("GETQUOTA")),
+        ("ACL", s => s.IsLoggedIn && Has("SETACL")),
+        ("RIGHTS=texk", s => s.IsLoggedIn && Has("SETACL")),
+        ("LIST-MYRIGHTS", s => s.IsLoggedIn && Has("MYRIGHTS")),
+        ("METADATA", s => s.IsLoggedIn && Has("GETMETADATA")),
+        ("LIST-METADATA", s => s.IsLoggedIn && Has("GETMETADATA")),
         ("SORT", s => s.IsLoggedIn && Has("SORT")),
         ("SORT=DISPLAY", s => s.IsLoggedIn && Has("SORT")),
         ("ESORT", s => s.IsLoggedIn && Has("SORT")),
@@ -50,6 +56,13 @@ internal static class Capabilities
         ("REPLACE", s => s.IsLoggedIn && Has("REPLACE")),
         ("SEARCH=FUZZY", s => s.IsLoggedIn),
         ("PARTIAL", s => s.IsLoggedIn),
+        ("CONTEXT=SEARCH", s => s.IsLoggedIn && Has("CANCELUPDATE")),
+        ("CONTEXT=SORT", s => s.IsLoggedIn && Has("CANCELUPDATE")),
+        ("CATENATE", s => s.IsLoggedIn && Has("APPEND")),
+        ("NOTIFY", s => s.IsLoggedIn && Has("NOTIFY")),
+        ("MULTISEARCH", s => s.IsLoggedIn && Has("ESEARCH")),
+        ("INPROGRESS", s => s.IsLoggedIn),
+        ("UIDONLY", s => s.IsLoggedIn && s.OffersUidOnly),
         ("COMPRESS=DEFLATE", s => s.IsLoggedIn && !s.Connection.IsCompressed && Has("COMPRESS")),
         ("UNAUTHENTICATE", s => s.IsLoggedIn && Has("UNAUTHENTICATE")),
     ];
@@ -60,9 +73,16 @@ internal static class Capabilities
         StringBuilder list = new(512);
         foreach ((string name, Func<ImapSession, bool> when) in Rows)
             if (when(session)) list.Append(list.Length > 0 ? " " : "").Append(name);
-        if (session.IsLoggedIn) list.Append(System.Globalization.CultureInfo.InvariantCulture, $" APPENDLIMIT={session.Options.MaxMessage}");
+        if (session.IsLoggedIn && session.Options.SieveServer is { } sieve) list.Append(" IMAPSIEVE=").Append(sieve);
+        if (session.IsLoggedIn) AddLimits(list, session.Options);
         else foreach (string mechanism in session.Mechanisms) list.Append(" AUTH=").Append(mechanism);
         return list.ToString();
+    }
+
+    private static void AddLimits(StringBuilder list, ImapOptions options)
+    {
+        list.Append(System.Globalization.CultureInfo.InvariantCulture, $" APPENDLIMIT={options.MaxMessage}");
+        if (options.MessageLimit is { } most) list.Append(System.Globalization.CultureInfo.InvariantCulture, $" MESSAGELIMIT={most}");
     }
 
     private static bool Has(string verb) => Verb.Find(Encoding.ASCII.GetBytes(verb)) is not null;

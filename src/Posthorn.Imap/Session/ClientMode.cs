@@ -15,6 +15,15 @@ internal sealed record ClientMode
     /// <summary>VANISHED instead of EXPUNGE (RFC 7162 section 3.2).</summary>
     public bool Qresync { get; init; }
 
+    /// <summary>Annotations that others change are told (RFC 5464 section 4.1).</summary>
+    public bool Metadata { get; init; }
+
+    /// <summary>No sequence numbers any more, in either direction (RFC 9586).</summary>
+    public bool UidOnly { get; init; }
+
+    /// <summary>Expunges are told as VANISHED.</summary>
+    public bool TellsVanished => Qresync || UidOnly;
+
     /// <summary>Mailbox names are UTF-8.</summary>
     public bool Utf8Names => Rev2 || Utf8Accept;
 }

@@ -27,6 +27,9 @@ internal sealed record Completion(CompletionKind Kind, string? Code, string Text
     public static Completion Ok(string code, string text) => new(CompletionKind.Ok, code, text);
     public static Completion No(string text) => new(CompletionKind.No, null, text);
     public static Completion No(string code, string text) => new(CompletionKind.No, code, text);
+    /// <summary>Sequence numbers were used after ENABLE UIDONLY (RFC 9586).</summary>
+    public static Completion UidRequired { get; } = new(CompletionKind.Bad, "UIDREQUIRED", "Sequence numbers cannot be used after ENABLE UIDONLY");
+
     public static Completion Bad(string text) => new(CompletionKind.Bad, null, text);
 
     /// <summary>Our own fault or the disk's; nothing of the cause is told (RFC 5530 SERVERBUG).</summary>

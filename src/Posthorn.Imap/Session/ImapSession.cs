@@ -4,6 +4,7 @@ using Posthorn.Directory;
 using Posthorn.Imap.Wire;
 using Posthorn.Net;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Session;
 
@@ -15,10 +16,12 @@ internal sealed class ImapSession : IAsyncDisposable
 
     private readonly ImapServer _server;
     private readonly Queue<(byte[] Tag, Task<Completion> End)> _pending = new();
+    private readonly CommandPace _pace;
     private Dialect _dialect;
     private ClientMode _mode = new();
     private byte[] _tag = [];
     private LiteralHead? _pendingLiteral;
+    private bool _isBetween;
     private bool _ending;
     private bool _lost;
     private int _badCommands;
@@ -29,8 +32,9 @@ internal sealed class ImapSession : IAsyncDisposable
     {
         (_server, Connection, Options) = (server, connection, options);
         Out = new(connection);
-        Frames = new(connection, options, IsMessageNext, SettleAndFlushAsync);
+        Frames = new(connection, options, IsMessageNext, FillAsync);
         _dialect = new(false, '/', options, default);
+        _pace = new(options.CommandsPerSecond, server.Services.Time);
     }
 
     public Connection Connection { get; }
@@ -49,21 +53,37 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             _mode = value;
             Out.Utf8 = value.Utf8Names;
-            _dialect = _dialect with { Utf8 = value.Utf8Names };
+            _dialect = _dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly };
+            Metadata = value.Metadata ? Metadata ?? new(this) : null;
         }
     }
+
+    /// <summary>The program as it has named itself (ID), or empty.</summary>
+    public string ClientName { get; set; } = "";
+
+    /// <summary>Microsoft's Outlook in the cloud enables UIDONLY and goes on with sequence numbers (trap 29); it names itself before it logs in.</summary>
+    public bool OffersUidOnly => !ClientName.StartsWith("Microsoft", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The searches whose changes this client wants to hear of.</summary>
+    public SearchContexts Contexts { get; } = new();
+
+    /// <summary>What this client wants to be told of unasked.</summary>
+    public Notifications? Notifications { get; set; }
+
+    /// <summary>What others change in annotations, for a client that wants to hear of it.</summary>
+    public MetadataNews? Metadata { get; private set; }
 
     /// <summary>Who is logged in; null before.</summary>
     public MailAccount? Account { get; private set; }
 
     public bool IsLoggedIn => Account is not null;
 
-    private IMailStore? OpenStore { get; set; }
+    private UserMailStore? OpenStore { get; set; }
 
     private SelectedMailbox? OpenBox { get; set; }
 
-    /// <summary>The account's mail. The verb table admits its users after login only.</summary>
-    public IMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");
+    /// <summary>The account's mail, and what others share with it. The verb table admits its users after login only.</summary>
+    public UserMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");
 
     /// <summary>The selected mailbox. The verb table admits its users in the selected state only.</summary>
     public SelectedMailbox Selected => OpenBox ?? throw new InvalidOperationException("No mailbox is selected.");
@@ -100,12 +120,30 @@ internal sealed class ImapSession : IAsyncDisposable
         Out.UntaggedOk($"CAPABILITY {Capabilities.Of(this)}", $"{Options.HostName} Posthorn ready");
         while (!_ending)
         {
+            _isBetween = true;
             Frame frame = await Frames.ReadAsync(cancel);
+            _isBetween = false;
+            if (_ending) break;
             RestartIdleClock();
+            if (frame.Status != FrameStatus.Ended && _pace.Take() is { Ticks: > 0 } wait) await SlowDownAsync(wait, cancel);
             await HandleAsync(frame, cancel);
             if (Out.IsLarge) await FlushAsync(cancel);
         }
         await SettleAndFlushAsync(cancel);
+    }
+
+    // The frame stands in the input buffer, which nobody touches meanwhile.
+    private async ValueTask SlowDownAsync(TimeSpan wait, CancellationToken cancel)
+    {
+        if (!_pace.WasTold)
+        {
+            _pace.WasTold = true;
+            Out.UntaggedOk("LIMIT", $"More than {Options.CommandsPerSecond} commands in a second are answered later");
+            Log.Slowed(Connection.Session, Account?.ToString() ?? "", Options.CommandsPerSecond);
+        }
+
+        await SettleAndFlushAsync(cancel);
+        await Task.Delay(wait, Services.Time, cancel);
     }
 
     /// <summary>Ends the session after the running command's answer.</summary>
@@ -150,6 +188,35 @@ internal sealed class ImapSession : IAsyncDisposable
         }
     }
 
+    private async ValueTask<bool> FillAsync(CancellationToken cancel)
+    {
+        await SettleAndFlushAsync(cancel);
+        // Only before the first octet of a command: within one numbers must not change their meaning.
+        if (!_isBetween || Notifications is null || Connection.Input.Length > 0) return await Connection.Input.FillAsync(cancel);
+        _isBetween = false;
+        return await PushUntilInputAsync(cancel);
+    }
+
+    // NOTIFY: news goes out while nothing is asked (RFC 5465 section 3.1). The client's own silence still counts.
+    private async ValueTask<bool> PushUntilInputAsync(CancellationToken cancel)
+    {
+        DateTimeOffset end = Services.Time.GetUtcNow() + Options.IdleTimeout;
+        Task<bool> input = Connection.Input.FillAsync(cancel).AsTask();
+        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        while (!input.IsCompleted && !_ending)
+        {
+            Task news = Notifications!.WaitAsync(done.Token);
+            if (await Task.WhenAny(input, news) == input) break;
+            await TellUnaskedAsync(Notifications.ExpungesAtOnce, cancel);
+            await FlushAsync(cancel);
+            Connection.SetDeadline(end - Services.Time.GetUtcNow());
+        }
+
+        await done.CancelAsync();
+        if (_ending) Connection.Stop(StopReason.None);
+        return await input;
+    }
+
     private async ValueTask SettleAndFlushAsync(CancellationToken cancel)
     {
         if (_pending.Count > 0) await SettleAsync(cancel);
@@ -159,23 +226,31 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Sends if much has gathered: long answers go out in pieces.</summary>
     public ValueTask FlushIfLargeAsync(CancellationToken cancel) => Out.IsLarge ? FlushAsync(cancel) : ValueTask.CompletedTask;
 
+    /// <summary>Of many messages the last that one command may work on; the response code that says so, or null (RFC 9738).</summary>
+    public string? Limit(ref List<PositionRange> positions)
+    {
+        if (Options.MessageLimit is not { } most || SelectedMailbox.CountOf(positions) <= most) return null;
+        positions = SelectedMailbox.Last(positions, most);
+        return $"MESSAGELIMIT {most} {Selected.View[positions[0].First].Uid}";
+    }
+
     public void RestartIdleClock() => Connection.SetDeadline(IsLoggedIn ? Options.IdleTimeout : Options.LoginTimeout);
 
     /// <summary>Takes the account in: from here on the session is logged in. Null, or why not.</summary>
     public async ValueTask<Completion?> EnterAsync(MailAccount account, string mechanism, string form, CancellationToken cancel)
     {
-        if (!_server.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("LIMIT", "This account has too many connections");
+        if (!_server.Sessions.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("LIMIT", "This account has too many connections");
         bool entered = false;
         try
         {
             Result<IMailStore> store = await Services.Stores.OpenAsync(account, cancel);
             if (!store.IsOk) return Completion.From(store.Refusal);
-            (Account, OpenStore) = (account, store.Value);
+            (Account, OpenStore) = (account, new(store.Value, Services.Stores, Services.Directory.FindAccount, Options.Sharing));
             entered = true;
         }
         finally
         {
-            if (!entered) _server.Leave(account);
+            if (!entered) _server.Sessions.Leave(account);
         }
         Connection.StillHolds = Services.Directory.WhetherHolds(account);
         _dialect = _dialect with { Separator = Store.Separator };
@@ -205,8 +280,9 @@ internal sealed class ImapSession : IAsyncDisposable
         await DeselectAsync();
         if (OpenStore is not null) await OpenStore.DisposeAsync();
         OpenStore = null;
-        if (Account is not null) _server.Leave(Account);
+        if (Account is not null) _server.Sessions.Leave(Account);
         (Account, Connection.StillHolds) = (null, null);
+        Notifications = null;
         Mode = new();
         Frames.MaxCommand = Options.MaxCommandBeforeLogin;
     }
@@ -228,6 +304,7 @@ internal sealed class ImapSession : IAsyncDisposable
     public async ValueTask DeselectAsync()
     {
         SavedResult = [];
+        Contexts.Clear();
         if (OpenBox is null) return;
         SelectedMailbox box = OpenBox;
         OpenBox = null;
@@ -235,7 +312,21 @@ internal sealed class ImapSession : IAsyncDisposable
     }
 
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
-    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel)
+    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
+        (Metadata ?? (object?)Notifications) is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
+
+    // A client that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.
+    private ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
+        Notifications is { SelectedEvents: Commands.NotifyEvents.None } silent && OpenBox?.Exists != false ? silent.TellAsync(cancel) : TellNewsAsync(mayExpunge, cancel);
+
+    private async ValueTask TellAllNewsAsync(bool mayExpunge, CancellationToken cancel)
+    {
+        await TellBoxNewsAsync(mayExpunge, cancel);
+        if (Metadata is not null) await Metadata.TellAsync(cancel);
+        if (Notifications is not null) await Notifications.TellAsync(cancel);
+    }
+
+    private ValueTask TellBoxNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
         if (OpenBox is null || _lost) return ValueTask.CompletedTask;
         if (!OpenBox.Exists)
@@ -304,6 +395,7 @@ internal sealed class ImapSession : IAsyncDisposable
         if (_tag is [(byte)'*']) return Completion.Bad("expected a tag, a space and a command");
         if (verb is null) return Completion.Bad(name.IsEmpty ? "expected a command after the tag" : "Unknown command");
         if ((verb.States & State) == 0) return NotNow(verb);
+        if (Mode.UidOnly && verb.Has(VerbTraits.UsesNumbers)) return Completion.UidRequired;
         if (verb.Has(VerbTraits.Writes) && Selected.IsReadOnly) return Completion.No("NOPERM", "The mailbox was opened read-only");
         // Only SEARCH asks for the time; everything else shares one dialect.
         ImapReader reader = new(arguments, verb.Has(VerbTraits.UsesClock) ? _dialect with { Now = Services.Time.GetUtcNow() } : _dialect);
@@ -339,7 +431,8 @@ internal sealed class ImapSession : IAsyncDisposable
         else _badCommands = 0;
         if (ReferenceEquals(completion, Completion.Deferred)) return;
         if (_pending.Count > 0) await SettleAsync(cancel);
-        if (!_ending) await TellNewsAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
+        if (verb.Has(VerbTraits.ChangesNames) && Notifications is not null) await Notifications.OwnNamesAsync(cancel);
+        if (!_ending) await TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();
     }

@@ -44,6 +44,9 @@ internal sealed class MailboxTree
     /// <summary>INBOX first, then by name.</summary>
     public IReadOnlyList<MailboxNode> Nodes { get; }
 
+    /// <summary>A level by its name; null when neither it nor anything below it is there.</summary>
+    public MailboxNode? Find(string name) => _byName.GetValueOrDefault(name);
+
     /// <summary>Writes a line up to its name; the caller ends it. <paramref name="absence"/> is what says that it cannot be selected, with a space after.</summary>
     public static void WriteLine(ImapSession session, ReadOnlySpan<byte> start, MailboxNode node, ReadOnlySpan<byte> absence, bool subscribed)
     {

@@ -1,7 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using Posthorn.Core;
+using Posthorn.Imap.Commands;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Session;
 
@@ -22,6 +24,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private KeywordSet _toldKeywords;
     private int _toldRecent;
     private ModSeq _safe;
+    private MailboxRights _toldRights;
 
     public SelectedMailbox(IMailbox box, bool isReadOnly)
     {
@@ -31,11 +34,15 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         _toldKeywords = _view.Keywords;
         _toldRecent = RecentCount;
         _safe = _view.HighestModSeq;
+        _toldRights = Rights;
     }
 
     public MailboxId Id => _box.Info.Id ?? throw new InvalidOperationException("An open mailbox has an id.");
     public MailboxInfo Info => _box.Info;
     public bool IsReadOnly { get; }
+
+    /// <summary>What the user may do with it now.</summary>
+    public MailboxRights Rights => _box.Info.Rights;
 
     /// <summary>False once somebody has deleted it.</summary>
     public bool Exists => _box.Exists;
@@ -121,6 +128,20 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         return count;
     }
 
+    /// <summary>The last so many positions.</summary>
+    public static List<PositionRange> Last(List<PositionRange> positions, int count)
+    {
+        List<PositionRange> last = [];
+        for (int i = positions.Count - 1; i >= 0 && count > 0; i--)
+        {
+            int first = Math.Max(positions[i].First, positions[i].End - count);
+            last.Insert(0, positions[i] with { First = first });
+            count -= positions[i].End - first;
+        }
+
+        return last;
+    }
+
     /// <summary>The client has been told these flags (or wants no word of them): they are no news. In UID order within a command.</summary>
     public void ToldAhead(Uid uid, ModSeq modSeq) => _toldAhead.Add((uid, modSeq));
 
@@ -131,6 +152,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public async ValueTask TellAsync(ImapSession session, bool mayExpunge, CancellationToken cancel)
     {
         (ImapOutput output, ClientMode mode) = (session.Out, session.Mode);
+        if (Rights != _toldRights) FlagLines(output); // RFC 4314 section 5.1.1
         MailboxVersion newest = _box.Current;
         if (ReferenceEquals(newest, _compared) && (!HoldsExpunges || !mayExpunge))
         {
@@ -158,8 +180,11 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         TellKeywords(output, current);
         if (_view.Count != known) output.Numbered(_view.Count, "EXISTS"u8);
         TellRecent(output, mode);
-        await TellChangedAsync(session, current, news, cancel);
+        if (session.Notifications?.SelectedEvents.HasFlag(NotifyEvents.FlagChange) != false) await TellChangedAsync(session, current, news, cancel);
+        if (!session.Contexts.IsEmpty) await session.Contexts.TellAsync(session, this, cancel);
         _toldAhead.Clear();
+        if (session.Notifications is { NewItems.Count: > 0 } notifications && _view.Count > known)
+            await new FetchWriter(session, this, [.. notifications.NewItems]).WriteAsync([new(known, _view.Count)], cancel);
         if (!HoldsExpunges) _safe = newest.HighestModSeq;
         if (mode.Condstore && (HoldsExpunges || held)) TellHighest(output, _safe);
     }
@@ -211,7 +236,8 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private async ValueTask TellExpungedAsync(ImapSession session, IReadOnlyList<Uid> expunged, CancellationToken cancel)
     {
         ImapOutput output = session.Out;
-        if (session.Mode.Qresync)
+        session.Contexts.TellExpunged(output, _view, expunged);
+        if (session.Mode.TellsVanished)
         {
             output.Begin("VANISHED "u8);
             output.Raw(NumberSet.Format(expunged));
@@ -237,6 +263,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public void FlagLines(ImapOutput output)
     {
         const SystemFlags All = SystemFlags.Answered | SystemFlags.Flagged | SystemFlags.Deleted | SystemFlags.Seen | SystemFlags.Draft;
+        _toldRights = Rights;
         output.Begin("FLAGS "u8);
         output.Flags(All, _toldKeywords, false);
         output.End();
@@ -244,13 +271,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (IsReadOnly) output.Raw("()] No flags can be changed"u8);
         else
         {
-            output.Raw("(\\Answered \\Flagged \\Deleted \\Seen \\Draft"u8);
-            foreach (Keyword keyword in _toldKeywords)
-            {
-                output.Raw(" "u8);
-                output.Raw(keyword.Name);
-            }
-            output.Raw(" \\*)] Flags that last"u8);
+            bool keywords = FlagRights.Keywords(_toldRights);
+            output.FlagWords(FlagRights.Flags(_toldRights), keywords ? _toldKeywords : KeywordSet.Empty, keywords ? "\\*"u8 : default);
+            output.Raw("] Flags that last"u8);
         }
         output.End();
     }
@@ -280,9 +303,14 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     /// <summary>One FETCH with the flags of a message: always with its UID, and with its MODSEQ for those who know it (RFC 7162 section 3.2.4).</summary>
     public void TellFlags(ImapOutput output, ClientMode mode, int position, in MessageRow row)
     {
-        output.Begin(position + 1, "FETCH (UID "u8);
-        output.Number(row.Uid.Value);
-        output.Raw(" FLAGS "u8);
+        if (mode.UidOnly) output.Begin(row.Uid.Value, "UIDFETCH (FLAGS "u8);
+        else
+        {
+            output.Begin(position + 1, "FETCH (UID "u8);
+            output.Number(row.Uid.Value);
+            output.Raw(" FLAGS "u8);
+        }
+
         output.Flags(row.Flags, row.Keywords, !mode.Rev2 && IsRecent(row.Uid));
         if (mode.Condstore)
         {

@@ -40,8 +40,8 @@ internal readonly record struct Frame(FrameStatus Status, ReadOnlyMemory<byte> T
 /// <param name="connection">Where the bytes come from.</param>
 /// <param name="limits">The bounds.</param>
 /// <param name="isMessageNext">Says of a command's text so far whether the literal at its end is a message to be streamed.</param>
-/// <param name="beforeWaitAsync">Called before the input is waited for: sends what was written.</param>
-internal sealed class FrameReader(Connection connection, ImapOptions limits, Func<ReadOnlySpan<byte>, bool> isMessageNext, Func<CancellationToken, ValueTask> beforeWaitAsync) : IDisposable
+/// <param name="fillAsync">Waits for more input, having sent what was written; false at the end.</param>
+internal sealed class FrameReader(Connection connection, ImapOptions limits, Func<ReadOnlySpan<byte>, bool> isMessageNext, Func<CancellationToken, ValueTask<bool>> fillAsync) : IDisposable
 {
     /// <summary>What is kept of a line that is too long: enough for its tag.</summary>
     private const int HeadLength = 64;
@@ -232,11 +232,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
         return true;
     }
 
-    private async ValueTask<bool> FillAsync(CancellationToken cancel)
-    {
-        await beforeWaitAsync(cancel);
-        return await Input.FillAsync(cancel);
-    }
+    private ValueTask<bool> FillAsync(CancellationToken cancel) => fillAsync(cancel);
 
     private ReadOnlyMemory<byte> Append(ReadOnlySpan<byte> bytes)
     {

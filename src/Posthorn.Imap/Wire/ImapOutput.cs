@@ -148,7 +148,10 @@ internal sealed class ImapOutput(Connection connection)
     public void Mailbox(string name) => String(Utf8 ? name : ModifiedUtf7.Encode(name));
 
     /// <summary>Flags and keywords in parentheses.</summary>
-    public void Flags(SystemFlags flags, KeywordSet keywords, bool recent)
+    public void Flags(SystemFlags flags, KeywordSet keywords, bool recent) => FlagWords(flags, keywords, recent ? "\\Recent"u8 : default, lastFirst: true);
+
+    /// <summary>Flags, keywords and one more word, at the end or between the two.</summary>
+    public void FlagWords(SystemFlags flags, KeywordSet keywords, ReadOnlySpan<byte> last, bool lastFirst = false)
     {
         Out.Write("("u8);
         bool first = true;
@@ -157,13 +160,14 @@ internal sealed class ImapOutput(Connection connection)
         if ((flags & SystemFlags.Deleted) != 0) Flag("\\Deleted"u8, ref first);
         if ((flags & SystemFlags.Seen) != 0) Flag("\\Seen"u8, ref first);
         if ((flags & SystemFlags.Draft) != 0) Flag("\\Draft"u8, ref first);
-        if (recent) Flag("\\Recent"u8, ref first);
+        if (lastFirst && !last.IsEmpty) Flag(last, ref first);
         for (int i = 0; i < keywords.Count; i++)
         {
             if (!first) Out.Write(" "u8);
             first = false;
             Out.Write(keywords[i].Name.AsSpan());
         }
+        if (!lastFirst && !last.IsEmpty) Flag(last, ref first);
         Out.Write(")"u8);
     }
 

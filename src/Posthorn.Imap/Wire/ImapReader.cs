@@ -9,7 +9,11 @@ namespace Posthorn.Imap.Wire;
 /// <param name="Separator">What parts the levels of mailbox names.</param>
 /// <param name="Limits">The bounds that parsers keep.</param>
 /// <param name="Now">When the command came.</param>
-internal sealed record Dialect(bool Utf8, char Separator, ImapOptions Limits, DateTimeOffset Now);
+internal sealed record Dialect(bool Utf8, char Separator, ImapOptions Limits, DateTimeOffset Now)
+{
+    /// <summary>Sequence numbers are not to be used any more (RFC 9586).</summary>
+    public bool UidOnly { get; init; }
+}
 
 /// <summary>Reads one command's arguments (RFC 9051 section 9). Keeps its first error; reads after it return defaults, so parsers are straight lines in the grammar's order.</summary>
 /// <remarks>Literals stand in the text as they came: <c>{5}</c>, CRLF, five octets.</remarks>
@@ -233,7 +237,8 @@ internal ref struct ImapReader
     public static string Text(ReadOnlySpan<byte> bytes) =>
         System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : Encoding.Latin1.GetString(bytes);
 
-    private MailboxName ToMailbox(string text)
+    /// <summary>The name in a text that was read before; one that no mailbox can have is kept as <see cref="Refusal"/>.</summary>
+    public MailboxName ToMailbox(string text)
     {
         if (Failed || Refusal is not null) return default;
         if (MailboxName.TryCreate(text, Dialect.Separator, out MailboxName name)) return name;

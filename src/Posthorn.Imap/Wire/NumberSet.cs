@@ -27,6 +27,9 @@ internal sealed class NumberSet
     /// <summary>The saved search result <c>$</c> (RFC 5182).</summary>
     public static NumberSet SavedResult { get; } = new([]);
 
+    /// <summary>A set of these, which are in order.</summary>
+    public static NumberSet Of(IReadOnlyList<Uid> uids) => new([.. uids.Select(uid => new NumberRange(uid.Value, uid.Value))]);
+
     public bool IsSavedResult => ReferenceEquals(this, SavedResult);
 
     public ReadOnlySpan<NumberRange> Ranges => _ranges;

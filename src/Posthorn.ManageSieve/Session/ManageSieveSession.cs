@@ -82,7 +82,7 @@ internal sealed class ManageSieveSession : IDisposable
     /// <summary>Takes the account in: from here on the session is logged in. Null, or why not.</summary>
     public Completion? Enter(MailAccount account, string mechanism)
     {
-        if (!_server.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("TRYLATER", "This account has too many connections");
+        if (!_server.Sessions.TryEnter(account, Options.MaxConnectionsPerAccount)) return Completion.No("TRYLATER", "This account has too many connections");
         Owner = account;
         Connection.StillHolds = Services.Directory.WhetherHolds(account);
         Commands.MaxCommand = (int)Math.Min(Scripts.Limits.ScriptOctets + Options.MaxCommandOverhead, int.MaxValue);
@@ -105,7 +105,7 @@ internal sealed class ManageSieveSession : IDisposable
     /// <summary>Back to the state before login (RFC 5804 section 2.14.1).</summary>
     public void Leave()
     {
-        if (Owner is not null) _server.Leave(Owner);
+        if (Owner is not null) _server.Sessions.Leave(Owner);
         (Owner, Connection.StillHolds) = (null, null);
         Commands.MaxCommand = Options.MaxCommandBeforeLogin;
     }

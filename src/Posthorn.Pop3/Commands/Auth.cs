@@ -26,21 +26,19 @@ internal sealed record Auth(string? Mechanism, byte[]? Initial) : IPop3Command<A
         byte[] response = [];
         if (Initial is not null && !SaslBase64.TryDecode(Initial, out response)) return Reply.BadBase64;
 
-        SaslResult result = await exchange.StartAsync(Initial is null ? null : response, cancel);
-        while (result is SaslResult.Challenge challenge)
+        SaslResult result = await exchange.RunAsync(Initial is null ? null : response, async (challenge, token) =>
         {
             session.Out.Write("+ "u8);
-            session.Out.Write(Convert.ToBase64String(challenge.Data.Span));
+            session.Out.Write(challenge);
             session.Out.Write("\r\n"u8);
-            InputLine line = await session.ReadLineAsync(session.Options.MaxAuthLine, cancel);
-            if (line.Status == LineStatus.Ended) return Reply.Cancelled;
-            if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
-            if (SaslBase64.IsCancel(line.Bytes.Span)) return Reply.Cancelled;
-            if (!SaslBase64.TryDecode(line.Bytes.Span, out response)) return Reply.BadBase64;
-            result = await exchange.StepAsync(response, cancel);
-        }
+            InputLine line = await session.ReadLineAsync(session.Options.MaxAuthLine, token);
+            return (line.Status switch { LineStatus.Ended => SaslInterruption.Ended, LineStatus.TooLong => SaslInterruption.TooLong, _ => null }, line.Bytes);
+        }, cancel);
         return result switch
         {
+            SaslResult.Interrupted { Why: SaslInterruption.TooLong } => Reply.LineTooLong,
+            SaslResult.Interrupted { Why: SaslInterruption.NotBase64 } => Reply.BadBase64,
+            SaslResult.Interrupted => Reply.Cancelled,
             SaslResult.Success success => await session.EnterAsync(success.Account, exchange.Name, cancel),
             SaslResult.Failure failure => await session.RefuseLoginAsync(exchange.Login ?? "", failure.Outcome, cancel),
             SaslResult.Malformed malformed => Reply.Error("", malformed.Text),

@@ -87,7 +87,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     /// <summary>Takes the account in: from here on the session is in the TRANSACTION state.</summary>
     public async ValueTask<Reply> EnterAsync(MailAccount account, string mechanism, CancellationToken cancel)
     {
-        if (!server.TryEnter(account, options.MaxSessionsPerAccount)) return Reply.TooManySessions;
+        if (!server.Sessions.TryEnter(account, options.MaxSessionsPerAccount)) return Reply.TooManySessions;
         bool entered = false;
         try
         {
@@ -141,7 +141,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
         if (_drop is not null) await _drop.DisposeAsync();
         if (_store is not null) await _store.DisposeAsync();
         (_drop, _store) = (null, null);
-        server.Leave(account);
+        server.Sessions.Leave(account);
     }
 
     private async ValueTask OneCommandAsync(CancellationToken cancel)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Posthorn.Core;
 using Posthorn.Sieve.Language;
-using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Running;
 
 namespace Posthorn.Sieve.Testsuite;

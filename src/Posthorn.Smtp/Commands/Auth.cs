@@ -33,19 +33,18 @@ internal sealed record Auth(string Mechanism, byte[]? Initial) : ISmtpCommand<Au
         byte[] response = [];
         if (Initial is not null && !SaslBase64.TryDecode(Initial, out response)) return Reply.BadBase64;
 
-        SaslResult result = await exchange.StartAsync(Initial is null ? null : response, cancel);
-        while (result is SaslResult.Challenge challenge)
+        SaslResult result = await exchange.RunAsync(Initial is null ? null : response, async (challenge, token) =>
         {
-            session.Say(Reply.Challenge(Convert.ToBase64String(challenge.Data.Span)));
-            InputLine line = await session.ReadLineAsync(cancel);
-            if (line.Status == LineStatus.Ended) return session.Lost();
-            if (line.Status == LineStatus.TooLong) return Reply.LoginTooLong;
-            if (SaslBase64.IsCancel(line.Bytes.Span)) return Reply.LoginCancelled;
-            if (!SaslBase64.TryDecode(line.Bytes.Span, out response)) return Reply.BadBase64;
-            result = await exchange.StepAsync(response, cancel);
-        }
+            session.Say(Reply.Challenge(challenge));
+            InputLine line = await session.ReadLineAsync(token);
+            return (line.Status switch { LineStatus.Ended => SaslInterruption.Ended, LineStatus.TooLong => SaslInterruption.TooLong, _ => null }, line.Bytes);
+        }, cancel);
         return result switch
         {
+            SaslResult.Interrupted { Why: SaslInterruption.Ended } => session.Lost(),
+            SaslResult.Interrupted { Why: SaslInterruption.TooLong } => Reply.LoginTooLong,
+            SaslResult.Interrupted { Why: SaslInterruption.Cancelled } => Reply.LoginCancelled,
+            SaslResult.Interrupted => Reply.BadBase64,
             SaslResult.Success success => Succeed(session, success),
             SaslResult.Failure failure => await FailAsync(session, exchange, failure.Outcome, cancel),
             SaslResult.Malformed malformed => await MalformedAsync(session, exchange, malformed.Text, cancel),

@@ -130,6 +130,8 @@ internal sealed class AccountCatalogue : IDisposable
             _getThread = _database.Prepare("SELECT thread, checksum FROM message_ids WHERE hash = ?1");
             _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread, checksum) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
             Lists = new(_database);
+            Annotations = new(_database);
+            Acls = new(_database);
             LoadKeywordSets();
             _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
         }
@@ -142,6 +144,10 @@ internal sealed class AccountCatalogue : IDisposable
 
     /// <summary>What Dovecot's lists say beside names.</summary>
     internal ListFields Lists { get; }
+
+    internal AnnotationTable Annotations { get; }
+
+    internal AclTable Acls { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -231,7 +237,7 @@ internal sealed class AccountCatalogue : IDisposable
             while (query.Step()) contents.Add(query.Int64(0));
         }
 
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks", "annotations", "acl"])
         {
             using Statement remove = _database.Prepare($"DELETE FROM {table} WHERE mailbox = ?1");
             remove.Bind(1, id).Run();

@@ -31,9 +31,9 @@ internal sealed class CatalogueAudit(Database database)
     internal List<string> Strays()
     {
         List<string> found = [];
-        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks"])
+        foreach (string table in (string[])["messages", "files", "tombstones", "letters", "list_fields", "list_marks", "annotations", "acl"])
         {
-            long count = database.Number($"SELECT count(*) FROM {table} WHERE mailbox NOT IN (SELECT id FROM mailboxes)");
+            long count = database.Number($"SELECT count(*) FROM {table} WHERE mailbox > 0 AND mailbox NOT IN (SELECT id FROM mailboxes)");
             if (count > 0) found.Add(string.Create(CultureInfo.InvariantCulture, $"{count} rows of {table} belong to no mailbox"));
         }
 

@@ -61,6 +61,14 @@ internal static class Schema
         ALTER TABLE list_marks ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE message_ids ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
         """,
+        // Annotations, and who may do what with which mailbox.
+        """
+        CREATE TABLE annotations(
+          mailbox INTEGER NOT NULL, owner TEXT NOT NULL, entry TEXT NOT NULL, value BLOB, removed INTEGER NOT NULL, changed INTEGER NOT NULL,
+          checksum INTEGER NOT NULL, PRIMARY KEY(mailbox, owner, entry)) WITHOUT ROWID;
+        CREATE INDEX annotations_changed ON annotations(changed);
+        CREATE TABLE acl(mailbox INTEGER NOT NULL, identifier TEXT NOT NULL, rights INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(mailbox, identifier)) WITHOUT ROWID;
+        """,
     ];
 
     internal static int Newest => Steps.Length;

@@ -53,6 +53,12 @@ internal abstract record Change
     /// <summary>Files that others put into the Maildir get their numbers.</summary>
     internal sealed record Adopt(MailboxId Mailbox, IReadOnlyList<Adopted> Files) : Change;
 
+    /// <summary>Annotations are set, or removed where the value is null. Without a mailbox they are the account's.</summary>
+    internal sealed record Annotate(MailboxId? Mailbox, IReadOnlyList<(string User, string Entry, ReadOnlyMemory<byte>? Value)> Entries) : Change;
+
+    /// <summary>Somebody gets rights to a mailbox, or loses his entry.</summary>
+    internal sealed record Share(MailboxId Mailbox, string Identifier, Sharing.MailboxRights? Rights) : Change;
+
     /// <summary>Another server used the mailbox: its clients know UIDs below and MODSEQs up to these. What its list says of messages is kept.</summary>
     internal sealed record Heard(MailboxId Mailbox, Uid UidNext, ModSeq ModSeq, IReadOnlyList<(Uid Uid, string Fields)> Messages) : Change;
 

@@ -26,6 +26,8 @@ internal static class ChangeCodec
         Remember = 11,
         Heard = 20,
         Renumber = 21,
+        Annotate = 30,
+        Share = 31,
     }
 
     internal static byte[] Write(MailAccount account, char separator, long time, IReadOnlyList<Change> changes)
@@ -184,6 +186,24 @@ internal static class ChangeCodec
                     to.Number(target.Value);
                 }
                 return;
+            case Change.Annotate annotate:
+                to.Byte((byte)Tag.Annotate);
+                to.Text(annotate.Mailbox?.Value ?? "");
+                to.Number(annotate.Entries.Count);
+                foreach ((string user, string entry, ReadOnlyMemory<byte>? value) in annotate.Entries)
+                {
+                    to.Text(user);
+                    to.Text(entry);
+                    to.Byte(value is null ? (byte)0 : (byte)1);
+                    if (value is { } set) to.Bytes(set.Span);
+                }
+                return;
+            case Change.Share share:
+                to.Byte((byte)Tag.Share);
+                to.Text(share.Mailbox.Value);
+                to.Text(share.Identifier);
+                to.Number(share.Rights is { } rights ? (long)rights : -1);
+                return;
             default:
                 throw new System.Diagnostics.UnreachableException();
         }
@@ -209,7 +229,7 @@ internal static class ChangeCodec
     private static Change Read(ref ChangeReader from, char separator)
     {
         Tag tag = (Tag)from.Byte();
-        MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember ? default : new(from.Text());
+        MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember or Tag.Annotate ? default : new(from.Text());
         switch (tag)
         {
             case Tag.Store:
@@ -262,9 +282,22 @@ internal static class ChangeCodec
                 (Uid, Uid)[] uids = new (Uid, Uid)[from.Count()];
                 for (int i = 0; i < uids.Length; i++) uids[i] = (from.Uid(), from.Uid());
                 return new Change.Renumber(mailbox, renumbered, validity, above, uids);
+            case Tag.Annotate:
+                return ReadAnnotate(ref from);
+            case Tag.Share:
+                (string identifier, long rights) = (from.Text(), from.Number());
+                return new Change.Share(mailbox, identifier, rights < 0 ? null : (Sharing.MailboxRights)rights);
             default:
                 throw new InvalidDataException($"A journal record of the mail store has a change of kind {(byte)tag}. A newer Posthorn wrote it.");
         }
+    }
+
+    private static Change.Annotate ReadAnnotate(ref ChangeReader from)
+    {
+        string mailbox = from.Text();
+        (string, string, ReadOnlyMemory<byte>?)[] entries = new (string, string, ReadOnlyMemory<byte>?)[from.Count()];
+        for (int i = 0; i < entries.Length; i++) entries[i] = (from.Text(), from.Text(), from.Byte() == 1 ? from.Bytes() : (ReadOnlyMemory<byte>?)null);
+        return new(mailbox.Length == 0 ? null : new MailboxId(mailbox), entries);
     }
 
     private static MailboxName Name(string text, char separator) =>

@@ -33,15 +33,19 @@ internal sealed class Account : IDisposable
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
     private bool _isAwaited;
+    private (long Octets, long Messages) _kept;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
+    private readonly bool _countsKept;
+    private bool _aclStale;
     private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
+        _countsKept = options.CountExpunged;
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
         _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, log);
@@ -49,12 +53,14 @@ internal sealed class Account : IDisposable
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
         _subscriptions = [.. catalogue.Subscriptions()];
+        Dictionary<long, Sharing.MailboxAcl> acls = catalogue.Acls.All();
         foreach (MailboxRow row in catalogue.Mailboxes())
         {
             if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
                 Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
+                Acl = acls.GetValueOrDefault(row.Id, Sharing.MailboxAcl.Empty),
             };
             box.Appear();
             _boxes.Add(row.Object, box);
@@ -75,6 +81,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>The last record that is in the catalogue.</summary>
     internal long Applied { get; private set; }
+
+    /// <summary>Where it is written down with whom the account shares something; null in a store without others.</summary>
+    internal ShareIndex? Shares { get; init; }
 
     internal long ModSeq { get; private set; }
     internal uint Validity { get; private set; }
@@ -147,8 +156,12 @@ internal sealed class Account : IDisposable
 
     internal MailboxInfo InfoOf(Box box)
     {
-        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest);
+        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest) { Acl = box.Acl, Rights = box.Acl.RightsOf(Who.Address, Who.Address) };
     }
+
+    internal MailboxInfo? Find(string name) => PublishedByName(name) is { } box ? InfoOf(box) : null;
+
+    internal MailboxInfo? Find(MailboxId mailbox) => Published(mailbox) is { } box ? InfoOf(box) : null;
 
     internal QuotaState Quota()
     {
@@ -302,6 +315,14 @@ internal sealed class Account : IDisposable
         lock (_gate) (Who, _limitOctets, _limitMessages) = (who, who.QuotaBytes, who.QuotaMessages);
     }
 
+    /// <summary>Counts what was expunged and is still kept, where that counts against the limit (<see cref="MaildirStoreOptions.CountExpunged"/>).</summary>
+    internal void CountKept()
+    {
+        if (!_countsKept) return;
+        (long, long) kept = new ExpungedMail(this).Space();
+        lock (_gate) _kept = kept;
+    }
+
     internal Refusal? Room(long octets, int messages) =>
         Used.Octets + _queue.ReservedOctets + octets > _limitOctets || Used.Messages + _queue.ReservedMessages + messages > _limitMessages
             ? new(RefusalKind.OverQuota, "The mailbox is full")
@@ -372,6 +393,7 @@ internal sealed class Account : IDisposable
                 _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
             int left = _queue.Finish(batch, _published);
             if (left > 0) Backlog!.Leave(left);
+            if (draft.AclChanged is not null || draft.Boxes.Any(box => box.IsDeleted && !box.Acl.Entries.IsEmpty)) _aclStale = true;
             if (draft.HasNotes)
             {
                 _homeStale = _notesStale = true;
@@ -391,8 +413,19 @@ internal sealed class Account : IDisposable
             }
         }
 
+        if (_aclStale) NoteShares();
         foreach (Operation operation in batch)
             if (operation.Durability == Durability.Durable) operation.Ticket?.PartDone();
+    }
+
+    /// <summary>Writes down with whom the account shares something, if that changed.</summary>
+    internal void NoteShares()
+    {
+        _aclStale = false;
+        _homeStale = true;
+        Sharing.MailboxAcl[] lists;
+        lock (_gate) lists = [.. _boxes.Values.Select(box => box.Acl)];
+        Shares?.Update(Who.Address, lists);
     }
 
     private void Publish(BoxDraft draft)
@@ -401,12 +434,14 @@ internal sealed class Account : IDisposable
         if (_published.TryGetValue(box.Name.Value, out Box? named) && ReferenceEquals(named, box)) _published.Remove(box.Name.Value);
         if (draft.IsDeleted)
         {
+            if (_countsKept) _kept = (_kept.Octets + box.Counts.Octets, _kept.Messages + box.Counts.Messages);
             _boxes.Remove(box.Mailbox);
             box.Vanish();
             return;
         }
 
         box.Name = draft.Name;
+        box.Acl = draft.Acl;
         draft.Replaced?.Replace();
         if (draft.IsNew)
         {
@@ -419,6 +454,9 @@ internal sealed class Account : IDisposable
         (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
+        if (_countsKept)
+            foreach ((Uid _, GoneMessage where) in draft.Gone)
+                if (where.Path.Length > 0) _kept = (_kept.Octets + where.Octets, _kept.Messages + 1);
         if (box.Readers > 0)
             foreach ((Uid uid, GoneMessage where) in draft.Gone) box.Gone[uid] = where;
         if (!changed) return;
@@ -446,7 +484,7 @@ internal sealed class Account : IDisposable
     {
         get
         {
-            long octets = 0, messages = 0;
+            (long octets, long messages) = _kept;
             foreach (Box box in _boxes.Values)
             {
                 octets += box.Counts.Octets;

@@ -11,7 +11,7 @@ using Posthorn.Store.Maildir;
 namespace Posthorn.Store.Engine;
 
 /// <summary>Opens accounts: the right tree, the catalogue in its newest version, the numbers above all that was ever told.</summary>
-internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
+internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume, ShareIndex shares, TimeProvider time, ILogger log)
 {
     /// <summary>The distance that MODSEQ leaps when changes may have been lost: more than any client can have seen.</summary>
     internal const long Leap = 1L << 32;
@@ -78,7 +78,10 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            return new Account(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log) };
+            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares };
+            account.NoteShares();
+            account.CountKept();
+            return account;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

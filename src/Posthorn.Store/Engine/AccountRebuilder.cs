@@ -86,11 +86,20 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
 
         if (tree.ReadText($"{tree.Root}/{SubscriptionFile.FileName}") is { } subscriptions)
             foreach (string name in SubscriptionFile.Parse(subscriptions, tree.Names)) catalogue.Subscribe(name, subscribed: true);
+        TakeAnnotations(highest);
         catalogue.SetMeta(MetaKey.Id, 0, marker);
         catalogue.SetMeta(MetaKey.ModSeq, highest, "");
         catalogue.SetMeta(MetaKey.Validity, validity, "");
         catalogue.Commit();
         if (!ours) log.TreeAdopted(who, folders.Count, messages);
+    }
+
+    private void TakeAnnotations(long modSeq)
+    {
+        if (tree.ReadText($"{tree.OwnPath}/{AnnotationFile.FileName}") is not { } text) return;
+        Dictionary<MailboxId, long> boxes = catalogue.Mailboxes().ToDictionary(row => row.Object, row => row.Id);
+        foreach ((MailboxId? mailbox, string user, string entry, byte[] value) in AnnotationFile.Parse(text))
+            if (mailbox is null || boxes.ContainsKey(mailbox.Value)) catalogue.Annotations.Put(mailbox is { } id ? boxes[id] : AnnotationTable.Account, user, entry, value, modSeq);
     }
 
     private uint HighestValidity(AccountFile? account, List<Found> folders)
@@ -158,6 +167,8 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
 
         row = row with { Counts = counts };
         catalogue.PutMailbox(row);
+        if (tree.ReadText($"{found.Folder}/{AclFile.FileName}") is { } acl)
+            foreach (Sharing.AclEntry entry in AclFile.Parse(acl, who).Entries) catalogue.Acls.Put(row.Id, entry.Identifier, entry.Rights);
         if (found.List is not null) catalogue.Lists.PutMark(row.Id, FolderMark.Of(tree, found.Folder).ToString());
         return row;
     }

@@ -14,6 +14,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
     private readonly Account _account = lease.Account;
     private readonly ChangeRunner _changes = new(lease.Account, recorder);
+    private AnnotationKeeper Annotations => field ??= new(_account, _changes, recorder, flagTurns);
 
     public MailAccount Account => _account.Who;
 
@@ -52,7 +53,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         {
             if (_account.Pending(name.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
             if (_account.PendingCount >= options.Mailboxes) return new Refusal(RefusalKind.Limit, $"An account can have {options.Mailboxes} mailboxes");
-            return recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity())], null, 0, 0);
+            return recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity()), .. InheritedBy(name, id)], null, 0, 0);
         });
         if (!made.IsOk) return made.Refusal;
         if (_account.Published(id) is not { } box) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
@@ -278,6 +279,51 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         return ValueTask.FromResult(_account.Quota());
     }
 
+    public ModSeq HighestModSeq
+    {
+        get
+        {
+            _account.CatchUp();
+            return new(_account.ModSeq);
+        }
+    }
+
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
+        return ValueTask.FromResult(_account.Find(name.Value));
+    }
+
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        _account.CatchUp();
+        return ValueTask.FromResult(_account.Find(mailbox));
+    }
+
+    public async ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, Sharing.MailboxRights? rights, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return DoneOr(await _changes.RunAsync(() =>
+            _account.Published(mailbox) is null ? NoMailbox : recorder.Append(_account, [new Change.Share(mailbox, identifier, rights)], null, 0, 0)));
+    }
+
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Annotations.Of(mailbox));
+    }
+
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Annotations.Since(since));
+    }
+
+    public ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) =>
+        Annotations.ChangeAsync(mailbox, annotations, most, cancel);
+
     public async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => await _account.ChangeAbove(seen).WaitAsync(cancel);
 
     public ValueTask DisposeAsync()
@@ -393,6 +439,14 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         return changes;
     }
 
+    // A new mailbox has the list of the nearest one above it (RFC 4314 section 4).
+    private IEnumerable<Change> InheritedBy(MailboxName name, MailboxId id)
+    {
+        for (int at = name.Value.LastIndexOf(Separator); at > 0; at = name.Value.LastIndexOf(Separator, at - 1))
+            if (_account.Pending(name.Value[..at]) is { } parent) return parent.Acl.Entries.Select(entry => new Change.Share(id, entry.Identifier, entry.Rights));
+        return [];
+    }
+
     // RFC 9051 section 6.3.6: the messages go into a new mailbox, INBOX stays with its numbers and children.
     private async ValueTask<Result<Done>> RenameInboxAsync(MailboxName target)
     {
@@ -402,12 +456,13 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         MailboxVersion version = _account.VersionOf(inbox);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
         MailboxId id = options.Ids.Mailbox();
+        Change[] annotations = AnnotationKeeper.CopyOf(_account, inbox, id) is { } copied ? [copied] : [];
         return DoneOr(await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
             Pair[] pairs = [.. messages.Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
             Operation operation = recorder.Append(_account,
-                [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs)], null, 0, 0);
+                [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs), .. annotations], null, 0, 0);
             _account.Pending(target.Value)!.NextUid = (uint)pairs.Length + 1;
             return operation;
         }));

@@ -74,6 +74,27 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             [.. boxes.Select(box => new AccountFileMailbox(box.Mailbox, box.Validity, box.UidNext, box.Use, box.FirstRecent, box.Name))]);
         tree.Replace($"{tree.OwnPath}/{AccountFile.FileName}", file.Format(), sync: true);
         tree.Replace($"{tree.Root}/{SubscriptionFile.FileName}", SubscriptionFile.Format(subscriptions, tree.Names), sync: true);
+        WriteAnnotations(catalogue, boxes);
+        foreach (Box box in boxes) WriteAcl(box);
+    }
+
+    private void WriteAnnotations(AccountCatalogue catalogue, IReadOnlyList<Box> boxes)
+    {
+        string path = $"{tree.OwnPath}/{AnnotationFile.FileName}";
+        string text = AnnotationFile.Format([
+            .. catalogue.Annotations.Of(AnnotationTable.Account).Select(row => ("", row.User, row.Entry, row.Value)),
+            .. boxes.SelectMany(box => catalogue.Annotations.Of(box.Id).Select(row => (box.Mailbox.Value, row.User, row.Entry, row.Value)))]);
+        if (tree.ReadText(path) != text && (text != AnnotationFile.Empty || tree.Exists(path))) tree.Replace(path, text, sync: true);
+    }
+
+    private void WriteAcl(Box box)
+    {
+        string path = $"{tree.FolderPath(box.Name)}/{AclFile.FileName}";
+        string text = AclFile.Format(box.Acl);
+        if (text == box.AclWritten) return;
+        if (text.Length > 0) tree.Replace(path, text, sync: true);
+        else if (tree.Exists(path)) tree.Volume.Unlink(path);
+        box.AclWritten = text;
     }
 
     private void WriteList(AccountCatalogue catalogue, Box box, FolderMark mark)

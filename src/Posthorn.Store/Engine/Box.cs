@@ -30,6 +30,10 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     internal Uid FirstRecent { get; set; } = new(1);
     internal Counts Counts { get; set; }
     internal long Tombstones { get; set; }
+    internal Sharing.MailboxAcl Acl { get; set; } = Sharing.MailboxAcl.Empty;
+
+    /// <summary>What stands in the folder's file of it; null when that is not known.</summary>
+    internal string? AclWritten { get; set; }
 
     // What records in flight will make of it.
     internal uint NextUid { get; set; } = 1;

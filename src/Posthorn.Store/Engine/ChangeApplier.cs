@@ -46,6 +46,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 Change.Claim claim => Claim(claim, draft),
                 Change.Adopt adopt => Adopt(operation, adopt, draft, modSeq),
                 Change.Remember note => Remember(operation, note, draft),
+                Change.Annotate annotate => Annotate(annotate, draft, modSeq),
+                Change.Share share => Share(share, draft, modSeq),
                 Change.Heard heard => _visits.Hear(heard, draft, modSeq),
                 Change.Renumber renumber => _visits.Renumber(renumber, draft, modSeq),
                 _ => throw new System.Diagnostics.UnreachableException(),
@@ -55,6 +57,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (!changed) return;
         draft.ModSeq = modSeq.Value;
         draft.IsChanged = true;
+        operation.ModSeq = modSeq;
     }
 
     private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
@@ -358,6 +361,29 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         catalogue.ForgetNotes(operation.Time, options.FilterNotes);
         draft.HasNotes = true;
         return false;
+    }
+
+    private bool Annotate(Change.Annotate annotate, Draft draft, ModSeq modSeq)
+    {
+        long mailbox = AnnotationTable.Account;
+        if (annotate.Mailbox is { } named)
+        {
+            if (draft.Find(named) is not { } box) return false;
+            mailbox = box.Box.Id;
+        }
+
+        foreach ((string user, string entry, ReadOnlyMemory<byte>? value) in annotate.Entries) catalogue.Annotations.Put(mailbox, user, entry, value, modSeq.Value);
+        return true;
+    }
+
+    // The list changes nothing of the mailbox itself: its MODSEQ stays.
+    private bool Share(Change.Share share, Draft draft, ModSeq modSeq)
+    {
+        if (draft.Find(share.Mailbox) is not { } box) return false;
+        catalogue.Acls.Put(box.Box.Id, share.Identifier, share.Rights);
+        box.Acl = box.Acl.With(share.Identifier, share.Rights);
+        draft.AclChanged = modSeq;
+        return true;
     }
 
     private static bool Claim(Change.Claim claim, Draft draft)

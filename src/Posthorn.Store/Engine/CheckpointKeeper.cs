@@ -135,6 +135,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         }
 
         tidier.SweepExpunged(time.GetUtcNow() - options.KeepExpunged);
+        account.CountKept();
     }
 
     private void Hold(Lsn upTo, HashSet<EmailAddress> troubled)

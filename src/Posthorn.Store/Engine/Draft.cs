@@ -13,6 +13,7 @@ internal sealed class BoxDraft(Box box)
     internal Uid FirstRecent { get; set; } = box.FirstRecent;
     internal Counts Counts { get; set; } = box.Counts;
     internal long Tombstones { get; set; } = box.Tombstones;
+    internal Sharing.MailboxAcl Acl { get; set; } = box.Acl;
     internal bool IsNew { get; init; }
     internal bool IsDeleted { get; set; }
 
@@ -45,6 +46,9 @@ internal sealed class Draft(Account account)
 
     /// <summary>Whether anything became different.</summary>
     internal bool IsChanged { get; set; }
+
+    /// <summary>Whether somebody's rights became different.</summary>
+    internal ModSeq? AclChanged { get; set; }
 
     /// <summary>Whether the filter has something new to remember.</summary>
     internal bool HasNotes { get; set; }

@@ -58,6 +58,9 @@ public sealed record MaildirStoreOptions
     /// <summary>How long expunged files are kept for undelete.</summary>
     public TimeSpan KeepExpunged { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>Whether what was expunged and is still kept counts against an account's limit.</summary>
+    public bool CountExpunged { get; init; }
+
     /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
     public int LargeMailbox { get; init; } = 20_000;
 

@@ -4,7 +4,6 @@ using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
-using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
@@ -24,6 +23,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly AccountOpener _opener;
+    private readonly ShareIndex _shares;
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly WordIndexer _indexer;
@@ -43,7 +43,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public MaildirStores(MaildirStoreOptions options, IVolume volume, TimeProvider time, ILogger log)
     {
         (_options, _volume, _time, _log) = (options, volume = new NotedVolume(volume), time, log);
-        _opener = new(options, volume, time, log);
+        _shares = new(options);
+        _shares.Load();
+        _opener = new(options, volume, _shares, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
         _accounts = new(options.IdleAccounts, time, Open, Close);
@@ -103,6 +105,68 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return await delivery.RunAsync(_log, cancel);
     }
 
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => _shares.With(user);
+
+    public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
+    {
+        Result<AccountLease> from = await LeaseToReadAsync(transfer.From, cancel);
+        if (!from.IsOk) return from.Refusal;
+        using AccountLease source = from.Value;
+        Result<AccountLease> into = await LeaseToReadAsync(transfer.Into, cancel);
+        if (!into.IsOk) return into.Refusal;
+        using AccountLease target = into.Value;
+        return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
+    }
+
+    /// <summary>What was expunged from an account and is still kept, the latest first.</summary>
+    public async ValueTask<Result<IReadOnlyList<ExpungedMessage>>> ListExpungedAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        return new ExpungedMail(held.Account).List(cancel);
+    }
+
+    /// <summary>Brings an expunged message back, under a new UID.</summary>
+    /// <param name="who">Whose.</param>
+    /// <param name="id">Which, as <see cref="ListExpungedAsync"/> names it.</param>
+    /// <param name="into">The mailbox that gets it; null for the one where it was, or INBOX when that is removed.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<Result<(MailboxName Mailbox, StoredMessage Message)>> UndeleteAsync(MailAccount who, string id, string? into, CancellationToken cancel)
+    {
+        Result<IMailStore> opened = await OpenAsync(who, cancel);
+        if (!opened.IsOk) return opened.Refusal;
+        await using IMailStore store = opened.Value;
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
+        if (!lease.IsOk) return lease.Refusal;
+        using AccountLease held = lease.Value;
+        MailboxName target = MailboxName.Inbox;
+        if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
+        if (new ExpungedMail(held.Account).Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        if (into is null) target = kept.Mailbox ?? MailboxName.Inbox;
+        if (!_volume.TryStat(kept.Path, out VolumeStat stat)) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        await using IMessageSink sink = CreateSink();
+        await CopyAsync(kept.Path, sink, cancel);
+        Result<AppendReceipt> back = await store.AppendAsync(target, [new(sink, kept.Flags, KeywordSet.Empty, stat.Modified)], cancel);
+        if (!back.IsOk) return back.Refusal;
+        _volume.Unlink(kept.Path); // it has its record: another time it would come twice
+        held.Account.CountKept();
+        return (target, back.Value.Messages[0]);
+    }
+
+    private async ValueTask CopyAsync(string path, IMessageSink sink, CancellationToken cancel)
+    {
+        using IVolumeFile file = _volume.Open(path, VolumeOpen.Read);
+        byte[] buffer = new byte[64 * 1024];
+        for (long at = 0; ;)
+        {
+            int got = file.Read(at, buffer);
+            if (got == 0) return;
+            await sink.WriteAsync(buffer.AsMemory(0, got), cancel);
+            at += got;
+        }
+    }
+
     /// <summary>Hands an account's tree to Dovecot, so that none of its clients sees a change. Nobody else may use the account meanwhile.</summary>
     public async ValueTask<Result<DovecotHandover>> ExportDovecotAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {
@@ -116,10 +180,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     private async ValueTask<Result<DovecotHandover>> HandOverAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        held.Account.CatchUp();
         foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
         _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
@@ -189,10 +252,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <param name="cancel">Gives up; what is indexed stays so.</param>
     public async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
     {
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return false;
         using AccountLease held = lease.Value;
-        held.Account.CatchUp();
         if (anew) held.Account.Words.Reset();
         return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
     }
@@ -215,6 +277,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         await _background;
         if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
+    }
+
+    // For whoever reads: with all mail that came in so far.
+    private async ValueTask<Result<AccountLease>> LeaseToReadAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> leased = await LeaseAsync(who, cancel);
+        if (leased.TryGet(out AccountLease? lease, out _)) lease.Account.CatchUp();
+        return leased;
     }
 
     private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)

@@ -1,3 +1,4 @@
+using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store.Changes;
 
@@ -98,6 +99,9 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
         CloseContent();
         Content = null;
     }
+
+    /// <summary>The MODSEQ of what it changed, when it is done.</summary>
+    internal ModSeq ModSeq { get; set; }
 
     /// <summary>Reserved until it is applied.</summary>
     internal long Octets { get; set; }

@@ -60,4 +60,7 @@ public sealed record PlannedMail(ReversePath From, IReadOnlyList<EnvelopeRecipie
 
     /// <summary>RET.</summary>
     public DsnReturn Return { get; init; }
+
+    /// <summary>BY.</summary>
+    public DeliverBy? By { get; init; }
 }

@@ -79,7 +79,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             bool utf8 = (traits & ContentTraits.EightBitHeader) != 0 || mail.Recipients.Any(recipient => recipient.Address.NeedsUtf8) || !mail.From.IsNull && mail.From.Address.NeedsUtf8;
             messages.Add(new()
             {
-                Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return,
+                Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return, By = mail.By,
                 EnvelopeId = mail.IsRedirect ? message.EnvelopeId : null, Body = mail.Content is { RestFrom: null } ? BodyType.EightBitMime : message.Body, Traits = traits, SmtpUtf8 = utf8,
                 Size = ranges.Sum(range => range.Length), Ranges = ranges,
             });

@@ -11,11 +11,11 @@ namespace Posthorn.Transport.Filtering;
 /// <param name="ChangedFlags">The flags that changed, as words.</param>
 internal sealed record ImapEvent(string Cause, MailboxInfo Mailbox, MailboxName? From, IReadOnlyList<string> ChangedFlags);
 
-/// <summary>Runs the administrator's scripts for IMAP events over messages that are stored already (RFC 6785). What a script does is done in the store; it sends no mail.</summary>
-internal sealed class EventScripts(SieveServices services, Func<SieveOptions> options)
+/// <summary>Runs scripts for IMAP events over messages that are stored already (RFC 6785): the administrator's, then the one that an annotation names.</summary>
+internal sealed class EventScripts(SieveServices services, EventMail mail, Func<SieveOptions> options)
 {
-    /// <summary>Whether a script waits for any event.</summary>
-    public bool IsEmpty => options().ImapRules.Count == 0;
+    /// <summary>Whether no script waits for any event.</summary>
+    public bool IsEmpty => options() is { ImapRules.Count: 0, UserEvents: false };
 
     /// <summary>Runs the scripts for some messages, one after the other. Trouble is logged and ends nothing.</summary>
     public async ValueTask RunAsync(IMailStore store, ImapEvent happened, IReadOnlyList<Uid> uids, CancellationToken cancel)
@@ -24,6 +24,7 @@ internal sealed class EventScripts(SieveServices services, Func<SieveOptions> op
         List<SieveScript> scripts = [];
         foreach (ImapScriptRule rule in current.ImapRules)
             if (Fits(rule, happened) && services.Library.Administrators(rule.Script, current) is { } script) scripts.Add(script);
+        if (current.UserEvents && await OwnersAsync(store, happened, current, cancel) is { } own) scripts.Add(own);
         if (scripts.Count == 0 || happened.Mailbox.Id is not { } mailbox) return;
         foreach (Uid uid in uids)
         {
@@ -36,6 +37,18 @@ internal sealed class EventScripts(SieveServices services, Func<SieveOptions> op
                 services.Log.HostTrouble(e, store.Account.Address);
             }
         }
+    }
+
+    // The mailbox's annotation decides, even an empty one or one that cannot be used; else the server's (RFC 6785 section 2.3.1).
+    private async ValueTask<SieveScript?> OwnersAsync(IMailStore store, ImapEvent happened, SieveOptions current, CancellationToken cancel)
+    {
+        string? name = await AccountAnnotations.FindAsync(store, happened.Mailbox.Id, AccountAnnotations.EventScript, cancel)
+            ?? await AccountAnnotations.FindAsync(store, (MailboxName?)null, AccountAnnotations.EventScript, current, cancel);
+        if (string.IsNullOrEmpty(name)) return null;
+        SieveAnswer.Script? found = await services.Library.IncludeAsync(store.Account, new(IsGlobal: false, name), current, cancel) as SieveAnswer.Script;
+        if (found?.Value is { } script) return script;
+        services.OwnerLog.TryWrite(store.Account, [$"the script \"{name}\" for IMAP events {(found?.Problem is { } problem ? $"does not run: {problem}" : "is not there")}"], current.OwnerLogSize);
+        return null;
     }
 
     private static bool Fits(ImapScriptRule rule, ImapEvent happened) =>
@@ -53,7 +66,7 @@ internal sealed class EventScripts(SieveServices services, Func<SieveOptions> op
         Dictionary<string, string> programs = new() { ["PATH"] = "/usr/local/bin:/usr/bin:/bin", ["HOME"] = store.Account.Home, ["USER"] = store.Account.Address.ToString(), ["HOST"] = current.Hostname };
         SieveContext context = new()
         {
-            Envelope = new() { To = store.Account.Address.ToString() }, Owner = store.Account.Address, HostName = current.Hostname, Time = services.Time, Environment = environment,
+            Envelope = new() { To = store.Account.Address.ToString() }, Postmaster = current.Postmaster ?? $"postmaster@{store.Account.Address.Domain}", Owner = store.Account.Address, HostName = current.Hostname, Time = services.Time, Environment = environment,
             IsImapEvent = true, Parser = MimeSieveMessage.Parse, DeliveryId = $"{mailbox}.{uid}",
         };
         await using DeliveryHost host = new(services, current, store.Account, programs);
@@ -87,12 +100,26 @@ internal sealed class EventScripts(SieveServices services, Func<SieveOptions> op
                 if (end is { IsOk: true } || pipe.MayFail) return false;
                 services.Log.ProgramFailed(store.Account.Address, pipe.Program, end?.Problem ?? "there is no such program");
                 return true;
-            case SieveAction.Discard:
+            case SieveAction.Redirect redirect:
+                return !IsSent(await mail.SendAsync(redirect, current.Hostname, cancel), $"to {redirect.Address}", remarks);
+            case SieveAction.Notify { Mail: { } notification }:
+                IsSent(await mail.SendAsync(notification, current.Hostname, cancel), "as a notification", remarks);
+                return false;
+            case SieveAction.Report report:
+                IsSent(await mail.SendAsync(report.Mail, current.Hostname, cancel), "as a report", remarks);
+                return false;
+            case SieveAction.Discard or SieveAction.Notify:
                 return false;
             default:
                 remarks.Add($"{action.Name} is not done on IMAP events");
                 return true;
         }
+    }
+
+    private static bool IsSent(SmtpReply? refusal, string what, List<string> remarks)
+    {
+        if (refusal is not null) remarks.Add($"mail could not be sent {what}: {refusal}");
+        return refusal is null;
     }
 
     private static async ValueTask RemoveAsync(IMailStore store, MailboxId mailbox, Uid uid, CancellationToken cancel)

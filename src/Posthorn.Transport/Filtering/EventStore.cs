@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Transport.Filtering;
 
@@ -16,6 +17,10 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
         if (receipt.IsOk) await TellAsync("APPEND", receipt.Value.Mailbox, null, [.. receipt.Value.Messages.Select(message => message.Uid)], [], cancel);
         return receipt;
     }
+
+    // Scripts need the outcome at once; without any the appends may share a flush.
+    public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
+        scripts.IsEmpty ? inner.AppendSoonAsync(target, messages, cancel) : AppendAsync(target, messages, cancel);
 
     public async ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel)
     {
@@ -51,9 +56,19 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) => inner.OpenContentAsync(mailbox, uid, cancel);
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) => inner.FindTextAsync(mailbox, candidates, criterion, cancel);
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => inner.RemembersAsync(id, cancel);
+    public ModSeq HighestModSeq => inner.HighestModSeq;
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => inner.FindAsync(name, cancel);
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => inner.FindAsync(mailbox, cancel);
+    public ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel) => inner.ShareAsync(mailbox, identifier, rights, cancel);
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) => inner.AnnotationsAsync(mailbox, cancel);
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => inner.AnnotationsSinceAsync(since, cancel);
+    public ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) => inner.AnnotateAsync(mailbox, annotations, most, cancel);
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => inner.QuotaAsync(cancel);
     public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => inner.WaitForChangeAsync(seen, cancel);
     public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    /// <summary>Messages came from another account.</summary>
+    public ValueTask ArrivedAsync(Placement placed, CancellationToken cancel) => TellAsync("COPY", placed.Target, null, placed.Targets, [], cancel);
 
     private async ValueTask TellAsync(string cause, MailboxId mailbox, MailboxId? source, IReadOnlyList<Uid> uids, IReadOnlyList<string> changed, CancellationToken cancel)
     {

@@ -1,12 +1,13 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Transport.Filtering;
 
-/// <summary>The stores as IMAP has them: what changes there is told to the administrator's scripts when it has come true.</summary>
-public sealed class EventStores(IMailStores inner, SieveServices services, Func<SieveOptions> options) : IMailStores
+/// <summary>The stores as IMAP has them: what changes there is told to scripts when it has come true.</summary>
+public sealed class EventStores(IMailStores inner, SieveServices services, IMailTransport transport, Func<SieveOptions> options) : IMailStores
 {
-    private readonly EventScripts _scripts = new(services, options);
+    private readonly EventScripts _scripts = new(services, new(transport), options);
 
     public IMessageSink CreateSink() => inner.CreateSink();
 
@@ -19,6 +20,19 @@ public sealed class EventStores(IMailStores inner, SieveServices services, Func<
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
 
     public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => inner.DeliverAsync(message, order, cancel);
+
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
+
+    public async ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel)
+    {
+        Result<Placement> placed = await inner.TransferAsync(transfer, cancel);
+        if (!placed.IsOk || _scripts.IsEmpty) return placed;
+        Result<IMailStore> target = await OpenAsync(transfer.Into, cancel);
+        if (!target.IsOk) return placed;
+        await using EventStore store = (EventStore)target.Value;
+        await store.ArrivedAsync(placed.Value, cancel);
+        return placed;
+    }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the inner ones are somebody else's
 }

@@ -51,6 +51,12 @@ public sealed record SieveOptions
     /// <summary>The administrator's lists (RFC 6134): full names, and text files of one value in each line.</summary>
     public IReadOnlyDictionary<string, string> Lists { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The server's annotations that the administrator sets, by name in lower case (RFC 5464 section 6.2, RFC 6785 section 2.3.1).</summary>
+    public IReadOnlyDictionary<string, string> ServerAnnotations { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Users may bind scripts of their own to IMAP events, by annotations of mailboxes (RFC 6785 section 2.3.1).</summary>
+    public bool UserEvents { get; init; }
+
     /// <summary>Scripts that run on IMAP events (RFC 6785), the first that fits each event first.</summary>
     public IReadOnlyList<ImapScriptRule> ImapRules { get; init; } = [];
 }

@@ -158,6 +158,9 @@ internal static class QueueFormat
         return true;
     }
 
+    // Of the byte before Return.
+    private const byte Utf8Flag = 1, ByFlag = 2;
+
     private static void WriteMessage(PayloadWriter writer, QueueMessage message)
     {
         writer.Text(message.Id.Value);
@@ -165,7 +168,12 @@ internal static class QueueFormat
         writer.Text(message.From.IsNull ? null : message.From.ToString());
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
-        writer.Byte(message.SmtpUtf8 ? (byte)1 : (byte)0);
+        writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.By is null ? 0 : ByFlag)));
+        if (message.By is { } by)
+        {
+            writer.Int64(by.Time.UtcTicks);
+            writer.Byte((byte)((by.Return ? 1 : 0) | (by.Trace ? 2 : 0)));
+        }
         writer.Byte((byte)message.Return);
         writer.Text(message.EnvelopeId);
         writer.Byte((byte)message.Traits);
@@ -187,7 +195,9 @@ internal static class QueueFormat
         string? from = reader.TextOrNull();
         string origin = reader.Text();
         BodyType body = (BodyType)reader.Byte();
-        bool utf8 = reader.Byte() == 1;
+        byte flags = reader.Byte();
+        long by = (flags & ByFlag) != 0 ? reader.Int64() : 0;
+        byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
         string? envelopeId = reader.TextOrNull();
         ContentTraits traits = (ContentTraits)reader.Byte();
@@ -209,10 +219,11 @@ internal static class QueueFormat
             if (!EmailAddress.TryParse(from, out EmailAddress sender)) return null;
             path = ReversePath.Of(sender);
         }
-        if (reader.Failed || arrived is < 0 or > 3155378975999999999) return null;
+        if (reader.Failed || arrived is < 0 or > 3155378975999999999 || by is < 0 or > 3155378975999999999) return null;
         return new()
         {
-            Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = utf8,
+            By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
+            Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
         };
     }

@@ -35,9 +35,22 @@ internal sealed record QueueMessage
     public bool SmtpUtf8 { get; init; }
     public DsnReturn Return { get; init; }
     public string? EnvelopeId { get; init; }
+
+    /// <summary>When it must have arrived; null for whenever.</summary>
+    public DeliverBy? By { get; init; }
     public ContentTraits Traits { get; init; }
     public required long Size { get; init; }
     public required IReadOnlyList<EnvelopeRecipient> Recipients { get; init; }
+
+    /// <summary>When trying ends.</summary>
+    public DateTimeOffset EndOf(TimeSpan lifetime) => By is { Return: true } by && by.Time < Arrived + lifetime ? by.Time : Arrived + lifetime;
+
+    /// <summary>When the sender is told that it is late; null for never.</summary>
+    public DateTimeOffset? WarningAt(TimeSpan? delay)
+    {
+        DateTimeOffset? warn = Arrived + delay;
+        return By is { Return: false } by && (warn is null || by.Time < warn) ? by.Time : warn;
+    }
 
     /// <summary>Which parts of the record's content are this message, one behind the other; null for all of it. A spool file holds the message alone.</summary>
     public IReadOnlyList<ContentRange>? Ranges { get; init; }

@@ -16,7 +16,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         QueueMessage message = entry.Message;
         QueueOptions queue = options().Queue;
         DateTimeOffset now = services.Time.GetUtcNow();
-        bool expired = now - message.Arrived >= queue.Lifetime;
+        bool expired = now >= message.EndOf(queue.Lifetime);
         List<Settled> settled = [];
         List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
         for (int i = 0; i < delivery.Recipients.Count; i++)
@@ -30,7 +30,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         Log(message, settled, waiting, now);
         foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
         await TellAsync(entry, settled, result, cancel);
-        if (waiting.Count > 0 && !entry.IsWarned && queue.DelayWarning is { } warning && now - message.Arrived >= warning) await WarnAsync(entry, waiting, cancel);
+        if (waiting.Count > 0 && !entry.IsWarned && message.WarningAt(queue.DelayWarning) <= now) await WarnAsync(entry, waiting, cancel);
     }
 
     private async ValueTask TellAsync(QueueEntry entry, List<Settled> settled, DeliveryResult result, CancellationToken cancel)
@@ -41,10 +41,12 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         {
             EnvelopeRecipient recipient = message.Recipients[one.Recipient];
             ReportKind kind = one.State == RecipientState.Failed ? ReportKind.Failed : ReportKind.Success;
-            if (message.From.IsNull || !Report.IsWanted(kind, recipient.Notify)) continue;
+            // A server that knows no Deliver By tells nobody whether it was in time: that it has the message is told (RFC 2852 section 4.1.4.2).
+            bool handsOn = kind == ReportKind.Success && message.By is { } by && one.Host.Length > 0 && (by.Trace || !by.Return && !result.RelaysBy) && !recipient.Notify.HasFlag(DsnNotify.Never);
+            if (message.From.IsNull || !handsOn && !Report.IsWanted(kind, recipient.Notify)) continue;
             if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host));
             // A server that knows DSN reports success itself (RFC 3461 section 5.2.1).
-            else if (!result.RelaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
+            else if (handsOn || !result.RelaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
         }
         // Deliveries first: should the report of the failures not find room, the mail does not go out twice.
         if (!result.IsRecorded) await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
@@ -81,7 +83,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             .Select(one => new ReportedRecipient(message.Recipients[one.Recipient], "delayed", one.Reply, one.Host))];
         if (delayed.Length > 0)
         {
-            await ReportAsync(entry, ReportKind.Delayed, delayed, warned, message.Arrived + options().Queue.Lifetime, cancel);
+            await ReportAsync(entry, ReportKind.Delayed, delayed, warned, message.EndOf(options().Queue.Lifetime), cancel);
             return;
         }
         try { await services.Queue.AnswerAsync(warned, cancel); }

@@ -12,6 +12,7 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private string _faultHost = "";
     private bool _faultMayPass;
     private bool _relaysDsn = true;
+    private bool _relaysBy = true;
 
     public Delivery Delivery { get; } = delivery;
 
@@ -35,7 +36,7 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private bool IsForwarded(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].IsForwarded;
 
     /// <summary>Takes over how a transaction ended.</summary>
-    public void Take(IReadOnlyList<int> batch, TransactionResult result, string host, bool relaysDsn)
+    public void Take(IReadOnlyList<int> batch, TransactionResult result, string host, ServerFeatures features)
     {
         int accepted = result.Replies.Count(reply => reply is { IsPositive: true });
         for (int i = 0; i < batch.Count; i++)
@@ -49,7 +50,8 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
             }
             _replies[batch[i]] = reply;
             _hosts[batch[i]] = result.FromRemote ? host : "";
-            _relaysDsn &= relaysDsn || !reply.IsPositive;
+            _relaysDsn &= features.Dsn || !reply.IsPositive;
+            _relaysBy &= features.DeliverBy || !reply.IsPositive;
         }
         if (result.HostFault is { } fault) Fault(fault, result.FromRemote ? host : "");
     }
@@ -82,5 +84,5 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         return Result(unanswered && fault.IsTransient || !usable ? new ConnectionVerdict.Failed(fault) : new ConnectionVerdict.Worked());
     }
 
-    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, verdict, _relaysDsn);
+    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, verdict, _relaysDsn) { RelaysBy = _relaysBy };
 }

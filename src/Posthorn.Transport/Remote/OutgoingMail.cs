@@ -11,6 +11,9 @@ namespace Posthorn.Transport.Remote;
 /// <param name="Content">The bytes.</param>
 internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients, IMessageContent Content)
 {
+    /// <summary>Seconds in which it must have arrived, negative when it is late; null without such a wish.</summary>
+    public long? SecondsLeft { get; init; }
+
     /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
     public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
 

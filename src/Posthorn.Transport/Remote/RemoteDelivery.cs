@@ -16,6 +16,9 @@ namespace Posthorn.Transport.Remote;
 /// <param name="RelaysDsn">The server took over the duty to report success.</param>
 internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, ConnectionVerdict Verdict, bool RelaysDsn)
 {
+    /// <summary>The server took over the duty to tell whether the message was in time (RFC 2852).</summary>
+    public bool RelaysBy { get; init; }
+
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
 }
@@ -127,9 +130,9 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
             ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
-            OutgoingMail mail = new(message, from, recipients, content);
+            OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit).RunAsync(cancel);
-            attempt.Take(batch, result, session.Host, session.Features.Dsn);
+            attempt.Take(batch, result, session.Host, session.Features);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
             if (!session.IsUsable) attempt.Worked = false;

@@ -14,6 +14,10 @@ internal sealed record ServerFeatures
     public bool Dsn { get; init; }
     public bool Size { get; init; }
 
+    /// <summary>DELIVERBY (RFC 2852), and the shortest time that it takes for messages to be returned.</summary>
+    public bool DeliverBy { get; init; }
+    public long DeliverByMinimum { get; init; }
+
     /// <summary>CHUNKING and BINARYMIME, which only help together (RFC 3030).</summary>
     public bool Binary => Chunking && BinaryMime;
     public bool Chunking { get; init; }
@@ -46,6 +50,7 @@ internal sealed record ServerFeatures
                 "STARTTLS" => features with { StartTls = true },
                 "CHUNKING" => features with { Chunking = true },
                 "BINARYMIME" => features with { BinaryMime = true },
+                "DELIVERBY" => features with { DeliverBy = true, DeliverByMinimum = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long least) ? least : 0 },
                 "DSN" => features with { Dsn = true },
                 "SIZE" => features with { Size = true, SizeLimit = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long limit) && limit > 0 ? limit : null },
                 "AUTH" => features with { Mechanisms = [.. features.Mechanisms.Union(words.Skip(1))] },

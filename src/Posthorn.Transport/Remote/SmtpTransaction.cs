@@ -30,6 +30,13 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
         if (mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
+        if (mail is { SecondsLeft: { } left, Message.By.Return: true })
+        {
+            // RFC 2852 section 4.1.4.1: handed on only to who promises to be in time.
+            if (left <= 0) return TransactionResult.All(mail.Recipients.Count, new(550, "5.4.7", "The message could not be delivered in the time that its sender allowed"), false);
+            if (!features.DeliverBy) return Untried(new(550, "5.4.7", $"{session.Host} does not promise to deliver in time (DELIVERBY)"));
+            if (left < features.DeliverByMinimum) return Untried(new(550, "5.4.7", $"{session.Host} needs {features.DeliverByMinimum} seconds to deliver (DELIVERBY), and {left} are left"));
+        }
         if (IsBinary && !features.Binary) return Untried(new(550, "5.6.1", $"{session.Host} takes no binary content (BINARYMIME)"));
         return null;
     }
@@ -134,6 +141,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (IsBinary) command.Append(" BODY=BINARYMIME");
         else if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
         if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");
+        if (features.DeliverBy && mail is { SecondsLeft: { } left, Message.By: { } by }) command.Append(CultureInfo.InvariantCulture, $" BY={left};{(by.Return ? 'R' : 'N')}{(by.Trace ? "T" : "")}");
         if (!features.Dsn) return command.ToString();
         if (mail.Message.Return != DsnReturn.Unspecified) command.Append(mail.Message.Return == DsnReturn.Full ? " RET=FULL" : " RET=HDRS");
         if (mail.Message.EnvelopeId is { } id) command.Append(" ENVID=").Append(Xtext.Encode(id));
@@ -144,10 +152,17 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         StringBuilder command = new($"RCPT TO:<{recipient.Address}>");
         if (!session.Features.Dsn) return command.ToString();
-        if (DsnWords.Notify(recipient.Notify) is { Length: > 0 } notify) command.Append(" NOTIFY=").Append(notify);
+        if (DsnWords.Notify(NotifyOf(recipient)) is { Length: > 0 } notify) command.Append(" NOTIFY=").Append(notify);
         // Its non-ASCII form may only go where SMTPUTF8 is said (RFC 6533 section 3).
         if (recipient.OriginalRecipient is { } original && (Ascii.IsValid(original) || session.Features.SmtpUtf8 && mail.WantsUtf8)) command.Append(" ORCPT=").Append(original);
         return command.ToString();
+    }
+
+    // RFC 2852 section 4.1.4.2: where time is not watched, delays are.
+    private DsnNotify NotifyOf(EnvelopeRecipient recipient)
+    {
+        if (mail.Message.By is not { Return: false } || session.Features.DeliverBy || recipient.Notify.HasFlag(DsnNotify.Never)) return recipient.Notify;
+        return recipient.Notify == DsnNotify.Unspecified ? DsnNotify.Failure | DsnNotify.Delay : recipient.Notify | DsnNotify.Delay;
     }
 
     // The reply to the message is the reply to each recipient that was taken.

@@ -42,6 +42,7 @@ internal static class ConfigurationBinder
             Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false))),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
+            Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
         reader.Finish();
@@ -85,7 +86,7 @@ internal static class ConfigurationBinder
             reader.Problem(reader.PlaceOf("location"), "'mail.location' names no {domain}, and there are several domains: accounts of one name would share a mailbox");
         Dictionary<string, char> separators = new() { ["."] = '.', ["/"] = '/' };
         return new(home, location, reader.Choice("separator", '.', separators), reader.Flag("special-folders", true),
-            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("word-index", true));
+            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true));
     }
 
     private static AuthSection Auth(ConfigReader reader)

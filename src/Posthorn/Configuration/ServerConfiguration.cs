@@ -28,13 +28,14 @@ public sealed record ServerConfiguration
     public required LogSection Log { get; init; }
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
+    public required ImapSection Imap { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>
 public sealed record DomainSection(DomainName Name, string RecipientDelimiter, IReadOnlyList<string> Aliases, string? PasswdFile, EmailAddress? Postmaster);
 
 /// <summary><c>[mail]</c>: where mail lies.</summary>
-public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool WordIndex);
+public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool CountExpunged, bool WordIndex);
 
 /// <summary><c>[auth]</c>: who may log in, and how.</summary>
 public sealed record AuthSection(string? PasswdFile, IReadOnlyList<string> Mechanisms, DomainName? DefaultDomain);

@@ -36,6 +36,8 @@ internal static class SieveBinder
             Scripts = scripts,
             Language = Language(reader, programs is not null, (int)scripts.ScriptOctets, separator, recipientDelimiter),
             Lists = Lists(reader),
+            UserEvents = reader.Flag("imapsieve", false),
+            EventScript = EventScript(reader),
             ImapRules = reader.Sections("imap", ImapRule),
         };
         foreach (string path in section.Before) Check(reader, "before", path, section.Language);
@@ -85,6 +87,13 @@ internal static class SieveBinder
             DuplicateDefaultPeriod = reader.Duration("duplicate-default-period", TimeSpan.FromDays(7), TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
             DuplicateMaxPeriod = reader.Duration("duplicate-max-period", TimeSpan.FromDays(30), TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
         };
+    }
+
+    private static string? EventScript(ConfigReader reader)
+    {
+        string? name = reader.OptionalText("imapsieve-script");
+        if (name is not null && !ScriptName.TryCreate(name, out _)) reader.Problem(reader.PlaceOf("imapsieve-script"), $"'sieve.imapsieve-script' is \"{name}\", which no script can be called");
+        return name;
     }
 
     private sealed record ListEntry(string Name, string File);

@@ -17,5 +17,7 @@ public sealed record SieveSection
     public required ScriptLimits Scripts { get; init; }
     public required SieveSettings Language { get; init; }
     public required IReadOnlyDictionary<string, string> Lists { get; init; }
+    public required bool UserEvents { get; init; }
+    public required string? EventScript { get; init; }
     public required IReadOnlyList<ImapScriptRule> ImapRules { get; init; }
 }

@@ -35,6 +35,21 @@ internal sealed record QueueChange(int Messages);
 /// <summary>What became of one account's word index.</summary>
 internal sealed record ReindexedAccount(string Account, int Messages, bool Indexed);
 
+/// <summary>What was expunged and is still kept.</summary>
+internal sealed record ExpungedReport(IReadOnlyList<ExpungedReportMessage> Messages);
+
+/// <summary>One message of it. Without a mailbox when that is removed.</summary>
+internal sealed record ExpungedReportMessage(string Id, string? Mailbox, uint? Uid, DateTimeOffset Expunged, long Size, string From, string Subject);
+
+/// <summary>What came back.</summary>
+internal sealed record UndeleteReport(IReadOnlyList<RestoredMessage> Restored, IReadOnlyList<UndeleteProblem> Problems);
+
+/// <summary>One message that came back.</summary>
+internal sealed record RestoredMessage(string Id, string Mailbox, uint Uid);
+
+/// <summary>One that did not, and why.</summary>
+internal sealed record UndeleteProblem(string Id, string Problem);
+
 /// <summary>JSON forms of what goes over the control socket.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ControlError))]
@@ -44,4 +59,6 @@ internal sealed record ReindexedAccount(string Account, int Messages, bool Index
 [JsonSerializable(typeof(QueueReportMessage))]
 [JsonSerializable(typeof(QueueChange))]
 [JsonSerializable(typeof(ReindexedAccount))]
+[JsonSerializable(typeof(ExpungedReport))]
+[JsonSerializable(typeof(UndeleteReport))]
 internal sealed partial class ControlJson : JsonSerializerContext;

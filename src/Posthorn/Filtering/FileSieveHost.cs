@@ -1,4 +1,3 @@
-using Posthorn.Core;
 using Posthorn.Sieve;
 
 namespace Posthorn.Filtering;

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Commands;
 using Posthorn.Configuration;
 using Posthorn.Control;
-using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Journal.Volume;
 using Posthorn.Serving;

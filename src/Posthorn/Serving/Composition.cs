@@ -67,7 +67,7 @@ internal sealed class Composition : IAsyncDisposable
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
-        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")));
+        _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, _transport, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
         _manageSieve = new(OptionsFor.ManageSieve(configuration), new(foundation.Scripts, foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("managesieve")));
         _pop3 = new(OptionsFor.Pop3(configuration), new(foundation.Stores, foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("pop3")));
     }
@@ -78,6 +78,7 @@ internal sealed class Composition : IAsyncDisposable
     public ListenerServices ListenerServices { get; }
     public IDirectory Directory => _base.Directory;
     public IMailStores Stores => _base.Stores;
+    public MaildirStores MaildirStores => _base.Stores;
 
     /// <summary>Makes an account's word index anew.</summary>
     public ValueTask<bool> ReindexAsync(MailAccount account, Action<int> progress, CancellationToken cancel) => _base.Stores.IndexAsync(account, anew: true, progress, cancel);

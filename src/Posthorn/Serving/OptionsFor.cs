@@ -49,6 +49,14 @@ internal static class OptionsFor
     {
         HostName = configuration.Hostname.Ascii,
         MaxMessage = configuration.Limits.MessageSize,
+        Sharing = new() { OtherUsers = configuration.Imap.OtherUsers, Public = configuration.Imap.Public, PublicAccount = configuration.Imap.PublicAccount },
+        Administrators = configuration.Imap.Administrators,
+        MetadataAdmin = configuration.Imap.Admin,
+        MetadataComment = configuration.Imap.Comment,
+        SieveServer = configuration.Sieve.UserEvents ? $"sieve://{configuration.Hostname.Ascii}" : null,
+        EventScript = configuration.Sieve.UserEvents ? configuration.Sieve.EventScript : null,
+        CommandsPerSecond = configuration.Imap.CommandsPerSecond,
+        MessageLimit = configuration.Imap.MessageLimit,
     };
 
     public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()
@@ -96,7 +104,19 @@ internal static class OptionsFor
             ProgramMemory = sieve.ProgramMemory,
             Lists = sieve.Lists,
             ImapRules = sieve.ImapRules,
+            UserEvents = sieve.UserEvents,
+            ServerAnnotations = Annotations(configuration),
         };
+    }
+
+    // What IMAP tells of the server, and scripts ask for.
+    private static Dictionary<string, string> Annotations(ServerConfiguration configuration)
+    {
+        Dictionary<string, string> known = [];
+        if (configuration.Imap.Admin is { } admin) known["/shared/admin"] = admin;
+        if (configuration.Imap.Comment is { } comment) known["/shared/comment"] = comment;
+        if (configuration.Sieve.EventScript is { } script) known["/shared/imapsieve/script"] = script;
+        return known;
     }
 
     public static MaildirStoreOptions Stores(ServerConfiguration configuration)
@@ -107,6 +127,7 @@ internal static class OptionsFor
             Separator = configuration.Mail.Separator,
             HostName = configuration.Hostname.Ascii,
             KeepExpunged = configuration.Mail.KeepExpunged,
+            CountExpunged = configuration.Mail.CountExpunged,
             WordIndex = configuration.Mail.WordIndex,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };

@@ -122,6 +122,8 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
         ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
+        ["GET /expunged"] = (request, cancel) => UndeleteRoutes.ListAsync(_parts, request, cancel),
+        ["POST /undelete"] = (request, cancel) => UndeleteRoutes.RestoreAsync(_parts, request, cancel),
         ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.DeleteAsync(id, cancel)),
     };
 

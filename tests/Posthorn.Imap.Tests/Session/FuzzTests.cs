@@ -1,6 +1,6 @@
-using System.Text;
 using CsCheck;
 using Posthorn.Testing;
+using Posthorn.Testing.Fuzzing;
 
 namespace Posthorn.Imap.Tests.Session;
 
@@ -16,15 +16,17 @@ public sealed class FuzzTests
         "a FETCH 1:* (FLAGS UID ENVELOPE BODYSTRUCTURE BODY[1.MIME]<0.5> BODY.PEEK[HEADER.FIELDS (A B)])\r\n", "a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)\r\n", "a FETCH 1 BINARY[1]\r\n", "a FETCH 2 ALL\r\n",
         "a STORE 1:2 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Deleted $x)\r\n", "a SEARCH RETURN (MIN COUNT SAVE) OR (NOT SEEN) HEADER Subject {1+}\r\nM UID $\r\n", "a SEARCH CHARSET UTF-8 SINCE 1-Jan-2020 TEXT \"m\"\r\n",
         "a SORT (REVERSE DATE SUBJECT) UTF-8 ALL\r\n", "a UID THREAD REFERENCES UTF-8 ALL\r\n", "a COPY 1 INBOX\r\n", "a UID MOVE 2 Archive\r\n", "a EXPUNGE\r\n", "a UID EXPUNGE 1:*\r\n", "a CLOSE\r\n", "a UNSELECT\r\n",
-        "a REPLACE 1 INBOX {3+}\r\nabc\r\n", "a GETQUOTAROOT INBOX\r\n", "a UNAUTHENTICATE\r\n", "a LOGOUT\r\n", "{5}\r\n", "a {5+}\r\n", "a X {99999999999+}\r\n", "\r\n", "a UID\r\n",
+        "a REPLACE 1 INBOX {3+}\r\nabc\r\n", "a GETQUOTAROOT INBOX\r\n", "a UNAUTHENTICATE\r\n",
+        "a GETMETADATA (DEPTH 1 MAXSIZE 9) INBOX (/private/comment /shared)\r\n", "a SETMETADATA INBOX (/private/comment ~{3+}\r\na\0b /shared/x NIL)\r\n", "a GETMETADATA \"\" /shared/admin\r\n",
+        "a SETACL INBOX anyone +lrd\r\n", "a DELETEACL INBOX -bob\r\n", "a GETACL INBOX\r\n", "a LISTRIGHTS INBOX {3+}\r\nbob\r\n", "a MYRIGHTS \"Other Users/bob@example.org/INBOX\"\r\n",
+        "a LIST \"\" * RETURN (MYRIGHTS METADATA (/shared/comment) STATUS (MESSAGES))\r\n", "a ENABLE METADATA UIDONLY\r\n", "a SETQUOTA \"\" (STORAGE 5 MESSAGE 7)\r\n",
+        "a NOTIFY SET STATUS (selected MessageNew (UID BODY.PEEK[TEXT]<0.9>) MessageExpunge) (subtree (x y) (MessageNew MessageExpunge FlagChange MailboxName))\r\n", "a NOTIFY NONE\r\n",
+        "a NOTIFY SET (personal (MailboxMetadataChange SubscriptionChange)) (selected-delayed NONE)\r\n", "a ESEARCH IN (personal subtree-one x mailboxes (INBOX Archive)) RETURN (COUNT SAVE) TEXT m\r\n",
+        "a UID SEARCH RETURN (UPDATE CONTEXT COUNT) UIDAFTER 1\r\n", "b UID SORT RETURN (UPDATE PARTIAL 1:2) (SIZE) UTF-8 UIDBEFORE 9\r\n", "a CANCELUPDATE \"a\" \"b\"\r\n",
+        "a APPEND INBOX (\\Seen) CATENATE (URL \"/INBOX/;UID=1/;SECTION=HEADER\" TEXT {4+}\r\nabcd URL \"/;UID=2/;PARTIAL=0.5\")\r\n", "a APPEND x CATENATE (TEXT {3}\r\nabc)\r\n", "a LOGOUT\r\n", "{5}\r\n", "a {5+}\r\n", "a X {99999999999+}\r\n", "\r\n", "a UID\r\n",
     ];
 
-    private static readonly Gen<byte[]> Piece = Gen.OneOf(
-        Gen.OneOf(Corpus).Select(Encoding.Latin1.GetBytes),
-        Gen.Select(Gen.OneOf(Corpus), Gen.Int[0, 200], Gen.Byte, Gen.Int[0, 2]).Select((text, at, with, how) => Mutate(Encoding.Latin1.GetBytes(text), at, with, how)),
-        Gen.Byte.Array[0, 30]);
-
-    private static readonly Gen<(byte[] Input, int Seed)> Inputs = Gen.Select(Piece.Array[1, 12].Select(pieces => pieces.SelectMany(p => p).ToArray()), Gen.Int);
+    private static readonly Gen<(byte[] Input, int Seed)> Inputs = WireFuzz.Inputs(Corpus);
 
     [Theory]
     [InlineData("not logged in")]
@@ -40,30 +42,11 @@ public sealed class FuzzTests
         },
         iter: 400, threads: 1);
 
-    private static byte[] Mutate(byte[] bytes, int at, byte with, int how)
-    {
-        at %= bytes.Length;
-        return how switch
-        {
-            0 => [.. bytes[..at], with, .. bytes[(at + 1)..]],
-            1 => [.. bytes[..at], .. bytes[(at + 1)..]],
-            _ => [.. bytes[..at], with, .. bytes[at..]],
-        };
-    }
-
     private static async Task<string> AnswerAsync(string state, byte[] input, ReadSplit split)
     {
         await using ImapHost host = new();
         await host.GivenAsync("INBOX has 3 messages");
         if (state != "not logged in") await host.GivenAsync(state);
-        MemoryChannel client = host.Connect(split);
-        await client.SendAsync(input, default);
-        client.CloseWriting();
-        StringBuilder answer = new();
-        byte[] buffer = new byte[64 * 1024];
-        int read;
-        while ((read = await client.ReceiveAsync(buffer, default).AsTask().WaitAsync(TimeSpan.FromSeconds(60))) > 0) answer.Append(Encoding.Latin1.GetString(buffer, 0, read));
-        await client.DisposeAsync();
-        return answer.ToString();
+        return await WireFuzz.AnswerAsync(host, input, split);
     }
 }

@@ -12,7 +12,7 @@ public sealed class FrameReaderTests
     {
         (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(ReadSplit.Whole, window: 64 * 1024);
         await using Connection connection = new(server, new("s"), new FakeTimeProvider());
-        using FrameReader frames = new(connection, new() { HostName = "test" }, _ => true, _ => ValueTask.CompletedTask);
+        using FrameReader frames = new(connection, new() { HostName = "test" }, _ => true, connection.Input.FillAsync);
         const int Size = 20 * 1024 * 1024;
         Task sending = SendAsync(client, Size);
         Frame frame = await frames.ReadAsync(default);

@@ -1,6 +1,6 @@
-using System.Text;
 using CsCheck;
 using Posthorn.Testing;
+using Posthorn.Testing.Fuzzing;
 
 namespace Posthorn.ManageSieve.Tests.Session;
 
@@ -15,12 +15,7 @@ public sealed class FuzzTests
         "CHECKSCRIPT \"require \\\"fileinto\\\"; fileinto \\\"x\\\";\"\r\n", "UNAUTHENTICATE\r\n", "LOGOUT\r\n", "{5+}\r\n", "PUTSCRIPT \"a\" {99999999999+}\r\n", "PUTSCRIPT \"a\" {30000+}\r\n", "\r\n", "\"\r\n", "X Y\r\n",
     ];
 
-    private static readonly Gen<byte[]> Piece = Gen.OneOf(
-        Gen.OneOf(Corpus).Select(Encoding.Latin1.GetBytes),
-        Gen.Select(Gen.OneOf(Corpus), Gen.Int[0, 200], Gen.Byte, Gen.Int[0, 2]).Select((text, at, with, how) => Mutate(Encoding.Latin1.GetBytes(text), at, with, how)),
-        Gen.Byte.Array[0, 30]);
-
-    private static readonly Gen<(byte[] Input, int Seed)> Inputs = Gen.Select(Piece.Array[1, 12].Select(pieces => pieces.SelectMany(p => p).ToArray()), Gen.Int);
+    private static readonly Gen<(byte[] Input, int Seed)> Inputs = WireFuzz.Inputs(Corpus);
 
     [Theory]
     [InlineData(false)]
@@ -35,29 +30,10 @@ public sealed class FuzzTests
         },
         iter: 300, threads: 1);
 
-    private static byte[] Mutate(byte[] bytes, int at, byte with, int how)
-    {
-        at %= bytes.Length;
-        return how switch
-        {
-            0 => [.. bytes[..at], with, .. bytes[(at + 1)..]],
-            1 => [.. bytes[..at], .. bytes[(at + 1)..]],
-            _ => [.. bytes[..at], with, .. bytes[at..]],
-        };
-    }
-
     private static async Task<string> AnswerAsync(bool loggedIn, byte[] input, ReadSplit split)
     {
         await using ManageSieveHost host = new();
         if (loggedIn) await host.GivenAsync("logged in");
-        MemoryChannel client = host.Connect(split);
-        await client.SendAsync(input, default);
-        client.CloseWriting();
-        StringBuilder answer = new();
-        byte[] buffer = new byte[64 * 1024];
-        int read;
-        while ((read = await client.ReceiveAsync(buffer, default).AsTask().WaitAsync(TimeSpan.FromSeconds(60))) > 0) answer.Append(Encoding.Latin1.GetString(buffer, 0, read));
-        await client.DisposeAsync();
-        return answer.ToString();
+        return await WireFuzz.AnswerAsync(host, input, split);
     }
 }

@@ -23,6 +23,8 @@ public sealed class ChangeCodecTests
             new Change.Rename(one, Name("a"), Name("b.c")),
             new Change.Subscribe(Name("s"), true),
             new Change.Claim(two, new(9)),
+            new Change.Share(one, "-bob@example.org", Sharing.MailboxRights.Read),
+            new Change.Share(one, "anyone", null),
         ];
         AccountChanges back = ChangeCodec.Read(ChangeCodec.Write(Ann, '.', 123456789, changes));
         Assert.Equal((Ann, Ann.MailRoot, '.', 123456789L), (back.Account, back.Account.MailRoot, back.Separator, back.Time));
@@ -43,8 +45,15 @@ public sealed class ChangeCodecTests
             new Change.Adopt(new("a"), [new("new/x", new(1), new("e"), SystemFlags.Flagged, Keywords("q"), 99)]),
             new Change.Heard(new("a"), new(70), new(1L << 50), [(new(3), "P7 W9"), (new(4), "O1")]),
             new Change.Renumber(new("a"), Name("x"), new(uint.MaxValue), new(9), [(new(1), new(7)), (new(2), new(8))]),
+            new Change.Annotate(new("a"), [("ann@example.org", "/private/x", new byte[] { 1, 0 }), ("", "/shared/y", null)]),
+            new Change.Annotate(null, []),
         ];
         IReadOnlyList<Change> back = ChangeCodec.Read(ChangeCodec.Write(Ann, '.', 0, changes)).Changes;
+        Change.Annotate annotate = Assert.IsType<Change.Annotate>(back[6]);
+        Assert.Equal((new MailboxId("a"), "ann@example.org", "/private/x"), (annotate.Mailbox!.Value, annotate.Entries[0].User, annotate.Entries[0].Entry));
+        Assert.Equal([1, 0], annotate.Entries[0].Value!.Value.ToArray());
+        Assert.Equal(("", "/shared/y", (ReadOnlyMemory<byte>?)null), annotate.Entries[1]);
+        Assert.Null(Assert.IsType<Change.Annotate>(back[7]).Mailbox);
         Assert.Equal(((Change.Place)changes[0]).Pairs, Assert.IsType<Change.Place>(back[0]).Pairs);
         Assert.Equal(((Change.Expunge)changes[1]).Messages, Assert.IsType<Change.Expunge>(back[1]).Messages);
         Assert.Equal(((Change.Flag)changes[2]).Uids, Assert.IsType<Change.Flag>(back[2]).Uids);

@@ -57,6 +57,10 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => Stores.HasRoomAsync(account, octets, cancel);
 
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => Stores.SharersWith(user);
+
+    public ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel) => Stores.TransferAsync(transfer, cancel);
+
     public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => Stores.DeliverAsync(message, order, cancel);
 
     /// <summary>Ends in order, unless it was stopped before.</summary>

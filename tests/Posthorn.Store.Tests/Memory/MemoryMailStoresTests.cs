@@ -1,16 +1,13 @@
-using Posthorn.Core;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Stores;
 
 namespace Posthorn.Store.Tests.Memory;
 
 public sealed class MemoryMailStoresTests : MailStoreContract
 {
-    protected override ValueTask<IMailStores> CreateAsync() => ValueTask.FromResult<IMailStores>(new MemoryMailStores(Time));
+    protected override IContractEngine Engine { get; } = new MemoryEngine();
+}
 
-    // Its mail lives as long as the object.
-    protected override ValueTask<IMailStores> RestartAsync(IMailStores stores, bool kill) => ValueTask.FromResult(stores);
-
-    protected override MailAccount Account(string name) =>
-        new() { Address = EmailAddress.Parse(name + "@example.org"), MailRoot = "/mail/" + name, Home = "/home/" + name };
+public sealed class MemorySharingTests : SharingContract
+{
+    protected override IContractEngine Engine { get; } = new MemoryEngine();
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Testing.Stores;
 
@@ -18,12 +19,16 @@ internal sealed class MemoryAccount
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _modSeq = 1;
     private uint _validity;
+    private readonly EmailAddress _owner;
+    private readonly string _prefix;
     private int _ids;
     private long? _limitBytes;
     private long? _limitMessages;
 
-    internal MemoryAccount(TimeProvider time, MemoryStoreOptions options)
+    internal MemoryAccount(TimeProvider time, MemoryStoreOptions options, EmailAddress owner, string prefix)
     {
+        _owner = owner;
+        _prefix = prefix;
         _time = time;
         Separator = options.Separator;
         _validity = (uint)time.GetUtcNow().ToUnixTimeSeconds();
@@ -39,6 +44,44 @@ internal sealed class MemoryAccount
     }
 
     internal char Separator { get; }
+
+    internal MemoryAnnotations Notes { get; } = new();
+
+    internal ModSeq HighestModSeq
+    {
+        get
+        {
+            lock (_gate) return new(_modSeq);
+        }
+    }
+
+    internal Result<Done> Share(MailboxId mailbox, string identifier, MailboxRights? rights)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(mailbox) is not { } box) return NoMailbox;
+            box.Acl = box.Acl.With(identifier, rights);
+            _modSeq++;
+            Announce();
+            return Posthorn.Core.Done.It;
+        }
+    }
+
+    internal Result<ModSeq> Annotate(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most)
+    {
+        lock (_gate)
+        {
+            if (mailbox is { } id && BoxOf(id) is null) return NoMailbox;
+            HashSet<(string, string)> known = [.. Notes.Of(mailbox).Select(each => (each.User, each.Entry))];
+            int before = known.Count;
+            foreach (Annotation each in annotations) _ = each.Value is null ? known.Remove((each.User, each.Entry)) : known.Add((each.User, each.Entry));
+            if (known.Count > most && known.Count > before) return new Refusal(RefusalKind.Limit, $"A mailbox can have {most} annotations");
+            ModSeq modSeq = new(++_modSeq);
+            foreach (Annotation each in annotations) Notes.Put(each with { Mailbox = mailbox, Changed = modSeq });
+            Announce();
+            return modSeq;
+        }
+    }
 
     internal long ChangeNumber { get; private set; } = 1;
 
@@ -90,6 +133,12 @@ internal sealed class MemoryAccount
         {
             if (_boxes.ContainsKey(name.Value)) return new Refusal(RefusalKind.AlreadyExists, "The mailbox exists");
             MemoryBox box = Make(name, use);
+            for (int at = name.Value.LastIndexOf(Separator); at > 0 && box.Acl.Entries.IsEmpty; at = name.Value.LastIndexOf(Separator, at - 1))
+                if (_boxes.TryGetValue(name.Value[..at], out MemoryBox? parent))
+                {
+                    box.Acl = parent.Acl;
+                    break;
+                }
             Announce();
             return Info(box);
         }
@@ -103,6 +152,7 @@ internal sealed class MemoryAccount
             if (!_boxes.Remove(name.Value, out MemoryBox? box)) return NoMailbox;
             _modSeq++;
             box.Remove();
+            Notes.Remove(box.Id);
             Announce();
             return Posthorn.Core.Done.It;
         }
@@ -303,6 +353,46 @@ internal sealed class MemoryAccount
     internal IReadOnlyList<Uid> Search(MailboxId mailbox, IReadOnlyList<Uid> candidates, MessageSearch search) =>
         [.. candidates.Where(uid => Find(mailbox, uid) is { } entry && search.Matches(entry.Message.Bytes))];
 
+    /// <summary>Whom it lets see something.</summary>
+    internal bool SharesWith(string identifier)
+    {
+        lock (_gate) return _boxes.Values.Any(box => box.Acl.Entries.Any(entry => (entry.Identifier == identifier || entry.Identifier == MailboxAcl.Anyone) && entry.Rights.HasFlag(MailboxRights.Lookup)));
+    }
+
+    /// <summary>Takes messages of another account in.</summary>
+    internal Result<Placement> Take(MailboxName target, MailboxRights rights, IReadOnlyList<(MessageRow Row, MemoryMessage Message)> messages)
+    {
+        lock (_gate)
+        {
+            if (!_boxes.TryGetValue(target.Value, out MemoryBox? box)) return NoMailbox;
+            Result<Done> room = Room(messages.Sum(message => message.Row.Size), messages.Count);
+            if (!room.IsOk) return room.Refusal;
+            Uid[] targets = Add(box, [.. messages.Select(each => (each.Message, each.Row.Flags & FlagRights.Flags(rights), FlagRights.Keywords(rights) ? each.Row.Keywords : KeywordSet.Empty, each.Row.InternalDate))]);
+            if (targets.Length > 0) Announce();
+            return new Placement(box.Id, box.Version.Validity, [.. messages.Select(each => each.Row.Uid)], targets);
+        }
+    }
+
+    /// <summary>The messages that still exist, in order.</summary>
+    internal IReadOnlyList<(MessageRow Row, MemoryMessage Message)> Give(MailboxId source, IReadOnlyList<Uid> uids)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(source) is not { } box) return [];
+            return [.. uids.Distinct().Where(box.Version.Contains).Select(uid => (box.Version[box.Version.IndexOf(uid)], box.Entries[uid].Message))];
+        }
+    }
+
+    internal void Forget(MailboxId source, IReadOnlyList<Uid> uids)
+    {
+        lock (_gate)
+        {
+            if (BoxOf(source) is not { } box || uids.Count == 0) return;
+            Remove(box, [.. uids.Where(box.Version.Contains)]);
+            Announce();
+        }
+    }
+
     internal QuotaState Quota()
     {
         lock (_gate) return new(UsedBytes, _limitBytes, UsedMessages, _limitMessages);
@@ -323,13 +413,13 @@ internal sealed class MemoryAccount
         return Posthorn.Core.Done.It;
     }
 
-    private MailboxInfo Info(MemoryBox box) => new(box.Name, box.Id, box.Use, _subscriptions.Contains(box.Name.Value), box.Version.HighestModSeq);
+    private MailboxInfo Info(MemoryBox box) => new(box.Name, box.Id, box.Use, _subscriptions.Contains(box.Name.Value), box.Version.HighestModSeq) { Acl = box.Acl, Rights = box.Acl.RightsOf(_owner, _owner) };
 
     private MemoryBox? BoxOf(MailboxId id) => _boxes.Values.FirstOrDefault(box => box.Id == id);
 
     private MemoryBox Make(MailboxName name, SpecialUse use)
     {
-        MemoryBox box = new(new("F" + (++_ids).ToString(CultureInfo.InvariantCulture)), name, use, new(++_validity));
+        MemoryBox box = new(new(_prefix + (++_ids).ToString(CultureInfo.InvariantCulture)), name, use, new(++_validity));
         _boxes.Add(name.Value, box);
         _modSeq++;
         return box;
@@ -342,6 +432,7 @@ internal sealed class MemoryAccount
         MessageRow[] rows = [.. inbox.Version.Chunks.SelectMany(chunk => chunk.ToArray())];
         Add(box, [.. rows.Select(row => (inbox.Entries[row.Uid].Message, row.Flags, row.Keywords, row.InternalDate))]);
         Remove(inbox, [.. rows.Select(row => row.Uid)]);
+        foreach (Annotation note in Notes.Of(inbox.Id)) Notes.Put(note with { Mailbox = box.Id, Changed = new(_modSeq) });
         Announce();
         return Posthorn.Core.Done.It;
     }

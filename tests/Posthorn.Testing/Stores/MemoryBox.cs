@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Testing.Stores;
 
@@ -16,6 +17,7 @@ internal sealed class MemoryBox(MailboxId id, MailboxName name, SpecialUse use, 
     internal MailboxId Id { get; } = id;
     internal MailboxName Name { get; set; } = name;
     internal SpecialUse Use { get; } = use;
+    internal MailboxAcl Acl { get; set; } = MailboxAcl.Empty;
     internal bool Exists { get; private set; } = true;
     internal MailboxVersion Version => _version;
     internal Dictionary<Uid, MemoryEntry> Entries { get; } = [];

@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Testing.Stores;
 
@@ -58,6 +59,21 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
         Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), cancel);
+
+    public ModSeq HighestModSeq => memory.HighestModSeq;
+
+    public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => Done(memory.List().FirstOrDefault(info => info.Name == name && info.Id is not null), cancel);
+
+    public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel) => Done(memory.List().FirstOrDefault(info => info.Id == mailbox), cancel);
+
+    public ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel) => Done(memory.Share(mailbox, identifier, rights), cancel);
+
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) => Done(memory.Notes.Of(mailbox), cancel);
+
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => Done(memory.Notes.Since(since), cancel);
+
+    public ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) =>
+        Done(memory.Annotate(mailbox, annotations, most), cancel);
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => Done(memory.Quota(), cancel);
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Testing.Stores;
 
@@ -10,6 +11,7 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
 {
     private readonly ConcurrentDictionary<EmailAddress, MemoryAccount> _accounts = new();
     private long _records;
+    private int _made;
 
     public MemoryMailStores(TimeProvider time)
         : this(time, new MemoryStoreOptions())
@@ -59,11 +61,23 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
         return new(record, outcomes);
     }
 
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) =>
+        [.. _accounts.Where(pair => pair.Key != user && pair.Value.SharesWith(MailboxAcl.IdentifierOf(user))).Select(pair => pair.Key).OrderBy(owner => owner.ToString(), StringComparer.OrdinalIgnoreCase)];
+
+    public ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        MemoryAccount from = AccountOf(transfer.From), into = AccountOf(transfer.Into);
+        Result<Placement> placed = into.Take(transfer.Target, transfer.Rights, from.Give(transfer.Source, transfer.Uids));
+        if (placed.IsOk && transfer.Move) from.Forget(transfer.Source, placed.Value.Sources);
+        return ValueTask.FromResult(placed);
+    }
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private MemoryAccount AccountOf(MailAccount account)
     {
-        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options));
+        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options, account.Address, $"F{Interlocked.Increment(ref _made)}x"));
         memory.SetLimits(account.QuotaBytes, account.QuotaMessages);
         return memory;
     }

@@ -57,6 +57,10 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => inner.OpenAsync(account, cancel);
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
 
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
+
+    public ValueTask<Result<Placement>> TransferAsync(Store.Sharing.Transfer transfer, CancellationToken cancel) => inner.TransferAsync(transfer, cancel);
+
     public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {
         if (Failure is not null) throw Failure;

@@ -44,6 +44,10 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
         return new(lsn.Value, outcomes);
     }
 
+    public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => [];
+
+    public ValueTask<Result<Placement>> TransferAsync(Store.Sharing.Transfer transfer, CancellationToken cancel) => throw new NotSupportedException();
+
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
     {
         foreach (JournalStep step in record.Steps.Where(step => step.Participant == Number))

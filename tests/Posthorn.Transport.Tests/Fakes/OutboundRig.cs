@@ -4,6 +4,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Testing;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 
@@ -17,10 +18,10 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     private readonly ConcurrentQueue<string> _dialled = new();
     private readonly QueueRunner _runner;
 
-    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null)
+    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IDeliveryPlanner? planner = null)
     {
         TransportOptions options = new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
-        Rig = new(change is null ? options : change(options));
+        Rig = new(change is null ? options : change(options), planner);
         _runner = new(Rig.Transport, Dns, this);
         _runner.Start();
     }

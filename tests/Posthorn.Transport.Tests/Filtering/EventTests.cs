@@ -70,6 +70,79 @@ public sealed class EventTests
         Assert.Empty(rig.Queued);
     }
 
+    [Fact]
+    public async Task Redirects_and_notifications_go_out_under_the_owners_address()
+    {
+        using SieveRig rig = Rig("""require ["imapsieve", "enotify", "copy"]; redirect :copy "far@example.com"; notify :message "Came" "mailto:cell@example.com"; if header "subject" "gone" { redirect "other@example.com"; }""");
+        await using IMailStore store = await OpenAsync(rig);
+        await AppendAsync(rig, store, "INBOX");
+        Assert.Single(await rig.MailAsync());
+        Assert.Equal(["cell@example.com", "far@example.com"], rig.Queued.SelectMany(entry => entry.Message.Recipients).Select(to => to.Address.ToString()).Order());
+        Assert.Contains(rig.Queued, entry => entry.Message.From.ToString() == "ann@example.org" && rig.Rig.ContentOf(entry).EndsWith("Subject: hello\r\n\r\nText\r\n", StringComparison.Ordinal));
+        await AppendAsync(rig, store, "Junk", "gone");
+        Assert.Empty(await rig.MailAsync("Junk"));
+        Assert.Contains(rig.Queued, entry => entry.Message.Recipients[0].Address.ToString() == "other@example.com");
+    }
+
+    [Fact]
+    public async Task What_cannot_be_sent_leaves_the_message_where_it_is()
+    {
+        using SieveRig rig = Rig("""require "imapsieve"; redirect "nobody@example.org";""");
+        await using IMailStore store = await OpenAsync(rig);
+        Directory.CreateDirectory(rig.Ann.Home);
+        await AppendAsync(rig, store, "INBOX");
+        Assert.Single(await rig.MailAsync());
+        Assert.Contains("mail could not be sent to nobody@example.org", rig.OwnerLog, StringComparison.Ordinal);
+    }
+
+    // RFC 6785 section 2.3.1.
+    [Fact]
+    public async Task An_annotation_of_the_mailbox_names_the_script_and_else_one_of_the_server()
+    {
+        using SieveRig rig = new(_ => SieveRig.Plain with { UserEvents = true, ServerAnnotations = new Dictionary<string, string> { ["/shared/imapsieve/script"] = "all" } });
+        await using IMailStore store = await OpenAsync(rig);
+        await rig.ScriptAsync(rig.Ann, """require ["imapsieve", "imap4flags"]; keep :flags "by-all";""", "all", activate: false);
+        await rig.ScriptAsync(rig.Ann, """require ["imapsieve", "imap4flags"]; keep :flags "by-one";""", "one", activate: false);
+        await AnnotateAsync(store, "Junk", "one");
+        await AnnotateAsync(store, "Archive", "");
+        await AnnotateAsync(store, "Sent", "missing");
+        foreach (string box in (string[])["INBOX", "Junk", "Archive", "Sent"]) await AppendAsync(rig, store, box);
+        Assert.Equal(("by-all", "by-one", "", ""), (await KeywordsAsync(store, "INBOX"), await KeywordsAsync(store, "Junk"), await KeywordsAsync(store, "Archive"), await KeywordsAsync(store, "Sent")));
+        Assert.Contains("the script \"missing\" for IMAP events is not there", rig.OwnerLog, StringComparison.Ordinal);
+    }
+
+    private static async Task AnnotateAsync(IMailStore store, string mailbox, string value, string entry = "/shared/imapsieve/script")
+    {
+        MailboxId id = (await store.FindAsync(Name(mailbox), default))!.Id!.Value;
+        string user = entry.StartsWith("/private/", StringComparison.Ordinal) ? "ann@example.org" : "";
+        Assert.True((await store.AnnotateAsync(id, [new(id, user, entry, Encoding.UTF8.GetBytes(value))], 100, default)).IsOk);
+    }
+
+    // RFC 5490: what IMAP's METADATA has set is what scripts find.
+    [Fact]
+    public async Task Scripts_find_annotations_of_mailboxes_and_of_the_server()
+    {
+        using SieveRig rig = new(_ => SieveRig.Plain with { ServerAnnotations = new Dictionary<string, string> { ["/shared/comment"] = "be kind" } });
+        await using IMailStore store = await OpenAsync(rig);
+        await AnnotateAsync(store, "Archive", "on", "/private/vendor/x/away");
+        await AnnotateAsync(store, "Archive", "2", "/shared/vendor/x/level");
+        Assert.True((await store.AnnotateAsync(null, [new(null, "ann@example.org", "/private/note", "mine"u8.ToArray())], 100, default)).IsOk);
+        await rig.ScriptAsync(rig.Ann, """
+            require ["mboxmetadata", "servermetadata", "relational", "comparator-i;ascii-numeric"];
+            if allof (
+                metadata :is "Archive" "/private/vendor/x/AWAY" "on",
+                metadata :value "ge" :comparator "i;ascii-numeric" "Archive" "/shared/vendor/x/level" "2",
+                metadataexists "Archive" ["/private/vendor/x/away", "/shared/vendor/x/level", "/private/specialuse"],
+                not metadataexists "INBOX" "/private/vendor/x/away",
+                not metadataexists "Nowhere" "/private/vendor/x/away",
+                servermetadata :contains "/shared/comment" "kind",
+                servermetadata :is "/private/note" "mine",
+                not servermetadataexists "/shared/admin") { discard; }
+            """);
+        await rig.SendAsync("Subject: x\n\nx\n");
+        Assert.Empty(await rig.MailAsync());
+    }
+
     private static SieveRig Rig(string script, Func<ImapScriptRule, ImapScriptRule>? change = null) => new(rig =>
     {
         ImapScriptRule rule = new(rig.Write("events.sieve", script), "*", "*", []);
@@ -77,7 +150,7 @@ public sealed class EventTests
     });
 
     private static async Task<IMailStore> OpenAsync(SieveRig rig) =>
-        (await new EventStores(rig.Rig.Stores, rig.Services, () => rig.Options).OpenAsync(rig.Ann, default)).Value;
+        (await new EventStores(rig.Rig.Stores, rig.Services, rig.Rig.Transport, () => rig.Options).OpenAsync(rig.Ann, default)).Value;
 
     private static async Task<AppendReceipt> AppendAsync(SieveRig rig, IMailStore store, string mailbox, string subject = "hello")
     {

@@ -15,7 +15,7 @@ public sealed class QueueFormatTests
         Gen.Select(Address.Select(ReversePath.Of), Recipient.Array[1, 5], Gen.Long[0, 1L << 50], Gen.Int[0, 2], Gen.Bool, Gen.String.Null(), (from, recipients, number, small, flag, text) => new QueueMessage
         {
             Id = new("0123456789B"), Arrived = new(number, TimeSpan.Zero), From = flag ? ReversePath.Null : from, Origin = text ?? "", Body = (BodyType)small, SmtpUtf8 = flag, Return = (DsnReturn)small,
-            EnvelopeId = text, Traits = (ContentTraits)small, Size = number, Recipients = recipients,
+            By = number % 3 == 0 ? new(new(number, TimeSpan.Zero), flag, number % 2 == 0) : null, EnvelopeId = text, Traits = (ContentTraits)small, Size = number, Recipients = recipients,
         });
 
     private static readonly Gen<QueueAnswers> Answers =

@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Sharing;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Which accounts share something with whom, so that a list of mailboxes need not open every account.</summary>
+/// <remarks>
+/// A file <c>shared</c> beside the catalogue of each account that shares: its address, then a line for each identifier that has the right <c>l</c> somewhere. The catalogue has the truth: the file
+/// is compared with it whenever the account is opened. Locking: the table is concurrent; an account's entry changes under its catalogue lock alone.
+/// </remarks>
+internal sealed class ShareIndex(MaildirStoreOptions options)
+{
+    private const string FileName = "shared";
+    private readonly LinuxVolume _volume = new(); // beside SQLite's files, which lie on the real disk
+    private readonly ConcurrentDictionary<EmailAddress, string[]> _shares = new();
+
+    /// <summary>Reads the files of all accounts.</summary>
+    internal void Load()
+    {
+        if (!Directory.Exists(options.AccountsDirectory)) return;
+        foreach (string domain in Directory.EnumerateDirectories(options.AccountsDirectory))
+            foreach (string account in Directory.EnumerateDirectories(domain))
+            {
+                string path = $"{account}/{FileName}";
+                if (!File.Exists(path)) continue;
+                string[] lines = File.ReadAllLines(path);
+                if (lines.Length > 1 && EmailAddress.TryParse(lines[0], out EmailAddress owner)) _shares[owner] = lines[1..];
+            }
+    }
+
+    /// <summary>The accounts that share something with a user, in order.</summary>
+    internal IReadOnlyList<EmailAddress> With(EmailAddress user)
+    {
+        string name = MailboxAcl.IdentifierOf(user);
+        return [.. _shares.Where(pair => pair.Key != user && (pair.Value.Contains(name) || pair.Value.Contains(MailboxAcl.Anyone))).Select(pair => pair.Key)
+            .OrderBy(owner => owner.ToString(), StringComparer.OrdinalIgnoreCase)];
+    }
+
+    /// <summary>Says what an account's mailboxes grant now.</summary>
+    internal void Update(EmailAddress owner, IEnumerable<MailboxAcl> lists)
+    {
+        string self = MailboxAcl.IdentifierOf(owner);
+        string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => (entry.Rights & MailboxRights.Lookup) != 0 && entry.Identifier[0] != '-' && entry.Identifier != self)
+            .Select(entry => entry.Identifier).Distinct().Order(StringComparer.Ordinal)];
+        if (_shares.TryGetValue(owner, out string[]? known) ? known.AsSpan().SequenceEqual(identifiers) : identifiers.Length == 0) return;
+        string directory = AccountOpener.DirectoryOf(options, owner);
+        if (identifiers.Length == 0)
+        {
+            File.Delete($"{directory}/{FileName}");
+            _volume.SyncDirectory(directory);
+            _shares.TryRemove(owner, out _);
+            return;
+        }
+
+        string text = string.Join('\n', [owner.ToString(), .. identifiers, ""]);
+        _volume.ReplaceFile($"{directory}/{FileName}", $"{directory}/{FileName}.new", System.Text.Encoding.UTF8.GetBytes(text), sync: true);
+        _volume.SyncDirectory(directory);
+        _shares[owner] = identifiers;
+    }
+}

@@ -1,0 +1,128 @@
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store.Changes;
+using Posthorn.Store.Sharing;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Copies or moves messages between accounts, as one record: the destination's part first, so that a crash between the two never loses a message.</summary>
+internal sealed class TransferRun(Recorder recorder, MailReader reader, Account from, Account into, Transfer transfer)
+{
+    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, MessageFacts Facts)> _messages = [];
+    private List<(Uid Uid, string Base)> _bases = [];
+
+    internal async ValueTask<Result<Placement>> RunAsync(CancellationToken cancel)
+    {
+        if (from.Published(transfer.Source) is not { } source || into.PublishedByName(transfer.Target.Value) is not { } target) return NoMailbox;
+        await using JournalContent content = recorder.CreateContent();
+        if (await ReadAsync(source, content, cancel) is { } trouble) return trouble;
+        if (_messages.Count == 0) return new Placement(target.Mailbox, target.Validity, [], []);
+        await content.CompleteAsync(cancel);
+        for (bool again = false; ; again = true)
+        {
+            try
+            {
+                Result<(Lsn Lsn, List<Operation> Operations, Uid[] Uids)> planned = Append(source, content);
+                if (!planned.IsOk) return planned.Refusal;
+                await CompleteAsync(planned.Value.Lsn, planned.Value.Operations);
+                return new Placement(target.Mailbox, target.Validity, [.. _messages.Select(message => message.Row.Uid)], planned.Value.Uids);
+            }
+            catch (JournalFullException) when (!again)
+            {
+                if (!await recorder.WhenRoomAsync()) return ChangeRunner.NoRoom;
+            }
+            catch (JournalFlushFailedException)
+            {
+                return new Refusal(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
+            }
+        }
+    }
+
+    private async ValueTask<Refusal?> ReadAsync(Box source, JournalContent content, CancellationToken cancel)
+    {
+        MailboxVersion version = from.VersionOf(source);
+        HashSet<Uid> seen = [];
+        Uid[] uids = [.. transfer.Uids.Where(uid => version.Contains(uid) && seen.Add(uid))];
+        Dictionary<Uid, EmailId> emails = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
+        byte[] buffer = new byte[64 * 1024];
+        foreach (Uid uid in uids)
+        {
+            Result<IMessageContent> opened = reader.Open(from, transfer.Source, uid);
+            if (!opened.IsOk && opened.Refusal.Kind == RefusalKind.Expunged || !emails.TryGetValue(uid, out EmailId email)) continue;
+            if (!opened.IsOk) return opened.Refusal;
+            await using IMessageContent bytes = opened.Value;
+            long offset = content.Length;
+            for (long at = 0; at < bytes.Length;)
+            {
+                int got = bytes.Read(at, buffer);
+                if (got == 0) return new Refusal(RefusalKind.Unavailable, "A message cannot be read now");
+                await content.WriteAsync(buffer.AsMemory(0, got), cancel);
+                at += got;
+            }
+
+            _messages.Add((version[version.IndexOf(uid)], email, offset, bytes.Length, null!));
+        }
+
+        for (int i = 0; i < _messages.Count; i++)
+            _messages[i] = _messages[i] with { Facts = reader.FactsOf(content, default, new(_messages[i].Offset, _messages[i].Length)) };
+        if (transfer.Move) _bases = MailReader.BasesOf(from, source, [.. _messages.Select(message => message.Row.Uid)]);
+        return null;
+    }
+
+    // Gates are taken in the order of addresses, as everywhere.
+    private Result<(Lsn, List<Operation>, Uid[])> Append(Box source, JournalContent content)
+    {
+        bool fromFirst = string.Compare(from.Who.Address.ToString(), into.Who.Address.ToString(), StringComparison.OrdinalIgnoreCase) <= 0;
+        lock ((fromFirst ? from : into).Gate)
+            lock ((fromFirst ? into : from).Gate)
+            {
+                if (into.Pending(transfer.Target.Value) is not { } target || from.Pending(source.Name.Value) != source) return NoMailbox;
+                long octets = _messages.Sum(message => message.Facts.WireLength);
+                if (into.Room(octets, _messages.Count) is { } full && !(transfer.Move && ReferenceEquals(from, into))) return full;
+                Uid[] uids = [.. _messages.Select(_ => new Uid(target.NextUid++))];
+                List<Change> stores = [.. _messages.Select((message, i) => StoreOf(message, target.Mailbox, uids[i], i))];
+                List<(Account, List<Change>, long, int)> parts = [(into, stores, octets, _messages.Count)];
+                if (transfer.Move)
+                {
+                    Change.Expunge gone = new(transfer.Source, _bases);
+                    if (ReferenceEquals(from, into)) stores.Add(gone);
+                    else parts.Add((from, [gone], 0, 0));
+                }
+
+                (Lsn lsn, RecordTicket _, List<Operation> operations) = recorder.Append(parts, content, null);
+                return (lsn, operations, uids);
+            }
+    }
+
+    // When the record is durable it will come true, whatever a disk says now; when it is not, none of it has happened.
+    private async ValueTask CompleteAsync(Lsn lsn, List<Operation> operations)
+    {
+        JournalFlushFailedException? failure = null;
+        try { await recorder.WhenDurableAsync(lsn); }
+        catch (JournalFlushFailedException problem) { failure = problem; }
+        for (int i = 0; i < operations.Count; i++)
+        {
+            try { await (i == 0 ? into : from).CompleteAsync(operations[i]); }
+            catch (IOException) when (failure is not null || operations[i].Durability == Durability.Durable)
+            {
+                // Logged where it happened; the background applies what is durable.
+            }
+        }
+
+        if (failure is not null) throw failure;
+    }
+
+    private Change.Store StoreOf((MessageRow Row, EmailId Email, long Offset, long Length, MessageFacts Facts) message, MailboxId target, Uid uid, int index) =>
+        new(target, uid, message.Email, index)
+        {
+            Flags = message.Row.Flags & FlagRights.Flags(transfer.Rights),
+            Keywords = FlagRights.Keywords(transfer.Rights) ? message.Row.Keywords : KeywordSet.Empty,
+            Internal = message.Row.Internal,
+            Zone = message.Row.ZoneMinutes,
+            Prefix = default,
+            Offset = message.Offset,
+            Length = message.Length,
+            Facts = message.Facts,
+        };
+}

@@ -1,0 +1,98 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store.Sharing;
+
+/// <summary>The stores of other accounts that one user has to do with, opened when they are needed.</summary>
+/// <remarks>For one session, whose calls come one after the other.</remarks>
+internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<EmailAddress, MailAccount?> accounts, SharingOptions options, SharedNames names) : IAsyncDisposable
+{
+    /// <summary>How many stay open for one session. A mailbox that is open keeps its account open by itself.</summary>
+    private const int MaxOpen = 16;
+
+    private readonly List<IMailStore> _open = [];
+    private readonly Dictionary<MailboxId, EmailAddress> _homes = [];
+
+    internal IReadOnlyList<IMailStore> Opened => _open;
+
+    internal long ChangeNumber => _open.Sum(store => store.ChangeNumber);
+
+    /// <summary>The account that a mailbox belongs to; null for the user's own.</summary>
+    internal EmailAddress? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out EmailAddress owner) ? owner : null;
+
+    internal void Remember(MailboxId mailbox, EmailAddress owner) => _homes[mailbox] = owner;
+
+    /// <summary>Opens an account's store, if it shares something with the user.</summary>
+    internal async ValueTask<IMailStore?> OpenAsync(EmailAddress owner, CancellationToken cancel)
+    {
+        if (_open.Find(store => store.Account.Address == owner) is { } known) return known;
+        if (owner == own.Account.Address || !Owners().Contains(owner) || accounts(owner) is not { } account) return null;
+        Result<IMailStore> opened = await stores.OpenAsync(account, cancel);
+        if (!opened.IsOk) return null;
+        if (_open.Count >= MaxOpen)
+        {
+            IMailStore oldest = _open[0];
+            _open.RemoveAt(0);
+            await oldest.DisposeAsync();
+        }
+
+        _open.Add(opened.Value);
+        return opened.Value;
+    }
+
+    /// <summary>All mailboxes of others that the user may see, by the names that they have for him.</summary>
+    internal async ValueTask<List<MailboxInfo>> ListAsync(CancellationToken cancel)
+    {
+        List<MailboxInfo> found = [];
+        foreach (EmailAddress owner in Owners())
+        {
+            if (await OpenAsync(owner, cancel) is not { } store) continue;
+            foreach (MailboxInfo info in await store.ListAsync(cancel))
+                if (info.Id is not null && Seen(store, info) is { } seen) found.Add(seen);
+        }
+
+        return found;
+    }
+
+    /// <summary>A mailbox of another as the user sees it; null when he does not.</summary>
+    internal MailboxInfo? Seen(IMailStore store, MailboxInfo info) => Seen(store.Account.Address, info);
+
+    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info)
+    {
+        MailboxRights rights = info.Acl.RightsOf(own.Account.Address, owner);
+        if ((rights & MailboxRights.Lookup) == 0 || info.Id is not { } id || !names.TryName(owner, info.Name, out MailboxName name)) return null;
+        Remember(id, owner);
+        // What a mailbox is for its owner (his drafts, his trash) it is not for others.
+        return info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = rights, Owner = owner };
+    }
+
+    /// <summary>Completes when the user's own or an open account's change number has grown, all taken together.</summary>
+    internal async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel)
+    {
+        if (_open.Count == 0)
+        {
+            await own.WaitForChangeAsync(seen, cancel);
+            return;
+        }
+
+        (IMailStore Store, long Number)[] all = [(own, own.ChangeNumber), .. _open.Select(store => (store, store.ChangeNumber))];
+        if (all.Sum(one => one.Number) != seen) return;
+        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task[] waits = [.. all.Select(one => one.Store.WaitForChangeAsync(one.Number, done.Token).AsTask())];
+        Task first = await Task.WhenAny(waits);
+        await done.CancelAsync();
+        await Task.WhenAll(waits).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await first;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (IMailStore store in _open) await store.DisposeAsync();
+        _open.Clear();
+    }
+
+    private IEnumerable<EmailAddress> Owners()
+    {
+        IEnumerable<EmailAddress> sharers = options.OtherUsers is null ? [] : stores.SharersWith(own.Account.Address);
+        return options.PublicAccount is { } account && account != own.Account.Address ? sharers.Where(owner => owner != account).Append(account) : sharers;
+    }
+}

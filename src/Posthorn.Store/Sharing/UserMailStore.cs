@@ -1,0 +1,242 @@
+using Posthorn.Core;
+
+namespace Posthorn.Store.Sharing;
+
+/// <summary>All the mail that one user sees: his own, and what other accounts let him see, under one tree of names. Keeps to everybody's rights (RFC 4314 section 4).</summary>
+/// <remarks>
+/// For one session, whose calls come one after the other. What a user may not see does not exist for him; what he sees and may not do is refused.
+/// Flags, <c>\Seen</c> too, are the mailbox's own: all who may read it see the same.
+/// </remarks>
+public sealed class UserMailStore : IMailStore
+{
+    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private readonly IMailStore _own;
+    private readonly IMailStores _stores;
+    private readonly OtherStores _others;
+    private readonly SharedNames _names;
+
+    public UserMailStore(IMailStore own, IMailStores stores, Func<EmailAddress, MailAccount?> accounts, SharingOptions options)
+    {
+        (_own, _stores) = (own, stores);
+        _names = new(options, own.Separator);
+        _others = new(own, stores, accounts, options, _names);
+    }
+
+    public MailAccount Account => _own.Account;
+    public char Separator => _own.Separator;
+    public ModSeq HighestModSeq => _own.HighestModSeq;
+    public long ChangeNumber => _own.ChangeNumber + _others.ChangeNumber;
+
+    /// <summary>The user's own store and those of others that are open now.</summary>
+    public IReadOnlyList<IMailStore> Opened => [_own, .. _others.Opened];
+
+    public async ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
+    {
+        IReadOnlyList<MailboxInfo> own = await _own.ListAsync(cancel);
+        List<MailboxInfo> shared = await _others.ListAsync(cancel);
+        if (shared.Count == 0) return own;
+        HashSet<MailboxName> names = [.. shared.Select(info => info.Name)];
+        HashSet<MailboxName> subscribed = [.. own.Where(info => info.Id is null && info.IsSubscribed).Select(info => info.Name)];
+        return [.. own.Where(info => info.Id is not null || !names.Contains(info.Name)), .. shared.Select(info => info with { IsSubscribed = subscribed.Contains(info.Name) })];
+    }
+
+    public async ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) =>
+        await PlaceOfAsync(name, cancel) is not { } place ? null : ReferenceEquals(place.Store, _own) ? place.Info : _others.Seen(place.Store, place.Info);
+
+    public async ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        return info is null || ReferenceEquals(store, _own) ? info : _others.Seen(store, info);
+    }
+
+    /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
+    public async ValueTask<MailboxRights> RightsToAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Rights ?? MailboxRights.None;
+
+    /// <summary>The account that a mailbox of this name belongs to, or would.</summary>
+    public async ValueTask<MailAccount> OwnerOfAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Store.Account ?? _own.Account;
+
+    public async ValueTask<Result<MailboxInfo>> CreateAsync(MailboxName name, SpecialUse use, CancellationToken cancel)
+    {
+        Result<(IMailStore Store, MailboxName Local)> target = await MayCreateAsync(name, cancel);
+        if (!target.IsOk) return target.Refusal;
+        Result<MailboxInfo> made = await target.Value.Store.CreateAsync(target.Value.Local, use, cancel);
+        return made.IsOk && !ReferenceEquals(target.Value.Store, _own) ? _others.Seen(target.Value.Store, made.Value) ?? made.Value : made;
+    }
+
+    public async ValueTask<Result<Done>> DeleteAsync(MailboxName name, CancellationToken cancel)
+    {
+        Result<Place> place = await NeedAsync(name, MailboxRights.Delete, cancel);
+        return place.IsOk ? await place.Value.Store.DeleteAsync(place.Value.Info.Name, cancel) : place.Refusal;
+    }
+
+    public async ValueTask<Result<Done>> RenameAsync(MailboxName from, MailboxName target, CancellationToken cancel)
+    {
+        Result<(IMailStore Store, MailboxName Local)> into = await MayCreateAsync(target, cancel);
+        Result<Place> place = await NeedAsync(from, MailboxRights.Delete, cancel);
+        IMailStore store = place.IsOk ? place.Value.Store : _own;
+        // A name of one's own without a mailbox may still have mailboxes below it.
+        if (!place.IsOk && (place.Refusal.Kind != RefusalKind.NoSuchMailbox || _names.IsForeign(from))) return place.Refusal;
+        if (!into.IsOk) return into.Refusal;
+        if (!ReferenceEquals(store, into.Value.Store)) return new Refusal(RefusalKind.BadName, "A mailbox stays in its account; copy its messages instead");
+        return await store.RenameAsync(place.IsOk ? place.Value.Info.Name : from, into.Value.Local, cancel);
+    }
+
+    // Names of others' mailboxes too: subscriptions are the user's own.
+    public ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel) => _own.SubscribeAsync(name, subscribed, cancel);
+
+    public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
+    {
+        Result<Place> place = await NeedAsync(name, MailboxRights.Read, cancel);
+        if (!place.IsOk) return place.Refusal;
+        Result<MailboxStatus> status = await place.Value.Store.StatusAsync(place.Value.Info.Name, cancel);
+        return status.IsOk ? status.Value with { Info = status.Value.Info with { Name = name } } : status;
+    }
+
+    public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
+    {
+        Result<Place> place = await NeedAsync(name, MailboxRights.Read, cancel);
+        if (!place.IsOk) return place.Refusal;
+        Result<IMailbox> opened = await place.Value.Store.OpenMailboxAsync(place.Value.Info.Name, readOnly, cancel);
+        if (!opened.IsOk || ReferenceEquals(place.Value.Store, _own)) return opened;
+        MailAccount owner = place.Value.Store.Account;
+        return new SharedMailbox(opened.Value, info => _others.Seen(owner.Address, info));
+    }
+
+    public ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, soon: false, cancel);
+
+    public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, soon: true, cancel);
+
+    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: false, cancel);
+
+    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: true, cancel);
+
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        if (info is null) return NoMailbox;
+        MailboxRights rights = RightsTo(store, info);
+        if (FlagRights.AreWhole(rights)) return await store.ChangeFlagsAsync(mailbox, uids, change, unchangedSince, cancel);
+        return await PartialFlags.ChangeAsync(store, info, rights, uids, change, unchangedSince, cancel);
+    }
+
+    public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        if (info is null) return NoMailbox;
+        return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(mailbox, only, cancel);
+    }
+
+    public async ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
+        await (await HomeOfAsync(mailbox, cancel)).Store.ExpungedSinceAsync(mailbox, since, cancel);
+
+    public async IAsyncEnumerable<MessageSummary> SummariesAsync(
+        MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    {
+        (IMailStore store, _) = await HomeOfAsync(mailbox, cancel);
+        await foreach (MessageSummary summary in store.SummariesAsync(mailbox, uids, fields, cancel)) yield return summary;
+    }
+
+    public async ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
+        await (await HomeOfAsync(mailbox, cancel)).Store.OpenContentAsync(mailbox, uid, cancel);
+
+    public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
+        await (await HomeOfAsync(mailbox, cancel)).Store.FindTextAsync(mailbox, candidates, criterion, cancel);
+
+    public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => _own.RemembersAsync(id, cancel);
+
+    public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => _own.QuotaAsync(cancel);
+
+    public async ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        if (info is null) return NoMailbox;
+        return Lacks(RightsTo(store, info), MailboxRights.Administer) is { } refusal ? refusal : await store.ShareAsync(mailbox, identifier, rights, cancel);
+    }
+
+    public async ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) =>
+        mailbox is { } id ? await (await HomeOfAsync(id, cancel)).Store.AnnotationsAsync(mailbox, cancel) : await _own.AnnotationsAsync(null, cancel);
+
+    public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => _own.AnnotationsSinceAsync(since, cancel);
+
+    public async ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) =>
+        await (mailbox is { } id ? (await HomeOfAsync(id, cancel)).Store : _own).AnnotateAsync(mailbox, annotations, most, cancel);
+
+    public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => _others.WaitForChangeAsync(seen, cancel);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _others.DisposeAsync();
+        await _own.DisposeAsync();
+    }
+
+    private async ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, bool soon, CancellationToken cancel)
+    {
+        Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
+        if (!place.IsOk) return place.Refusal;
+        MailboxRights rights = place.Value.Rights;
+        if (!FlagRights.AreWhole(rights))
+            messages = [.. messages.Select(one => one with { Flags = one.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? one.Keywords : KeywordSet.Empty })];
+        return soon
+            ? await place.Value.Store.AppendSoonAsync(place.Value.Info.Name, messages, cancel)
+            : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel);
+    }
+
+    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
+    {
+        (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
+        if (info is null) return NoMailbox;
+        if (move && Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
+        Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
+        if (!place.IsOk) return place.Refusal;
+        (IMailStore into, MailboxName local) = (place.Value.Store, place.Value.Info.Name);
+        if (!ReferenceEquals(from, into) || !FlagRights.AreWhole(place.Value.Rights))
+            return await _stores.TransferAsync(new(from.Account, source, uids, into.Account, local, place.Value.Rights, move), cancel);
+        return move ? await from.MoveAsync(source, uids, local, cancel) : await from.CopyAsync(source, uids, local, cancel);
+    }
+
+    // RFC 4314 section 4: the right k on the nearest mailbox above. At the top of one's own tree nothing stands above.
+    private async ValueTask<Result<(IMailStore, MailboxName)>> MayCreateAsync(MailboxName name, CancellationToken cancel)
+    {
+        (IMailStore Store, MailboxName Local)? target = _names.TryParse(name, out EmailAddress owner, out MailboxName local) ? await _others.OpenAsync(owner, cancel) is { } other ? (other, local) : null
+            : _names.IsForeign(name) ? null : (_own, name);
+        if (target is not { } place) return new Refusal(RefusalKind.NoPermission, "Nobody lets you make mailboxes there");
+        for (int at = place.Local.Value.LastIndexOf(Separator); at > 0; at = place.Local.Value.LastIndexOf(Separator, at - 1))
+        {
+            if (!MailboxName.TryCreate(place.Local.Value[..at], Separator, out MailboxName above) || await place.Store.FindAsync(above, cancel) is not { } parent) continue;
+            if (Lacks(RightsTo(place.Store, parent), MailboxRights.Create) is { } refusal) return refusal;
+            return place;
+        }
+
+        return ReferenceEquals(place.Store, _own) ? place : new Refusal(RefusalKind.NoPermission, "Nobody lets you make mailboxes there");
+    }
+
+    private async ValueTask<Result<Place>> NeedAsync(MailboxName name, MailboxRights needed, CancellationToken cancel)
+    {
+        if (await PlaceOfAsync(name, cancel) is not { } place || (place.Rights & (MailboxRights.Lookup | needed)) == 0) return NoMailbox;
+        return Lacks(place.Rights, needed) is { } refusal ? refusal : place;
+    }
+
+    private async ValueTask<Place?> PlaceOfAsync(MailboxName name, CancellationToken cancel)
+    {
+        if (await _own.FindAsync(name, cancel) is { } mine) return new(_own, mine, mine.Rights);
+        if (!_names.TryParse(name, out EmailAddress owner, out MailboxName local) || await _others.OpenAsync(owner, cancel) is not { } store) return null;
+        if (await store.FindAsync(local, cancel) is not { Id: { } id } info || RightsTo(store, info) is var rights && rights == MailboxRights.None) return null;
+        _others.Remember(id, owner);
+        return new(store, info, rights);
+    }
+
+    private async ValueTask<(IMailStore Store, MailboxInfo? Info)> HomeOfAsync(MailboxId mailbox, CancellationToken cancel)
+    {
+        if (_others.HomeOf(mailbox) is not { } owner) return (_own, await _own.FindAsync(mailbox, cancel));
+        if (await _others.OpenAsync(owner, cancel) is not { } store) return (_own, null);
+        return (store, await store.FindAsync(mailbox, cancel));
+    }
+
+    private MailboxRights RightsTo(IMailStore store, MailboxInfo info) => info.Acl.RightsOf(_own.Account.Address, store.Account.Address);
+
+    private static Refusal? Lacks(MailboxRights rights, MailboxRights needed) =>
+        (rights & needed) == needed ? null : new(RefusalKind.NoPermission, $"You have not the right to do that ({RightsText.Plain(needed & ~rights)})");
+
+    /// <summary>Where a name leads: the info has the name by which its own store knows it.</summary>
+    private readonly record struct Place(IMailStore Store, MailboxInfo Info, MailboxRights Rights);
+}

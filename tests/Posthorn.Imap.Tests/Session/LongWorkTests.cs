@@ -1,0 +1,70 @@
+using System.Text;
+using Posthorn.Testing;
+
+namespace Posthorn.Imap.Tests.Session;
+
+public sealed class LongWorkTests
+{
+    [Theory]
+    [InlineData("s1", "* OK [INPROGRESS (\"s1\" NIL NIL)] Still working")]
+    [InlineData("s]1", "* OK [INPROGRESS] Still working")]
+    public async Task A_client_hears_that_a_long_search_is_not_forgotten(string tag, string expected)
+    {
+        TaskCompletionSource found = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using ImapHost host = new() { StallsSearches = found.Task };
+        await host.GivenAsync("INBOX has 1 messages");
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        Client client = new(channel);
+        await channel.SendAsync(Encoding.ASCII.GetBytes($"{tag} SEARCH BODY x\r\n"), default);
+        for (int times = 0; times < 3; times++)
+        {
+            Task<string> word = client.ReadLineAsync();
+            // The clock moves until the session waits for it.
+            for (int tries = 0; !word.IsCompleted && tries < 600; tries++)
+            {
+                host.Time.Advance(TimeSpan.FromSeconds(1));
+                await Task.WhenAny(word, Task.Delay(20));
+            }
+
+            Assert.Equal(expected, await word.WaitAsync(TimeSpan.FromSeconds(60)));
+        }
+
+        found.SetResult();
+        string line;
+        while ((line = await client.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60))) == expected) { }
+        Assert.Equal("* SEARCH", line);
+        Assert.Equal($"{tag} OK Searched", await client.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)));
+        await channel.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Whoever_sends_too_many_commands_in_a_second_is_answered_later_and_told_so_once()
+    {
+        await using ImapHost host = new();
+        host.Options = host.Options with { CommandsPerSecond = 5 };
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        Client client = new(channel);
+        StringBuilder commands = new();
+        for (int i = 0; i < 20; i++) commands.Append('t').Append(i).Append(" NOOP\r\n");
+        await channel.SendAsync(Encoding.ASCII.GetBytes(commands.ToString()), default);
+        await client.ReadLineAsync();
+        for (int i = 0; i < 10; i++) Assert.Equal($"t{i} OK Done", await client.ReadLineAsync());
+        Assert.Equal("* OK [LIMIT] More than 5 commands in a second are answered later", await client.ReadLineAsync());
+        Task<string> next = client.ReadLineAsync();
+        Assert.False(next.IsCompleted);
+        for (int i = 10; i < 20; i++)
+        {
+            while (!next.IsCompleted)
+            {
+                host.Time.Advance(TimeSpan.FromMilliseconds(100));
+                await Task.WhenAny(next, Task.Delay(20));
+            }
+
+            Assert.Equal($"t{i} OK Done", await next);
+            if (i < 19) next = client.ReadLineAsync();
+        }
+
+        await channel.DisposeAsync();
+    }
+}
