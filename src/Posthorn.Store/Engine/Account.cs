@@ -32,8 +32,8 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
-    private (long Octets, long Messages) _kept;
     private bool _isAwaited;
+    private (long Octets, long Messages) _kept;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;

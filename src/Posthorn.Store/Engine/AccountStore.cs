@@ -279,16 +279,25 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         return ValueTask.FromResult(_account.Quota());
     }
 
-    public ModSeq HighestModSeq => new(_account.ModSeq);
+    public ModSeq HighestModSeq
+    {
+        get
+        {
+            _account.CatchUp();
+            return new(_account.ModSeq);
+        }
+    }
 
     public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
         return ValueTask.FromResult(_account.Find(name.Value));
     }
 
     public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
         return ValueTask.FromResult(_account.Find(mailbox));
     }

@@ -109,10 +109,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
     {
-        Result<AccountLease> from = await LeaseAsync(transfer.From, cancel);
+        Result<AccountLease> from = await LeaseToReadAsync(transfer.From, cancel);
         if (!from.IsOk) return from.Refusal;
         using AccountLease source = from.Value;
-        Result<AccountLease> into = await LeaseAsync(transfer.Into, cancel);
+        Result<AccountLease> into = await LeaseToReadAsync(transfer.Into, cancel);
         if (!into.IsOk) return into.Refusal;
         using AccountLease target = into.Value;
         return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
@@ -121,7 +121,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>What was expunged from an account and is still kept, the latest first.</summary>
     public async ValueTask<Result<IReadOnlyList<ExpungedMessage>>> ListExpungedAsync(MailAccount who, CancellationToken cancel)
     {
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
         return new ExpungedMail(held.Account).List(cancel);
@@ -137,7 +137,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<IMailStore> opened = await OpenAsync(who, cancel);
         if (!opened.IsOk) return opened.Refusal;
         await using IMailStore store = opened.Value;
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
         MailboxName target = MailboxName.Inbox;
@@ -180,10 +180,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     private async ValueTask<Result<DovecotHandover>> HandOverAsync(MailAccount who, IProgress<(int Done, int All)> progress, CancellationToken cancel)
     {
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        held.Account.CatchUp();
         foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
         _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
@@ -253,10 +252,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <param name="cancel">Gives up; what is indexed stays so.</param>
     public async ValueTask<bool> IndexAsync(MailAccount who, bool anew, Action<int>? progress, CancellationToken cancel)
     {
-        Result<AccountLease> lease = await LeaseAsync(who, cancel);
+        Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return false;
         using AccountLease held = lease.Value;
-        held.Account.CatchUp();
         if (anew) held.Account.Words.Reset();
         return await _indexer.IndexAsync(held.Account, politely: false, cancel, progress);
     }
@@ -279,6 +277,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         await _background;
         if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
+    }
+
+    // For whoever reads: with all mail that came in so far.
+    private async ValueTask<Result<AccountLease>> LeaseToReadAsync(MailAccount who, CancellationToken cancel)
+    {
+        Result<AccountLease> leased = await LeaseAsync(who, cancel);
+        if (leased.TryGet(out AccountLease? lease, out _)) lease.Account.CatchUp();
+        return leased;
     }
 
     private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
