@@ -46,7 +46,8 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     private HashSet<Uid> ByEnvelope(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, TextCriterion criterion, CancellationToken cancel)
     {
         HashSet<Uid> found = [];
-        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || !criterion.HeaderName.Equals("subject", StringComparison.OrdinalIgnoreCase)) return found;
+        // Blanks and control characters are the envelope's own: it unfolds lines.
+        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || criterion.Needle.AsSpan().ContainsAnyExceptInRange('!', '~') || !criterion.HeaderName.Equals("subject", StringComparison.OrdinalIgnoreCase)) return found;
         TextMatcher matcher = new(criterion.Needle);
         for (int start = 0; start < uids.Count; start += AtOnce)
         {
