@@ -20,7 +20,7 @@ public sealed class BacklogTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = new(_directory, new LinuxVolume(), _time) { Change = options => options with { TidyAfter = TimeSpan.FromDays(40), UnappliedOfAccount = 5, Unapplied = 7 } };
+        _server = new(_directory, new LinuxVolume(), _time) { Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = TimeSpan.FromMilliseconds(250), UnappliedOfAccount = 5, Unapplied = 7 } };
         await _server.StartAsync();
     }
 
