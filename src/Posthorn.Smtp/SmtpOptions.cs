@@ -21,8 +21,14 @@ public sealed record SmtpOptions
     /// <summary>Announce <c>AUTH=…</c> too, for old Microsoft clients that know nothing else. Off: it only lengthens EHLO for the rest.</summary>
     public bool BrokenAuthLine { get; init; }
 
-    /// <summary>Take BODY=BINARYMIME (RFC 3030). Off by default: such mail has to be recoded for most next hops, so the queue must be able to.</summary>
-    public bool BinaryMime { get; init; }
+    /// <summary>Take BODY=BINARYMIME (RFC 3030); what a next hop or a mailbox does not bear is recoded.</summary>
+    public bool BinaryMime { get; init; } = true;
+
+    /// <summary>Take REQUIRETLS (RFC 8689) where the session has TLS.</summary>
+    public bool RequireTls { get; init; } = true;
+
+    /// <summary>How far ahead users may ask for a message to be sent (RFC 4865); zero turns it off. 30 days: longer than a holiday.</summary>
+    public TimeSpan FutureRelease { get; init; } = TimeSpan.FromDays(30);
 
     /// <summary>Announce LIMITS (RFC 9422), so that clients split large recipient lists themselves.</summary>
     public bool AnnounceLimits { get; init; } = true;

@@ -94,6 +94,12 @@ public sealed class Envelope
     public bool SmtpUtf8 { get; init; }
     public DsnReturn Return { get; init; }
 
+    /// <summary>REQUIRETLS was given (RFC 8689).</summary>
+    public bool RequiresTls { get; init; }
+
+    /// <summary>When it may go out at the earliest (RFC 4865 HOLDFOR, HOLDUNTIL); null is at once.</summary>
+    public DateTimeOffset? ReleaseAt { get; init; }
+
     /// <summary>ENVID, decoded from xtext; null when not given.</summary>
     public string? EnvelopeId { get; init; }
 

@@ -48,8 +48,10 @@ public sealed class MailTransport : IMailTransport
         switch (resolution)
         {
             // DESIGN invariant 5: this line is the relay control. No setting reaches it.
-            case Resolution.NotOurs when !MayRelay(envelope.Client): return Deny(envelope, recipient);
+            // Domains that the administrator names one by one, as kept by another server, are mail of ours too.
+            case Resolution.NotOurs when !MayRelay(envelope.Client) && !IsTakenForOthers(envelope.Client, recipient.Address): return Deny(envelope, recipient);
             case Resolution.NotOurs: return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
+            case Resolution.Recipients { Targets: [Target.Local { FinalAddress: var behind }] } when _options.Outbound.Behind.ContainsKey(behind.Domain): return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
@@ -68,6 +70,7 @@ public sealed class MailTransport : IMailTransport
     /// <summary>Delivers a whole message and turns what became of each recipient into what its client hears.</summary>
     internal async ValueTask<AcceptOutcome> FinishAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
+        if (accepted.Message.ReleaseAt is not null) return await PostponeAsync(accepted, cancel);
         DeliveryOutcome outcome = await Stage.DeliverAsync(accepted, cancel);
         SmtpReply overall = Overall(outcome.Replies);
         if (!overall.IsPositive) return new(overall, outcome.Replies);
@@ -98,6 +101,21 @@ public sealed class MailTransport : IMailTransport
         return true;
     }
 
+    // A message of the future waits as it came (RFC 4865); aliases and scripts have their say when its time has come.
+    private async ValueTask<AcceptOutcome> PostponeAsync(AcceptedMessage accepted, CancellationToken cancel)
+    {
+        QueueMessage message = accepted.Message;
+        SmtpReply reply = Replies.Queued(message.Id);
+        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message], null), cancel); }
+        catch (IOException e)
+        {
+            Services.Log.NotStored(e, message.Id);
+            reply = e is Posthorn.Journal.JournalFullException ? Replies.NoSpace : Replies.Trouble;
+        }
+        if (reply.IsPositive) Services.Log.Queued(message.Id, message.From, message.Recipients.Count);
+        return new(reply, [.. message.Recipients.Select(_ => reply)]);
+    }
+
     // NOTIFY=SUCCESS (RFC 3461 section 4.1); what was relayed is reported when it has left.
     private async ValueTask TellOfSuccessAsync(AcceptedMessage accepted, DeliveryOutcome outcome, CancellationToken cancel)
     {
@@ -116,9 +134,13 @@ public sealed class MailTransport : IMailTransport
         ClientContext client = envelope.Client;
         if (client.Role == ListenerRole.Submission && client.Account is null) return Replies.AuthenticationRequired;
         if (client.Account is { } account && !Services.Directory.MaySendAs(account, envelope.From)) return Replies.NotYourAddress;
+        if (envelope.ReleaseAt is not null && Services.Queue.CountFuture(OriginOf(client)) >= _options.Queue.MaxFuturePerSender) return Replies.TooManyFuture;
         if (envelope.DeclaredSize > _options.MaxMessageSize) return Replies.TooBig;
         return Replies.SenderOk;
     }
+
+    /// <summary>Who hands mail over, for fairness and for what one sender may keep in the queue.</summary>
+    internal static string OriginOf(ClientContext client) => client.Account?.Address.ToString() ?? client.Address.ToString();
 
     /// <summary>Whether this client may send to others. Who logged in may, and on port 25 a trusted network; by LMTP nobody.</summary>
     private static bool MayRelay(ClientContext client) => client.Role switch
@@ -127,6 +149,14 @@ public sealed class MailTransport : IMailTransport
         ListenerRole.Submission => client.Account is not null,
         _ => false,
     };
+
+    private bool IsTakenForOthers(ClientContext client, EmailAddress recipient)
+    {
+        if (client.Role == ListenerRole.Lmtp) return false;
+        foreach (RouteRule rule in _options.Outbound.Routes)
+            if (rule.Accepts(recipient)) return true;
+        return false;
+    }
 
     private SmtpReply Deny(Envelope envelope, EnvelopeRecipient recipient)
     {

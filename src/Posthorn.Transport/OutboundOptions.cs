@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Posthorn.Core;
 
 namespace Posthorn.Transport;
@@ -14,25 +15,14 @@ public enum AddressPreference
     OnlyIPv6,
 }
 
-/// <summary>What is demanded of TLS on the way out.</summary>
-public enum OutboundTls
-{
-    /// <summary>Never.</summary>
-    None,
-    /// <summary>When offered, unverified; clear text when the handshake fails (RFC 7435).</summary>
-    May,
-    /// <summary>Always, unverified.</summary>
-    Encrypt,
-    /// <summary>Always, with a certificate that the system trusts for the name of the host.</summary>
-    Verify,
-}
-
 /// <summary>What happens to 8-bit content for a server without 8BITMIME (RFC 6152 section 3).</summary>
 public enum EightBitPolicy
 {
+    /// <summary>It is recoded, unless somebody has signed it: then it comes back with 5.6.1, since recoding would make the signature void.</summary>
+    Convert,
     /// <summary>It goes out as it is: no server that matters today cuts the eighth bit.</summary>
     SendAsIs,
-    /// <summary>It comes back with 5.6.1: we never re-encode what others may have signed.</summary>
+    /// <summary>It comes back with 5.6.1.</summary>
     Refuse,
 }
 
@@ -50,8 +40,23 @@ public sealed record OutboundOptions
     public IPAddress? BindIPv6 { get; init; }
 
     public AddressPreference Addresses { get; init; } = AddressPreference.PreferIPv6;
-    public OutboundTls Tls { get; init; } = OutboundTls.May;
-    public EightBitPolicy EightBit { get; init; } = EightBitPolicy.SendAsIs;
+    public TlsPolicy Tls { get; init; } = OutboundTls.May;
+
+    /// <summary>Ask domains by DANE how their servers are known (RFC 7672); only answers of a validating resolver on this host count.</summary>
+    public bool Dane { get; init; } = true;
+
+    /// <summary>Ask domains by MTA-STS how their servers are known (RFC 8461).</summary>
+    public bool Sts { get; init; } = true;
+
+    /// <summary>The port where domains publish MTA-STS policies; another one only for tests and tunnels.</summary>
+    public int PolicyPort { get; init; } = 443;
+
+    /// <summary>Count TLS sessions and tell domains that ask for it how they went (RFC 8460).</summary>
+    public bool TlsReports { get; init; } = true;
+
+    /// <summary>Authorities that are trusted beside the system's.</summary>
+    public X509Certificate2Collection Authorities { get; init; } = [];
+    public EightBitPolicy EightBit { get; init; } = EightBitPolicy.Convert;
 
     /// <summary>Where mail for others goes when no rule says otherwise; null is by MX.</summary>
     public NextHop? Relay { get; init; }
@@ -61,6 +66,9 @@ public sealed record OutboundOptions
 
     /// <summary>Rules by recipient and sender domain, first match wins.</summary>
     public IReadOnlyList<RouteRule> Routes { get; init; } = [];
+
+    /// <summary>Hosted domains whose mailboxes are kept by a server behind this one, to which their mail goes when aliases have been followed.</summary>
+    public IReadOnlyDictionary<DomainName, NextHop> Behind { get; init; } = new Dictionary<DomainName, NextHop>();
 
     /// <summary>Addresses tried in one attempt. 5 as in Postfix: a provider's list of thirty would take hours of timeouts.</summary>
     public int MaxAddresses { get; init; } = 5;
@@ -87,59 +95,4 @@ public sealed record SmtpTimeouts
 
     /// <summary>Nothing depends on the reply to QUIT.</summary>
     public TimeSpan Quit { get; init; } = TimeSpan.FromSeconds(5);
-}
-
-/// <summary>One row of the transport table.</summary>
-/// <param name="Domain">A domain, <c>.domain</c> for all below it, or <c>*</c>.</param>
-/// <param name="Hop">Where its mail goes.</param>
-public sealed record RouteRule(string Domain, NextHop Hop)
-{
-    /// <summary>The same for the sender's domain; null for every sender, the null path too.</summary>
-    public string? SenderDomain { get; init; }
-
-    public bool Matches(DomainName domain, ReversePath from)
-    {
-        if (SenderDomain is not null && (from.IsNull || !Fits(SenderDomain, from.Address.Domain))) return false;
-        return Fits(Domain, domain);
-    }
-
-    private static bool Fits(string pattern, DomainName domain)
-    {
-        if (pattern == "*") return true;
-        if (pattern.StartsWith('.')) return domain.Ascii.EndsWith(pattern, StringComparison.OrdinalIgnoreCase);
-        return domain.Ascii.Equals(pattern, StringComparison.OrdinalIgnoreCase);
-    }
-}
-
-/// <summary>Where mail goes next.</summary>
-public abstract record NextHop
-{
-    private NextHop() { }
-
-    /// <summary>What is demanded of TLS; null is the general setting.</summary>
-    public OutboundTls? Tls { get; init; }
-
-    /// <summary>By the domain's MX records.</summary>
-    public sealed record Mx : NextHop;
-
-    /// <summary>To one host, without MX lookup.</summary>
-    public sealed record Host(string Name, int Port) : NextHop
-    {
-        /// <summary>TLS from the first byte (port 465).</summary>
-        public bool ImplicitTls { get; init; }
-        public RelayLogin? Login { get; init; }
-    }
-
-    /// <summary>By LMTP to a Unix socket, or to a host and port.</summary>
-    public sealed record Lmtp(EndPoint EndPoint) : NextHop;
-
-    /// <summary>Refused with a reply.</summary>
-    public sealed record Refuse(SmtpReply Reply) : NextHop;
-}
-
-/// <summary>How we log in at a relay host.</summary>
-public sealed record RelayLogin(string User, string Password)
-{
-    /// <summary>Never shows the password.</summary>
-    public override string ToString() => User;
 }

@@ -6,6 +6,9 @@ public sealed record QueueOptions
     /// <summary>Messages in the queue at most; beyond it mail for others gets 452 4.3.1. 200,000: about 200 MB of memory in the worst case.</summary>
     public int MaxMessages { get; init; } = 200_000;
 
+    /// <summary>Messages of one sender that may wait for a time of the sender's own choice (RFC 4865 section 6). 1,000: a year of three a day.</summary>
+    public int MaxFuturePerSender { get; init; } = 1_000;
+
     /// <summary>The wait before the second attempt. Short: most first failures are greylisting or a restart.</summary>
     public TimeSpan FirstRetry { get; init; } = TimeSpan.FromMinutes(5);
 

@@ -4,7 +4,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3026. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3030. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -81,4 +81,16 @@ internal static partial class TransportLog
 
     [LoggerMessage(3017, LogLevel.Information, "relay-denied {QueueId} {Session} {Client} {From} {To}", EventName = "relay-denied")]
     internal static partial void RelayDenied(this ILogger log, QueueId queueId, SessionId session, string client, ReversePath from, EmailAddress to);
+
+    [LoggerMessage(3026, LogLevel.Information, "mta-sts-policy {Domain} {Id} {Mode}", EventName = "mta-sts-policy")]
+    internal static partial void StsPolicyFetched(this ILogger log, string domain, string id, string mode);
+
+    [LoggerMessage(3027, LogLevel.Warning, "mta-sts-trouble {Domain} {Reason}; the policy that counts is {Policy}", EventName = "mta-sts-trouble")]
+    internal static partial void StsPolicyTrouble(this ILogger log, string domain, string reason, string policy);
+
+    [LoggerMessage(3028, LogLevel.Warning, "tls-counts-lost {Path} {Reason}", EventName = "tls-counts-lost")]
+    internal static partial void TlsCountsLost(this ILogger log, string path, string reason);
+
+    [LoggerMessage(3029, LogLevel.Information, "tls-report {Domain} {Day} {Place} {Status}", EventName = "tls-report")]
+    internal static partial void TlsReportSent(this ILogger log, string domain, DateOnly day, string place, string status);
 }

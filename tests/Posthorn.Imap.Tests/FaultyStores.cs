@@ -9,6 +9,7 @@ public class FaultyStores : DispatchProxy
 {
     private object _inner = null!;
     private string _method = "";
+    private Exception _problem = new IOException("The disk is broken.");
     private Gathering? _gate;
     private Task? _stall;
 
@@ -28,11 +29,11 @@ public class FaultyStores : DispatchProxy
         return proxy;
     }
 
-    public static T Wrap<T>(T inner, string method) where T : class
+    public static T Wrap<T>(T inner, string method, Exception? problem = null) where T : class
     {
         T proxy = Create<T, FaultyStores>();
         FaultyStores fault = (FaultyStores)(object)proxy;
-        (fault._inner, fault._method) = (inner, method);
+        (fault._inner, fault._method, fault._problem) = (inner, method, problem ?? fault._problem);
         return proxy;
     }
 
@@ -44,14 +45,14 @@ public class FaultyStores : DispatchProxy
             return Later(gate, targetMethod, args!);
         }
         if (targetMethod.Name == nameof(IMailStore.FindTextAsync) && _stall is not null) return Later(targetMethod, args!);
-        if (targetMethod.Name == _method) throw new IOException("The disk is broken.");
+        if (targetMethod.Name == _method) throw _problem;
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
 
     private async ValueTask<Result<IMailStore>> OpenAsync(IMailStores stores, MailAccount account)
     {
         IMailStore store = (await stores.OpenAsync(account, default)).Value;
-        IMailStore wrapped = Wrap(store, _method);
+        IMailStore wrapped = Wrap(store, _method, _problem);
         ((FaultyStores)(object)wrapped)._gate = _gate;
         ((FaultyStores)(object)wrapped)._stall = _stall;
         // C# knows no conversion operator from an interface; Result's own makes it.

@@ -53,6 +53,9 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>Text searches wait for this.</summary>
     public Task? StallsSearches { get; init; }
 
+    /// <summary>What STATUS finds instead.</summary>
+    public Exception? StatusProblem { get; init; }
+
     /// <summary>No APPEND is durable before so many have begun.</summary>
     public int GatesAppends { get; init; }
 
@@ -60,7 +63,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync)) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
+    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -227,6 +230,7 @@ internal sealed partial class ImapHost : ITranscriptHost
         int value = int.Parse(words[1], CultureInfo.InvariantCulture);
         return words[0] switch
         {
+            "SieveServer" => Options with { SieveServer = "sieve://mail.example.org", EventScript = "all" },
             "MaxLine" => Options with { MaxLine = value },
             "MaxCommand" => Options with { MaxCommand = value },
             "MaxCommandBeforeLogin" => Options with { MaxCommandBeforeLogin = value },

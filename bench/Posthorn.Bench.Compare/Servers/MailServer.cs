@@ -21,6 +21,10 @@ internal abstract class MailServer(string folder, int users) : IDisposable
     internal int ImapPort { get; } = FreePort();
     internal int ImapsPort { get; } = FreePort();
 
+    /// <summary>The domain of which the mail goes on, and the port of 127.0.0.1 where it goes.</summary>
+    internal const string RelayedDomain = "relay.test";
+    internal int SinkPort { get; } = FreePort();
+
     /// <summary>The processes that everything else descends from; empty while it does not run.</summary>
     internal List<int> Roots { get; } = [];
 

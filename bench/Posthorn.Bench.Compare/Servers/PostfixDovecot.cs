@@ -67,6 +67,7 @@ internal sealed class PostfixDovecot : MailServer
         string text = reader.ReadToEnd()
             .Replace("@W@", Folder, StringComparison.Ordinal)
             .Replace("@CORES@", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("@SINK@", SinkPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@SMTP@", SmtpPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@LMTP@", LmtpPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@IMAP@", ImapPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)

@@ -31,6 +31,10 @@ internal sealed class PosthornServer : MailServer
             lmtp = ["127.0.0.1:{{LmtpPort}}"]
             imap = ["127.0.0.1:{{ImapPort}}"]
             imaps = ["127.0.0.1:{{ImapsPort}}"]
+            [[outbound.route]]
+            to = "{{RelayedDomain}}"
+            host = "127.0.0.1"
+            port = {{SinkPort}}
             """);
     }
 

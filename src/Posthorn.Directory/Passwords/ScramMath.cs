@@ -15,6 +15,16 @@ internal static class ScramMath
         return new(hash, iterations, salt.ToArray(), Digest(hash, client), Hmac(hash, salted, "Server Key"u8));
     }
 
+    /// <summary>The client's proof that it knows the password, and the signature by which the server proves the same.</summary>
+    public static (byte[] Proof, byte[] ServerSignature) Prove(ScramHash hash, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, int iterations, ReadOnlySpan<byte> authMessage)
+    {
+        byte[] salted = Rfc2898DeriveBytes.Pbkdf2(password, salt, iterations, Algorithm(hash), Size(hash));
+        byte[] proof = Hmac(hash, salted, "Client Key"u8);
+        byte[] signature = Hmac(hash, Digest(hash, proof), authMessage);
+        for (int i = 0; i < proof.Length; i++) proof[i] ^= signature[i];
+        return (proof, Hmac(hash, Hmac(hash, salted, "Server Key"u8), authMessage));
+    }
+
     /// <summary>True when the proof was made with the password behind these keys.</summary>
     public static bool IsProof(ScramKeys keys, ReadOnlySpan<byte> authMessage, ReadOnlySpan<byte> proof)
     {

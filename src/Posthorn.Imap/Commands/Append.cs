@@ -58,7 +58,7 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
     public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
     {
-        MailAccount owner = await session.Store.OwnerOfAsync(target, cancel);
+        MailAccount owner = QuotaRoots.Fresh(session, await session.Store.OwnerOfAsync(target, cancel));
         if (head.Parts is not null) return await Catenation.ReceiveAsync(session, owner, head, messages, cancel);
         long total = 0;
         IOException? broken = null;

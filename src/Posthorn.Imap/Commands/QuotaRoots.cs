@@ -10,11 +10,13 @@ internal static class QuotaRoots
     /// <summary>The account that a root's name means to this user; null for none.</summary>
     public static MailAccount? Find(ImapSession session, string root)
     {
-        MailAccount own = session.Account!;
-        if (root.Length == 0) return own;
+        if (root.Length == 0) return Fresh(session, session.Account!);
         if (!IsAdministrator(session) || !EmailAddress.TryParse(root, out EmailAddress address)) return null;
         return session.Services.Directory.FindAccount(address);
     }
+
+    /// <summary>The account with its limits of today: the session's own copy is as old as its login.</summary>
+    public static MailAccount Fresh(ImapSession session, MailAccount account) => session.Services.Directory.FindAccount(account.Address) ?? account;
 
     /// <summary>May set limits.</summary>
     public static bool IsAdministrator(ImapSession session) => session.Account is { } account && session.Options.Administrators.Contains(account.Address);

@@ -47,8 +47,7 @@ internal sealed record SetQuota(string Root, long? Storage, long? Messages) : II
         if (!done.IsOk) return Completion.From(done.Refusal);
         session.Log.QuotaSet(session.Connection.Session, session.Account!.ToString(), account.ToString(), Storage ?? 0, Messages ?? 0);
         // Opened anew, so that sessions that run hear of it too.
-        MailAccount fresh = session.Services.Directory.FindAccount(account.Address) ?? account;
-        Result<QuotaState> state = await QuotaRoots.StateAsync(session, fresh, cancel);
+        Result<QuotaState> state = await QuotaRoots.StateAsync(session, QuotaRoots.Fresh(session, account), cancel);
         if (state.IsOk) QuotaRoots.Write(session, Root, state.Value);
         return Completion.Ok("Limits set");
     }

@@ -56,8 +56,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
     {
         SortEntry[] entries = await LoadAsync(session, box, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
-        Array.Sort(entries, Compare);
-        return [.. entries.Select(entry => entry.Position)];
+        return InOrder(entries);
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
@@ -110,6 +109,47 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         if (args.TryWord("DISPLAYTO"u8)) return SortBy.DisplayTo;
         args.Fail("a sort criterion");
         return SortBy.Arrival;
+    }
+
+    // Most pairs are told apart by a number made from the first criterion, without a look at the entries.
+    private List<int> InOrder(SortEntry[] entries)
+    {
+        (ulong First, int Entry)[] order = new (ulong, int)[entries.Length];
+        bool reverse = Criteria[0].Reverse;
+        for (int i = 0; i < entries.Length; i++)
+        {
+            ulong first = First(entries[i]);
+            order[i] = (reverse ? ~first : first, i);
+        }
+
+        order.AsSpan().Sort((left, right) => left.First != right.First ? left.First.CompareTo(right.First) : Compare(entries[left.Entry], entries[right.Entry]));
+        List<int> sorted = new(order.Length);
+        foreach ((_, int entry) in order) sorted.Add(entries[entry].Position);
+        return sorted;
+    }
+
+    private ulong First(SortEntry entry) => Criteria[0].By switch
+    {
+        SortBy.Arrival => Number(entry.Row.Internal),
+        SortBy.Size => Number(entry.Row.Size),
+        SortBy.Date => Number(entry.SentUtc),
+        SortBy.Subject => Beginning(entry.Keys.BaseSubject),
+        SortBy.From => Beginning(entry.Keys.From),
+        SortBy.To => Beginning(entry.Keys.To),
+        SortBy.Cc => Beginning(entry.Keys.Cc),
+        SortBy.DisplayFrom => Beginning(entry.Keys.DisplayFrom),
+        SortBy.DisplayTo => Beginning(entry.Keys.DisplayTo),
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    private static ulong Number(long value) => (ulong)value ^ 1UL << 63;
+
+    // As ordinal comparison sees it: a shorter text stands before one that goes on.
+    private static ulong Beginning(string text)
+    {
+        ulong value = 0;
+        for (int i = 0; i < 4; i++) value = value << 16 | (i < text.Length ? text[i] : 0u);
+        return value;
     }
 
     // Equal messages stand in the order of the mailbox, REVERSE or not (RFC 5256 section 3).

@@ -1,6 +1,5 @@
 using Posthorn.Core;
 using Posthorn.Imap.Commands;
-using Posthorn.Imap.Wire;
 using Posthorn.Store;
 using Posthorn.Store.Sharing;
 
@@ -105,7 +104,7 @@ internal sealed class Notifications
     // The selected mailbox is spoken of as SELECTED says, whatever else names it.
     private bool IsSelected(MailboxInfo info) => _session.HasSelected && _session.Selected.Id == info.Id;
 
-    private StatusItems ItemsAtFirst(NotifyEvents events)
+    private static StatusItems ItemsAtFirst(NotifyEvents events)
     {
         StatusItems items = StatusItems.Messages | StatusItems.UidNext | StatusItems.UidValidity;
         if (events.HasFlag(NotifyEvents.FlagChange)) items |= StatusItems.HighestModSeq;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Smtp.Session;
@@ -29,6 +30,10 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         }
         if (!session.MayOpenAnother()) return Reply.TooManyTransactions;
         if (Parameters.Body == BodyType.BinaryMime && !session.Options.BinaryMime) return Reply.BadParameter("BODY");
+        if (Parameters.RequiresTls && !session.OffersRequireTls) return session.Options.RequireTls ? Reply.RequireTlsNeedsTls : Reply.UnknownParameter("REQUIRETLS");
+        if (Parameters.HasHold && !session.OffersFutureRelease) return Reply.UnknownParameter(Parameters.HoldName);
+        DateTimeOffset? release = Parameters.ReleaseAt(session.Time.GetUtcNow());
+        if (release > session.LatestRelease) return Reply.BadParameter(Parameters.HoldName);
         if (Parameters.Size > session.Transport.MaxMessageSize) return Reply.TooBig;
         if (!From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8) return Reply.NeedSmtpUtf8;
 
@@ -39,6 +44,8 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             From = From,
             Body = Parameters.Body,
             SmtpUtf8 = Parameters.SmtpUtf8,
+            RequiresTls = Parameters.RequiresTls,
+            ReleaseAt = release,
             Return = Parameters.Return,
             EnvelopeId = Parameters.EnvelopeId,
             DeclaredSize = Parameters.Size,
@@ -51,13 +58,18 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
     }
 }
 
-/// <summary>The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 section 5).</summary>
+/// <summary>The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689), HOLDFOR and HOLDUNTIL (RFC 4865), AUTH (RFC 4954 section 5).</summary>
 internal sealed class MailParameters
 {
     /// <summary>RFC 3461 section 4.4.</summary>
     private const int MaxEnvelopeId = 100;
 
+    /// <summary>RFC 4865 section 3: <c>future-release-interval = 1*9DIGIT</c>.</summary>
+    private const int MaxHoldFor = 999_999_999;
+
     private readonly HashSet<string> _seen = [];
+    private int? _holdFor;
+    private DateTimeOffset? _holdUntil;
 
     /// <summary>There was at least one.</summary>
     public bool Any => _seen.Count > 0;
@@ -67,6 +79,14 @@ internal sealed class MailParameters
     public bool SmtpUtf8 { get; private set; }
     public DsnReturn Return { get; private set; }
     public string? EnvelopeId { get; private set; }
+    public bool RequiresTls { get; private set; }
+
+    /// <summary>The message is to wait (RFC 4865).</summary>
+    public bool HasHold => _holdFor is not null || _holdUntil is not null;
+    public string HoldName => _holdFor is not null ? "HOLDFOR" : "HOLDUNTIL";
+
+    /// <summary>When it may go out; null when it need not wait. A time that is past is no time to wait for.</summary>
+    public DateTimeOffset? ReleaseAt(DateTimeOffset now) => _holdFor is { } seconds ? now.AddSeconds(seconds) : _holdUntil > now ? _holdUntil : null;
 
     public static MailParameters Parse(ref SmtpReader args)
     {
@@ -102,12 +122,30 @@ internal sealed class MailParameters
                 if (value.Length is 0 or > MaxEnvelopeId || !Xtext.TryDecode(value, out string id)) return false;
                 EnvelopeId = id;
                 return true;
+            case "REQUIRETLS":
+                RequiresTls = true;
+                return value.IsEmpty;
+            case "HOLDFOR":
+                if (HasHold || !SmtpReader.TryNumber(value, out long seconds) || seconds is 0 or > MaxHoldFor) return false;
+                _holdFor = (int)seconds;
+                return true;
+            case "HOLDUNTIL":
+                return TakeHoldUntil(value);
             case "AUTH":
                 // Who first sent it, as the client says; believed of nobody, so only its form counts.
                 return value.SequenceEqual("<>"u8) || (!value.IsEmpty && Xtext.TryDecode(value, out _));
             default:
                 return null;
         }
+    }
+
+    // RFC 3339, in UTC (RFC 4865 section 4); only one of the two parameters may stand.
+    private bool TakeHoldUntil(ReadOnlySpan<byte> value)
+    {
+        if (HasHold || !DateTimeOffset.TryParseExact(Encoding.ASCII.GetString(value), ["yyyy-MM-dd'T'HH:mm:ss'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'"],
+            CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset until)) return false;
+        _holdUntil = until;
+        return true;
     }
 
     private bool TakeBody(ReadOnlySpan<byte> value)

@@ -15,6 +15,8 @@ internal static class Capabilities
         lines.Append("\nPIPELINING\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING");
         if (options.BinaryMime) lines.Append("\nBINARYMIME");
         lines.Append("\nDSN");
+        if (session.OffersRequireTls) lines.Append("\nREQUIRETLS");
+        if (session.OffersFutureRelease) lines.Append(CultureInfo.InvariantCulture, $"\nFUTURERELEASE {(long)options.FutureRelease.TotalSeconds} {session.LatestRelease.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}");
         if (options.AnnounceLimits) lines.Append(Limits(options));
         if (session.CanStartTls) lines.Append("\nSTARTTLS");
         if (session.KnowsLogin && session.MayLogIn) AddMechanisms(session, lines);

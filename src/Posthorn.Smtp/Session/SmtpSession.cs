@@ -54,6 +54,15 @@ internal sealed class SmtpSession
     /// <summary>STARTTLS can be had here and now.</summary>
     public bool CanStartTls => _server.Listener.Tls == TlsMode.StartTls && Services.Tls is not null && !Connection.IsSecure;
 
+    /// <summary>REQUIRETLS can be had: only within TLS (RFC 8689 section 2).</summary>
+    public bool OffersRequireTls => Options.RequireTls && Connection.IsSecure;
+
+    /// <summary>FUTURERELEASE can be had: only on submission (RFC 4865 section 3).</summary>
+    public bool OffersFutureRelease => Role == ListenerRole.Submission && Options.FutureRelease > TimeSpan.Zero;
+
+    /// <summary>The latest time for which a message may be left here.</summary>
+    public DateTimeOffset LatestRelease => Time.GetUtcNow() + Options.FutureRelease;
+
     /// <summary>A password may travel on this connection.</summary>
     public bool MayLogIn => Connection.IsSecure || IsTrusted;
 

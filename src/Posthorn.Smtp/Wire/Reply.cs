@@ -45,6 +45,7 @@ internal static class Reply
 
     // Encryption and login.
     public static readonly SmtpReply TlsRequired = new(530, "5.7.0", "Must issue a STARTTLS command first");
+    public static readonly SmtpReply RequireTlsNeedsTls = new(554, "5.7.10", "REQUIRETLS needs TLS in this session too");
     public static readonly SmtpReply TlsUnavailable = new(454, "4.7.0", "TLS not available");
     public static readonly SmtpReply LoginRequired = new(530, "5.7.0", "Authentication required");
     public static readonly SmtpReply LoginNeedsTls = new(538, "5.7.11", "Encryption required for this authentication mechanism");

@@ -4,76 +4,15 @@ using Posthorn.Journal.Format;
 
 namespace Posthorn.Store.Catalogue;
 
-/// <summary>One row of <c>messages</c>.</summary>
-internal readonly record struct StoredRow(MessageRow Row, long Content, long Saved);
-
-/// <summary>One row of <c>files</c>: where a message lies; an empty disk name means that its file is still to be written.</summary>
-internal readonly record struct FileRow(Uid Uid, string DiskName, string Base, bool Dirty);
-
-/// <summary>One row of <c>contents</c> without what is ready for the wire.</summary>
-internal readonly record struct ContentRow(long Id, EmailId Email, ThreadId Thread, long Record, int Part, long Octets);
-
-/// <summary>One row of <c>mailboxes</c>.</summary>
-internal sealed record MailboxRow(long Id, MailboxId Object, string Name, SpecialUse Use, UidValidity Validity)
-{
-    internal required Uid UidNext { get; init; }
-    internal required ModSeq Highest { get; init; }
-    internal required ModSeq Floor { get; init; }
-    internal required Uid FirstRecent { get; init; }
-    internal required Counts Counts { get; init; }
-
-    /// <summary>Tombstones that it has.</summary>
-    internal long Tombstones { get; init; }
-}
-
-/// <summary>Counters of a mailbox.</summary>
-internal readonly record struct Counts(long Messages, long Unseen, long Deleted, long Octets, long DeletedOctets)
-{
-    internal Counts With(in MessageRow row, int sign) => new(
-        Messages + sign,
-        Unseen + ((row.Flags & SystemFlags.Seen) == 0 ? sign : 0),
-        Deleted + ((row.Flags & SystemFlags.Deleted) != 0 ? sign : 0),
-        Octets + sign * row.Size,
-        DeletedOctets + ((row.Flags & SystemFlags.Deleted) != 0 ? sign * row.Size : 0));
-}
-
-/// <summary>The numbers of an account as a whole.</summary>
-internal enum MetaKey
-{
-    /// <summary>The catalogue's own id, as in the Maildir's marker.</summary>
-    Id = 1,
-    /// <summary>The last record applied.</summary>
-    Applied = 2,
-    /// <summary>The account's MODSEQ counter.</summary>
-    ModSeq = 3,
-    /// <summary>The last UIDVALIDITY given.</summary>
-    Validity = 4,
-    /// <summary>The boot of the machine in which it was open last; empty when it was closed in order.</summary>
-    OpenBoot = 5,
-    /// <summary>Whether a rebuild is not finished.</summary>
-    Rebuilding = 6,
-    /// <summary>Changes whenever content numbers may mean something else than before: the word index is compared with the contents then.</summary>
-    Generation = 7,
-    /// <summary>The highest content number that was given, when its content is gone; numbers are never given twice.</summary>
-    LastContent = 8,
-    /// <summary>How many ends of the machine it has allowed for (<see cref="Engine.RunMarker"/>).</summary>
-    Losses = 9,
-    /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
-    NotesFile = 10,
-}
-
 /// <summary>The catalogue of one account: all SQL of the store stands here and in <see cref="Schema"/>.</summary>
 /// <remarks>Not for two threads at once; the account's catalogue lock guards it.</remarks>
 internal sealed class AccountCatalogue : IDisposable
 {
     private readonly Database _database;
-    private readonly Dictionary<long, KeywordSet> _keywordSets = new() { [0] = KeywordSet.Empty };
-    private readonly Dictionary<KeywordSet, long> _keywordIds = new() { [KeywordSet.Empty] = 0 };
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
-        _renameFile, _putContent, _getContent, _removeContent, _recordContents, _copiesOf, _putTombstone, _tombstones, _dirty, _moveFiles, _getThread, _putThread;
+        _renameFile, _putTombstone, _tombstones, _dirty, _moveFiles;
     private readonly byte[] _packed = new byte[80];
     private readonly HashSet<long> _counted = [];
-    private long _lastContent;
 
     internal AccountCatalogue(string path)
     {
@@ -115,25 +54,15 @@ internal sealed class AccountCatalogue : IDisposable
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
             _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
-            _putContent = _database.Prepare("""
-                INSERT INTO contents(email, thread, record, part, octets, envelope, body, extended, structure, preview, sort_keys, id, checksum, facts_checksum)
-                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-                """);
-            _getContent = _database.Prepare("SELECT id, email, thread, record, part, octets, checksum FROM contents WHERE id = ?1");
-            _removeContent = _database.Prepare("DELETE FROM contents WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM messages WHERE content = ?1)");
-            // "record > 0" lets the planner see that the partial index serves.
-            _recordContents = _database.Prepare("SELECT id FROM contents WHERE record = ?1 AND record > 0 AND part = ?2");
-            _copiesOf = _database.Prepare("SELECT mailbox, uid FROM messages WHERE content = ?1");
             _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
             _tombstones = _database.Prepare("SELECT uid, modseq, checksum FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
-            _getThread = _database.Prepare("SELECT thread, checksum FROM message_ids WHERE hash = ?1");
-            _putThread = _database.Prepare("INSERT INTO message_ids(hash, thread, checksum) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING");
             Lists = new(_database);
             Annotations = new(_database);
             Acls = new(_database);
-            LoadKeywordSets();
-            _lastContent = Math.Max(_database.Number("SELECT max(id) FROM contents"), Meta(MetaKey.LastContent).Number);
+            Notes = new(_database);
+            Keywords = new(_database);
+            Contents = new(this, _database);
         }
         catch
         {
@@ -145,6 +74,15 @@ internal sealed class AccountCatalogue : IDisposable
     /// <summary>What Dovecot's lists say beside names.</summary>
     internal ListFields Lists { get; }
 
+    /// <summary>What the filter remembers.</summary>
+    internal FilterNotes Notes { get; }
+
+    /// <summary>The sets of keywords.</summary>
+    internal KeywordSets Keywords { get; }
+
+    /// <summary>What is kept about contents.</summary>
+    internal Contents Contents { get; }
+
     internal AnnotationTable Annotations { get; }
 
     internal AclTable Acls { get; }
@@ -154,17 +92,14 @@ internal sealed class AccountCatalogue : IDisposable
     internal void Commit()
     {
         _commit.Run();
-        RemovedContents.Commit();
+        Contents.Removed.Commit();
     }
 
     internal void Rollback()
     {
-        RemovedContents.Rollback();
+        Contents.Removed.Rollback();
         if (_database.InTransaction) _rollback.Run();
     }
-
-    /// <summary>The contents that are gone, for the word index.</summary>
-    internal RemovedContents RemovedContents { get; } = new();
 
     /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
     internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -243,14 +178,14 @@ internal sealed class AccountCatalogue : IDisposable
             remove.Bind(1, id).Run();
         }
 
-        foreach (long content in contents) RemoveContent(content);
+        foreach (long content in contents) Contents.Remove(content);
         _removeBox.Bind(1, id).Run();
     }
 
     internal void PutMessage(long mailbox, in StoredRow stored)
     {
         MessageRow row = stored.Row;
-        long keywords = IdOf(row.Keywords);
+        long keywords = Keywords.IdOf(row.Keywords);
         _putMessage.Bind(1, mailbox).Bind(2, row.Uid.Value).Bind(3, row.ModSeq.Value).Bind(4, (long)row.Flags).Bind(5, keywords).Bind(6, row.Size)
             .Bind(7, row.Internal).Bind(8, row.ZoneMinutes).Bind(9, stored.Content).Bind(10, stored.Saved)
             .Bind(11, Checksum(mailbox, stored, keywords)).Run();
@@ -354,6 +289,16 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>Messages whose files are still to be brought over from another folder, and where those lie: a slash and the path in the tree.</summary>
+    internal List<(long Mailbox, Uid Uid, string Path)> Elsewhere()
+    {
+        List<(long, Uid, string)> rows = [];
+        // A slash stands before a zero: names that begin with one.
+        using Statement query = _database.Prepare("SELECT mailbox, uid, disk_name FROM files WHERE dirty = 1 AND disk_name >= '/' AND disk_name < '0'");
+        while (query.Step()) rows.Add((query.Int64(0), new((uint)query.Int64(1)), query.Text(2)));
+        return rows;
+    }
+
     internal List<FileRow> Files(long mailbox)
     {
         List<FileRow> rows = [];
@@ -399,115 +344,6 @@ internal sealed class AccountCatalogue : IDisposable
         while (query.Step()) yield return (new((uint)query.Int64(0)), query.Text(1), query.Text(2));
     }
 
-    /// <summary>Remembers something for the filter; the later time stays.</summary>
-    internal void Remember(ReadOnlySpan<byte> id, long until)
-    {
-        using Statement put = _database.Prepare("INSERT INTO filter_notes(id, until, checksum) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET until = ?2, checksum = ?3 WHERE until < ?2");
-        put.Bind(1, id).Bind(2, until).Bind(3, RowSum.FilterNote(id, until)).Run();
-    }
-
-    /// <summary>Whether the filter remembers something at a time.</summary>
-    internal bool Remembers(ReadOnlySpan<byte> id, long now)
-    {
-        using Statement query = _database.Prepare("SELECT until, checksum FROM filter_notes WHERE id = ?1");
-        if (!query.Bind(1, id).Step()) return false;
-        long until = query.Int64(0);
-        Hold(query.Int64(1), RowSum.FilterNote(id, until), "filter_notes");
-        return until > now;
-    }
-
-    /// <summary>Forgets what has had its time, and of more than so many notes those that would go first.</summary>
-    internal void ForgetNotes(long now, int limit)
-    {
-        using Statement expired = _database.Prepare("DELETE FROM filter_notes WHERE until <= ?1");
-        expired.Bind(1, now).Run();
-        long excess = _database.Number("SELECT count(*) FROM filter_notes") - limit;
-        if (excess <= 0) return;
-        using Statement first = _database.Prepare("DELETE FROM filter_notes WHERE id IN (SELECT id FROM filter_notes ORDER BY until LIMIT ?1)");
-        first.Bind(1, excess).Run();
-    }
-
-    /// <summary>All that the filter remembers, what goes first before the rest.</summary>
-    internal List<(byte[] Id, long Until)> Notes()
-    {
-        List<(byte[], long)> notes = [];
-        using Statement query = _database.Prepare("SELECT id, until, checksum FROM filter_notes ORDER BY until");
-        while (query.Step())
-        {
-            notes.Add((query.Blob(0), query.Int64(1)));
-            Hold(query.Int64(2), RowSum.FilterNote(notes[^1].Item1, notes[^1].Item2), "filter_notes");
-        }
-
-        return notes;
-    }
-
-    internal long AddContent(EmailId email, ThreadId thread, long record, int part, long octets, MessageFacts facts)
-    {
-        ContentRow row = new(++_lastContent, email, thread, record, part, octets);
-        byte[] sort = MessageFacts.Write(facts.Sort);
-        _putContent.Bind(1, email.Value).Bind(2, thread.Value).Bind(3, record).Bind(4, part).Bind(5, octets)
-            .Bind(6, facts.Envelope.Span).Bind(7, facts.Body.Span).Bind(8, facts.BodyStructure.Span).Bind(9, facts.Structure.Span)
-            .Bind(10, facts.Preview.Span).Bind(11, sort).Bind(12, row.Id).Bind(13, RowSum.Content(row)).Bind(14, FactsSum(row.Id, facts, sort)).Run();
-        return row.Id;
-    }
-
-    /// <summary>The content of an EMAILID, if there is one. For recovery: it looks at all.</summary>
-    internal long? ContentWith(EmailId email)
-    {
-        using Statement query = _database.Prepare("SELECT id FROM contents WHERE email = ?1");
-        return query.Bind(1, email.Value).Step() ? query.Int64(0) : null;
-    }
-
-    /// <summary>Corrects what is kept about a content.</summary>
-    internal void RefreshContent(long id, long record, int part, long octets, MessageFacts facts)
-    {
-        using Statement change = _database.Prepare(
-            "UPDATE contents SET record = ?2, part = ?3, octets = ?4, envelope = ?5, body = ?6, extended = ?7, structure = ?8, preview = ?9, sort_keys = ?10, checksum = ?11, facts_checksum = ?12 WHERE id = ?1");
-        ContentRow row = Content(id) with { Record = record, Part = part, Octets = octets };
-        byte[] sort = MessageFacts.Write(facts.Sort);
-        change.Bind(1, id).Bind(2, record).Bind(3, part).Bind(4, octets).Bind(5, facts.Envelope.Span).Bind(6, facts.Body.Span).Bind(7, facts.BodyStructure.Span)
-            .Bind(8, facts.Structure.Span).Bind(9, facts.Preview.Span).Bind(10, sort)
-            .Bind(11, RowSum.Content(row)).Bind(12, FactsSum(id, facts, sort)).Run();
-    }
-
-    internal ContentRow Content(long id)
-    {
-        if (!_getContent.Bind(1, id).Step()) throw _database.Damage("A message has no content row.");
-        ContentRow row = new(_getContent.Int64(0), new(_getContent.Text(1)), new(_getContent.Text(2)), _getContent.Int64(3), (int)_getContent.Int64(4), _getContent.Int64(5));
-        long sum = _getContent.Int64(6);
-        _getContent.Reset();
-        Hold(sum, RowSum.Content(row), "contents");
-        return row;
-    }
-
-    /// <summary>The conversation of a message: that of the nearest message it refers to, else that of an answer that came before it, else its own (RFC 8474 section 5.2).</summary>
-    internal ThreadId ThreadOf(SortKeys keys, EmailId email)
-    {
-        string? thread = null;
-        for (int i = keys.References.Count - 1; i >= 0 && thread is null; i--) thread = ThreadOf(keys.References[i]);
-        if (keys.MessageId.Length > 0) thread ??= ThreadOf(keys.MessageId);
-        thread ??= email.Value;
-        if (keys.MessageId.Length > 0) PutThread(keys.MessageId, thread);
-        foreach (string reference in keys.References) PutThread(reference, thread);
-        return new(thread);
-    }
-
-    private string? ThreadOf(string messageId)
-    {
-        long hash = HashOf(messageId);
-        if (!_getThread.Bind(1, hash).Step()) return null;
-        (string thread, long sum) = (_getThread.Text(0), _getThread.Int64(1));
-        _getThread.Reset();
-        Hold(sum, RowSum.MessageId(hash, thread), "message_ids");
-        return thread;
-    }
-
-    private void PutThread(string messageId, string thread)
-    {
-        long hash = HashOf(messageId);
-        _putThread.Bind(1, hash).Bind(2, thread).Bind(3, RowSum.MessageId(hash, thread)).Run();
-    }
-
     // FNV-1a, 64 bits: two message ids that meet would only join two conversations.
     internal static long HashOf(string messageId)
     {
@@ -516,75 +352,8 @@ internal sealed class AccountCatalogue : IDisposable
         return unchecked((long)hash);
     }
 
-    /// <summary>Removes a content when no message has it any more.</summary>
-    internal void RemoveContent(long id)
-    {
-        _removeContent.Bind(1, id).Run();
-        if (_database.Changes == 0) return;
-        RemovedContents.Add(id);
-        if (id == _lastContent) SetMeta(MetaKey.LastContent, id, "");
-    }
-
-    /// <summary>The highest content number given.</summary>
-    internal long LastContent => _lastContent;
-
-    /// <summary>Contents above a number, in order.</summary>
-    internal List<ContentRow> ContentsAbove(long id, int limit)
-    {
-        List<ContentRow> rows = [];
-        using Statement query = _database.Prepare("SELECT id, email, thread, record, part, octets FROM contents WHERE id > ?1 ORDER BY id LIMIT ?2");
-        query.Bind(1, id).Bind(2, limit);
-        while (query.Step()) rows.Add(new(query.Int64(0), new(query.Text(1)), new(query.Text(2)), query.Int64(3), (int)query.Int64(4), query.Int64(5)));
-        return rows;
-    }
-
-    /// <summary>The messages of a mailbox whose content is among these or above a number.</summary>
-    internal HashSet<Uid> UidsWith(long mailbox, HashSet<long> contents, long above)
-    {
-        HashSet<Uid> uids = [];
-        // "+" keeps the planner from walking the mailbox: the index on content has the few that are meant.
-        using Statement query = _database.Prepare("SELECT uid, content FROM messages WHERE +mailbox = ?1 AND content > ?2");
-        if (contents.Count > 2_000)
-        {
-            // So many that one walk is quicker.
-            using Statement walk = _database.Prepare("SELECT uid, content FROM messages WHERE mailbox = ?1");
-            walk.Bind(1, mailbox);
-            while (walk.Step())
-                if (walk.Int64(1) > above || contents.Contains(walk.Int64(1))) uids.Add(new((uint)walk.Int64(0)));
-            return uids;
-        }
-
-        query.Bind(1, mailbox).Bind(2, above);
-        while (query.Step()) uids.Add(new((uint)query.Int64(0)));
-        foreach (long content in contents)
-            foreach ((long other, Uid uid) in CopiesOf(content))
-                if (other == mailbox) uids.Add(uid);
-        return uids;
-    }
-
-    /// <summary>The content that a part of a record brought, if there still is one.</summary>
-    internal long? ContentOf(long record, int part)
-    {
-        if (!_recordContents.Bind(1, record).Bind(2, part).Step()) return null;
-        long id = _recordContents.Int64(0);
-        _recordContents.Reset();
-        return id;
-    }
-
-    /// <summary>All messages that have a content.</summary>
-    internal List<(long Mailbox, Uid Uid)> CopiesOf(long content)
-    {
-        List<(long, Uid)> copies = [];
-        _copiesOf.Bind(1, content);
-        while (_copiesOf.Step()) copies.Add((_copiesOf.Int64(0), new((uint)_copiesOf.Int64(1))));
-        return copies;
-    }
-
     /// <summary>Reads many messages at once.</summary>
     internal MessageScan Scan => field ??= new(_database, this);
-
-    private static long FactsSum(long id, MessageFacts facts, byte[] sort) => default(RowSum).Add(id)
-        .Add(facts.Envelope.Span).Add(facts.Body.Span).Add(facts.BodyStructure.Span).Add(facts.Structure.Span).Add(facts.Preview.Span).Add(sort).Value;
 
     /// <summary>Notes that a message is gone; how many tombstones the mailbox has more: 0 or 1.</summary>
     internal int PutTombstone(long mailbox, ModSeq modSeq, Uid uid)
@@ -685,46 +454,11 @@ internal sealed class AccountCatalogue : IDisposable
 
     public void Dispose() => _database.Dispose();
 
-    private void LoadKeywordSets()
-    {
-        using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");
-        while (query.Step())
-        {
-            Hold(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
-            KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
-            _keywordSets[query.Int64(0)] = set;
-            _keywordIds.TryAdd(set, query.Int64(0));
-        }
-    }
-
-    private long IdOf(KeywordSet keywords)
-    {
-        if (_keywordIds.TryGetValue(keywords, out long id)) return id;
-        using Statement put = _database.Prepare("INSERT INTO keyword_sets(names, checksum) VALUES(?1, ?2) ON CONFLICT(names) DO UPDATE SET names = ?1 RETURNING id");
-        put.Bind(1, keywords.ToString()).Bind(2, RowSum.KeywordSet(keywords.ToString())).Step();
-        id = put.Int64(0);
-        put.Reset();
-        // Should the transaction be rolled back, the row is written again under another number: forgotten in Forget.
-        _keywordIds[keywords] = id;
-        _keywordSets[id] = keywords;
-        return id;
-    }
-
-    /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
-    internal void Forget()
-    {
-        _keywordSets.Clear();
-        _keywordIds.Clear();
-        _keywordSets[0] = KeywordSet.Empty;
-        _keywordIds[KeywordSet.Empty] = 0;
-        LoadKeywordSets();
-    }
-
     /// <summary>The row of <c>messages</c> that a query has in its first ten columns, held to its checksum.</summary>
     internal StoredRow RowOf(Statement query, long mailbox)
     {
         long keywords = query.Int64(3);
-        if (!_keywordSets.TryGetValue(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");
+        if (!Keywords.TryGet(keywords, out KeywordSet? set)) throw _database.Damage("A message has keywords that are not there.");
         MessageRow row = new(new((uint)query.Int64(0)), query.Int64(4), query.Int64(5), new(query.Int64(1)), (SystemFlags)query.Int64(2), set, (short)query.Int64(6));
         StoredRow stored = new(row, query.Int64(7), query.Int64(8));
         if (query.Int64(9) != Checksum(mailbox, stored, keywords)) throw _database.Damage("A message's row does not have its checksum.");

@@ -32,8 +32,8 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private long _lastChange;
     private long? _limitOctets, _limitMessages;
-    private bool _isAwaited;
     private (long Octets, long Messages) _kept;
+    private bool _isAwaited;
     private volatile bool _namesDirty;
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
@@ -554,7 +554,7 @@ internal sealed class Account : IDisposable
         lock (_catalogueLock)
         {
             // What the word index has not heard of is found by comparing.
-            if (!_catalogue.RemovedContents.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
+            if (!_catalogue.Contents.Removed.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
             _catalogue.Dispose();
         }

@@ -207,7 +207,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             if (!_contents.TryGetValue(email.Value, out long content))
             {
                 (long record, int part) = OwnName.Parse(entry.Base) ?? default;
-                content = catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+                content = catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
                 _contents.Add(email.Value, content);
             }
 

@@ -8,17 +8,17 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>The store of one account: decides on changes, has them recorded, and answers when they have come true.</summary>
 /// <remarks>What reads begins with <see cref="Account.CatchUp"/>: new mail may wait until somebody looks.</remarks>
-internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailReader reader, FlagTurns flagTurns, FolderScanner scanner, FolderWatch watch, SpaceGuard space, MaildirStoreOptions options) : IMailStore
+internal sealed class AccountStore(AccountLease lease, StoreServices services) : IMailStore
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
     private readonly Account _account = lease.Account;
-    private readonly ChangeRunner _changes = new(lease.Account, recorder);
-    private AnnotationKeeper Annotations => field ??= new(_account, _changes, recorder, flagTurns);
+    private readonly ChangeRunner _changes = new(lease.Account, services.Recorder);
+    private AnnotationKeeper Annotations => field ??= new(_account, _changes, services.Recorder, services.FlagTurns);
 
     public MailAccount Account => _account.Who;
 
-    public char Separator => options.Separator;
+    public char Separator => services.Options.Separator;
 
     public long ChangeNumber
     {
@@ -33,7 +33,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
-        return ValueTask.FromResult(_account.Read(catalogue => catalogue.Remembers(id.Span, recorder.Now)));
+        return ValueTask.FromResult(_account.Read(catalogue => catalogue.Notes.Remembers(id.Span, services.Recorder.Now)));
     }
 
     public ValueTask<IReadOnlyList<MailboxInfo>> ListAsync(CancellationToken cancel)
@@ -47,13 +47,13 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         if (!_account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
-        if (space.Check(_account.Who, 0) is { } tight) return tight;
-        MailboxId id = options.Ids.Mailbox();
+        if (services.Space.Check(_account.Who, 0) is { } tight) return tight;
+        MailboxId id = services.Options.Ids.Mailbox();
         Result<Operation> made = await _changes.RunAsync(() =>
         {
             if (_account.Pending(name.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
-            if (_account.PendingCount >= options.Mailboxes) return new Refusal(RefusalKind.Limit, $"An account can have {options.Mailboxes} mailboxes");
-            return recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity()), .. InheritedBy(name, id)], null, 0, 0);
+            if (_account.PendingCount >= services.Options.Mailboxes) return new Refusal(RefusalKind.Limit, $"An account can have {services.Options.Mailboxes} mailboxes");
+            return services.Recorder.Append(_account, [new Change.Create(id, name, use, _account.NextValidity()), .. InheritedBy(name, id)], null, 0, 0);
         });
         if (!made.IsOk) return made.Refusal;
         if (_account.Published(id) is not { } box) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
@@ -65,7 +65,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         cancel.ThrowIfCancellationRequested();
         if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
         return DoneOr(await _changes.RunAsync(() =>
-            _account.Pending(name.Value) is { } box ? recorder.Append(_account, [new Change.Delete(box.Mailbox, name)], null, 0, 0) : NoMailbox));
+            _account.Pending(name.Value) is { } box ? services.Recorder.Append(_account, [new Change.Delete(box.Mailbox, name)], null, 0, 0) : NoMailbox));
     }
 
     public async ValueTask<Result<Done>> RenameAsync(MailboxName from, MailboxName target, CancellationToken cancel)
@@ -73,20 +73,20 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         cancel.ThrowIfCancellationRequested();
         if (from.IsInbox) return await RenameInboxAsync(target);
         return DoneOr(await _changes.RunAsync(() =>
-            PlanRename(from, target).TryGet(out List<Change>? changes, out Refusal? refusal) ? recorder.Append(_account, changes, null, 0, 0) : refusal));
+            PlanRename(from, target).TryGet(out List<Change>? changes, out Refusal? refusal) ? services.Recorder.Append(_account, changes, null, 0, 0) : refusal));
     }
 
     public async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return DoneOr(await _changes.RunAsync(() => recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0)));
+        return DoneOr(await _changes.RunAsync(() => services.Recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0)));
     }
 
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
-        if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, box, cancel);
+        if (_account.PublishedByName(name.Value) is { } box && box.Counts.Messages <= services.Options.LargeMailbox) await services.Scanner.LookAsync(_account, box, cancel);
         return MailReader.Status(_account, name);
     }
 
@@ -96,11 +96,11 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         _account.CatchUp();
         if (_account.PublishedByName(name.Value) is not { } named) return NoMailbox;
         bool opened = false;
-        watch.Begin(lease, named); // before the look: what comes after it is heard of
+        services.Watch.Begin(lease, named); // before the look: what comes after it is heard of
         try
         {
             // In a large one the background looks for what others did, as soon as it is open.
-            if (named.Counts.Messages <= options.LargeMailbox) await scanner.LookAsync(_account, named, cancel);
+            if (named.Counts.Messages <= services.Options.LargeMailbox) await services.Scanner.LookAsync(_account, named, cancel);
             else named.Sight.PutOff = true;
             Result<IMailbox> open = await OpenMailboxAsync(name, named, readOnly);
             opened = open.IsOk;
@@ -118,7 +118,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         OpenMailbox open = new(lease.Again(), box, watched, readOnly, recent);
         if (!claimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
-        await _changes.RunAsync(() => recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
+        await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
         return open;
     }
 
@@ -135,8 +135,8 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         JournalContent? joined = null;
         try
         {
-            if (space.Check(_account.Who, messages.Sum(message => message.Content.Length)) is { } tight) return tight;
-            joined = messages.Count == 1 ? null : recorder.CreateContent();
+            if (services.Space.Check(_account.Who, messages.Sum(message => message.Content.Length)) is { } tight) return tight;
+            joined = messages.Count == 1 ? null : services.Recorder.CreateContent();
             long[] offsets = new long[messages.Count];
             for (int i = 0; joined is not null && i < messages.Count; i++)
             {
@@ -146,7 +146,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
             JournalContent content = joined ?? ((JournalSink)messages[0].Content).Content;
             await content.CompleteAsync(cancel);
-            MessageFacts[] facts = [.. messages.Select(message => reader.FactsOf(((JournalSink)message.Content).Content))];
+            MessageFacts[] facts = [.. messages.Select(message => services.Reader.FactsOf(((JournalSink)message.Content).Content))];
             Box? box = null;
             List<Change> changes = new(messages.Count);
             Result<Operation> appended = await _changes.RunAsync(() =>
@@ -157,7 +157,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
                 if (_account.Room(size, messages.Count) is { } full) return full;
                 changes.Clear();
                 for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
-                return recorder.Append(_account, changes, content, size, messages.Count);
+                return services.Recorder.Append(_account, changes, content, size, messages.Count);
             }, durable: true, soon); // a NO would make the client send it again
             if (!appended.TryGet(out Operation? operation, out Refusal? refusal)) return refusal;
             if (operation.Skipped is not null) return NoMailbox;
@@ -187,7 +187,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         _account.VersionOf(box);
         // One at a time: each decides on what the one before it has made, so that UNCHANGEDSINCE holds (RFC 7162 section 3.1.3).
-        using IDisposable turn = await flagTurns.TakeAsync(_account.Who.Address, cancel);
+        using IDisposable turn = await services.FlagTurns.TakeAsync(_account.Who.Address, cancel);
         MailboxVersion version = box.Version!;
         List<Uid> changed = [], modified = [];
         HashSet<Uid> seen = new(uids.Count);
@@ -210,7 +210,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
         if (work.Count > 0)
         {
-            Result<Operation> done = await _changes.RunAsync(() => recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]));
+            Result<Operation> done = await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]));
             if (!done.IsOk) return done.Refusal;
         }
 
@@ -231,7 +231,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         if (gone.Count == 0) return Array.Empty<Uid>();
         foreach (List<(Uid Uid, string Base)> messages in InParts(MailReader.BasesOf(_account, box, gone)))
         {
-            Result<Operation> done = await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
+            Result<Operation> done = await _changes.RunAsync(() => services.Recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
             if (!done.IsOk) return done.Refusal;
         }
 
@@ -254,7 +254,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         {
             cancel.ThrowIfCancellationRequested();
             _account.CatchUp();
-            foreach (MessageSummary summary in reader.Summaries(_account, mailbox, uids, start, Math.Min(SummariesAtOnce, uids.Count - start), fields)) yield return summary;
+            foreach (MessageSummary summary in services.Reader.Summaries(_account, mailbox, uids, start, Math.Min(SummariesAtOnce, uids.Count - start), fields)) yield return summary;
             await Task.CompletedTask;
         }
     }
@@ -263,13 +263,13 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
-        return ValueTask.FromResult(reader.Open(_account, mailbox, uid));
+        return ValueTask.FromResult(services.Reader.Open(_account, mailbox, uid));
     }
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
     {
         _account.CatchUp();
-        return reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        return services.Reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
     }
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
@@ -290,14 +290,12 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
 
     public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
         return ValueTask.FromResult(_account.Find(name.Value));
     }
 
     public ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
         return ValueTask.FromResult(_account.Find(mailbox));
     }
@@ -306,7 +304,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         cancel.ThrowIfCancellationRequested();
         return DoneOr(await _changes.RunAsync(() =>
-            _account.Published(mailbox) is null ? NoMailbox : recorder.Append(_account, [new Change.Share(mailbox, identifier, rights)], null, 0, 0)));
+            _account.Published(mailbox) is null ? NoMailbox : services.Recorder.Append(_account, [new Change.Share(mailbox, identifier, rights)], null, 0, 0)));
     }
 
     public ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel)
@@ -366,14 +364,14 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         const int numbers = 24; // what stands beside a name at most
         List<(Uid Uid, string Base)> part = [];
-        int room = recorder.NamesLimit;
+        int room = services.Recorder.NamesLimit;
         foreach ((Uid Uid, string Base) message in messages)
         {
             int octets = System.Text.Encoding.UTF8.GetByteCount(message.Base) + numbers;
             if (octets > room && part.Count > 0)
             {
                 yield return part;
-                (part, room) = ([], recorder.NamesLimit);
+                (part, room) = ([], services.Recorder.NamesLimit);
             }
 
             part.Add(message);
@@ -387,7 +385,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     {
         if (_account.PublishedByName(target.Value) is not { } box) return;
         foreach (List<(Uid Uid, string Base)> part in InParts(MailReader.BasesOf(_account, box, copies)))
-            await _changes.RunAsync(() => recorder.Append(_account, [new Change.Expunge(box.Mailbox, part)], null, 0, 0), durable: true);
+            await _changes.RunAsync(() => services.Recorder.Append(_account, [new Change.Expunge(box.Mailbox, part)], null, 0, 0), durable: true);
     }
 
     private async ValueTask<Result<Placement>> PlaceAsync(Box from, MailboxVersion version, List<(Uid Uid, string Base)> messages, MailboxName target, bool move)
@@ -403,7 +401,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
             if (messages.Count == 0) return Nothing;
             if (!move && _account.Room(size, messages.Count) is { } full) return full;
             for (int i = 0; i < pairs.Length; i++) pairs[i] = new(messages[i].Uid, new(into.NextUid++), messages[i].Base, i);
-            return recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
+            return services.Recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
         });
         if (!done.TryGet(out Operation? operation, out Refusal? refusal))
             return ReferenceEquals(refusal, Nothing) ? new Placement(into!.Mailbox, into.Validity, [], []) : refusal;
@@ -455,13 +453,13 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
         if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
         MailboxVersion version = _account.VersionOf(inbox);
         List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
-        MailboxId id = options.Ids.Mailbox();
+        MailboxId id = services.Options.Ids.Mailbox();
         Change[] annotations = AnnotationKeeper.CopyOf(_account, inbox, id) is { } copied ? [copied] : [];
         return DoneOr(await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
             Pair[] pairs = [.. messages.Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
-            Operation operation = recorder.Append(_account,
+            Operation operation = services.Recorder.Append(_account,
                 [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs), .. annotations], null, 0, 0);
             _account.Pending(target.Value)!.NextUid = (uint)pairs.Length + 1;
             return operation;
@@ -471,7 +469,7 @@ internal sealed class AccountStore(AccountLease lease, Recorder recorder, MailRe
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
     private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
-        new(box.Mailbox, new(box.NextUid++), options.Ids.Email(), index)
+        new(box.Mailbox, new(box.NextUid++), services.Options.Ids.Email(), index)
         {
             Flags = message.Flags,
             Keywords = message.Keywords,

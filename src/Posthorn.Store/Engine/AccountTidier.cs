@@ -55,7 +55,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
     {
         try
         {
-            if (tree.Exists(path)) tree.Volume.Rename(path, target);
+            if (tree.Exists(path)) account.Files.Move(path, target);
         }
         catch (VolumeException problem)
         {
@@ -108,13 +108,13 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             return;
         }
 
-        box.ListStale = false;
         List<UidListEntry> entries = [];
         Dictionary<Uid, string> fields = catalogue.Lists.All(box.Id);
         foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(UidListEntry.Of(uid, baseName, new(email), fields.GetValueOrDefault(uid, "")));
         if (entries.Count != box.Counts.Messages) throw catalogue.Damage($"{box.Name} has {entries.Count} messages with files, and {box.Counts.Messages} are counted.");
         tree.Replace(path, new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
         catalogue.Lists.PutMark(box.Id, (mark with { List = tree.MarkOf(path) }).ToString());
+        box.ListStale = false; // not before: a list that could not be written is no list
     }
 
     private bool Follow(AccountCatalogue catalogue, Box box, in StoredRow row, FileRow file)
@@ -127,7 +127,9 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             if (file.DiskName.Length == 0)
             {
                 // What stands there may be the beginning of a file that the disk had no room for.
-                if (!account.Delayed.TryRewrite(catalogue.Content(row.Content), target, row.Row.InternalDate) && !tree.Exists(target))
+                bool? written = account.Delayed.TryRewrite(catalogue.Contents.Of(row.Content), target, row.Row.InternalDate);
+                if (written == false) return false;
+                if (written is null && (!tree.Exists(target) || account.Delayed.IsDiscarded(target)))
                 {
                     if (account.Files.LocateCopy(row.Content) is not { } copy) return false;
                     account.Files.LinkOrCopy(copy, target);
@@ -135,7 +137,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
             }
             else if (file.DiskName != wanted && !tree.Exists(target))
             {
-                if (account.Files.Locate(box.Name, file) is { } path) tree.Volume.Rename(path, target);
+                if (account.Files.Locate(box.Name, file) is { } path) account.Files.Move(path, target);
                 else wanted = file.DiskName; // Somebody took it away; the next look at the folder will say so.
             }
 

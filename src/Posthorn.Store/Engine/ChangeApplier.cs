@@ -76,7 +76,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
         string baseName = string.Create(CultureInfo.InvariantCulture, $"{prefixed},S={store.Octets},W={facts.WireLength}");
-        long content = (fresh ? null : catalogue.ContentOf(operation.Lsn.Value, store.Index)) ?? ContentFor(operation, store, facts);
+        long content = (fresh ? null : catalogue.Contents.OfRecord(operation.Lsn.Value, store.Index)) ?? ContentFor(operation, store, facts);
         MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
         string disk = MaildirName.Format(baseName, store.Flags == SystemFlags.None && store.Keywords.Count == 0, store.Flags, _files.LettersOf(box, store.Keywords), default);
         if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);
@@ -92,9 +92,9 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
         account.ForgetSortKeys();
-        catalogue.RefreshContent(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
+        catalogue.Contents.Refresh(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
         if (known.Row.Size == facts.WireLength) return false;
-        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(known.Content))
+        foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(known.Content))
         {
             if (account.PublishedById(mailbox) is not { } owner || draft.Find(owner.Mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow stored)) continue;
             MessageRow row = stored.Row with { Size = facts.WireLength, ModSeq = modSeq };
@@ -113,10 +113,10 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         foreach (Change other in operation.Changes)
         {
             if (ReferenceEquals(other, store)) break;
-            if (other is Change.Store earlier && earlier.Email == store.Email && catalogue.ContentOf(operation.Lsn.Value, earlier.Index) is { } known) return known;
+            if (other is Change.Store earlier && earlier.Email == store.Email && catalogue.Contents.OfRecord(operation.Lsn.Value, earlier.Index) is { } known) return known;
         }
 
-        return catalogue.AddContent(store.Email, catalogue.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
+        return catalogue.Contents.Add(store.Email, catalogue.Contents.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
     }
 
     private bool Place(Operation operation, int index, Change.Place place, Draft draft, ModSeq modSeq)
@@ -161,7 +161,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 // A rebuilt catalogue knows the copy from its file, which may have been torn: the source is the better one.
                 if (catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow torn) && _files.Locate(target.Name, torn) is { } path) tree.Volume.Unlink(path);
                 catalogue.RemoveMessage(target.Box.Id, pair.Target);
-                catalogue.RemoveContent(old.Content);
+                catalogue.Contents.Remove(old.Content);
                 target.Counts = target.Counts.With(old.Row, -1);
                 there = false;
             }
@@ -169,21 +169,22 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (!there)
             {
                 _ = catalogue.TryGetFile(source.Box.Id, pair.Source, out FileRow file);
-                ContentRow content = catalogue.Content(from.Content);
+                ContentRow content = catalogue.Contents.Of(from.Content);
                 string baseName = CopyName(operation, pair.Index, content.Octets, from.Row.Size);
                 MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
                 bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
                 string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
                 if (account.IsReplaying) _files.RemoveOthers(target.Name, baseName, disk);
                 bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
-                if (!made && content.Record == 0 && catalogue.CopiesOf(content.Id).Count < 2)
+                if (!made && content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2)
                 {
                     // Somebody took the file away, and nothing else has its bytes.
                     operation.Skip(index, i);
                     continue;
                 }
 
-                Add(target, new(row, from.Content, operation.Time), made ? disk : "", baseName);
+                // What could not be moved is the message still, where it lies.
+                Add(target, new(row, from.Content, operation.Time), made ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "", baseName);
                 changed = true;
             }
 
@@ -237,7 +238,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : options.Ids.Email();
         account.Orphans[baseName] = email.Value;
         (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
-        long content = catalogue.ContentWith(email) ?? catalogue.AddContent(email, catalogue.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+        long content = catalogue.Contents.With(email) ?? catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
         MessageRow row = new(pair.Target, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, flags, keywords, 0);
         Add(target, new(row, content, operation.Time), disk, baseName);
         return true;
@@ -258,9 +259,9 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 _files.Discard(box.Name, file, path);
             }
 
-            box.Gone.Add((uid, new(row.Content, path, catalogue.Content(row.Content).Octets, row.Row.Size)));
+            box.Gone.Add((uid, new(row.Content, path, catalogue.Contents.Of(row.Content).Octets, row.Row.Size)));
             Remove(box, row, modSeq);
-            catalogue.RemoveContent(row.Content);
+            catalogue.Contents.Remove(row.Content);
             changed = true;
         }
 
@@ -325,6 +326,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
+        BringOver(draft);
         _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
@@ -339,12 +341,27 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
+        BringOver(draft);
         if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
         _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
         if (box.Name == renamed.Target) return false;
         box.Name = renamed.Target;
         catalogue.PutMailbox(box.ToRow()); // now: the next change may want the name that is free
         return true;
+    }
+
+    // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
+    private void BringOver(Draft draft)
+    {
+        foreach ((long mailbox, Uid uid, string path) in catalogue.Elsewhere())
+        {
+            MailboxName? name = draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.Name : account.PublishedById(mailbox)?.Name;
+            if (name is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
+            string disk = "cur/" + path[(path.LastIndexOf('/') + 1)..];
+            disk = "cur/" + file.Base + disk[(disk.IndexOf(':', StringComparison.Ordinal) is var colon and >= 0 ? colon : disk.Length)..];
+            _files.Move(tree.Root + path, tree.PathOf(target, disk));
+            catalogue.PutFile(mailbox, uid, disk, file.Base, dirty: true);
+        }
     }
 
     private bool Subscribe(Change.Subscribe subscribe, Draft draft)
@@ -357,8 +374,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     // No client sees it, so it is no change of the account.
     private bool Remember(Operation operation, Change.Remember note, Draft draft)
     {
-        catalogue.Remember(note.Id.Span, note.Until);
-        catalogue.ForgetNotes(operation.Time, options.FilterNotes);
+        catalogue.Notes.Remember(note.Id.Span, note.Until);
+        catalogue.Notes.Forget(operation.Time, options.FilterNotes);
         draft.HasNotes = true;
         return false;
     }
@@ -405,7 +422,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (disk is null) continue; // It went again before it was taken in.
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;
             MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
-            long content = catalogue.AddContent(file.Email, catalogue.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
+            long content = catalogue.Contents.Add(file.Email, catalogue.Contents.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
             Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
             changed = true;
         }
@@ -417,8 +434,9 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         MessageRow row = stored.Row;
         catalogue.PutMessage(box.Box.Id, stored);
-        catalogue.PutFile(box.Box.Id, row.Uid, disk, baseName, disk.Length == 0);
-        if (disk.Length == 0) account.NamesAreDirty();
+        bool dirty = disk.Length == 0 || disk[0] == '/';
+        catalogue.PutFile(box.Box.Id, row.Uid, disk, baseName, dirty);
+        if (dirty) account.NamesAreDirty();
         if (row.Uid >= box.UidNext) box.UidNext = new(row.Uid.Value + 1);
         box.Highest = row.ModSeq;
         box.Counts = box.Counts.With(row, 1);

@@ -156,7 +156,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     {
         HashSet<EmailAddress> troubled = [.. _postponed.Keys, .. _repairing.Keys];
         HashSet<ulong> synced = [];
-        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (MailAccount Who, ulong Device)>> device in _touched.ToArray().GroupBy(one => one.Value.Device))
+        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (MailAccount Who, ulong Device)>> device in _touched.ToArray().OrderBy(one => one.Key.ToString(), StringComparer.Ordinal).GroupBy(one => one.Value.Device))
         {
             EmailAddress[] owners = [.. device.Select(one => one.Key)];
             if (_hanging.TryGetValue(device.Key, out Task? last) && !last.IsCompleted)

@@ -18,10 +18,10 @@ internal sealed class DelayedFiles(Account account)
         lock (_gate) _unwritten[(record.Value, store.Index)] = store with { Prefix = store.Prefix.ToArray(), Facts = null };
     }
 
-    /// <summary>Writes a file from its record in the journal; false when no record has it any more.</summary>
-    internal bool TryRewrite(ContentRow content, string path, DateTimeOffset modified)
+    /// <summary>Writes a file that waits for it from its record in the journal; null when none waits, false when the disk refuses it still.</summary>
+    internal bool? TryRewrite(ContentRow content, string path, DateTimeOffset modified)
     {
-        if (Find(content) is not { } store || account.Journal?.OpenContent(new(content.Record)) is not { } opened) return false;
+        if (Find(content) is not { } store || account.Journal?.OpenContent(new(content.Record)) is not { } opened) return null;
         using MessageBytes bytes = new(opened, store);
         bool written = account.Files.TryWrite(path, bytes, modified, DateTimeOffset.MinValue);
         _ = opened.DisposeAsync().AsTask(); // completes at once
@@ -36,6 +36,25 @@ internal sealed class DelayedFiles(Account account)
     internal void DiscardLater(string path, string target)
     {
         lock (_gate) _discards.Add((path, target));
+    }
+
+    /// <summary>Whether a file waits to be taken out of sight: its message is gone.</summary>
+    internal bool IsDiscarded(string path)
+    {
+        lock (_gate) return _discards.Exists(discard => discard.Path == path);
+    }
+
+    /// <summary>Where a file that is to be taken out of sight still lies.</summary>
+    internal string? PathBefore(string target)
+    {
+        lock (_gate) return _discards.Find(discard => discard.Target == target).Path;
+    }
+
+    /// <summary>Under this name there is a message now.</summary>
+    internal void Keep(string path)
+    {
+        lock (_gate)
+            if (_discards.Count > 0) _discards.RemoveAll(discard => discard.Path == path);
     }
 
     /// <summary>All that waits to be discarded; what fails again is added again.</summary>

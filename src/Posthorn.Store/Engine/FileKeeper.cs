@@ -24,14 +24,31 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             if (bytes.TryGetMemory(out ReadOnlyMemory<byte> body))
                 tree.Write(path, bytes.Prefix.IsEmpty ? [body] : [bytes.Prefix, body], modified, now);
             else tree.Write(path, bytes.Prefix, bytes.Read, bytes.Length, modified);
+            account.Delayed.Keep(path);
             return true;
         }
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
+            Scrap(path);
             return false;
         }
     }
+
+    // What was begun and not finished is no message. Where even its removal fails it must not be taken for one.
+    private void Scrap(string path)
+    {
+        try
+        {
+            if (tree.Exists(path)) tree.Volume.Unlink(path);
+        }
+        catch (VolumeException)
+        {
+            account.Delayed.DiscardLater(path, $"{tree.ExpungedPath}/0.torn.0.{account.Ids.Text()}");
+        }
+    }
+
+    private bool IsThere(string path) => tree.Exists(path) && !account.Delayed.IsDiscarded(path);
 
     /// <summary>On replay: removes what later records made of a file that is made again now.</summary>
     internal void RemoveOthers(MailboxName box, string baseName, string disk)
@@ -46,7 +63,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         try
         {
             string? path = Locate(sourceBox, source);
-            if (tree.Volume.TryStat(target, out VolumeStat there))
+            if (IsThere(target) && tree.Volume.TryStat(target, out VolumeStat there))
             {
                 // Done before a crash: only the old name may be left. Another file under the new name may be torn; the source was looked at already.
                 if (path is null) return true;
@@ -57,8 +74,10 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             }
 
             if (path is null) return false;
-            if (move) tree.Volume.Rename(path, target);
+            if (!move && tree.Exists(target)) tree.Volume.Unlink(target); // torn
+            if (move) Move(path, target);
             else LinkOrCopy(path, target);
+            account.Delayed.Keep(target);
             return true;
         }
         catch (VolumeException problem)
@@ -77,17 +96,21 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         if (file.DiskName.Length > 0)
         {
             string path = PathOf(box, file.DiskName);
-            if (tree.Exists(path)) return path;
+            if (IsThere(path)) return path;
         }
 
         string folder = tree.FolderPath(box);
-        return tree.Find(folder, file.Base) is { } disk ? $"{folder}/{disk}" : tree.FindExpunged(file.Base);
+        return tree.Find(folder, file.Base) is { } disk && IsThere($"{folder}/{disk}") ? $"{folder}/{disk}" : tree.FindExpunged(file.Base);
     }
+
+    /// <summary>As a row of <c>files</c> names what lies in another folder; empty when it lies nowhere.</summary>
+    internal string Elsewhere(MailboxName box, FileRow file) =>
+        Locate(box, file) is { } path && path.StartsWith(tree.Root + "/", StringComparison.Ordinal) ? path[tree.Root.Length..] : "";
 
     /// <summary>Where the file of any message with a content lies; null when none has one that is there.</summary>
     internal string? LocateCopy(long content)
     {
-        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content))
+        foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(content))
         {
             if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length == 0) continue;
             if (Locate(box.Name, file) is { } path) return path;
@@ -109,7 +132,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
                 path = $"{folder}/{disk}";
             }
 
-            tree.Volume.Rename(path, target);
+            Move(path, target);
         }
         catch (VolumeException problem)
         {
@@ -243,6 +266,20 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>Brings a file to another name; on another volume it is copied, and goes from its old place when the copy is durable.</summary>
+    internal void Move(string path, string target)
+    {
+        try
+        {
+            tree.Volume.Rename(path, target);
+        }
+        catch (VolumeException problem) when (problem.Error == VolumeError.OtherVolume)
+        {
+            LinkOrCopy(path, target);
+            tree.Volume.Unlink(path);
+        }
+    }
+
     internal void LinkOrCopy(string path, string target)
     {
         try
@@ -251,8 +288,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
         catch (VolumeException problem) when (problem.Error is VolumeError.OtherVolume or VolumeError.TooManyLinks or VolumeError.Permission or VolumeError.Invalid)
         {
-            using IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read);
-            tree.Write(target, default, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
+            try
+            {
+                using IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read);
+                tree.Write(target, default, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
+                tree.SyncFile(target); // no record has these bytes, and nothing compares them after a crash
+            }
+            catch (VolumeException)
+            {
+                Scrap(target);
+                throw;
+            }
         }
     }
 

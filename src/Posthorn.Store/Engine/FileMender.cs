@@ -44,9 +44,9 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     private int Mend(Operation operation, Change.Store store)
     {
         // By the file's name if the catalogue was rebuilt and never saw the record's content.
-        if (catalogue.ContentOf(operation.Lsn.Value, store.Index) is not { } content) return MendByName(operation, store);
+        if (catalogue.Contents.OfRecord(operation.Lsn.Value, store.Index) is not { } content) return MendByName(operation, store);
         int mended = 0;
-        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content)) mended += MendCopy(operation, store, mailbox, uid);
+        foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(content)) mended += MendCopy(operation, store, mailbox, uid);
         return mended;
     }
 
@@ -64,7 +64,13 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         string wanted = MaildirName.Format(
             file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(mailbox, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
         string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
-        if (IsWhole(path, bytes)) return 0;
+        if (IsWhole(path, bytes))
+        {
+            // Written when the disk had refused it, or a removal was undone.
+            if (file.DiskName.Length == 0 || file.DiskName[0] == '/') catalogue.PutFile(mailbox, uid, wanted, file.Base, dirty: false);
+            return 0;
+        }
+
         if (tree.Find(tree.FolderPath(box.Name), file.Base) is { } other && IsWhole(tree.PathOf(box.Name, other), bytes))
         {
             // A rename was lost; it is done again when names follow.

@@ -14,14 +14,14 @@ internal sealed class FileRewriter(Account account, AccountCatalogue catalogue, 
     internal void Rewrite(Operation operation)
     {
         foreach (Change change in operation.Changes)
-            if (change is Change.Store store && catalogue.ContentOf(operation.Lsn.Value, store.Index) is { } content) Rewrite(operation, store, content);
+            if (change is Change.Store store && catalogue.Contents.OfRecord(operation.Lsn.Value, store.Index) is { } content) Rewrite(operation, store, content);
     }
 
     private void Rewrite(Operation operation, Change.Store store, long content)
     {
         string fresh = string.Create(CultureInfo.InvariantCulture, $"{tree.OwnPath}/fresh-{operation.Lsn.Value:x}-{store.Index:x}");
         bool written = false;
-        foreach ((long mailbox, Uid uid) in catalogue.CopiesOf(content))
+        foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(content))
         {
             if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length == 0) continue;
             if (account.Files.Locate(box.Name, file) is not { } path || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row)) continue;

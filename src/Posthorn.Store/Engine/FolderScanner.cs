@@ -113,6 +113,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         Findings found = new([], [], []);
         SortedDictionary<int, string>? letters = null;
         HashSet<string> seen = new(StringComparer.Ordinal);
+        HashSet<string> others = [.. catalogue.Elsewhere().Select(file => tree.Root + file.Path)]; // of messages that were moved away
         foreach (string part in (ReadOnlySpan<string>)["new", "cur"])
         {
             foreach (VolumeEntry entry in tree.Volume.List($"{folder}/{part}", times: false))
@@ -121,6 +122,8 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                 string disk = $"{part}/{entry.Name}";
                 string baseName = MaildirName.BaseOf(entry.Name);
                 seen.Add(baseName);
+                // What the disk did not let us take away is nobody's delivery.
+                if (others.Contains($"{folder}/{disk}") || account.Delayed.IsDiscarded($"{folder}/{disk}")) continue;
                 if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, now, found);
                 else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
                 {

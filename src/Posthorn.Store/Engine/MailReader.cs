@@ -194,16 +194,16 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         {
             // Both rows come and go in one transaction: a message that is there must never be called removed because its file's row got lost.
             if (!catalogue.TryGetFile(box.Id, uid, out FileRow file)) throw catalogue.Damage("A message has no file's row.");
-            return (file.DiskName.Length == 0 ? null : account.Files.Locate(box.Name, file), catalogue.Content(row.Content), row.Row.Size);
+            return (file.DiskName.Length == 0 ? null : account.Files.Locate(box.Name, file), catalogue.Contents.Of(row.Content), row.Row.Size);
         }
 
         if (account.GoneOf(mailbox, uid) is not { } gone) return default;
-        if (gone.Path.Length > 0) return (gone.Path, new(gone.Content, default, default, 0, 0, gone.Octets), gone.Wire);
+        if (gone.Path.Length > 0) return (account.Delayed.PathBefore(gone.Path) ?? gone.Path, new(gone.Content, default, default, 0, 0, gone.Octets), gone.Wire);
         // It was moved: any of its names will do.
-        foreach ((long other, Uid copy) in catalogue.CopiesOf(gone.Content))
+        foreach ((long other, Uid copy) in catalogue.Contents.CopiesOf(gone.Content))
         {
             if (account.PublishedById(other) is { } target && catalogue.TryGetFile(other, copy, out FileRow moved) && account.Files.Locate(target.Name, moved) is { } path)
-                return (path, catalogue.Content(gone.Content), gone.Wire);
+                return (path, catalogue.Contents.Of(gone.Content), gone.Wire);
         }
 
         return default;

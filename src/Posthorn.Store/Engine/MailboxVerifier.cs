@@ -55,7 +55,7 @@ internal sealed class MailboxVerifier(StoreVerifier report, AccountCatalogue cat
         Uid uid = row.Row.Uid;
         counts = counts.With(row.Row, 1);
         if (row.Row.ModSeq > box.Highest) Add(StorePart.Mailbox, uid, StoreVerifier.Text($"MODSEQ {row.Row.ModSeq.Value} is above the mailbox's {box.Highest.Value}"));
-        ContentRow content = catalogue.Content(row.Content);
+        ContentRow content = catalogue.Contents.Of(row.Content);
         if (!catalogue.TryGetFile(box.Id, uid, out FileRow file))
         {
             Add(StorePart.Catalogue, uid, "has no file's row");

@@ -36,7 +36,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private Recorder? _recorder;
     private FolderScanner? _scanner;
     private TreeVisitor? _visitor;
-    private FolderWatch? _watch;
+    private StoreServices? _services;
     private Task _background = Task.CompletedTask;
     private volatile bool _isInDisorder;
 
@@ -70,7 +70,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
-        _watch = new(_scanner, _log);
+        _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _log), _space, _options);
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
@@ -81,7 +81,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<AccountLease> lease = await LeaseAsync(account, cancel);
         if (!lease.IsOk) return lease.Refusal;
-        return new AccountStore(lease.Value, Recorder, _reader, _flagTurns, _scanner!, _watch!, _space, _options);
+        return new AccountStore(lease.Value, _services ?? throw new InvalidOperationException("The store was not started."));
     }
 
     public async ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel)

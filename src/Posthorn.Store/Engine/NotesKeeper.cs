@@ -47,8 +47,8 @@ internal static class NotesKeeper
         catalogue.Begin();
         try
         {
-            foreach ((byte[] id, long until) in notes.Notes) catalogue.Remember(id, until);
-            catalogue.ForgetNotes(now, limit);
+            foreach ((byte[] id, long until) in notes.Notes) catalogue.Notes.Remember(id, until);
+            catalogue.Notes.Forget(now, limit);
             catalogue.SetMeta(MetaKey.NotesFile, StampOf(stat), notes.User ?? "");
             catalogue.Commit();
         }
@@ -61,7 +61,7 @@ internal static class NotesKeeper
 
     private static void Export(AccountCatalogue catalogue, IVolume volume, MailAccount who)
     {
-        List<(byte[] Id, long Until)> notes = catalogue.Notes();
+        List<(byte[] Id, long Until)> notes = catalogue.Notes.All();
         string path = PathOf(who);
         if (notes.Count == 0 && !volume.TryStat(path, out _)) return;
         string user = catalogue.Meta(MetaKey.NotesFile).Text is { Length: > 0 } known ? known : who.Address.ToString();

@@ -59,6 +59,9 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
         set => _done = value;
     }
 
+    /// <summary>The MODSEQ of what it changed, when it is done.</summary>
+    internal ModSeq ModSeq { get; set; }
+
     /// <summary>Whether its owner does not wait for it any more: it is durable and is applied with the next.</summary>
     internal bool IsLeft { get; set; }
 
@@ -99,9 +102,6 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
         CloseContent();
         Content = null;
     }
-
-    /// <summary>The MODSEQ of what it changed, when it is done.</summary>
-    internal ModSeq ModSeq { get; set; }
 
     /// <summary>Reserved until it is applied.</summary>
     internal long Octets { get; set; }

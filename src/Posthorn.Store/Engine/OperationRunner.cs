@@ -138,7 +138,7 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
         {
             // The records stay in the queue: they are durable, and the next one who comes tries again.
             catalogue.Rollback();
-            catalogue.Forget();
+            catalogue.Keywords.Forget();
             account.Files.Forget();
             lock (account.Gate) OperationQueue.Return(batch);
             log.ApplyFailed(problem, account.Who.Address);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Posthorn.Core;
+using Posthorn.Mime;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Search;
 
@@ -11,6 +12,9 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     /// <summary>Reading so few messages is quicker than asking the index.</summary>
     private const int FewMessages = 20;
 
+    /// <summary>Envelopes looked at under one hold of the account's lock.</summary>
+    private const int AtOnce = 128;
+
     /// <summary>Octets of a message that are read to look at its header.</summary>
     private const int HeaderOctets = 16 * 1024;
 
@@ -18,13 +22,37 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     {
         MessageSearch search = new(criterion, options.Mime);
         List<Uid> found = [];
-        foreach (Uid uid in Possible(account, mailbox, candidates, criterion))
+        IReadOnlyList<Uid> possible = Possible(account, mailbox, candidates, criterion);
+        HashSet<Uid> certain = ByEnvelope(account, mailbox, possible, criterion, cancel);
+        foreach (Uid uid in possible)
         {
             cancel.ThrowIfCancellationRequested();
+            if (certain.Contains(uid))
+            {
+                found.Add(uid);
+                continue;
+            }
+
             Result<IMessageContent> opened = reader.Open(account, mailbox, uid);
             if (!opened.IsOk) continue;
             await using IMessageContent content = opened.Value;
             if (Matches(content, search, criterion.Scope)) found.Add(uid);
+        }
+
+        return found;
+    }
+
+    // A subject that is found in the envelope is found for certain; the others may have a second one, or one that the envelope shortened.
+    private HashSet<Uid> ByEnvelope(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, TextCriterion criterion, CancellationToken cancel)
+    {
+        HashSet<Uid> found = [];
+        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || !criterion.HeaderName.Equals("subject", StringComparison.OrdinalIgnoreCase)) return found;
+        TextMatcher matcher = new(criterion.Needle);
+        for (int start = 0; start < uids.Count; start += AtOnce)
+        {
+            cancel.ThrowIfCancellationRequested();
+            foreach (MessageSummary summary in reader.Summaries(account, mailbox, uids, start, Math.Min(AtOnce, uids.Count - start), SummaryFields.Envelope))
+                if (EnvelopeSubject.TryRead(summary.Envelope.Span, out string subject) && matcher.IsIn(subject)) found.Add(summary.Uid);
         }
 
         return found;
@@ -57,7 +85,7 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         // The generation first: contents that are numbered anew must not be looked for in an index of the old ones.
         string generation = account.Read(catalogue => catalogue.Meta(MetaKey.Generation).Text);
         if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
-        HashSet<Uid> possible = account.Read(catalogue => catalogue.UidsWith(box.Id, hits.Contents, hits.UpTo));
+        HashSet<Uid> possible = account.Read(catalogue => catalogue.Contents.UidsWith(box.Id, hits.Contents, hits.UpTo));
         // Messages that were expunged under somebody's eyes are looked at themselves.
         possible.UnionWith(account.GoneFrom(mailbox));
         return [.. candidates.Where(possible.Contains)];

@@ -14,6 +14,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
 
     internal async ValueTask<Result<Placement>> RunAsync(CancellationToken cancel)
     {
+        from.CatchUp();
         if (from.Published(transfer.Source) is not { } source || into.PublishedByName(transfer.Target.Value) is not { } target) return NoMailbox;
         await using JournalContent content = recorder.CreateContent();
         if (await ReadAsync(source, content, cancel) is { } trouble) return trouble;

@@ -98,7 +98,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
         {
             long started = Stopwatch.GetTimestamp();
             int done = Step(account, breaker, stop);
-            if (done < 0) account.Read(catalogue => catalogue.RemovedContents.Lose());
+            if (done < 0) account.Read(catalogue => catalogue.Contents.Removed.Lose());
             if (done < 0 || done == 0 && !Retry(account, breaker, stop)) return done == 0;
             progress?.Invoke(done);
             if (!politely) continue;
@@ -129,11 +129,11 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     {
         try
         {
-            (string generation, List<long> removed, bool lost) = account.Read(catalogue => (catalogue.Meta(MetaKey.Generation).Text, catalogue.RemovedContents.Take(out bool all), all));
+            (string generation, List<long> removed, bool lost) = account.Read(catalogue => (catalogue.Meta(MetaKey.Generation).Text, catalogue.Contents.Removed.Take(out bool all), all));
             if (!account.Words.TryUse(make: true, index => lost || index.Generation != generation ? "" : index.Generation, out string? known)) return -1;
             if (known!.Length == 0 && !Compare(account, generation, stop)) return -1;
             if (!account.Words.TryUse(make: true, index => Drop(index, removed), out long upTo)) return -1;
-            List<ContentRow> contents = account.Read(catalogue => catalogue.ContentsAbove(upTo, BatchMessages));
+            List<ContentRow> contents = account.Read(catalogue => catalogue.Contents.Above(upTo, BatchMessages));
             if (contents.Count == 0) return 0;
             List<IndexedContent> batch = [];
             long octets = 0;
@@ -162,7 +162,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
         foreach (long content in unread)
         {
             stop.ThrowIfCancellationRequested();
-            ContentRow? row = account.Read(catalogue => catalogue.ContentsAbove(content - 1, 1)) is [var first] && first.Id == content ? first : null;
+            ContentRow? row = account.Read(catalogue => catalogue.Contents.Above(content - 1, 1)) is [var first] && first.Id == content ? first : null;
             MessageWords? words = row is { } there ? WordsOf(account, there, breaker) : null;
             if (row is null) account.Words.TryUse(make: false, index => Drop(index, [content]), out _);
             else if (words is not null) account.Words.TryUse(make: false, index => Add(index, [new(content, row.Value.Email, words)], index.UpTo, index.UpTo), out _);
@@ -189,13 +189,13 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     {
         if (!account.Words.TryUse(make: true, index => index.UpTo, out long upTo)) return false;
         // The catalogue may have lost its end, and then numbers above are given to other contents.
-        long top = Math.Min(upTo, account.Read(catalogue => catalogue.LastContent));
+        long top = Math.Min(upTo, account.Read(catalogue => catalogue.Contents.Last));
         List<long> wrong = [], missing = [];
         for (long at = 0; at < upTo;)
         {
             stop.ThrowIfCancellationRequested();
             long above = at;
-            List<ContentRow> contents = account.Read(catalogue => catalogue.ContentsAbove(above, RangeAtOnce));
+            List<ContentRow> contents = account.Read(catalogue => catalogue.Contents.Above(above, RangeAtOnce));
             contents.RemoveAll(content => content.Id > top);
             long last = at = contents.Count < RangeAtOnce ? upTo : contents[^1].Id;
             if (!account.Words.TryUse(make: true, index => index.Documents(above, last), out Dictionary<long, EmailId>? documents)) return false;
@@ -220,7 +220,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
 
     private MessageWords? WordsOf(Account account, ContentRow content, WordBreaker breaker)
     {
-        foreach ((long mailbox, Uid uid) in account.Read(catalogue => catalogue.CopiesOf(content.Id)))
+        foreach ((long mailbox, Uid uid) in account.Read(catalogue => catalogue.Contents.CopiesOf(content.Id)))
         {
             if (account.PublishedById(mailbox) is not { } box) continue;
             Result<IMessageContent> opened = reader.Open(account, box.Mailbox, uid);

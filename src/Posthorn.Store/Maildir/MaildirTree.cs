@@ -123,6 +123,13 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         Volume.SetModified(path, modified);
     }
 
+    /// <summary>Makes a file and its name durable.</summary>
+    internal void SyncFile(string path)
+    {
+        using (IVolumeFile file = Volume.Open(path, VolumeOpen.ReadWrite)) file.SyncData();
+        Volume.SyncDirectory(path[..path.LastIndexOf('/')]);
+    }
+
     /// <summary>Where in a folder the file with a base name lies now, with <c>new/</c> or <c>cur/</c>; null when it does not.</summary>
     internal string? Find(string folder, string baseName) => FindOther(folder, baseName, "");
 

@@ -12,7 +12,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
     public async ValueTask<DeliveryOutcome> DeliverAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
         LocalDomains domains = new(services.Directory, options(), services.Time.GetUtcNow());
-        using RecipientPlan plan = new(accepted, domains, services.Planner);
+        using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey);
         await plan.MakeAsync(cancel);
         Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;

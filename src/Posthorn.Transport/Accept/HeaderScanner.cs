@@ -21,7 +21,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private const int MaxDeliveredTo = 100;
 
     private enum State { LineStart, Name, Value, EndCr, Done }
-    private enum Field { Other, Received, DeliveredTo, From, Date, MessageId }
+    private enum Field { Other, Received, DeliveredTo, From, Date, MessageId, Signature, TlsRequired }
 
     private readonly byte[] _name = new byte[MaxName];
     private readonly ArrayBufferWriter<byte> _value = new(256);
@@ -31,6 +31,8 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private int _nameLength;
     private int _size;
     private bool _sawField;
+    private int _tlsRequired;
+    private bool _tlsNotRequired;
 
     /// <summary>False once the body has begun.</summary>
     public bool InHeader => _state != State.Done;
@@ -46,6 +48,12 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
 
     public bool HasDate { get; private set; }
     public bool HasMessageId { get; private set; }
+
+    /// <summary>A DKIM signature covers the message.</summary>
+    public bool IsSigned { get; private set; }
+
+    /// <summary><c>TLS-Required: No</c> (RFC 8689 section 3), once.</summary>
+    public bool SaysTlsOptional => _tlsRequired == 1 && _tlsNotRequired;
 
     /// <summary>The header is over the limit; nothing beyond it was looked at.</summary>
     public bool IsTooLarge { get; private set; }
@@ -168,7 +176,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         ReadOnlySpan<byte> part = newline < 0 ? rest : rest[..(newline + 1)];
         if (!HasEightBit && !Ascii.IsValid(part)) HasEightBit = true;
         output.Write(part);
-        if (_field is Field.From or Field.DeliveredTo)
+        if (_field is Field.From or Field.DeliveredTo or Field.TlsRequired)
         {
             if (_value.WrittenCount + part.Length > MaxValue) IsValueTooLarge = true;
             else _value.Write(part);
@@ -200,6 +208,8 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             case Field.From: FromCount++; break;
             case Field.Date: HasDate = true; break;
             case Field.MessageId: HasMessageId = true; break;
+            case Field.Signature: IsSigned = true; break;
+            case Field.TlsRequired: _tlsRequired++; break;
             default: break;
         }
     }
@@ -214,6 +224,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             string text = Encoding.UTF8.GetString(value).Trim().Trim('<', '>');
             if (EmailAddress.TryParse(text, out EmailAddress address)) _deliveredTo.Add(address);
         }
+        if (_field == Field.TlsRequired) _tlsNotRequired = Ascii.EqualsIgnoreCase(value.Trim(" \t\r\n"u8), "No"u8);
         _value.ResetWrittenCount();
         _field = Field.Other;
     }
@@ -225,6 +236,8 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         8 when Ascii.EqualsIgnoreCase(name, "Received"u8) => Field.Received,
         10 when Ascii.EqualsIgnoreCase(name, "Message-ID"u8) => Field.MessageId,
         12 when Ascii.EqualsIgnoreCase(name, "Delivered-To"u8) => Field.DeliveredTo,
+        12 when Ascii.EqualsIgnoreCase(name, "TLS-Required"u8) => Field.TlsRequired,
+        14 when Ascii.EqualsIgnoreCase(name, "DKIM-Signature"u8) => Field.Signature,
         _ => Field.Other,
     };
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Mime.Recoding;
 using Posthorn.Store;
 using Posthorn.Transport.Queue;
 
@@ -19,11 +20,13 @@ internal sealed class MessageIntake : IMessageIntake
     private SmtpReply? _refusal;
     private long _received;
     private bool _eightBitBody;
+    private BodyType _body;
 
     public MessageIntake(MailTransport transport, Envelope envelope)
     {
         (_transport, _envelope, _options) = (transport, envelope, transport.Options);
         _now = transport.Services.Time.GetLocalNow();
+        _body = envelope.Body;
         // Our users' programs may leave out what every message needs (RFC 6409 section 8); what others send stays as it is.
         _header = new(_options.MaxHeaderSize, IsSubmission(envelope.Client) ? AddMissingFields : null);
     }
@@ -64,6 +67,7 @@ internal sealed class MessageIntake : IMessageIntake
             _transport.Services.Log.Refused(_envelope.Id, _envelope.Client.Session, _envelope.From, refusal);
             return new(refusal, [.. Enumerable.Repeat(refusal, _envelope.Recipients.Count)]);
         }
+        await MakeReadableAsync(cancel);
         _transport.Services.Log.Accepted(_envelope.Id, _envelope.Client.Session, _envelope.From, _received, _envelope.Recipients.Count);
         return await _transport.FinishAsync(Accepted(), cancel);
     }
@@ -78,14 +82,24 @@ internal sealed class MessageIntake : IMessageIntake
         return FromPolicy.Check(_header, account, _transport.Services.Directory);
     }
 
+    // Mailboxes hold what every mail program can read: binary parts become base64 (RFC 3030 section 3). Mail that only goes on stays as it is.
+    private async ValueTask MakeReadableAsync(CancellationToken cancel)
+    {
+        if (_envelope.Body != BodyType.BinaryMime || _sink is not { } sink || !_envelope.Recipients.Any(recipient => _transport.Services.Directory.IsLocalDomain(recipient.Address.Domain))) return;
+        if (await Remote.RecodedContent.RecodeAsync(sink.Read, WireForm.EightBit, _transport.Services.Stores, cancel) is not { } recoded) return;
+        (_sink, _body) = (recoded, BodyType.EightBitMime);
+        await sink.DisposeAsync();
+    }
+
     private AcceptedMessage Accepted()
     {
         ClientContext client = _envelope.Client;
-        ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0);
+        ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0) | (_header.IsSigned ? ContentTraits.Signed : 0);
         QueueMessage message = new()
         {
-            Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _envelope.From, Origin = client.Account?.Address.ToString() ?? client.Address.ToString(),
-            Body = _envelope.Body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId,
+            Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _envelope.From, Origin = MailTransport.OriginOf(client),
+            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt,
+            Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId,
             Traits = traits, Size = _sink?.Length ?? 0, Recipients = [.. _envelope.Recipients],
         };
         return new()

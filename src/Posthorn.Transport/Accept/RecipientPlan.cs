@@ -6,7 +6,7 @@ using Posthorn.Transport.Queue;
 namespace Posthorn.Transport.Accept;
 
 /// <summary>Where all copies of one message go: aliases expanded, accounts reached twice counted once, scripts asked.</summary>
-internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domains, IDeliveryPlanner planner) : IDisposable
+internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domains, IDeliveryPlanner planner, Func<DomainName, bool> behindUs) : IDisposable
 {
     /// <summary>How often one recipient may be sent on from account to account before it counts as a loop.</summary>
     private const int MaxRedirects = 10;
@@ -81,6 +81,8 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             {
                 Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return, By = mail.By,
                 EnvelopeId = mail.IsRedirect ? message.EnvelopeId : null, Body = mail.Content is { RestFrom: null } ? BodyType.EightBitMime : message.Body, Traits = traits, SmtpUtf8 = utf8,
+                // RFC 8689 section 6: what is made of a message keeps to its wishes.
+                RequiresTls = message.RequiresTls, IsTlsOptional = mail.IsRedirect && message.IsTlsOptional,
                 Size = ranges.Sum(range => range.Length), Ranges = ranges,
             });
         }
@@ -110,6 +112,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
                     foreach (Target target in targets)
                     {
                         if (target is Target.Remote remote) SendOn(Forwarded(remote.Address, given, targets.Count == 1), given, recipient, next.By);
+                        else if (target is Target.Local { FinalAddress: var behind } && behindUs(behind.Domain)) SendOn(new(behind, given.Notify, given.OriginalRecipient), given, recipient, next.By);
                         else if (target is Target.Local local)
                         {
                             IReadOnlyList<EmailAddress> redirects = await DeliverAsync(local, recipient, next.Depth, cancel);

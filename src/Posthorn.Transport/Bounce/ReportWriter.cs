@@ -21,7 +21,7 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
         string boundary = $"={id}.report=";
         bool global = NeedsUtf8(report);
         // Within a returned header 8-bit octets may stand as they came.
-        bool whole = report.Kind == ReportKind.Failed && report.About.Return != DsnReturn.Headers && report.About.Size <= MaxReturned;
+        bool whole = report.Kind == ReportKind.Failed && report.About.Return != DsnReturn.Headers && !report.About.RequiresTls && report.About.Size <= MaxReturned;
         StringBuilder text = new(4096);
         Header(report, boundary, text);
         text.Append(CultureInfo.InvariantCulture, $"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
@@ -88,6 +88,8 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
         text.Append(CultureInfo.InvariantCulture, $"Reporting-MTA: dns; {hostname}\r\n");
         if (report.About.EnvelopeId is { } envelope) text.Append(CultureInfo.InvariantCulture, $"Original-Envelope-Id: {Xtext.Encode(envelope)}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"Arrival-Date: {ReceivedLine.Date(report.About.Arrived)}\r\nX-Posthorn-Queue-ID: {report.About.Id}\r\n");
+        // RFC 4865 section 5.1.2.
+        if (report.About.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $"Future-Release-Request: until;{release.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}\r\n");
         foreach (ReportedRecipient recipient in report.Recipients)
         {
             EnvelopeRecipient given = recipient.Recipient;

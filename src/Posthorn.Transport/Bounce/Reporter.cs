@@ -26,6 +26,7 @@ internal sealed class Reporter(TransportServices services, DeliveryStage stage, 
         {
             Id = id, Arrived = now.ToUniversalTime(), From = ReversePath.Null, Origin = "reports", Body = BodyType.EightBitMime,
             SmtpUtf8 = report.About.SmtpUtf8 || ReportWriter.NeedsUtf8(report) || sender.NeedsUtf8, Traits = report.About.Traits,
+            RequiresTls = report.About.RequiresTls,
             Size = sink.Length, Recipients = [new(sender, DsnNotify.Never, null)],
         };
         DeliveryOutcome outcome = await stage.DeliverAsync(new() { Message = message, Content = sink, Cause = report.Cause }, cancel);

@@ -1,6 +1,5 @@
 using System.Net;
 using Posthorn.Core;
-using Posthorn.Net;
 using Posthorn.Sieve;
 
 namespace Posthorn.Transport.Filtering;

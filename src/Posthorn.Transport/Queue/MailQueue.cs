@@ -25,7 +25,7 @@ public sealed class MailQueue : IJournalParticipant
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private IQueueJournal? _journal;
-    private volatile TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private MailQueue(QueueSpool spool, QueueOptions options, TimeProvider time, ILogger log)
     {
@@ -52,6 +52,13 @@ public sealed class MailQueue : IJournalParticipant
 
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;
+
+    /// <summary>Messages of a sender that wait for a time of the sender's choice.</summary>
+    internal int CountFuture(string origin)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        lock (_gate) return _entries.Values.Count(entry => entry.Message.ReleaseAt > now && entry.Message.Origin == origin);
+    }
 
     /// <summary>Reads what the spool holds.</summary>
     /// <param name="volume">The file system.</param>
@@ -182,13 +189,12 @@ public sealed class MailQueue : IJournalParticipant
     internal void ApplyUnrecorded(QueueAnswers answers) => Apply(answers);
 
     /// <summary>Completes when the schedule has changed since the task was asked for.</summary>
-    internal Task News => _news.Task;
+    internal Task News => Volatile.Read(ref _news).Task;
 
     internal void Announce()
     {
-        TaskCompletionSource old = _news;
-        _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        old.TrySetResult();
+        // Two that announce at once must each end the task that they replaced: one that somebody waits for would else never end.
+        Interlocked.Exchange(ref _news, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
     /// <summary>The entries as they are now, oldest first.</summary>
@@ -294,7 +300,7 @@ public sealed class MailQueue : IJournalParticipant
 
     private void Apply(QueueMessage message, long record)
     {
-        QueueEntry entry = new(message, record) { NextAttempt = message.Arrived };
+        QueueEntry entry = new(message, record) { NextAttempt = message.Since };
         lock (_gate)
         {
             if (_entries.ContainsKey(message.Id)) return; // replayed, and in the spool already
@@ -328,6 +334,10 @@ public sealed class MailQueue : IJournalParticipant
             {
                 case QueueOrder.Hold: entry.IsHeld = true; break;
                 case QueueOrder.Release: entry.IsHeld = false; break;
+                case QueueOrder.Requeue:
+                    (entry.IsHeld, entry.IsWarned, entry.Attempts, entry.Restarted) = (false, false, 0, _time.GetUtcNow());
+                    foreach (Job job in entry.Jobs) Restart(job);
+                    break;
                 default:
                     foreach (int recipient in entry.PendingRecipients.ToArray())
                         entry.Apply(new(recipient, RecipientState.Deleted, new(550, "5.7.0", "Deleted by the operator"), ""));
@@ -336,10 +346,19 @@ public sealed class MailQueue : IJournalParticipant
             entry.IsDirty = true;
             if (entry.IsFinished) Leave(entry);
             else if (entry.IsHeld) _schedule.Withdraw(entry);
-            else _schedule.Add(entry, _time.GetUtcNow());
+            else _schedule.Add(entry, DueOf(entry));
         }
         Announce();
     }
+
+    private void Restart(Job job)
+    {
+        job.Attempts = 0;
+        job.Destination.EndRest(_time.GetUtcNow());
+    }
+
+    // A message of the future stays one (RFC 4865).
+    private DateTimeOffset DueOf(QueueEntry entry) => entry.Message.ReleaseAt is { } release && release > _time.GetUtcNow() ? release : _time.GetUtcNow();
 
     // Under the lock (or before anyone else can see the queue).
     private void Enter(QueueEntry entry)

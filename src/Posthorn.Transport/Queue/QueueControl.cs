@@ -22,7 +22,7 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
     {
         int count = queue.Read((entries, schedule) =>
         {
-            QueueEntry[] chosen = [.. entries.Values.Where(entry => !entry.IsHeld && filter.Matches(entry))];
+            QueueEntry[] chosen = [.. entries.Values.Where(entry => !entry.IsHeld && !(entry.Message.ReleaseAt > time.GetUtcNow()) && filter.Matches(entry))];
             foreach (QueueEntry entry in chosen) schedule.Hurry(entry, time.GetUtcNow());
             return chosen.Length;
         });
@@ -30,20 +30,45 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
         return count;
     }
 
-    /// <summary>Stops trying until <see cref="ReleaseAsync"/>; false when there is no such message.</summary>
-    public ValueTask<bool> HoldAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Hold, cancel);
+    /// <summary>Gives an order for all that match; how many there were.</summary>
+    /// <remarks>Orders are written together, so that they share their flushes.</remarks>
+    private async ValueTask<int> OrderAsync(QueueFilter filter, QueueOrder order, CancellationToken cancel)
+    {
+        QueueId[] chosen = queue.Read((entries, _) => entries.Values.Where(filter.Matches).Select(entry => entry.Message.Id).ToArray());
+        int done = 0;
+        foreach (QueueId[] some in chosen.Chunk(OrdersAtOnce))
+            done += (await Task.WhenAll(some.Select(id => queue.OrderAsync(id, order, cancel).AsTask()))).Count(was => was);
+        return done;
+    }
+
+    private const int OrdersAtOnce = 512;
+
+    /// <summary>Messages that match.</summary>
+    public int Count(QueueFilter filter) => queue.Read((entries, _) => entries.Values.Count(filter.Matches));
+
+    /// <summary>Why recipients wait, by status code, the commonest first. Those that have not been tried count under none.</summary>
+    public IReadOnlyList<QueueReason> Reasons(QueueFilter filter) => queue.Read((entries, _) => entries.Values.Where(filter.Matches)
+        .SelectMany(entry => entry.PendingRecipients.Select(entry.LastReply))
+        .GroupBy(reply => reply is null ? "" : $"{reply.Code} {reply.Status}")
+        .Select(group => new QueueReason(group.Key, group.Count(), group.First()?.Text ?? "")).OrderByDescending(reason => reason.Recipients).ToArray());
+
+    /// <summary>Stops trying until <see cref="ReleaseAsync"/>.</summary>
+    public ValueTask<int> HoldAsync(QueueFilter filter, CancellationToken cancel) => OrderAsync(filter, QueueOrder.Hold, cancel);
 
     /// <summary>Tries it again, now.</summary>
-    public ValueTask<bool> ReleaseAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Release, cancel);
+    public ValueTask<int> ReleaseAsync(QueueFilter filter, CancellationToken cancel) => OrderAsync(filter, QueueOrder.Release, cancel);
 
     /// <summary>Throws it away without a report.</summary>
-    public ValueTask<bool> DeleteAsync(QueueId id, CancellationToken cancel) => queue.OrderAsync(id, QueueOrder.Delete, cancel);
+    public ValueTask<int> DeleteAsync(QueueFilter filter, CancellationToken cancel) => OrderAsync(filter, QueueOrder.Delete, cancel);
+
+    /// <summary>Starts anew, as if it had just come: no attempts, its whole time before it, routes as they are now.</summary>
+    public ValueTask<int> RequeueAsync(QueueFilter filter, CancellationToken cancel) => OrderAsync(filter, QueueOrder.Requeue, cancel);
 
     private static QueuedMessage Describe(QueueEntry entry)
     {
         QueueMessage message = entry.Message;
         QueuedRecipient[] recipients = [.. message.Recipients.Select((recipient, i) => new QueuedRecipient(recipient.Address, entry.IsPending(i), entry.LastReply(i)))];
-        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld };
+        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld, ReleaseAt = message.ReleaseAt };
     }
 }
 
@@ -59,6 +84,12 @@ public sealed record QueueFilter
     public string? To { get; init; }
     public bool? IsHeld { get; init; }
 
+    /// <summary>A piece of what was last heard about a recipient that waits, such as a status code or a word.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>A destination, as totals name it.</summary>
+    public string? Destination { get; init; }
+
     /// <summary>The most that are listed.</summary>
     public int Limit { get; init; } = int.MaxValue;
 
@@ -66,6 +97,8 @@ public sealed record QueueFilter
     {
         if (Id is { } id && entry.Message.Id != id || IsHeld is { } held && entry.IsHeld != held) return false;
         if (From is not null && !Fits(From, entry.Message.From.IsNull ? "<>" : entry.Message.From.ToString())) return false;
+        if (Reason is { } reason && !entry.PendingRecipients.Any(i => entry.LastReply(i)?.ToString().Contains(reason, StringComparison.OrdinalIgnoreCase) == true)) return false;
+        if (Destination is { } destination && !entry.Jobs.Exists(job => job.State != JobState.Gone && job.Destination.Key.Equals(destination, StringComparison.OrdinalIgnoreCase))) return false;
         return To is null || entry.Message.Recipients.Any(recipient => Fits(To, recipient.Address.ToString()));
     }
 
@@ -81,6 +114,9 @@ public sealed record QueuedMessage(QueueId Id, ReversePath From, IReadOnlyList<Q
     public required int Attempts { get; init; }
     public required DateTimeOffset NextAttempt { get; init; }
     public required bool IsHeld { get; init; }
+
+    /// <summary>The time that its sender asked for (RFC 4865); null when it may go at once.</summary>
+    public DateTimeOffset? ReleaseAt { get; init; }
 }
 
 /// <summary>A recipient of a message in the queue.</summary>
@@ -88,3 +124,6 @@ public sealed record QueuedRecipient(EmailAddress Address, bool IsPending, SmtpR
 
 /// <summary>What waits for one destination.</summary>
 public sealed record QueueTotal(string Destination, int Messages, int Running, SmtpReply? LastFault);
+
+/// <summary>Recipients that wait for one reason.</summary>
+public sealed record QueueReason(string Status, int Recipients, string Example);

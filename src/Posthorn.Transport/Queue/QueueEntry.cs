@@ -2,7 +2,11 @@
 namespace Posthorn.Transport.Queue;
 
 /// <summary>What changes about a message in the queue, as a spool file keeps it.</summary>
-internal sealed record QueueEntryState(bool IsHeld, bool IsWarned, int Attempts, DateTimeOffset NextAttempt, IReadOnlyList<RecipientAnswer> Answers);
+internal sealed record QueueEntryState(bool IsHeld, bool IsWarned, int Attempts, DateTimeOffset NextAttempt, IReadOnlyList<RecipientAnswer> Answers)
+{
+    /// <summary>When an operator had it start anew; null when never.</summary>
+    public DateTimeOffset? Restarted { get; init; }
+}
 
 /// <summary>One message in the queue with the state of its recipients. Guarded by the queue's lock.</summary>
 internal sealed class QueueEntry(QueueMessage message, long record)
@@ -29,6 +33,22 @@ internal sealed class QueueEntry(QueueMessage message, long record)
     /// <summary>Attempts so far, the most of any of its destinations.</summary>
     public int Attempts { get; set; }
     public DateTimeOffset NextAttempt { get; set; }
+
+    /// <summary>When an operator had it start anew; null when never.</summary>
+    public DateTimeOffset? Restarted { get; set; }
+
+    /// <summary>When its time in the queue began.</summary>
+    public DateTimeOffset Since => Restarted > Message.Since ? Restarted.Value : Message.Since;
+
+    /// <summary>When trying ends: after its lifetime, or when its sender said (RFC 2852 section 4.1.4.1).</summary>
+    public DateTimeOffset EndOf(TimeSpan lifetime) => Message.By is { Return: true } by && by.Time < Since + lifetime ? by.Time : Since + lifetime;
+
+    /// <summary>When the sender is told that it is late; null for never.</summary>
+    public DateTimeOffset? WarningAt(TimeSpan? delay)
+    {
+        DateTimeOffset? warn = Since + delay;
+        return Message.By is { Return: false } by && (warn is null || by.Time < warn) ? by.Time : warn;
+    }
 
     /// <summary>Its share of the schedule: one job for each destination.</summary>
     public List<Job> Jobs { get; } = [];
@@ -67,11 +87,11 @@ internal sealed class QueueEntry(QueueMessage message, long record)
         IsDirty = true;
     }
 
-    public QueueEntryState Snapshot() => new(IsHeld, IsWarned, Attempts, NextAttempt, [.. _answers.OfType<RecipientAnswer>()]);
+    public QueueEntryState Snapshot() => new(IsHeld, IsWarned, Attempts, NextAttempt, [.. _answers.OfType<RecipientAnswer>()]) { Restarted = Restarted };
 
     public void Restore(QueueEntryState state)
     {
-        (IsHeld, IsWarned, Attempts, NextAttempt) = (state.IsHeld, state.IsWarned, state.Attempts, state.NextAttempt);
+        (IsHeld, IsWarned, Attempts, NextAttempt, Restarted) = (state.IsHeld, state.IsWarned, state.Attempts, state.NextAttempt, state.Restarted);
         foreach (RecipientAnswer answer in state.Answers) Apply(answer);
         IsDirty = false;
     }

@@ -24,12 +24,20 @@ internal enum QueueOrder : byte
     Hold = 1,
     Release = 2,
     Delete = 3,
+    /// <summary>Start anew: as if it had just come, with routes as they are now.</summary>
+    Requeue = 4,
 }
 
 /// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
 internal static class QueueFormat
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
+
+    /// <summary>The oldest version that is read: in it the flags of a message were only the first.</summary>
+    private const byte OldestVersion = 1;
+
+    private const long LastTick = 3155378975999999999;
+    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16;
 
     /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
     public const int MaxPayload = 8 << 20;
@@ -89,7 +97,7 @@ internal static class QueueFormat
     {
         (message, cause) = (null, null);
         PayloadReader reader = new(payload);
-        if (reader.Byte() != Version) return false;
+        if (reader.Byte() is < OldestVersion or > Version) return false;
         message = ReadMessage(ref reader);
         if (reader.Byte() == 1) cause = ReadAnswers(ref reader);
         return !reader.Failed && message is not null;
@@ -99,7 +107,7 @@ internal static class QueueFormat
     {
         (messages, cause) = (null, null);
         PayloadReader reader = new(payload);
-        if (reader.Byte() != Version) return false;
+        if (reader.Byte() is < OldestVersion or > Version) return false;
         int count = reader.Count();
         List<QueueMessage> read = new(count);
         for (int i = 0; i < count && !reader.Failed; i++)
@@ -118,7 +126,7 @@ internal static class QueueFormat
     public static bool TryReadAnswers(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out QueueAnswers? answers)
     {
         PayloadReader reader = new(payload);
-        answers = reader.Byte() == Version ? ReadAnswers(ref reader) : null;
+        answers = reader.Byte() is >= OldestVersion and <= Version ? ReadAnswers(ref reader) : null;
         return !reader.Failed && answers is not null;
     }
 
@@ -128,7 +136,7 @@ internal static class QueueFormat
         byte version = reader.Byte();
         order = (QueueOrder)reader.Byte();
         id = new(reader.Text());
-        return version == Version && !reader.Failed && order is >= QueueOrder.Hold and <= QueueOrder.Delete;
+        return version is >= OldestVersion and <= Version && !reader.Failed && order is >= QueueOrder.Hold and <= QueueOrder.Requeue;
     }
 
     /// <summary>The state of an entry: what a spool file carries besides the message.</summary>
@@ -137,9 +145,10 @@ internal static class QueueFormat
         ArrayBufferWriter<byte> buffer = new(256);
         PayloadWriter writer = new(buffer);
         writer.Byte(Version);
-        writer.Byte((byte)((state.IsHeld ? 1 : 0) | (state.IsWarned ? 2 : 0)));
+        writer.Byte((byte)((state.IsHeld ? 1 : 0) | (state.IsWarned ? 2 : 0) | (state.Restarted is null ? 0 : 4)));
         writer.Int32(state.Attempts);
         writer.Int64(state.NextAttempt.UtcTicks);
+        if (state.Restarted is { } restarted) writer.Int64(restarted.UtcTicks);
         WriteAnswers(writer, new(new(""), state.Answers));
         return buffer.WrittenSpan.ToArray();
     }
@@ -148,18 +157,18 @@ internal static class QueueFormat
     {
         state = null;
         PayloadReader reader = new(payload);
-        if (reader.Byte() != Version) return false;
+        if (reader.Byte() is < OldestVersion or > Version) return false;
         byte flags = reader.Byte();
         int attempts = reader.Int32();
         long next = reader.Int64();
+        long restarted = (flags & 4) != 0 ? reader.Int64() : 0;
         QueueAnswers answers = ReadAnswers(ref reader);
-        if (reader.Failed || next is < 0 or > 3155378975999999999) return false;
-        state = new((flags & 1) != 0, (flags & 2) != 0, attempts, new(next, TimeSpan.Zero), answers.Answers);
+        if (reader.Failed || next is < 0 or > LastTick || restarted is < 0 or > LastTick) return false;
+        state = new((flags & 1) != 0, (flags & 2) != 0, attempts, new(next, TimeSpan.Zero), answers.Answers) { Restarted = (flags & 4) != 0 ? new(restarted, TimeSpan.Zero) : null };
         return true;
     }
 
     // Of the byte before Return.
-    private const byte Utf8Flag = 1, ByFlag = 2;
 
     private static void WriteMessage(PayloadWriter writer, QueueMessage message)
     {
@@ -168,7 +177,9 @@ internal static class QueueFormat
         writer.Text(message.From.IsNull ? null : message.From.ToString());
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
-        writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.By is null ? 0 : ByFlag)));
+        writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)
+            | (message.By is null ? 0 : ByFlag)));
+        if (message.ReleaseAt is { } release) writer.Int64(release.UtcTicks);
         if (message.By is { } by)
         {
             writer.Int64(by.Time.UtcTicks);
@@ -196,6 +207,7 @@ internal static class QueueFormat
         string origin = reader.Text();
         BodyType body = (BodyType)reader.Byte();
         byte flags = reader.Byte();
+        long release = (flags & ReleaseFlag) != 0 ? reader.Int64() : 0;
         long by = (flags & ByFlag) != 0 ? reader.Int64() : 0;
         byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
@@ -219,11 +231,12 @@ internal static class QueueFormat
             if (!EmailAddress.TryParse(from, out EmailAddress sender)) return null;
             path = ReversePath.Of(sender);
         }
-        if (reader.Failed || arrived is < 0 or > 3155378975999999999 || by is < 0 or > 3155378975999999999) return null;
+        if (reader.Failed || arrived is < 0 or > LastTick || release is < 0 or > LastTick || by is < 0 or > LastTick) return null;
         return new()
         {
             By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
             Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
+            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
         };
     }

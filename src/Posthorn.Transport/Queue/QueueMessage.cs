@@ -10,6 +10,8 @@ internal enum ContentTraits : byte
     None = 0,
     EightBitHeader = 1,
     EightBitBody = 2,
+    /// <summary>Somebody has signed it (DKIM): its octets should stay as they are.</summary>
+    Signed = 4,
 }
 
 /// <summary>What has become of a recipient. Values reach disk: never renumber.</summary>
@@ -33,6 +35,18 @@ internal sealed record QueueMessage
     public required string Origin { get; init; }
     public BodyType Body { get; init; }
     public bool SmtpUtf8 { get; init; }
+
+    /// <summary>REQUIRETLS was given (RFC 8689).</summary>
+    public bool RequiresTls { get; init; }
+
+    /// <summary>Its header says <c>TLS-Required: No</c> (RFC 8689 section 3).</summary>
+    public bool IsTlsOptional { get; init; }
+
+    /// <summary>When it may go out at the earliest (RFC 4865); null is at once.</summary>
+    public DateTimeOffset? ReleaseAt { get; init; }
+
+    /// <summary>When its time in the queue begins.</summary>
+    public DateTimeOffset Since => ReleaseAt is { } release && release > Arrived ? release : Arrived;
     public DsnReturn Return { get; init; }
     public string? EnvelopeId { get; init; }
 
@@ -41,16 +55,6 @@ internal sealed record QueueMessage
     public ContentTraits Traits { get; init; }
     public required long Size { get; init; }
     public required IReadOnlyList<EnvelopeRecipient> Recipients { get; init; }
-
-    /// <summary>When trying ends.</summary>
-    public DateTimeOffset EndOf(TimeSpan lifetime) => By is { Return: true } by && by.Time < Arrived + lifetime ? by.Time : Arrived + lifetime;
-
-    /// <summary>When the sender is told that it is late; null for never.</summary>
-    public DateTimeOffset? WarningAt(TimeSpan? delay)
-    {
-        DateTimeOffset? warn = Arrived + delay;
-        return By is { Return: false } by && (warn is null || by.Time < warn) ? by.Time : warn;
-    }
 
     /// <summary>Which parts of the record's content are this message, one behind the other; null for all of it. A spool file holds the message alone.</summary>
     public IReadOnlyList<ContentRange>? Ranges { get; init; }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Net;
 using Posthorn.Transport.Remote;
+using Posthorn.Transport.Remote.Security;
 
 namespace Posthorn.Transport.Queue;
 
@@ -23,7 +24,12 @@ public sealed class QueueRunner : IAsyncDisposable
     private readonly Lock _gate = new();
     private Task _loop = Task.CompletedTask;
 
-    public QueueRunner(MailTransport transport, IMailDns dns, ISmtpConnector connector)
+    /// <param name="transport">The transport whose queue it works off.</param>
+    /// <param name="dns">The DNS.</param>
+    /// <param name="connector">Opens connections.</param>
+    /// <param name="sts">Policies of MTA-STS; null for none.</param>
+    /// <param name="tally">Counts TLS sessions; null for none.</param>
+    public QueueRunner(MailTransport transport, IMailDns dns, ISmtpConnector connector, StsPolicies? sts, TlsTally? tally)
     {
         _transport = transport;
         TransportServices services = transport.Services;
@@ -31,7 +37,7 @@ public sealed class QueueRunner : IAsyncDisposable
         MailRouter router = new(dns, services.Directory, () => transport.Options);
         _queue.DestinationOf = router.DestinationOf;
         Connections = new(_time);
-        _remote = new(router, connector, Connections, _queue, _time, _log);
+        _remote = new(router, connector, Connections, _queue, services.Stores, _time, _log) { Policies = new(dns, sts, () => transport.Options), Tally = tally };
         _settlement = new(services, transport.Reporter, () => transport.Options);
         _local = new(services, transport);
     }

@@ -197,8 +197,8 @@ internal sealed class Schedule(QueueOptions options, Func<QueueMessage, Envelope
     // When something has to be told to the sender, whether or not the destination can be reached.
     private DateTimeOffset NextDuty(QueueEntry entry)
     {
-        DateTimeOffset end = entry.Message.EndOf(options.Lifetime);
-        if (entry.IsWarned || entry.Message.WarningAt(options.DelayWarning) is not { } warn) return end;
+        DateTimeOffset end = entry.EndOf(options.Lifetime);
+        if (entry.IsWarned || entry.WarningAt(options.DelayWarning) is not { } warn) return end;
         return warn < end ? warn : end;
     }
 

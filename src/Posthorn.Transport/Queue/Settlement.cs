@@ -16,7 +16,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         QueueMessage message = entry.Message;
         QueueOptions queue = options().Queue;
         DateTimeOffset now = services.Time.GetUtcNow();
-        bool expired = now >= message.EndOf(queue.Lifetime);
+        bool expired = now >= entry.EndOf(queue.Lifetime);
         List<Settled> settled = [];
         List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
         for (int i = 0; i < delivery.Recipients.Count; i++)
@@ -30,7 +30,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         Log(message, settled, waiting, now);
         foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
         await TellAsync(entry, settled, result, cancel);
-        if (waiting.Count > 0 && !entry.IsWarned && message.WarningAt(queue.DelayWarning) <= now) await WarnAsync(entry, waiting, cancel);
+        if (waiting.Count > 0 && !entry.IsWarned && entry.WarningAt(queue.DelayWarning) <= now) await WarnAsync(entry, waiting, cancel);
     }
 
     private async ValueTask TellAsync(QueueEntry entry, List<Settled> settled, DeliveryResult result, CancellationToken cancel)
@@ -83,7 +83,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             .Select(one => new ReportedRecipient(message.Recipients[one.Recipient], "delayed", one.Reply, one.Host))];
         if (delayed.Length > 0)
         {
-            await ReportAsync(entry, ReportKind.Delayed, delayed, warned, message.EndOf(options().Queue.Lifetime), cancel);
+            await ReportAsync(entry, ReportKind.Delayed, delayed, warned, entry.EndOf(options().Queue.Lifetime), cancel);
             return;
         }
         try { await services.Queue.AnswerAsync(warned, cancel); }

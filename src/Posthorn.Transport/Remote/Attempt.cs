@@ -1,3 +1,4 @@
+using Posthorn.Core;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
@@ -24,14 +25,19 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     /// <summary>No host could be asked, for reasons that may pass.</summary>
     public bool MayFallBack => !IsDone && _fault is null or { IsTransient: true };
 
-    /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none.</summary>
-    public IReadOnlyList<int> Next()
+    /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none; of no more domains than the server wants at once (RFC 9422).</summary>
+    public IReadOnlyList<int> Next(ServerFeatures features)
     {
         int first = Array.FindIndex(_replies, reply => reply is null);
         if (first < 0) return [];
         bool forwarded = IsForwarded(first);
-        return [.. Enumerable.Range(first, _replies.Length - first).Where(i => _replies[i] is null && IsForwarded(i) == forwarded).Take(_batchSize)];
+        HashSet<DomainName> domains = [];
+        int most = Math.Min(_batchSize, features.MaxRecipients ?? int.MaxValue), mostDomains = features.MaxDomains ?? int.MaxValue;
+        return [.. Enumerable.Range(first, _replies.Length - first)
+            .Where(i => _replies[i] is null && IsForwarded(i) == forwarded && (domains.Contains(DomainOf(i)) || domains.Count < mostDomains && domains.Add(DomainOf(i)))).Take(most)];
     }
+
+    private DomainName DomainOf(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].Address.Domain;
 
     private bool IsForwarded(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].IsForwarded;
 

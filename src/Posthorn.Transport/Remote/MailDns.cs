@@ -3,10 +3,12 @@ using System.Net.Sockets;
 using DnsClient;
 using DnsClient.Protocol;
 using Posthorn.Core;
+using TlsaRecord = Posthorn.Trust.Dane.TlsaRecord;
 
 namespace Posthorn.Transport.Remote;
 
 /// <summary>The DNS through the resolvers of the system, or those of the configuration. Answers are kept as long as their records say.</summary>
+/// <remarks>That a resolver calls an answer authentic is only believed when all resolvers are on this host: on the way from another one anybody could say so (RFC 7672 section 2.1.1).</remarks>
 public sealed class MailDns : IMailDns
 {
     /// <summary>The longest an answer is kept: an MX that moves is followed within the hour whatever its record says.</summary>
@@ -27,15 +29,20 @@ public sealed class MailDns : IMailDns
         options.UseTcpFallback = true;
         // "No such record" is an answer, not a reason to ask the next server.
         options.ContinueOnEmptyResponse = false;
+        IReadOnlyList<NameServer> used = servers.Count > 0 ? [] : [.. NameServer.ResolveNameServers(true, false)];
+        CanValidate = servers.Count > 0 ? servers.All(server => IPAddress.IsLoopback(server.Address)) : used.Count > 0 && used.All(server => IPAddress.TryParse(server.Address, out IPAddress? address) && IPAddress.IsLoopback(address));
+        options.RequestDnsSecRecords = CanValidate;
         _client = new(options);
     }
+
+    public bool CanValidate { get; }
 
     public async ValueTask<MxAnswer> FindMxAsync(DomainName domain, CancellationToken cancel)
     {
         (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(domain.Ascii, QueryType.MX, cancel);
         if (response is null || status != DnsStatus.Found) return new(status, []);
         MxHost[] hosts = [.. response.Answers.MxRecords().Select(record => new MxHost(record.Preference, WithoutDot(record.Exchange.Value)))];
-        return hosts.Length == 0 ? new(DnsStatus.NoData, []) : new(DnsStatus.Found, hosts);
+        return new(hosts.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, hosts) { IsSecure = IsSecure(response) };
     }
 
     public async ValueTask<AddressAnswer> FindAddressesAsync(string host, AddressFamily family, CancellationToken cancel)
@@ -44,8 +51,35 @@ public sealed class MailDns : IMailDns
         (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(host, type, cancel);
         if (response is null || status != DnsStatus.Found) return new(status, []);
         IPAddress[] addresses = [.. response.Answers.OfType<AddressRecord>().Select(record => record.Address).Where(address => address.AddressFamily == family)];
-        return addresses.Length == 0 ? new(DnsStatus.NoData, []) : new(DnsStatus.Found, addresses);
+        CNameRecord? last = response.Answers.CnameRecords().LastOrDefault();
+        string? canonical = last is null ? null : WithoutDot(response.Answers.OfType<AddressRecord>().FirstOrDefault()?.DomainName.Value ?? last.CanonicalName.Value);
+        return new(addresses.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, addresses) { IsSecure = IsSecure(response), CanonicalName = canonical };
     }
+
+    public async ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel)
+    {
+        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.TLSA, cancel);
+        if (response is null || status != DnsStatus.Found) return new(status, [], false);
+        TlsaRecord[] records = [.. response.Answers.OfType<DnsClient.Protocol.TlsaRecord>()
+            .Select(record => new TlsaRecord((byte)record.CertificateUsage, (byte)record.Selector, (byte)record.MatchingType, record.CertificateAssociationData.ToArray()))];
+        return new(records.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, records, IsSecure(response));
+    }
+
+    public async ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel)
+    {
+        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.TXT, cancel);
+        if (response is null || status != DnsStatus.Found) return new(status, []);
+        string[] texts = [.. response.Answers.TxtRecords().Select(record => string.Concat(record.Text))];
+        return new(texts.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, texts);
+    }
+
+    public async ValueTask<bool> IsSecureAliasAsync(string name, CancellationToken cancel)
+    {
+        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.CNAME, cancel);
+        return status == DnsStatus.Found && response is not null && IsSecure(response) && response.Answers.CnameRecords().Any();
+    }
+
+    private bool IsSecure(IDnsQueryResponse response) => CanValidate && response.Header.IsAuthenticData;
 
     private async ValueTask<(DnsStatus, IDnsQueryResponse?)> AskAsync(string name, QueryType type, CancellationToken cancel)
     {

@@ -9,7 +9,14 @@ namespace Posthorn.Transport.Remote;
 /// <summary>A host that takes mail, or the reason why there is none.</summary>
 /// <param name="Name">Its name, for TLS and the log.</param>
 /// <param name="EndPoints">Where it is, in the order to try.</param>
-internal sealed record MailHost(string Name, IReadOnlyList<EndPoint> EndPoints);
+internal sealed record MailHost(string Name, IReadOnlyList<EndPoint> EndPoints)
+{
+    /// <summary>Its addresses are proved by DNSSEC.</summary>
+    public bool IsSecure { get; init; }
+
+    /// <summary>What its name is an alias of; null when it is none.</summary>
+    public string? CanonicalName { get; init; }
+}
 
 /// <summary>The answer to where mail goes.</summary>
 internal abstract record Route
@@ -20,7 +27,11 @@ internal abstract record Route
     public sealed record Local : Route;
 
     /// <summary>To these, in this order; each is looked up when it is its turn.</summary>
-    public sealed record Hosts(IReadOnlyList<string> Names, int Port, NextHop Hop) : Route;
+    public sealed record Hosts(IReadOnlyList<string> Names, int Port, NextHop Hop) : Route
+    {
+        /// <summary>That these are the hosts is proved by DNSSEC, or said by the administrator.</summary>
+        public bool IsSecure { get; init; }
+    }
 
     /// <summary>To one place that needs no look-up.</summary>
     public sealed record Place(MailHost Host, NextHop Hop) : Route;
@@ -48,33 +59,36 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
     {
         EmailAddress address = recipient.Address;
-        if (directory.IsLocalDomain(address.Domain)) return LocalKey;
-        return HopOf(address.Domain, message.From) switch
+        if (directory.IsLocalDomain(address.Domain) && LocalHopOf(address) is null) return LocalKey;
+        NextHop hop = HopOf(address, message.From);
+        return hop switch
         {
             NextHop.Host host => $"[{host.Name}]:{host.Port}",
             NextHop.Lmtp lmtp => $"lmtp:{lmtp.EndPoint}",
             _ => address.Domain.Ascii,
-        };
+        } + hop.Variant;
     }
 
     public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
 
-    public NextHop HopOf(DomainName domain, ReversePath from)
+    public NextHop HopOf(EmailAddress recipient, ReversePath from)
     {
+        if (directory.IsLocalDomain(recipient.Domain) && LocalHopOf(recipient) is { } behind) return behind;
         OutboundOptions outbound = options().Outbound;
         foreach (RouteRule rule in outbound.Routes)
-            if (rule.Matches(domain, from)) return rule.Hop;
+            if (rule.Matches(recipient, from)) return rule.Hop;
         return outbound.Relay ?? new NextHop.Mx();
     }
 
-    public async ValueTask<Route> FindAsync(DomainName domain, ReversePath from, CancellationToken cancel)
+    public async ValueTask<Route> FindAsync(EmailAddress recipient, ReversePath from, CancellationToken cancel)
     {
-        if (directory.IsLocalDomain(domain)) return new Route.Local();
-        NextHop hop = HopOf(domain, from);
+        DomainName domain = recipient.Domain;
+        if (directory.IsLocalDomain(domain) && LocalHopOf(recipient) is null) return new Route.Local();
+        NextHop hop = HopOf(recipient, from);
         switch (hop)
         {
             case NextHop.Refuse refuse: return new Route.None(refuse.Reply);
-            case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host);
+            case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host) { IsSecure = true };
             case NextHop.Lmtp lmtp: return new Route.Place(new(lmtp.EndPoint.ToString() ?? "lmtp", [lmtp.EndPoint]), lmtp);
         }
         int port = options().Outbound.Port;
@@ -84,13 +98,16 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             : new Route.None(LoopsBack);
     }
 
+    private NextHop? LocalHopOf(EmailAddress recipient) => options().Outbound.Behind.GetValueOrDefault(recipient.Domain);
+
     /// <summary>Where a host is; its endpoints are empty when it has no address, and the reply says why.</summary>
     public async ValueTask<(MailHost Host, SmtpReply? Fault)> LookUpAsync(string name, int port, CancellationToken cancel)
     {
         if (LiteralOf(name) is { } literal) return (new(name, [new IPEndPoint(literal, port)]), null);
         AddressPreference preference = options().Outbound.Addresses;
         List<EndPoint> found = [];
-        bool failed = false, exists = false;
+        bool failed = false, exists = false, secure = true;
+        string? canonical = null;
         AddressFamily[] families = preference switch
         {
             AddressPreference.OnlyIPv4 => [AddressFamily.InterNetwork],
@@ -103,10 +120,11 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             AddressAnswer answer = await dns.FindAddressesAsync(name, family, cancel);
             failed |= answer.Status == DnsStatus.Failed;
             exists |= answer.Status is DnsStatus.Found or DnsStatus.NoData;
+            if (answer.Addresses.Count > 0) (secure, canonical) = (secure & answer.IsSecure, answer.CanonicalName ?? canonical);
             found.AddRange(Jitter.Shuffle(answer.Addresses).Select(address => new IPEndPoint(address, port)));
         }
         SmtpReply? fault = found.Count > 0 ? null : failed ? DnsTrouble : exists ? NoHost : NoDomain;
-        return (new(name, found), fault);
+        return (new(name, found) { IsSecure = secure && found.Count > 0, CanonicalName = canonical }, fault);
     }
 
     /// <summary>True when mail sent there would come back to us.</summary>
@@ -125,16 +143,16 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             case DnsStatus.Failed: return new Route.None(DnsTrouble);
             case DnsStatus.NoDomain: return new Route.None(NoDomain);
             // Without MX the domain itself is the host (RFC 5321 section 5.1).
-            case DnsStatus.NoData: return await WithoutOursAsync([new(0, domain.Ascii)], port, hop, cancel);
+            case DnsStatus.NoData: return await WithoutOursAsync([new(0, domain.Ascii)], port, hop, answer.IsSecure, cancel);
         }
         if (answer.Hosts.All(host => host.Name is "." or "")) return new Route.None(NoMailTaken);
         // Equal preferences share the load: shuffled first, then ordered by a sort that keeps equals in place.
         MxHost[] hosts = [.. Jitter.Shuffle(answer.Hosts).Where(host => host.Name is not ("." or "")).OrderBy(host => host.Preference).Take(MaxHosts)];
-        return await WithoutOursAsync(hosts, port, hop, cancel);
+        return await WithoutOursAsync(hosts, port, hop, answer.IsSecure, cancel);
     }
 
     // RFC 5321 section 5.1: our own host and all that are not better than it are left out, or mail would go in a circle.
-    private async ValueTask<Route> WithoutOursAsync(MxHost[] hosts, int port, NextHop hop, CancellationToken cancel)
+    private async ValueTask<Route> WithoutOursAsync(MxHost[] hosts, int port, NextHop hop, bool isSecure, CancellationToken cancel)
     {
         int limit = int.MaxValue;
         if (options().OwnEndPoints.Count > 0)
@@ -151,7 +169,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
                 break;
             }
         string[] names = [.. hosts.Where(host => host.Preference < limit).Select(host => host.Name)];
-        return names.Length == 0 ? new Route.None(LoopsBack) : new Route.Hosts(names, port, hop);
+        return names.Length == 0 ? new Route.None(LoopsBack) : new Route.Hosts(names, port, hop) { IsSecure = isSecure };
     }
 
     private static IPAddress? LiteralOf(string name)

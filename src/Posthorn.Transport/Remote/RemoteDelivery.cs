@@ -6,6 +6,8 @@ using Posthorn.Net;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Remote.Security;
+using Posthorn.Trust.TlsReporting;
 
 namespace Posthorn.Transport.Remote;
 
@@ -24,7 +26,13 @@ internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnl
 }
 
 /// <summary>What the way out works with.</summary>
-internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connector, ConnectionSet Connections, MailQueue Queue, TimeProvider Time, ILogger Log);
+internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connector, ConnectionSet Connections, MailQueue Queue, IMailStores Stores, TimeProvider Time, ILogger Log)
+{
+    public required TlsPolicyFinder Policies { get; init; }
+
+    /// <summary>Counts TLS sessions; null when nobody wants to know.</summary>
+    public TlsTally? Tally { get; init; }
+}
 
 /// <summary>Takes deliveries of one destination to its servers, over one connection for as long as there are more.</summary>
 internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
@@ -32,7 +40,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     private SmtpClientSession? _session;
 
     /// <summary>True while a connection is open that can be used again.</summary>
-    public bool IsOpen => _session is { IsUsable: true } session && session.Transactions < options().Outbound.MaxTransactions;
+    public bool IsOpen => _session is { IsUsable: true } session && session.Transactions < Math.Min(options().Outbound.MaxTransactions, session.Features.MaxMessages ?? int.MaxValue);
 
     /// <summary>Tries once.</summary>
     public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
@@ -46,12 +54,12 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             attempt.Fail(new(554, "5.3.0", "The message's content is lost"), "");
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
-        if (IsOpen) await SendAsync(attempt, content, cancel);
+        TlsWish wish = WishOf(message);
+        if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, cancel);
         if (attempt.IsDone) return attempt.Result(new ConnectionVerdict.Worked());
         await CloseAsync(cancel);
 
-        DomainName domain = message.Recipients[delivery.Recipients[0]].Address.Domain;
-        Route route = await services.Router.FindAsync(domain, message.From, cancel);
+        Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, cancel);
         if (route is Route.None { Reply: { IsPermanent: true } never })
         {
             attempt.Fail(never, "");
@@ -59,7 +67,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         }
         if (route is Route.None { Reply: var reason }) attempt.Fault(reason, "");
         else await TryHostsAsync(attempt, route, content, cancel);
-        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback), content, cancel);
+        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
         return attempt.End();
     }
 
@@ -78,13 +86,16 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
 
     public ValueTask DisposeAsync() => CloseAsync(CancellationToken.None);
 
+    // RFC 8689 section 5: a bounce is not lost for want of a server that promises TLS.
+    private static TlsWish WishOf(QueueMessage message) => message.RequiresTls ? TlsWish.Required : message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal;
+
     private async ValueTask TryHostsAsync(Attempt attempt, Route route, IMessageContent content, CancellationToken cancel)
     {
         int left = options().Outbound.MaxAddresses;
-        (IEnumerable<string> names, int port, NextHop hop) = route switch
+        (IEnumerable<string> names, int port, NextHop hop, bool isSecure) = route switch
         {
-            Route.Hosts hosts => (hosts.Names, hosts.Port, hosts.Hop),
-            Route.Place place => ([place.Host.Name], 0, place.Hop),
+            Route.Hosts hosts => (hosts.Names, hosts.Port, hosts.Hop, hosts.IsSecure),
+            Route.Place place => ([place.Host.Name], 0, place.Hop, place.Hop is not NextHop.Mx),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
         foreach (string name in names)
@@ -96,42 +107,70 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 (host, SmtpReply? fault) = await services.Router.LookUpAsync(name, port, cancel);
                 if (fault is not null) attempt.Fault(fault, "");
             }
+            if (host.EndPoints.Count == 0 || left == 0) continue;
+            if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
             foreach (EndPoint endPoint in host.EndPoints)
             {
-                if (left-- == 0) return;
-                await TryAddressAsync(attempt, host.Name, endPoint, hop, content, cancel);
+                if (left-- <= 0) return;
+                await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
                 if (attempt.IsDone) return;
                 await CloseAsync(cancel);
             }
         }
     }
 
-    private async ValueTask TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, IMessageContent content, CancellationToken cancel)
+    private static DomainName DomainOf(Attempt attempt) => attempt.Delivery.Entry.Message.Recipients[attempt.Delivery.Recipients[0]].Address.Domain;
+
+    // What TLS must do for this host; null when the host is not to be used, which is noted.
+    private async ValueTask<TlsDemand?> DemandAsync(Attempt attempt, TlsQuestion question, CancellationToken cancel)
     {
-        OutboundTls tls = hop is NextHop.Lmtp ? OutboundTls.None : hop.Tls ?? options().Outbound.Tls;
-        Opening opening = await OpenAsync(attempt, host, endPoint, hop, tls, cancel);
-        if (opening.HandshakeFailed && tls == OutboundTls.May) opening = await OpenAsync(attempt, host, endPoint, hop, OutboundTls.None, cancel);
+        QueueMessage message = attempt.Delivery.Entry.Message;
+        (TlsDemand? demand, SmtpReply? fault) = await services.Policies.FindAsync(question, WishOf(message), cancel);
+        if (message.RequiresTls && message.From.IsNull && (fault is not null || demand is { MustPromise: true })) (demand, fault) = await services.Policies.FindAsync(question, TlsWish.Normal, cancel);
+        if (fault is null) return demand;
+        if (demand is not null) Count(message, demand, question.Host.Name, null, demand.PolicyTrouble);
+        services.Log.RelayFailed(message.Id, question.Host.Name, fault);
+        attempt.Fault(fault, "");
+        return null;
+    }
+
+    private async ValueTask TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
+    {
+        QueueMessage message = attempt.Delivery.Entry.Message;
+        Opening opening = await OpenAsync(attempt, host, endPoint, hop, demand, cancel);
+        if (opening.TriedTls) Count(message, demand, host, _session?.Connection, opening.Trouble ?? demand.PolicyTrouble);
+        if (opening.HandshakeFailed && demand.Level != OutboundTls.None && demand.AllowsClearText && hop is not NextHop.Host { ImplicitTls: true })
+            opening = await OpenAsync(attempt, host, endPoint, hop, demand with { Level = OutboundTls.None }, cancel);
         if (opening.Fault is { } fault)
         {
-            services.Log.RelayFailed(attempt.Delivery.Entry.Message.Id, Describe(host, endPoint), fault);
+            services.Log.RelayFailed(message.Id, Describe(host, endPoint), fault);
             attempt.Fault(fault, opening.FromRemote ? host : "");
             return;
         }
         attempt.Worked = true;
-        services.Log.RelayConnected(attempt.Delivery.Entry.Message.Id, Describe(host, endPoint), _session?.Connection.Tls?.ToString() ?? "none");
+        services.Log.RelayConnected(message.Id, Describe(host, endPoint), _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none");
         await SendAsync(attempt, content, cancel);
     }
+
+    // Reports themselves are not reported on (RFC 8460 section 5.3), nor mail that asked for no policy.
+    private void Count(QueueMessage message, TlsDemand demand, string host, Connection? connection, TlsTrouble? trouble)
+    {
+        if (services.Tally is not { } tally || demand.Policy is not { } policy || message.IsTlsOptional) return;
+        tally.Count(new(policy, trouble, Address(connection?.LocalEndPoint), host, Address(connection?.RemoteEndPoint)));
+    }
+
+    private static string Address(EndPoint? endPoint) => endPoint is IPEndPoint ip ? (ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address).ToString() : "";
 
     // Several transactions when there are more recipients than one takes, or when the server wants fewer at once (452).
     private async ValueTask SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
     {
-        while (_session is { IsUsable: true } session && attempt.Next() is { Count: > 0 } batch)
+        while (_session is { IsUsable: true } session && attempt.Next(session.Features) is { Count: > 0 } batch)
         {
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
             ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
-            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit).RunAsync(cancel);
+            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
             attempt.Take(batch, result, session.Host, session.Features);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
@@ -147,44 +186,71 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return new SenderRewriting(rewriting).Forward(from, services.Time.GetUtcNow());
     }
 
-    private sealed record Opening(SmtpReply? Fault, bool FromRemote, bool HandshakeFailed);
+    /// <param name="Fault">Why mail cannot go this way; null when it can.</param>
+    /// <param name="FromRemote">The fault is in the server's own words.</param>
+    private sealed record Opening(SmtpReply? Fault, bool FromRemote)
+    {
+        public bool HandshakeFailed { get; init; }
 
-    private async ValueTask<Opening> OpenAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, OutboundTls tls, CancellationToken cancel)
+        /// <summary>TLS was spoken of: the session counts for reports.</summary>
+        public bool TriedTls { get; init; }
+
+        /// <summary>What was wrong with TLS, whether or not that ended it.</summary>
+        public TlsTrouble? Trouble { get; init; }
+    }
+
+    private async ValueTask<Opening> OpenAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, CancellationToken cancel)
     {
         await CloseAsync(cancel);
         (ByteChannel? channel, SmtpReply? unreachable) = await ConnectAsync(host, endPoint, cancel);
-        if (channel is null) return new(unreachable, false, false);
+        if (channel is null) return new(unreachable, false);
         Connection connection = new(channel, new($"out-{attempt.Delivery.Entry.Message.Id}"), services.Time);
         services.Connections.Add(connection);
-        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts);
-        bool verify = tls == OutboundTls.Verify;
-        if (hop is NextHop.Host { ImplicitTls: true } && await session.HandshakeAsync(verify, cancel) is { } refused) return new(refused, false, false);
+        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
+        Opening secured = new(null, true);
+        if (hop is NextHop.Host { ImplicitTls: true }) secured = await HandshakeAsync(session, demand, cancel);
+        if (secured.Fault is not null) return secured;
 
         SmtpReply greeting = await session.GreetingAsync(cancel);
-        if (greeting.Code != 220) return new(greeting.IsPositive ? session.Broken("4.5.0", $"{host} greeted with {greeting.Code}") : greeting, session.IsUsable, false);
+        if (greeting.Code != 220) return new(greeting.IsPositive ? session.Broken("4.5.0", $"{host} greeted with {greeting.Code}") : greeting, session.IsUsable);
         SmtpReply hello = await session.HelloAsync(Helo, cancel);
-        if (!hello.IsPositive) return new(hello, session.IsUsable, false);
-        if (hop is NextHop.Mx && session.Features.Name.Equals(Helo, StringComparison.OrdinalIgnoreCase)) return new(MailRouter.LoopsBack, false, false);
-        if (!connection.IsSecure && tls != OutboundTls.None && await StartTlsAsync(session, tls, cancel) is { } failure) return failure;
-        if (hop is not NextHop.Host { Login: { } login }) return new(null, true, false);
+        if (!hello.IsPositive) return new(hello, session.IsUsable);
+        if (hop is NextHop.Mx && session.Features.Name.Equals(Helo, StringComparison.OrdinalIgnoreCase)) return new(MailRouter.LoopsBack, false);
+        if (!connection.IsSecure && demand.Level != OutboundTls.None) secured = await StartTlsAsync(session, demand, cancel);
+        if (secured.Fault is not null) return secured;
+        if (demand.MustPromise && !session.Features.RequireTls) return secured with { Fault = new(550, "5.7.30", $"REQUIRETLS support required: {host} does not offer it"), FromRemote = false };
+        if (hop is not NextHop.Host { Login: { } login }) return secured;
         SmtpReply welcome = await session.LogInAsync(login, cancel);
         // A password that is wrong today may be mended tomorrow: the mail waits.
-        return welcome.IsPositive ? new(null, true, false) : new(new(454, "4.7.8", $"Login at {host} failed: {welcome}"), false, false);
+        return welcome.IsPositive ? secured : new(new(454, "4.7.8", $"Login at {host} failed: {welcome}"), false);
     }
 
-    private async ValueTask<Opening?> StartTlsAsync(SmtpClientSession session, OutboundTls tls, CancellationToken cancel)
+    private async ValueTask<Opening> StartTlsAsync(SmtpClientSession session, TlsDemand demand, CancellationToken cancel)
     {
-        if (!session.Features.StartTls) return tls == OutboundTls.May ? null : new(new(450, "4.7.4", $"TLS is demanded, and {session.Host} does not offer it"), false, false);
+        TlsTrouble missing = new(TlsResult.StartTlsNotSupported, "");
+        if (!session.Features.StartTls) return new(demand.AllowsClearText ? null : Unmet(demand, "4.7.4", $"TLS is demanded, and {session.Host} does not offer it"), false) { TriedTls = true, Trouble = missing };
         SmtpReply reply = await session.CommandAsync("STARTTLS", cancel);
         if (!reply.IsPositive)
         {
-            if (!session.IsUsable) return new(reply, false, true);
-            return tls == OutboundTls.May ? null : new(reply, true, false);
+            bool lost = !session.IsUsable;
+            return new(lost || !demand.AllowsClearText ? reply : null, !lost) { HandshakeFailed = lost, TriedTls = true, Trouble = missing with { Reason = reply.ToString() } };
         }
-        if (await session.HandshakeAsync(tls == OutboundTls.Verify, cancel) is { } failed) return new(failed, false, true);
+        Opening secured = await HandshakeAsync(session, demand, cancel);
+        if (secured.Fault is not null) return secured;
         SmtpReply hello = await session.HelloAsync(Helo, cancel);
-        return hello.IsPositive ? null : new(hello, session.IsUsable, !session.IsUsable);
+        return hello.IsPositive ? secured : new(hello, session.IsUsable) { HandshakeFailed = !session.IsUsable, TriedTls = true, Trouble = new(TlsResult.ValidationFailure, hello.ToString()) };
     }
+
+    private async ValueTask<Opening> HandshakeAsync(SmtpClientSession session, TlsDemand demand, CancellationToken cancel)
+    {
+        CertificateJudge judge = new(demand, options().Outbound.Authorities, services.Time);
+        SmtpReply? failed = await session.HandshakeAsync(judge, cancel);
+        TlsTrouble? trouble = judge.Fault is { } fault ? new(TlsResult.Of(fault.Kind), fault.Text) : failed is not null ? new(TlsResult.ValidationFailure, failed.Text) : null;
+        return new(failed is null ? null : Unmet(demand, failed.Status, failed.Text), false) { HandshakeFailed = failed is not null, TriedTls = true, Trouble = trouble };
+    }
+
+    // RFC 8689 section 4.2.1: where the message demands TLS and cannot have it, it comes back; else it waits for better times.
+    private static SmtpReply Unmet(TlsDemand demand, string status, string text) => demand.MustPromise ? new(550, "5.7.10", text) : new(450, status, text);
 
     private async ValueTask<(ByteChannel?, SmtpReply?)> ConnectAsync(string host, EndPoint endPoint, CancellationToken cancel)
     {

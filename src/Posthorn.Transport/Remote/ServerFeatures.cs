@@ -22,6 +22,12 @@ internal sealed record ServerFeatures
     public bool Binary => Chunking && BinaryMime;
     public bool Chunking { get; init; }
     public bool BinaryMime { get; init; }
+    public bool RequireTls { get; init; }
+
+    /// <summary>The most recipients of one transaction, and of transactions in a session, and of domains in one transaction, that the server wants (RFC 9422); null when not said.</summary>
+    public int? MaxRecipients { get; init; }
+    public int? MaxMessages { get; init; }
+    public int? MaxDomains { get; init; }
 
     /// <summary>The largest message taken; null when not said.</summary>
     public long? SizeLimit { get; init; }
@@ -53,7 +59,26 @@ internal sealed record ServerFeatures
                 "DELIVERBY" => features with { DeliverBy = true, DeliverByMinimum = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long least) ? least : 0 },
                 "DSN" => features with { Dsn = true },
                 "SIZE" => features with { Size = true, SizeLimit = words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long limit) && limit > 0 ? limit : null },
+                "REQUIRETLS" => features with { RequireTls = true },
+                "LIMITS" => ReadLimits(features, words.AsSpan(1)),
                 "AUTH" => features with { Mechanisms = [.. features.Mechanisms.Union(words.Skip(1))] },
+                _ => features,
+            };
+        }
+        return features;
+    }
+
+    // The words stand as NAME=VALUE, and have been split at the equals sign.
+    private static ServerFeatures ReadLimits(ServerFeatures features, ReadOnlySpan<string> words)
+    {
+        for (int i = 0; i + 1 < words.Length; i += 2)
+        {
+            if (!int.TryParse(words[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out int limit) || limit == 0) continue;
+            features = words[i] switch
+            {
+                "RCPTMAX" => features with { MaxRecipients = limit },
+                "MAILMAX" => features with { MaxMessages = limit },
+                "RCPTDOMAINMAX" => features with { MaxDomains = limit },
                 _ => features,
             };
         }

@@ -1,7 +1,7 @@
-using System.Net.Security;
 using System.Security.Authentication;
-using System.Text;
+using Posthorn.Directory.Sasl;
 using Posthorn.Net;
+using Posthorn.Transport.Remote.Security;
 
 namespace Posthorn.Transport.Remote;
 
@@ -28,6 +28,9 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     /// <summary>False after a fault or a 421: nothing more can be said.</summary>
     public bool IsUsable { get; private set; } = true;
 
+    /// <summary>For which messages the way was found good.</summary>
+    public TlsWish Serves { get; init; } = TlsWish.Normal;
+
     /// <summary>Transactions so far.</summary>
     public int Transactions { get; set; }
 
@@ -49,32 +52,34 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     }
 
     /// <summary>Becomes a TLS client; what was offered in clear text is forgotten (RFC 3207 section 4.2). Null when it worked.</summary>
-    public async ValueTask<SmtpReply?> HandshakeAsync(bool verify, CancellationToken cancel)
+    public async ValueTask<SmtpReply?> HandshakeAsync(CertificateJudge judge, CancellationToken cancel)
     {
         Connection.SetDeadline(Timeouts.Handshake);
-        SslClientAuthenticationOptions options = new() { TargetHost = Host.Trim('[', ']'), EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13 };
-#pragma warning disable CA5359 // Opportunistic TLS has nothing to verify against (RFC 7435): a wrong certificate still beats clear text.
-        if (!verify) options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
-#pragma warning restore CA5359
         try
         {
-            await Connection.StartTlsAsync(options, cancel);
+            await Connection.StartTlsAsync(judge.Options(), cancel);
             Features = ServerFeatures.None;
             return null;
         }
-        catch (AuthenticationException e) { return Broken("4.7.5", $"TLS could not be agreed with {Host}: {e.Message}"); }
+        catch (AuthenticationException e) { return Broken("4.7.5", judge.Fault is { } fault ? $"{Host} cannot be trusted: {fault.Text}" : $"TLS could not be agreed with {Host}: {(e.InnerException ?? e).Message}"); }
         catch (IOException e) { return Broken("4.7.5", $"TLS could not be agreed with {Host}: {e.Message}"); }
     }
 
-    /// <summary>Logs in with PLAIN or LOGIN, never in clear text (RFC 4954).</summary>
+    /// <summary>Logs in by the best mechanism that both sides know, never in clear text (RFC 4954).</summary>
     public async ValueTask<SmtpReply> LogInAsync(RelayLogin login, CancellationToken cancel)
     {
         if (!Connection.IsSecure) return new(454, "4.7.0", $"{Host} has no TLS, and the password does not go out in clear text");
-        if (Features.Mechanisms.Contains("PLAIN")) return await CommandAsync("AUTH PLAIN " + Base64($"\0{login.User}\0{login.Password}"), cancel);
-        if (!Features.Mechanisms.Contains("LOGIN")) return new(454, "4.7.0", $"{Host} offers no way to log in that is known here (PLAIN, LOGIN)");
-        SmtpReply reply = await CommandAsync("AUTH LOGIN", cancel);
-        if (reply.Code == 334) reply = await CommandAsync(Base64(login.User), cancel);
-        if (reply.Code == 334) reply = await CommandAsync(Base64(login.Password), cancel);
+        if (SaslClient.Choose(login.Mechanisms, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
+            return new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
+        byte[]? initial = sasl.Initial();
+        SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel);
+        while (reply.Code == 334)
+        {
+            byte[]? response = Decode(reply.Text) is { } challenge ? sasl.Respond(challenge) : null;
+            reply = await CommandAsync(response is null ? "*" : Convert.ToBase64String(response), cancel);
+            if (response is null && reply.Code != 334) return new(454, "4.7.8", $"{Host} answered the login with {sasl.Name} as no server that knows the password would: {reply}");
+        }
+        if (reply.IsPositive && !sasl.MaySucceed) return new(454, "4.7.8", $"{Host} did not prove that it knows the password");
         return reply;
     }
 
@@ -140,5 +145,12 @@ internal sealed class SmtpClientSession : IAsyncDisposable
 
     private static string DefaultStatus(int code) => (code / 100) switch { 2 => "2.0.0", 4 => "4.0.0", 5 => "5.0.0", _ => "" };
 
-    private static string Base64(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));
+    // An empty initial response is written as an equals sign (RFC 4954 section 4).
+    private static string Base64(byte[] bytes) => bytes.Length == 0 ? "=" : Convert.ToBase64String(bytes);
+
+    private static byte[]? Decode(string text)
+    {
+        try { return Convert.FromBase64String(text.Trim()); }
+        catch (FormatException) { return null; }
+    }
 }

@@ -1,20 +1,35 @@
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Mime.Recoding;
 using Posthorn.Net;
+using Posthorn.Store;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
 
 /// <summary>One mail transaction as client (RFC 5321 section 3.3): MAIL, RCPT, DATA, with pipelining where it is offered (RFC 2920).</summary>
-internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit)
+internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores)
 {
+    private IMessageContent _content = mail.Content;
     private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
+
+    /// <summary>The form in which it goes out, when that is not the one in which it came.</summary>
+    private WireForm? _form;
 
     /// <summary>Carries it out.</summary>
     public async ValueTask<TransactionResult> RunAsync(CancellationToken cancel)
     {
         if (Unsuitable() is { } reason) return reason;
+        _form = FormFor(session.Features);
+        if (_form is not { } form) return await TransferAsync(mail.Content, cancel);
+        await using RecodedContent? recoded = await RecodedContent.MakeAsync(mail.Content, form, stores, cancel);
+        return recoded is not null ? await TransferAsync(recoded, cancel) : Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break a signature"));
+    }
+
+    private async ValueTask<TransactionResult> TransferAsync(IMessageContent content, CancellationToken cancel)
+    {
+        _content = content;
         if (session.Transactions++ > 0)
         {
             SmtpReply reset = await session.CommandAsync("RSET", cancel);
@@ -29,7 +44,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         ServerFeatures features = session.Features;
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
-        if (mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
+        if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
+        if (FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
         if (mail is { SecondsLeft: { } left, Message.By.Return: true })
         {
             // RFC 2852 section 4.1.4.1: handed on only to who promises to be in time.
@@ -37,9 +53,19 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             if (!features.DeliverBy) return Untried(new(550, "5.4.7", $"{session.Host} does not promise to deliver in time (DELIVERBY)"));
             if (left < features.DeliverByMinimum) return Untried(new(550, "5.4.7", $"{session.Host} needs {features.DeliverByMinimum} seconds to deliver (DELIVERBY), and {left} are left"));
         }
-        if (IsBinary && !features.Binary) return Untried(new(550, "5.6.1", $"{session.Host} takes no binary content (BINARYMIME)"));
         return null;
     }
+
+    private bool IsSevenBitProblem(ServerFeatures features) => mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime;
+
+    // How the message has to be recoded for this server; null when it goes as it is.
+    private WireForm? FormFor(ServerFeatures features)
+    {
+        if (IsBinaryMessage && !features.Binary) return features.EightBitMime ? WireForm.EightBit : WireForm.SevenBit;
+        return IsSevenBitProblem(features) && eightBit == EightBitPolicy.Convert && !(IsBinaryMessage && features.Binary) ? WireForm.SevenBit : null;
+    }
+
+    private static string Missing(WireForm form) => form == WireForm.SevenBit ? "8BITMIME" : "BINARYMIME";
 
     private async ValueTask<TransactionResult> PipelinedAsync(CancellationToken cancel)
     {
@@ -100,12 +126,14 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         return Done();
     }
 
-    private bool IsBinary => mail.Message.Body == BodyType.BinaryMime;
+    private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
+
+    private bool IsBinary => IsBinaryMessage && _form is null;
 
     // One chunk, octet for octet (RFC 3030 section 2).
     private async ValueTask<TransactionResult> BinaryAsync(CancellationToken cancel)
     {
-        session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {mail.Content.Length} LAST"));
+        session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
         if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
         return Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
     }
@@ -115,9 +143,9 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
-            for (long at = 0; at < mail.Content.Length;)
+            for (long at = 0; at < _content.Length;)
             {
-                int read = mail.Content.Read(at, buffer);
+                int read = _content.Read(at, buffer);
                 if (read == 0) return session.Broken("4.3.0", "The message's content ends early");
                 at += read;
                 if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
@@ -137,11 +165,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         ServerFeatures features = session.Features;
         StringBuilder command = new($"MAIL FROM:<{mail.From}>");
-        if (features.Size) command.Append(CultureInfo.InvariantCulture, $" SIZE={mail.Message.Size}");
+        if (features.Size) command.Append(CultureInfo.InvariantCulture, $" SIZE={_content.Length}");
         if (IsBinary) command.Append(" BODY=BINARYMIME");
-        else if (features.EightBitMime && mail.IsEightBit) command.Append(" BODY=8BITMIME");
+        else if (features.EightBitMime && mail.IsEightBit && _form != WireForm.SevenBit) command.Append(" BODY=8BITMIME");
         if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");
         if (features.DeliverBy && mail is { SecondsLeft: { } left, Message.By: { } by }) command.Append(CultureInfo.InvariantCulture, $" BY={left};{(by.Return ? 'R' : 'N')}{(by.Trace ? "T" : "")}");
+        if (mail.Message.RequiresTls && features.RequireTls && session.Connection.IsSecure) command.Append(" REQUIRETLS");
         if (!features.Dsn) return command.ToString();
         if (mail.Message.Return != DsnReturn.Unspecified) command.Append(mail.Message.Return == DsnReturn.Full ? " RET=FULL" : " RET=HDRS");
         if (mail.Message.EnvelopeId is { } id) command.Append(" ENVID=").Append(Xtext.Encode(id));

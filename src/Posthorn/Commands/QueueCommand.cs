@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace Posthorn.Commands;
 
-/// <summary><c>posthorn queue list|show|retry|hold|release|delete</c>: mail that waits for other servers.</summary>
+/// <summary><c>posthorn queue list|show|retry|hold|release|delete|requeue</c>: mail that waits for other servers.</summary>
 internal static class QueueCommand
 {
     public static Command Create() => new("queue", "See and steer the mail that waits for other servers")
@@ -15,21 +15,25 @@ internal static class QueueCommand
         List(),
         Show(),
         Retry(),
-        Change("hold", "Stop trying a message until it is released", "held"),
-        Change("release", "Try a held message again", "released"),
-        Change("delete", "Throw a message away; its sender is not told", "deleted"),
+        Change("hold", "Stop trying messages until they are released", "held"),
+        Change("release", "Try held messages again", "released"),
+        Change("delete", "Throw messages away; their senders are not told", "deleted"),
+        Change("requeue", "Start messages anew: no attempts, their whole time before them, routes as they are now", "requeued"),
     };
 
     private static Command List()
     {
         Option<bool> json = CommonOptions.Json();
         Option<string?> config = CommonOptions.Config();
-        (Option<string?> from, Option<string?> to) = Filters();
-        Option<bool> held = new("--held") { Description = "Only held messages" };
-        Command command = new("list", "List the messages, and totals by destination") { config, json, from, to, held };
+        FilterOptions filter = new();
+        Option<int> limit = new("--limit") { Description = "List at most so many messages; the totals count all", HelpName = "NUMBER", DefaultValueFactory = _ => 1000 };
+        Option<bool> summary = new("--summary") { Description = "Only the totals" };
+        Command command = new("list", "List the messages, and totals by destination and reason") { config, json, limit, summary };
+        filter.AddTo(command);
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
-            string query = Query(("from", parsed.GetValue(from)), ("to", parsed.GetValue(to)), ("held", parsed.GetValue(held) ? "true" : null));
+            int most = parsed.GetValue(summary) ? 0 : parsed.GetValue(limit);
+            string query = Query([.. filter.Read(parsed), ("limit", most.ToString(CultureInfo.InvariantCulture))]);
             QueueReport report = await client.GetAsync("queue" + query, ControlJson.Default.QueueReport, stop);
             if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(report, ControlJson.Default.QueueReport));
             else WriteList(report);
@@ -46,7 +50,7 @@ internal static class QueueCommand
         Command command = new("show", "Show one message with what other servers said") { id, config, json };
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
-            QueueReport report = await client.GetAsync("queue" + Query(("id", parsed.GetRequiredValue(id))), ControlJson.Default.QueueReport, stop);
+            QueueReport report = await client.GetAsync("queue" + Query([("id", parsed.GetRequiredValue(id))]), ControlJson.Default.QueueReport, stop);
             if (report.Messages.Count == 0)
             {
                 Console.Error.WriteLine($"there is no message {parsed.GetRequiredValue(id)} in the queue");
@@ -61,13 +65,10 @@ internal static class QueueCommand
 
     private static Command Retry()
     {
-        Argument<string?> id = new("ID") { Description = "The message; without it all that match", Arity = ArgumentArity.ZeroOrOne };
-        Option<string?> config = CommonOptions.Config();
-        (Option<string?> from, Option<string?> to) = Filters();
-        Command command = new("retry", "Try messages now") { id, config, from, to };
+        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config) = Many("retry", "Try messages now");
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
-            string query = Query(("id", parsed.GetValue(id)), ("from", parsed.GetValue(from)), ("to", parsed.GetValue(to)));
+            string query = Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]);
             QueueChange change = await client.PostAsync("queue/retry" + query, ControlJson.Default.QueueChange, stop);
             Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
             return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
@@ -77,25 +78,51 @@ internal static class QueueCommand
 
     private static Command Change(string verb, string description, string done)
     {
-        Argument<string> id = Id();
-        Option<string?> config = CommonOptions.Config();
-        Command command = new(verb, description) { id, config };
+        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config) = Many(verb, description);
+        Option<bool> all = new("--all") { Description = "All messages in the queue" };
+        Option<bool> json = CommonOptions.Json();
+        command.Options.Add(all);
+        command.Options.Add(json);
+        // Without a word on which, nobody means all of them.
+        command.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(id) is null && !parsed.GetValue(all) && !filter.Any(parsed)) parsed.AddError($"say which messages are to be {done}: an ID, a filter such as --from, --to or --reason, or --all");
+        });
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
-            await client.PostAsync($"queue/{verb}" + Query(("id", parsed.GetRequiredValue(id))), ControlJson.Default.QueueChange, stop);
-            Console.Out.WriteLine($"{done} {parsed.GetRequiredValue(id)}");
-            return ExitStatus.Done;
+            QueueChange change = await client.PostAsync($"queue/{verb}" + Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]), ControlJson.Default.QueueChange, stop);
+            if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(change, ControlJson.Default.QueueChange));
+            else Console.Out.WriteLine(parsed.GetValue(id) is { } one ? $"{done} {one}" : change.Messages == 1 ? $"{done} 1 message" : $"{done} {change.Messages} messages");
+            return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
         }, cancel));
         return command;
     }
 
+    private static (Command, Argument<string?>, FilterOptions, Option<string?>) Many(string verb, string description)
+    {
+        Argument<string?> id = new("ID") { Description = "The message; without it all that match", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> config = CommonOptions.Config();
+        FilterOptions filter = new();
+        Command command = new(verb, description) { id, config };
+        filter.AddTo(command);
+        return (command, id, filter, config);
+    }
+
     private static void WriteList(QueueReport report)
     {
-        if (report.Messages.Count == 0)
+        if (report.Matching == 0)
         {
-            Console.Out.WriteLine("The queue is empty.");
+            Console.Out.WriteLine(report.Totals.Count == 0 ? "The queue is empty." : "No message matches.");
             return;
         }
+        if (report.Messages.Count > 0) WriteTable(report);
+        if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{report.Matching} messages match; {report.Messages.Count} are listed.");
+        foreach (QueueReportTotal total in report.Totals) Console.Out.WriteLine($"{total.Destination}: {total.Messages} waiting{(total.LastFault is null ? "" : $", last fault: {total.LastFault}")}");
+        foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{reason.Recipients} recipients: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried yet")}");
+    }
+
+    private static void WriteTable(QueueReport report)
+    {
         Table table = new Table().RoundedBorder().AddColumns("Id", "Arrived", "Size", "From", "To", "Tries", "Next", "Last words");
         foreach (QueueReportMessage message in report.Messages)
         {
@@ -106,7 +133,6 @@ internal static class QueueCommand
                 message.Attempts.ToString(CultureInfo.InvariantCulture), next, first.LastReply ?? "" }.Select(c => new Text(c))]);
         }
         AnsiConsole.Write(table);
-        foreach (QueueReportTotal total in report.Totals) Console.Out.WriteLine($"{total.Destination}: {total.Messages} waiting{(total.LastFault is null ? "" : $", last fault: {total.LastFault}")}");
     }
 
     private static void WriteMessage(QueueReportMessage message)
@@ -114,6 +140,7 @@ internal static class QueueCommand
         Console.Out.WriteLine($"{message.Id}{(message.IsHeld ? " (held)" : "")}");
         Console.Out.WriteLine($"  from     {(message.From.Length > 0 ? message.From : "<>")}");
         Console.Out.WriteLine($"  arrived  {Local(message.Arrived)}, {Units.Size(message.Size)}");
+        if (message.ReleaseAt is { } release) Console.Out.WriteLine($"  not before {release.ToLocalTime():yyyy-MM-dd HH:mm:ss}, as its sender asked");
         Console.Out.WriteLine($"  tries    {message.Attempts}, next {Local(message.NextAttempt)}");
         foreach (QueueReportRecipient recipient in message.Recipients)
             Console.Out.WriteLine($"  to       {recipient.Address}{(recipient.IsPending ? "" : " (done)")}{(recipient.LastReply is null ? "" : $": {recipient.LastReply}")}");
@@ -123,11 +150,28 @@ internal static class QueueCommand
 
     private static Argument<string> Id() => new("ID") { Description = "The message's id" };
 
-    private static (Option<string?> From, Option<string?> To) Filters() => (
-        new("--from") { Description = "Only from this address, @domain, or <>", HelpName = "ADDRESS" },
-        new("--to") { Description = "Only to this address or @domain", HelpName = "ADDRESS" });
+    /// <summary>Which messages are meant.</summary>
+    private sealed class FilterOptions
+    {
+        private readonly Option<string?> _from = new("--from") { Description = "Only from this address, @domain, or <>", HelpName = "ADDRESS" };
+        private readonly Option<string?> _to = new("--to") { Description = "Only to this address or @domain", HelpName = "ADDRESS" };
+        private readonly Option<string?> _reason = new("--reason") { Description = "Only those of which a recipient's last words hold this, such as a status code", HelpName = "TEXT" };
+        private readonly Option<string?> _destination = new("--destination") { Description = "Only what waits for this destination, as the totals name it", HelpName = "NAME" };
+        private readonly Option<bool> _held = new("--held") { Description = "Only held messages" };
 
-    private static string Query(params (string Key, string? Value)[] values)
+        public void AddTo(Command command)
+        {
+            foreach (Option option in (Option[])[_from, _to, _reason, _destination, _held]) command.Options.Add(option);
+        }
+
+        public (string Key, string? Value)[] Read(ParseResult parsed) =>
+            [("from", parsed.GetValue(_from)), ("to", parsed.GetValue(_to)), ("reason", parsed.GetValue(_reason)), ("destination", parsed.GetValue(_destination)), ("held", parsed.GetValue(_held) ? "true" : null)];
+
+        public bool Any(System.CommandLine.Parsing.CommandResult parsed) =>
+            parsed.GetValue(_held) || new[] { _from, _to, _reason, _destination }.Any(option => parsed.GetValue(option) is not null);
+    }
+
+    private static string Query((string Key, string? Value)[] values)
     {
         string query = string.Join('&', values.Where(v => v.Value is not null).Select(v => $"{v.Key}={Uri.EscapeDataString(v.Value!)}"));
         return query.Length > 0 ? "?" + query : "";

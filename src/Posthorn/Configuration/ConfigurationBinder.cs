@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Transport;
 
 namespace Posthorn.Configuration;
 
@@ -25,6 +26,7 @@ internal static class ConfigurationBinder
         TlsSection? tls = reader.Section("tls", Tls);
         IReadOnlyList<ListenEntry> listeners = reader.Section("listen", ListenBinder.Read);
         ListenBinder.Check(reader, listeners, tls is not null);
+        DnsSection dns = reader.Section("dns", Dns);
         ServerConfiguration? configuration = new()
         {
             File = file,
@@ -36,10 +38,10 @@ internal static class ConfigurationBinder
             Tls = tls,
             Listeners = listeners,
             Network = reader.Section("network", Network),
-            Dns = reader.Section("dns", Dns),
-            Outbound = reader.Section("outbound", Outbound),
+            Dns = dns,
+            Outbound = reader.Section("outbound", r => OutboundBinder.Read(r, domains, dns)),
             Limits = reader.Section("limits", Limits),
-            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false))),
+            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
             Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
@@ -64,7 +66,8 @@ internal static class ConfigurationBinder
             if (EmailAddress.TryParse(text, out EmailAddress address)) postmaster = address;
             else reader.Problem(reader.PlaceOf("postmaster"), $"'domain.postmaster' is \"{text}\"; expected an address such as \"postmaster@example.org\"");
         }
-        return name is { } known ? new(known, delimiter, aliases, passwd, postmaster) : null;
+        NextHop? behind = HopReader.ReadBehind(reader);
+        return name is { } known ? new(known, delimiter, aliases, passwd, postmaster) { Behind = behind } : null;
     }
 
     private static void CheckDomains(ConfigReader reader, IReadOnlyList<DomainSection> domains, ConfigContext context)
@@ -149,15 +152,6 @@ internal static class ConfigurationBinder
         }
         return new(servers);
     }
-
-    private static OutboundSection Outbound(ConfigReader reader) => new(
-        reader.Number("port", 25, 1, 65535),
-        reader.OptionalText("relay-host"),
-        reader.Number("relay-port", 25, 1, 65535),
-        reader.Duration("first-retry", TimeSpan.FromMinutes(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1)),
-        reader.Duration("longest-retry", TimeSpan.FromHours(4), TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(2)),
-        reader.Duration("delay-warning", TimeSpan.FromHours(4), TimeSpan.Zero, TimeSpan.FromDays(30)),
-        reader.Duration("expire", TimeSpan.FromDays(5), TimeSpan.FromSeconds(1), TimeSpan.FromDays(60)));
 
     private static LimitsSection Limits(ConfigReader reader) => new()
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using Posthorn.Core;
 using Posthorn.Net;
+using Posthorn.Transport;
 
 namespace Posthorn.Configuration;
 
@@ -32,7 +33,11 @@ public sealed record ServerConfiguration
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>
-public sealed record DomainSection(DomainName Name, string RecipientDelimiter, IReadOnlyList<string> Aliases, string? PasswdFile, EmailAddress? Postmaster);
+public sealed record DomainSection(DomainName Name, string RecipientDelimiter, IReadOnlyList<string> Aliases, string? PasswdFile, EmailAddress? Postmaster)
+{
+    /// <summary>The server behind this one that keeps its mailboxes; null when they are here.</summary>
+    public NextHop? Behind { get; init; }
+}
 
 /// <summary><c>[mail]</c>: where mail lies.</summary>
 public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool CountExpunged, bool WordIndex);
@@ -52,8 +57,8 @@ public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyL
 /// <summary><c>[dns]</c>: resolvers; empty means the system's.</summary>
 public sealed record DnsSection(IReadOnlyList<IPEndPoint> Servers);
 
-/// <summary><c>[outbound]</c>: how mail leaves.</summary>
-public sealed record OutboundSection(int Port, string? RelayHost, int RelayPort, TimeSpan FirstRetry, TimeSpan LongestRetry, TimeSpan DelayWarning, TimeSpan Expire);
+/// <summary><c>[outbound]</c>: how mail leaves, and how long it is tried.</summary>
+public sealed record OutboundSection(OutboundOptions Options, QueueOptions Queue);
 
 /// <summary><c>[limits]</c>: what a peer may ask of the server.</summary>
 public sealed record LimitsSection
@@ -67,7 +72,7 @@ public sealed record LimitsSection
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
-public sealed record SubmissionSection(bool HideClient, bool BrokenClients);
+public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease);
 
 /// <summary><c>[log]</c>: what is written and how.</summary>
 public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, bool Json, bool File);

@@ -17,11 +17,18 @@ internal sealed record StatusReport(
 internal sealed record ListenerReport(string Name, string? Host, int? Port, string? Path, string Tls);
 
 /// <summary>What <c>queue list</c> shows.</summary>
-internal sealed record QueueReport(IReadOnlyList<QueueReportMessage> Messages, IReadOnlyList<QueueReportTotal> Totals);
+/// <param name="Messages">The messages, the oldest first, as many as were asked for.</param>
+/// <param name="Totals">What waits for each destination.</param>
+/// <param name="Reasons">Why the recipients of matching messages wait.</param>
+/// <param name="Matching">How many messages match.</param>
+internal sealed record QueueReport(IReadOnlyList<QueueReportMessage> Messages, IReadOnlyList<QueueReportTotal> Totals, IReadOnlyList<QueueReportReason> Reasons, int Matching);
+
+/// <summary>How many recipients wait for one reason: a status, empty before the first attempt, with one server's words for it.</summary>
+internal sealed record QueueReportReason(string Status, int Recipients, string Example);
 
 /// <summary>One message that waits. Sizes in octets.</summary>
 internal sealed record QueueReportMessage(
-    string Id, string From, DateTimeOffset Arrived, long Size, int Attempts, DateTimeOffset NextAttempt, bool IsHeld, IReadOnlyList<QueueReportRecipient> Recipients);
+    string Id, string From, DateTimeOffset Arrived, long Size, int Attempts, DateTimeOffset NextAttempt, bool IsHeld, DateTimeOffset? ReleaseAt, IReadOnlyList<QueueReportRecipient> Recipients);
 
 /// <summary>One of its recipients, with the other server's last words.</summary>
 internal sealed record QueueReportRecipient(string Address, bool IsPending, string? LastReply);

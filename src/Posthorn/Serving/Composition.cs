@@ -19,6 +19,7 @@ using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
+using Posthorn.Transport.Remote.Security;
 
 namespace Posthorn.Serving;
 
@@ -31,6 +32,9 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>How soon a removed account or a changed password ends sessions on a server that nobody asks anything: about a second more than the files are looked at at most.</summary>
     private static readonly TimeSpan LookAtAccounts = TimeSpan.FromSeconds(2);
 
+    /// <summary>How often reports on TLS are looked after, and policies that grow old asked for again.</summary>
+    private static readonly TimeSpan Chores = TimeSpan.FromMinutes(15);
+
     /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
     private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
 
@@ -40,6 +44,13 @@ internal sealed class Composition : IAsyncDisposable
     private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
     private readonly QueueRunner _runner;
+    private readonly HttpsClient _https;
+    private readonly StsPolicies _policies;
+    private readonly TlsTally _tally;
+    private readonly TlsReporter _reports;
+    private readonly CancellationTokenSource _chores = new();
+    private readonly ITimer _hourly;
+    private Task _chore = Task.CompletedTask;
     private readonly ImapServer _imap;
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
@@ -61,10 +72,18 @@ internal sealed class Composition : IAsyncDisposable
         Lists = filtering.Lists;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
-        _runner = new(_transport, new MailDns(configuration.Dns.Servers), new SocketConnector());
+        ILogger outbound = logOutput.CreateLogger("transport");
+        MailDns dns = new(configuration.Dns.Servers);
+        _https = new(dns, () => _transport.Options);
+        _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
+        _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
+        _tally.Load();
+        _reports = new(_transport, _tally, dns, _https);
+        _runner = new(_transport, dns, new SocketConnector(), _policies, _tally);
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
         _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
+        _hourly = time.CreateTimer(_ => DoChores(), null, Chores, Chores);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, _transport, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
@@ -152,6 +171,22 @@ internal sealed class Composition : IAsyncDisposable
         return CheckpointAsync(CancellationToken.None);
     }
 
+    private void DoChores()
+    {
+        if (_chore.IsCompleted) _chore = DoChoresAsync();
+    }
+
+    private async Task DoChoresAsync()
+    {
+        try
+        {
+            await _policies.RefreshAsync(_chores.Token);
+            await _reports.SendDueAsync(_chores.Token);
+        }
+        catch (OperationCanceledException) { /* the server ends */ }
+        catch (IOException e) { Log.ChoreFailed(e.Message); }
+    }
+
     private async Task CheckpointAsync(CancellationToken cancel)
     {
         try { await _journal.CheckpointAsync(cancel); }
@@ -161,7 +196,11 @@ internal sealed class Composition : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _hourly.DisposeAsync();
+        await _chores.CancelAsync();
+        await _chore;
         await _runner.StopAsync(QueueGrace);
+        _tally.Save();
         await _runner.DisposeAsync();
         await _tidying.DisposeAsync();
         await _looking.DisposeAsync();
@@ -169,6 +208,8 @@ internal sealed class Composition : IAsyncDisposable
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
+        _https.Dispose();
+        _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();
         _base.Tls?.Dispose();

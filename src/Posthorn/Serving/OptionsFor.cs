@@ -43,6 +43,7 @@ internal static class OptionsFor
         BrokenAuthLine = configuration.Submission.BrokenClients,
         MaxRecipients = configuration.Limits.Recipients,
         MaxTextLine = configuration.Limits.TextLine,
+        FutureRelease = configuration.Submission.FutureRelease,
     };
 
     public static ImapOptions Imap(ServerConfiguration configuration) => new()
@@ -72,18 +73,8 @@ internal static class OptionsFor
         MaxMessageSize = configuration.Limits.MessageSize,
         MaxReceived = configuration.Limits.ReceivedHops,
         HideSubmissionClient = configuration.Submission.HideClient,
-        Queue = new()
-        {
-            FirstRetry = configuration.Outbound.FirstRetry,
-            MaxRetry = configuration.Outbound.LongestRetry,
-            DelayWarning = configuration.Outbound.DelayWarning > TimeSpan.Zero ? configuration.Outbound.DelayWarning : null,
-            Lifetime = configuration.Outbound.Expire,
-        },
-        Outbound = new()
-        {
-            Port = configuration.Outbound.Port,
-            Relay = configuration.Outbound.RelayHost is { } host ? new NextHop.Host(host, configuration.Outbound.RelayPort) : null,
-        },
+        Queue = configuration.Outbound.Queue,
+        Outbound = configuration.Outbound.Options,
     };
 
     public static SieveOptions Sieve(ServerConfiguration configuration)

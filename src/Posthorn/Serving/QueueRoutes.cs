@@ -11,17 +11,24 @@ internal static class QueueRoutes
     /// <summary>Messages in one answer; a queue of 100,000 is looked at by its totals or through a filter.</summary>
     private const int MostListed = 10_000;
 
-    public static QueueReport List(QueueControl queue, ControlRequest request) => new(
-        [.. queue.List(Filter(request)).Select(Describe)],
-        [.. queue.Totals().Select(t => new QueueReportTotal(t.Destination, t.Messages, t.Running, t.LastFault?.ToString()))]);
+    public static QueueReport List(QueueControl queue, ControlRequest request)
+    {
+        QueueFilter filter = Filter(request);
+        return new(
+            [.. queue.List(filter).Select(Describe)],
+            [.. queue.Totals().Select(t => new QueueReportTotal(t.Destination, t.Messages, t.Running, t.LastFault?.ToString()))],
+            [.. queue.Reasons(filter).Select(r => new QueueReportReason(r.Status, r.Recipients, r.Example))],
+            queue.Count(filter));
+    }
 
     public static QueueChange Retry(QueueControl queue, ControlRequest request) => new(queue.Retry(Filter(request)));
 
-    public static async ValueTask<ControlReply> ChangeAsync(ControlRequest request, Func<QueueId, ValueTask<bool>> change)
+    public static async ValueTask<ControlReply> ChangeAsync(ControlRequest request, Func<QueueFilter, ValueTask<int>> change)
     {
-        string id = request.Query["id"].ToString();
-        if (!await change(new(id))) return ControlReply.Refused($"there is no message {id} in the queue");
-        return new(200, JsonSerializer.Serialize(new QueueChange(1), ControlJson.Default.QueueChange));
+        QueueFilter filter = Filter(request);
+        int changed = await change(filter);
+        if (changed == 0 && filter.Id is { } id) return ControlReply.Refused($"there is no message {id} in the queue");
+        return new(200, JsonSerializer.Serialize(new QueueChange(changed), ControlJson.Default.QueueChange));
     }
 
     private static QueueFilter Filter(ControlRequest request) => new()
@@ -29,13 +36,15 @@ internal static class QueueRoutes
         Id = Text(request, "id") is { } id ? new QueueId(id) : null,
         From = Text(request, "from"),
         To = Text(request, "to"),
+        Reason = Text(request, "reason"),
+        Destination = Text(request, "destination"),
         IsHeld = Text(request, "held") is { } held ? held == "true" : null,
-        Limit = MostListed,
+        Limit = int.TryParse(Text(request, "limit"), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int limit) ? Math.Min(limit, MostListed) : MostListed,
     };
 
     private static string? Text(ControlRequest request, string key) => request.Query[key].ToString() is { Length: > 0 } text ? text : null;
 
     private static QueueReportMessage Describe(QueuedMessage message) => new(
-        message.Id.Value, message.From.ToString(), message.Arrived, message.Size, message.Attempts, message.NextAttempt, message.IsHeld,
+        message.Id.Value, message.From.ToString(), message.Arrived, message.Size, message.Attempts, message.NextAttempt, message.IsHeld, message.ReleaseAt,
         [.. message.Recipients.Select(r => new QueueReportRecipient(r.Address.ToString(), r.IsPending, r.LastReply?.ToString()))]);
 }

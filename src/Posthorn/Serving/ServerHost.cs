@@ -117,14 +117,15 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /reload"] = (_, _) => Reply(Reload(), ControlJson.Default.ReloadReport),
         ["GET /queue"] = (request, _) => Reply(QueueRoutes.List(_parts.Queue, request), ControlJson.Default.QueueReport),
         ["POST /queue/retry"] = (request, _) => Reply(QueueRoutes.Retry(_parts.Queue, request), ControlJson.Default.QueueChange),
-        ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.HoldAsync(id, cancel)),
-        ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.ReleaseAsync(id, cancel)),
+        ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.HoldAsync(filter, cancel)),
+        ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.ReleaseAsync(filter, cancel)),
+        ["POST /queue/requeue"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.RequeueAsync(filter, cancel)),
         ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
         ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
         ["GET /expunged"] = (request, cancel) => UndeleteRoutes.ListAsync(_parts, request, cancel),
         ["POST /undelete"] = (request, cancel) => UndeleteRoutes.RestoreAsync(_parts, request, cancel),
-        ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, id => _parts.Queue.DeleteAsync(id, cancel)),
+        ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.DeleteAsync(filter, cancel)),
     };
 
     private SieveRoutes SieveRoutes() => new(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Lists, _parts.Directory, _parts.Stores, _parts.Time);

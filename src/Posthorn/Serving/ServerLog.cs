@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9005. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9006. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -19,4 +19,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(9004, LogLevel.Error, "checkpoint-failed {Reason}", EventName = "checkpoint-failed")]
     internal static partial void CheckpointFailed(this ILogger log, string reason);
+
+    [LoggerMessage(9005, LogLevel.Error, "chore-failed {Reason}", EventName = "chore-failed")]
+    internal static partial void ChoreFailed(this ILogger log, string reason);
 }

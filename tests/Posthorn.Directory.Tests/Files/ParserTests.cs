@@ -61,13 +61,32 @@ public sealed class ParserTests
     [InlineData("maildir:%{home}/%{user | username}", "/home/ann/ann")]
     [InlineData("/m/100%%", "/m/100%")]
     [InlineData("mbox:/m", null)]
-    [InlineData("maildir:/m:LAYOUT=fs", null)]
+    [InlineData("maildir:/m:LAYOUT=fs", "/m fs")]
+    [InlineData("/m:LAYOUT=Maildir++", "/m")]
+    [InlineData("maildir:~/Maildir:INDEX=/i/%n:CONTROL=~/c", "/home/ann/Maildir index=/i/ann control=/home/ann/c")]
+    [InlineData("maildir:/m:INDEX=MEMORY", "/m")]
+    [InlineData("maildir:/m:UTF-8", null)]
+    [InlineData("maildir:/m:INBOX=/x", null)]
+    [InlineData("maildir:/m:LAYOUT=index", null)]
+    [InlineData("maildir:/m:INDEX=%z", null)]
     [InlineData("maildir:m/%n", null)]
     [InlineData("/m/%z", null)]
     [InlineData("/m/{who}", null)]
     public void Templates(string template, string? path)
     {
-        Assert.Equal(path, MailTemplate.Expand(template, EmailAddress.Parse("ann@example.org"), "/home/ann", out string error));
+        MailPlace? place = MailPlace.Expand(template, EmailAddress.Parse("ann@example.org"), "/home/ann", out string error);
+        Assert.Equal(path, place is null ? null
+            : place.Root + (place.Layout.IsNested ? " fs" : "") + (place.Layout.IndexRoot is { } index ? " index=" + index : "") + (place.Layout.ControlRoot is { } control ? " control=" + control : ""));
         Assert.Equal(path is null, error.Length > 0);
+    }
+
+    // Dovecot 2.4 says in fields of their own what 2.3 says behind the path.
+    [Fact]
+    public void Fields_of_Dovecot_2_4()
+    {
+        PasswdTable file = PasswdParser.Parse("f", "ann:x::::::userdb_mail_driver=maildir userdb_mail_path=/m/%n userdb_mailbox_list_layout=fs userdb_mail_index_path=/i userdb_mail_control_path=/c");
+        PasswdEntry entry = Assert.Single(file.Entries);
+        Assert.Equal(("/m/%n", ":LAYOUT=fs:INDEX=/i:CONTROL=/c"), (entry.Mail, entry.MailOptions));
+        Assert.Empty(file.Problems);
     }
 }

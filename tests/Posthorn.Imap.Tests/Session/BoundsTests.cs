@@ -105,6 +105,29 @@ public sealed class BoundsTests
     }
 
     [Fact]
+    public async Task Mail_that_is_not_available_is_told_as_that()
+    {
+        await using ImapHost host = new() { BreaksStatus = true, StatusProblem = new MailUnavailableException("the disk is full", mustReconnect: false) };
+        await host.GivenAsync("logged in");
+        Client client = new(host.Connect(ReadSplit.Whole));
+        Assert.Equal("NO [UNAVAILABLE] The mail is not available now; it has been noted, try again in a moment", await client.SayAsync("STATUS INBOX (MESSAGES)"));
+        Assert.Equal("OK Done", await client.SayAsync("NOOP"));
+    }
+
+    // No tagged answer: whether the command has happened cannot be said.
+    [Fact]
+    public async Task A_session_whose_mail_must_be_looked_at_anew_ends()
+    {
+        await using ImapHost host = new() { BreaksStatus = true, StatusProblem = new MailUnavailableException("damage", mustReconnect: true) };
+        await host.GivenAsync("logged in");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        Client client = new(channel);
+        await channel.SendAsync("x1 STATUS INBOX (MESSAGES)\r\n"u8.ToArray(), default);
+        Assert.Equal("* BYE [UNAVAILABLE] The mail must be looked at anew; connect again in a moment", await client.ReadLineAsync());
+        await Assert.ThrowsAnyAsync<Exception>(async () => await client.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public async Task Pipelined_APPENDs_share_their_wait_and_are_answered_in_order()
     {
         await using ImapHost host = new() { GatesAppends = 3 };

@@ -58,7 +58,9 @@ internal static class Mail
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
         while (true)
         {
-            IReadOnlyList<byte[]> messages = await ReadAllAsync(server, account, mailbox);
+            IReadOnlyList<byte[]> messages = [];
+            try { messages = await ReadAllAsync(server, account, mailbox); }
+            catch (ImapCommandException) { /* it is made by its first message */ }
             if (messages.Count >= count) return messages;
             try { await Task.Delay(100, patience.Token); }
             catch (OperationCanceledException) { Assert.Fail($"{mailbox} of {account.Address} has {messages.Count} messages, expected {count}\n{server.Log}"); }

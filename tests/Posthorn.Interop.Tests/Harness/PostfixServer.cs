@@ -49,6 +49,8 @@ internal sealed class PostfixServer : IAsyncDisposable
             smtpd_tls_key_file = {root}/key.pem
             smtp_tls_security_level = may
             smtp_dns_support_level = disabled
+            smtpd_forbid_bare_newline = yes
+            smtpd_forbid_bare_newline_exclusions =
             smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
             maillog_file = {root}/postfix.log
             maillog_file_prefixes = {root}

@@ -38,12 +38,14 @@ public sealed class StartTlsTests : IDisposable
         Assert.Equal("503 5.5.1 Need MAIL first", await client.AskAsync("RCPT TO:<ann@example.org>"));
         Assert.Equal("503 5.5.1 TLS is active already", await client.AskAsync("STARTTLS"));
 
-        await client.AskAsync("MAIL FROM:<bob@example.net>");
+        Assert.Contains("REQUIRETLS", hello, StringComparison.Ordinal);
+        await client.AskAsync("MAIL FROM:<bob@example.net> REQUIRETLS");
         await client.AskAsync("RCPT TO:<ann@example.org>");
         await client.AskAsync("DATA");
         Assert.StartsWith("250 ", await client.AskAsync("over TLS\r\n."), StringComparison.Ordinal);
         Envelope envelope = Assert.Single(host.Transport.Taken).Envelope;
         Assert.Equal("secure.example.net", envelope.Client.Helo);
+        Assert.True(envelope.RequiresTls);
         Assert.StartsWith("TLSv1.", envelope.Client.Tls!.ToString(), StringComparison.Ordinal);
     }
 

@@ -37,6 +37,8 @@ internal sealed class SmtpHost : ITranscriptHost
         DefaultDomain = DomainName.Create("example.org"),
         AuthFailureDelay = TimeSpan.Zero,
         AnnounceLimits = false,
+        BinaryMime = false,
+        FutureRelease = TimeSpan.Zero,
     };
 
     public IReadOnlyList<Task> Sessions => _sessions;
@@ -170,6 +172,7 @@ internal sealed class SmtpHost : ITranscriptHost
         "auth-on-mx" => Options with { AuthOnMx = true },
         "broken-auth-line" => Options with { BrokenAuthLine = true },
         "binary" => Options with { BinaryMime = true },
+        "future" => Options with { FutureRelease = TimeSpan.FromDays(1) },
         "limits" => Options with { AnnounceLimits = true },
         "early-sender-refusal" => Options with { DelaySenderRefusal = false },
         _ => throw new FormatException($"switch what on? {name}"),
@@ -205,6 +208,8 @@ internal sealed class SmtpHost : ITranscriptHost
         }
         if (envelope.Body != BodyType.SevenBit) text.Append(CultureInfo.InvariantCulture, $" body={envelope.Body}");
         if (envelope.SmtpUtf8) text.Append(" utf8");
+        if (envelope.RequiresTls) text.Append(" requiretls");
+        if (envelope.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $" release={release:yyyy-MM-dd'T'HH:mm:ss}");
         if (envelope.Return != DsnReturn.Unspecified) text.Append(CultureInfo.InvariantCulture, $" ret={envelope.Return}");
         if (envelope.EnvelopeId is not null) text.Append(CultureInfo.InvariantCulture, $" envid={envelope.EnvelopeId}");
         if (envelope.DeclaredSize is not null) text.Append(CultureInfo.InvariantCulture, $" size={envelope.DeclaredSize}");

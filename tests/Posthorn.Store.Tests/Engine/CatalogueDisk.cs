@@ -19,7 +19,7 @@ internal sealed class CatalogueDisk(string directory)
     internal List<(string Path, byte[] Data, byte[] Log)> Read()
     {
         List<(string, byte[], byte[])> files = [];
-        foreach (string path in System.IO.Directory.EnumerateFiles(directory, Database, SearchOption.AllDirectories))
+        foreach (string path in System.IO.Directory.EnumerateFiles(directory, Database, SearchOption.AllDirectories).Order(StringComparer.Ordinal))
             files.Add((path, ReadShared(path), File.Exists(path + "-wal") ? ReadShared(path + "-wal") : []));
         return files;
     }

@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
 using Posthorn.Testing.Volumes;
 using Posthorn.Transport.Queue;
@@ -39,6 +40,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     private readonly Random _ids = new(~seed); // so that a seed plays the same history again
     private int _boots;
     private int _texts;
+    private bool _stillUnsure;
     private MailQueue _queue = null!;
 
     internal static readonly string[] Names = ["ann", "bob"];
@@ -88,6 +90,8 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
 
     internal string Seed => $"{seed}";
 
+    internal string CatalogueDirectory => _catalogues.Directory;
+
     internal static MailAccount Account(string name) => MaildirHarness.Account("/data", name);
 
     internal int NextNumber() => ++_texts;
@@ -135,6 +139,24 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         if (operation == "syncfs") _catalogues.Sync();
     }
 
+    internal bool IsDiskBroken => _volume.Fault is not null;
+
+    /// <summary>From now on some changes of mail files fail.</summary>
+    internal void BreakDisk()
+    {
+        VolumeError error = ((VolumeError[])[VolumeError.Io, VolumeError.Permission, VolumeError.ReadOnly, VolumeError.NoSpace])[Random.Next(4)];
+        int often = 1 + Random.Next(6);
+        Random random = new(Random.Next());
+        Log.Add($"DISK BREAKS: {error}, one in {often}");
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith("/data/mail", StringComparison.Ordinal) && random.Next(often) == 0 ? error : null;
+    }
+
+    internal void MendDisk()
+    {
+        Log.Add("DISK MENDED");
+        _volume.Fault = null;
+    }
+
     /// <summary>The power goes, the machine comes back.</summary>
     internal async ValueTask CrashAsync()
     {
@@ -144,7 +166,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         List<(string, byte[], byte[])> files = _catalogues.Read();
         if (_server.IsStarted) await _server.AbandonCatalogues();
         Log.Add($"catalogues: {_catalogues.Crash(files, Random, fate)}");
-        _volume.CutAt = null;
+        (_volume.CutAt, _volume.Fault) = (null, null);
         _volume.Crash(Random.Next());
     }
 
@@ -212,8 +234,12 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         foreach ((string account, MailboxId mailbox, string text) in Foreign)
             Assert.True(!Accounts[account].Values.Any(box => box.Id == mailbox), $"{account} {mailbox}: what another program delivered did not come in: {text[..60]}");
         CheckQueue();
-        Forget();
+        if (_stillUnsure) _stillUnsure = false;
+        else Forget();
     }
+
+    /// <summary>What was refused for now may come true after the next comparison only.</summary>
+    internal void RememberUnsure() => _stillUnsure = true;
 
     private void CheckQueue()
     {

@@ -47,6 +47,9 @@ public sealed class ScriptedPeer : IAsyncDisposable
     /// <summary>For STARTTLS, or from the first byte.</summary>
     public X509Certificate2? Certificate { get; init; }
 
+    /// <summary>What is sent beside the certificate.</summary>
+    public X509Certificate2Collection Issuers { get; init; } = [];
+
     /// <summary>TLS begins with the first byte.</summary>
     public bool IsTlsImplicit { get; init; }
 

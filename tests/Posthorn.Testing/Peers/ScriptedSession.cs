@@ -138,7 +138,7 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection, 
     }
 
     private async Task StartTlsAsync(CancellationToken cancel) =>
-        await connection.StartTlsAsync(new SslServerAuthenticationOptions { ServerCertificate = peer.Certificate ?? TestCertificate.Shared }, cancel);
+        await connection.StartTlsAsync(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(peer.Certificate ?? TestCertificate.Shared, peer.Issuers, offline: true) }, cancel);
 
     // True when the answer was positive and the conversation goes on.
     private async Task<bool> AnswerAsync(string point, string usual, CancellationToken cancel)

@@ -38,7 +38,7 @@ public sealed class SieveAccountTests : IDisposable
     }
 
     // Where a server has run, it has taken the tree in.
-    private async Task OpenOnceAsync(string config, bool hasRun)
+    private static async Task OpenOnceAsync(string config, bool hasRun)
     {
         if (hasRun) await ProgramRun.RunAsync("keep;", "sieve", "check", "-", "-c", config, "-a", "ann");
     }

@@ -123,7 +123,7 @@ public sealed class ConfigurationTests : IDisposable
     {
         _folder.Write("relay", "smarthost.example\n");
         ConfigurationResult result = Load(Good + "\n[outbound]\nrelay-host = { file = \"relay\" }\n");
-        Assert.Equal("smarthost.example", result.Configuration!.Outbound.RelayHost);
+        Assert.Equal("smarthost.example", Assert.IsType<Posthorn.Transport.NextHop.Host>(result.Configuration!.Outbound.Options.Relay).Name);
         result = Load(Good + "\n[outbound]\nrelay-host = { env = \"POSTHORN_NO_SUCH_VARIABLE\" }\n");
         Assert.Contains(result.Problems, p => p.Text.Contains("which is not set", StringComparison.Ordinal));
     }

@@ -1,12 +1,14 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Testing;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
+using Posthorn.Transport.Remote.Security;
 
 namespace Posthorn.Transport.Tests.Fakes;
 
@@ -17,17 +19,21 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     private readonly Dictionary<string, ScriptedPeer> _peers = [];
     private readonly ConcurrentQueue<string> _dialled = new();
     private readonly QueueRunner _runner;
+    private readonly TemporaryFolder _folder = new();
 
-    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IDeliveryPlanner? planner = null)
+    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IHttpsClient? https = null, IDeliveryPlanner? planner = null)
     {
         TransportOptions options = new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
         Rig = new(change is null ? options : change(options), planner);
-        _runner = new(Rig.Transport, Dns, this);
+        Tally = new(Path.Combine(_folder.Path, "reports"), Rig.Time, NullLogger.Instance);
+        StsPolicies? sts = https is null ? null : new(Dns, https, () => Rig.Transport.Options, Path.Combine(_folder.Path, "sts"), Rig.Time, NullLogger.Instance);
+        _runner = new(Rig.Transport, Dns, this, sts, Tally);
         _runner.Start();
     }
 
     public TransportRig Rig { get; }
     public FakeDns Dns { get; } = new();
+    public TlsTally Tally { get; }
 
     /// <summary>The addresses that were dialled, in order.</summary>
     public IReadOnlyList<string> Dialled => [.. _dialled];
@@ -95,5 +101,6 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
         await _runner.DisposeAsync();
         foreach (ScriptedPeer peer in _peers.Values) await peer.DisposeAsync();
         Rig.Dispose();
+        _folder.Dispose();
     }
 }

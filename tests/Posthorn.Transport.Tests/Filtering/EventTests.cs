@@ -89,7 +89,7 @@ public sealed class EventTests
     {
         using SieveRig rig = Rig("""require "imapsieve"; redirect "nobody@example.org";""");
         await using IMailStore store = await OpenAsync(rig);
-        Directory.CreateDirectory(rig.Ann.Home);
+        System.IO.Directory.CreateDirectory(rig.Ann.Home);
         await AppendAsync(rig, store, "INBOX");
         Assert.Single(await rig.MailAsync());
         Assert.Contains("mail could not be sent to nobody@example.org", rig.OwnerLog, StringComparison.Ordinal);

@@ -277,15 +277,15 @@ public sealed class OutboundTests
         await rig.UntilWaitingAsync(1, 1);
         QueueId id = rig.Rig.Queued[0].Message.Id;
         QueueControl control = new(rig.Rig.Queue, rig.Rig.Time);
-        Assert.True(await control.HoldAsync(id, default));
+        Assert.Equal(1, await control.HoldAsync(new() { Id = id }, default));
         rig.Rig.Time.Advance(TimeSpan.FromDays(1));
         Assert.True(control.Show(id)!.IsHeld);
         Assert.Equal("451 4.3.0 Later", control.Show(id)!.Recipients[0].LastReply!.ToString());
-        Assert.True(await control.ReleaseAsync(id, default));
+        Assert.Equal(1, await control.ReleaseAsync(new() { Id = id }, default));
         await rig.UntilEmptyAsync();
         Assert.Single(peer.Messages, message => message.Content.Length > 0); // the refused one ended in an empty message
         await rig.SendAsync("far@example.invalid.example");
         await rig.UntilEmptyAsync();
-        Assert.False(await control.DeleteAsync(id, default));
+        Assert.Equal(0, await control.DeleteAsync(new() { Id = id }, default));
     }
 }

@@ -132,12 +132,12 @@ public sealed class QueueCrashTests
             await BounceAsync(server, "00000000003");
             await AcceptAsync(server, "00000000004", new string('x', 3000), "d@example.com");
             await AcceptAsync(server, "00000000005", "five", "e@example.com");
-            await new QueueControl(server.Queue, server.Time).HoldAsync(new("00000000005"), default);
+            await new QueueControl(server.Queue, server.Time).HoldAsync(new() { Id = new("00000000005") }, default);
             _held = true;
             await server.Journal.CheckpointAsync(default);
             await AnswerAsync(server, "00000000002", 1);
             _unsure.Add("00000000004");
-            await new QueueControl(server.Queue, server.Time).DeleteAsync(new("00000000004"), default);
+            await new QueueControl(server.Queue, server.Time).DeleteAsync(new() { Id = new("00000000004") }, default);
             _expected.Remove("00000000004");
             _gone.Add("00000000004");
             _unsure.Clear();

@@ -15,6 +15,7 @@ public sealed class QueueFormatTests
         Gen.Select(Address.Select(ReversePath.Of), Recipient.Array[1, 5], Gen.Long[0, 1L << 50], Gen.Int[0, 2], Gen.Bool, Gen.String.Null(), (from, recipients, number, small, flag, text) => new QueueMessage
         {
             Id = new("0123456789B"), Arrived = new(number, TimeSpan.Zero), From = flag ? ReversePath.Null : from, Origin = text ?? "", Body = (BodyType)small, SmtpUtf8 = flag, Return = (DsnReturn)small,
+            RequiresTls = number % 2 == 1, IsTlsOptional = number % 3 == 1, ReleaseAt = number % 5 == 0 ? new(number, TimeSpan.Zero) : null,
             By = number % 3 == 0 ? new(new(number, TimeSpan.Zero), flag, number % 2 == 0) : null, EnvelopeId = text, Traits = (ContentTraits)small, Size = number, Recipients = recipients,
         });
 
@@ -72,9 +73,9 @@ public sealed class QueueFormatTests
     {
         Assert.Equal(2, MailQueue.Participant);
         Assert.Equal([1, 2, 3, 4], Enum.GetValues<QueueStep>().Select(value => (int)value));
-        Assert.Equal([1, 2, 3], Enum.GetValues<QueueOrder>().Select(value => (int)value));
+        Assert.Equal([1, 2, 3, 4], Enum.GetValues<QueueOrder>().Select(value => (int)value));
         Assert.Equal([0, 1, 2, 3], Enum.GetValues<RecipientState>().Select(value => (int)value));
-        Assert.Equal([0, 1, 2], Enum.GetValues<ContentTraits>().Select(value => (int)value));
+        Assert.Equal([0, 1, 2, 4], Enum.GetValues<ContentTraits>().Select(value => (int)value));
         Assert.Equal([0, 1, 2], Enum.GetValues<BodyType>().Select(value => (int)value));
         Assert.Equal([0, 1, 2], Enum.GetValues<DsnReturn>().Select(value => (int)value));
         Assert.Equal([0, 1, 2, 4, 8], Enum.GetValues<DsnNotify>().Select(value => (int)value));

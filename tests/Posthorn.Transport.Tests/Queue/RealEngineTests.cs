@@ -111,7 +111,7 @@ public sealed class RealEngineTests : IDisposable
             (_peer, _stores, Queue, Journal) = (peer, stores, queue, journal);
             Transport = new(new() { Hostname = "mail.example.org" }, services);
             FakeDns dns = new() { Mx = { ["example.com"] = [new(10, "mx.example.com")] }, Hosts = { ["mx.example.com"] = [IPAddress.Parse("203.0.113.1")] } };
-            Runner = new(Transport, dns, this);
+            Runner = new(Transport, dns, this, null, null);
         }
 
         public required MailAccount Ann { get; init; }

@@ -1,0 +1,57 @@
+using System.Diagnostics.CodeAnalysis;
+using Posthorn.Core;
+
+namespace Posthorn.Store.Catalogue;
+
+/// <summary>The sets of keywords that messages have, each once, and their numbers.</summary>
+/// <remarks>Part of <see cref="AccountCatalogue"/>; the account's catalogue lock guards it.</remarks>
+internal sealed class KeywordSets
+{
+    private readonly Database _database;
+    private readonly Dictionary<long, KeywordSet> _sets = new() { [0] = KeywordSet.Empty };
+    private readonly Dictionary<KeywordSet, long> _ids = new() { [KeywordSet.Empty] = 0 };
+
+    internal KeywordSets(Database database)
+    {
+        _database = database;
+        Load();
+    }
+
+    /// <summary>The set with a number.</summary>
+    internal bool TryGet(long id, [NotNullWhen(true)] out KeywordSet? set) => _sets.TryGetValue(id, out set);
+
+    private void Load()
+    {
+        using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");
+        while (query.Step())
+        {
+            _database.Hold(query.Int64(2), RowSum.KeywordSet(query.Text(1)), "keyword_sets");
+            KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
+            _sets[query.Int64(0)] = set;
+            _ids.TryAdd(set, query.Int64(0));
+        }
+    }
+
+    internal long IdOf(KeywordSet keywords)
+    {
+        if (_ids.TryGetValue(keywords, out long id)) return id;
+        using Statement put = _database.Prepare("INSERT INTO keyword_sets(names, checksum) VALUES(?1, ?2) ON CONFLICT(names) DO UPDATE SET names = ?1 RETURNING id");
+        put.Bind(1, keywords.ToString()).Bind(2, RowSum.KeywordSet(keywords.ToString())).Step();
+        id = put.Int64(0);
+        put.Reset();
+        // Should the transaction be rolled back, the row is written again under another number: forgotten in Forget.
+        _ids[keywords] = id;
+        _sets[id] = keywords;
+        return id;
+    }
+
+    /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
+    internal void Forget()
+    {
+        _sets.Clear();
+        _ids.Clear();
+        _sets[0] = KeywordSet.Empty;
+        _ids[KeywordSet.Empty] = 0;
+        Load();
+    }
+}

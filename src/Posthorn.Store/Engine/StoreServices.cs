@@ -1,0 +1,4 @@
+namespace Posthorn.Store.Engine;
+
+/// <summary>What the stores of all accounts share.</summary>
+internal sealed record StoreServices(Recorder Recorder, MailReader Reader, FlagTurns FlagTurns, FolderScanner Scanner, FolderWatch Watch, SpaceGuard Space, MaildirStoreOptions Options);

@@ -1,0 +1,70 @@
+using System.Text;
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Store.Maildir;
+using Posthorn.Store.Sharing;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>Rights and annotations outlive their catalogue, and come from Dovecot's files.</summary>
+public sealed class SharingRebuildTests : IAsyncLifetime
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-sharing-").FullName;
+    private readonly MaildirHarness _harness;
+    private MailAccount Ann => MaildirHarness.Account(_directory, "ann");
+
+    public SharingRebuildTests() => _harness = new(_directory, new LinuxVolume(), new FakeTimeProvider(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero)));
+
+    public ValueTask InitializeAsync() => _harness.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _harness.StopAsync(kill: false);
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_catalogue_that_is_made_anew_has_them_from_beside_the_mail()
+    {
+        byte[] value = [0, 1, 2, 255];
+        await using (IMailStore store = await _harness.MustOpenAsync(Ann))
+        {
+            MailboxId drafts = (await store.FindAsync(Name("Drafts"), Cancel))!.Id!.Value;
+            Must(await store.AnnotateAsync(drafts, [new(null, "", "/shared/with blank", value), new(null, "ann@example.org", "/private/comment", Encoding.UTF8.GetBytes("mine"))], 10, Cancel));
+            Must(await store.AnnotateAsync(null, [new(null, "ann@example.org", "/private/x", value)], 10, Cancel));
+            Must(await store.ShareAsync(drafts, "bob@example.org", MailboxRights.Lookup | MailboxRights.Read, Cancel));
+            Must(await store.ShareAsync(drafts, "-carl@example.org", MailboxRights.Expunge, Cancel));
+        }
+
+        await _harness.StopAsync(kill: false);
+        Assert.Equal("-user=carl@example.org e\nuser=bob@example.org lr\n", File.ReadAllText($"{Ann.MailRoot}/.Drafts/dovecot-acl"));
+        Directory.Delete(_directory + "/accounts", recursive: true);
+        await _harness.StartAsync();
+        await using IMailStore again = await _harness.MustOpenAsync(Ann);
+        MailboxInfo info = (await again.FindAsync(Name("Drafts"), Cancel))!;
+        Assert.Equal([new("-carl@example.org", MailboxRights.Expunge), new("bob@example.org", MailboxRights.Lookup | MailboxRights.Read)], info.Acl.Entries);
+        IReadOnlyList<Annotation> notes = await again.AnnotationsAsync(info.Id, Cancel);
+        Assert.Equal(["/private/comment", "/shared/with blank"], notes.Select(note => note.Entry));
+        Assert.Equal(value, notes[1].Value!.Value.ToArray());
+        Assert.Equal(value, Assert.Single(await again.AnnotationsAsync(null, Cancel)).Value!.Value.ToArray());
+        Assert.Equal([Ann.Address], _harness.SharersWith(EmailAddress.Parse("bob@example.org")));
+    }
+
+    [Fact]
+    public void Dovecots_lists_are_read()
+    {
+        const string text = "# staff\nowner lrwstipekxa\nuser=bob lrs\n\"user=dora smith@other.example\" lr\n-user=carl@example.org w\nanyone l\ngroup=team lr\nuser=bad lrZ\nnonsense\n";
+        MailboxAcl acl = AclFile.Parse(text, EmailAddress.Parse("ann@example.org"));
+        Assert.Equal(
+            ["$team lr", "-carl@example.org w", "ann@example.org lrswipkxtea", "anyone l", "bob@example.org lrs", "dora smith@other.example lr"],
+            acl.Entries.Select(entry => $"{entry.Identifier} {RightsText.Plain(entry.Rights)}"));
+        Assert.Equal(acl.Entries, AclFile.Parse(AclFile.Format(acl), EmailAddress.Parse("ann@example.org")).Entries);
+        EmailAddress ann = EmailAddress.Parse("ann@example.org");
+        Assert.Equal(MailboxRights.All, acl.RightsOf(ann, ann));
+        Assert.Equal(MailboxRights.Lookup | MailboxRights.Read | MailboxRights.KeepSeen, acl.RightsOf(EmailAddress.Parse("bob@example.org"), ann));
+        Assert.Equal(MailboxRights.Lookup, acl.RightsOf(EmailAddress.Parse("carl@example.org"), ann));
+    }
+}

@@ -1,0 +1,103 @@
+using Posthorn.Configuration;
+using Posthorn.Core;
+using Posthorn.Testing;
+using Posthorn.Transport;
+
+namespace Posthorn.Tests.Configuration;
+
+/// <summary>Routes, relay hosts and TLS policies in the configuration, and what <c>check</c> says of mistakes.</summary>
+public sealed class OutboundConfigurationTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private ConfigurationResult Load(string outbound) => ConfigurationLoader.Load(_folder.Write("posthorn.toml", "hostname = \"mail.example.org\"\ndata = \"data\"\n[[domain]]\nname = \"example.org\"\n" + outbound));
+
+    [Fact]
+    public void Every_kind_of_route_is_read()
+    {
+        _folder.Write("secret", "s3cret\n");
+        ConfigurationResult result = Load("""
+            lmtp = "/run/dovecot/lmtp"
+            [outbound]
+            relay-host = "smtp.example.net"
+            relay-port = 465
+            relay-user = "me"
+            relay-password = { file = "secret" }
+            relay-tls = "verify"
+            fallback-host = "backup.example.net"
+            tls = "encrypt"
+            addresses = "prefer-ipv4"
+            [[outbound.route]]
+            to = ["Bücher.example", ".below.example"]
+            tls = "dane-only"
+            [[outbound.route]]
+            from = ["shop.example", "<>"]
+            host = "smtp.mailer.example"
+            protocol = "smtps"
+            user = "shop"
+            password = "p"
+            mechanisms = "xoauth2"
+            tls-minimum = "1.3"
+            [[outbound.route]]
+            to = "ann@partner.example"
+            socket = "/run/lmtp"
+            [[outbound.route]]
+            to = "backup.example"
+            accept = true
+            host = "192.0.2.7"
+            port = 2525
+            tls = "fingerprint"
+            fingerprints = "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99"
+            [[outbound.route]]
+            to = "dead.example"
+            refuse = "550 5.1.2 That company is gone"
+            """);
+        Assert.False(result.HasErrors, string.Join('\n', result.Problems));
+        OutboundOptions options = result.Configuration!.Outbound.Options;
+        Assert.Equal("/run/dovecot/lmtp", Assert.IsType<NextHop.Lmtp>(options.Behind[DomainName.Create("example.org")]).EndPoint.ToString());
+        NextHop.Host relay = Assert.IsType<NextHop.Host>(options.Relay);
+        Assert.Equal(("smtp.example.net", 465, true, "me", "s3cret", OutboundTls.Verify), (relay.Name, relay.Port, relay.ImplicitTls, relay.Login!.User, relay.Login.Password, relay.Tls!.Level));
+        Assert.Equal("backup.example.net", options.Fallback!.Name);
+        Assert.Equal((OutboundTls.Encrypt, AddressPreference.PreferIPv4), (options.Tls.Level, options.Addresses));
+        NextHop Find(string to, string from) => options.Routes.First(rule => rule.Matches(EmailAddress.Parse(to), from.Length == 0 ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(from)))).Hop;
+        Assert.Equal(OutboundTls.DaneOnly, Assert.IsType<NextHop.Mx>(Find("x@bücher.example", "a@b.example")).Tls!.Level);
+        Assert.Equal(OutboundTls.DaneOnly, Assert.IsType<NextHop.Mx>(Find("x@a.below.example", "a@b.example")).Tls!.Level);
+        NextHop.Host mailer = Assert.IsType<NextHop.Host>(Find("x@any.example", "a@shop.example"));
+        Assert.Equal(("smtp.mailer.example", 465, true, "XOAUTH2", true), (mailer.Name, mailer.Port, mailer.ImplicitTls, Assert.Single(mailer.Login!.Mechanisms), mailer.Tls!.OnlyTls13));
+        Assert.Same(mailer, Find("x@any.example", ""));
+        Assert.IsType<NextHop.Lmtp>(Find("Ann@partner.example", "a@b.example"));
+        Assert.Equal(64, Assert.Single(Assert.IsType<NextHop.Host>(Find("x@backup.example", "a@b.example")).Tls!.Fingerprints).Length);
+        Assert.Equal("5.1.2", Assert.IsType<NextHop.Refuse>(Find("x@dead.example", "a@b.example")).Reply.Status);
+        Assert.DoesNotContain(options.Routes, rule => rule.Matches(EmailAddress.Parse("x@else.example"), ReversePath.Of(EmailAddress.Parse("a@b.example"))));
+    }
+
+    [Theory]
+    [InlineData("tls = \"sometimes\"", "one of \"none\", \"may\"")]
+    [InlineData("tls = \"fingerprint\"", "there are no 'fingerprints'")]
+    [InlineData("fingerprints = \"AA\"", "64 hexadecimal digits")]
+    [InlineData("relay-user = \"me\"", "needs both 'relay-user' and 'relay-password'")]
+    [InlineData("relay-user = \"me\"\nrelay-password = \"p\"", "'outbound.relay-host' is missing")]
+    [InlineData("relay-host = \"h\"\nrelay-user = \"me\"\nrelay-password = \"p\"\nrelay-tls = \"none\"", "passwords never go out in clear text")]
+    [InlineData("relay-mechanisms = \"CRAM-MD5\"", "known are SCRAM-SHA-256")]
+    [InlineData("bind-ipv4 = \"::1\"", "expected an address of this host")]
+    [InlineData("authorities = \"/nonexistent.pem\"", "/nonexistent.pem")]
+    [InlineData("[[outbound.route]]\nto = \"a b\"", "expected a domain")]
+    [InlineData("[[outbound.route]]\nto = \"*\"\nhost = \"h\"\naccept = true", "open relay")]
+    [InlineData("[[outbound.route]]\nto = \".example\"\nhost = \"h\"\naccept = true", "open relay")]
+    [InlineData("[[outbound.route]]\nhost = \"h\"\nsocket = \"/s\"", "not several")]
+    [InlineData("[[outbound.route]]\nsocket = \"/s\"\nprotocol = \"smtp\"", "'socket' goes with protocol")]
+    [InlineData("[[outbound.route]]\nport = 26", "go with a 'host'")]
+    [InlineData("[[outbound.route]]\nhost = \"mail.example\"\nprotocol = \"lmtp\"", "with LMTP expected an address")]
+    [InlineData("[[outbound.route]]\nuser = \"u\"\npassword = \"p\"", "needs a 'host'")]
+    [InlineData("[[outbound.route]]\nrefuse = \"no\"", "expected a reply such as")]
+    [InlineData("[[outbound.route]]\nto = \"example.org\"\nhost = \"h\"", "is never used")]
+    [InlineData("[[outbound.route]]\nto = \"x.example\"\ntls = \"dane-only\"\n[dns]\nservers = [\"192.0.2.53\"]", "wait for ever")]
+    [InlineData("[[outbound.route]]\nhots = \"h\"", "did you mean 'outbound.route.host'")]
+    public void Mistakes_are_explained(string outbound, string expected)
+    {
+        ConfigurationResult result = Load("[outbound]\n" + outbound);
+        Assert.Contains(result.Problems, problem => problem.ToString().Contains(expected, StringComparison.Ordinal));
+    }
+}
