@@ -133,6 +133,15 @@ public sealed class SieveCommandTests : IDisposable
         Assert.Equal((0, " 1: Test 'program' SUCCEEDED\n 2: Test 'scripts' SUCCEEDED\n 3: Test 'template' SUCCEEDED\nPASS: 3 tests succeeded.\n"), await TestsuiteAsync(file));
     }
 
+    // The other test files of our own need no programs: Posthorn.Sieve.Tests has them.
+    [Fact]
+    public async Task Testsuite_runs_our_own_file_of_programs()
+    {
+        (int status, string output) = await TestsuiteAsync(Path.Combine(AppContext.BaseDirectory, "svtest", "programs.svtest"));
+        Assert.EndsWith("PASS: 4 tests succeeded.\n", output, StringComparison.Ordinal);
+        Assert.Equal(0, status);
+    }
+
     private static async Task<(int Status, string Output)> TestsuiteAsync(params string[] files)
     {
         (int status, string output, _) = await ProgramRun.RunAsync(null, ["sieve", "testsuite", .. files]);
