@@ -9,7 +9,8 @@ namespace Posthorn.Bench.Load;
 /// <summary>An IMAP session that waits for each answer and looks at its last line only, so that it costs little beside the server.</summary>
 public sealed class ImapClient : IDisposable
 {
-    private const int TailLength = 512;
+    // The last line of an answer lies in it: that of LOGIN has all capabilities.
+    private const int TailLength = 4096;
 
     private static readonly SslClientAuthenticationOptions FullHandshake = Options(resume: false), Resumable = Options(resume: true);
 
