@@ -1,4 +1,3 @@
-using System.Text;
 using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
@@ -28,24 +27,9 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
             args.Space();
         }
 
-        SearchReturn wanted = SearchReturn.All;
-        if (args.TryWord("RETURN"u8))
-        {
-            args.Space();
-            wanted = SearchReturn.Parse(ref args);
-            args.Space();
-        }
-
-        string? charset = null;
-        if (args.TryWord("CHARSET"u8))
-        {
-            args.Space();
-            charset = Encoding.ASCII.GetString(args.AString());
-            args.Space();
-        }
-
+        SearchReturn wanted = SearchReturn.ParseIfAny(ref args) ?? SearchReturn.All;
+        SearchKey key = SearchGrammar.ParseProgram(ref args, out bool usesModSeq);
         if (wanted.Has(SearchOptions.Update)) args.Fail("UPDATE with SEARCH or SORT only");
-        SearchKey key = SearchGrammar.Parse(ref args, charset, out bool usesModSeq);
         return new(sources, wanted, key, usesModSeq);
     }
 

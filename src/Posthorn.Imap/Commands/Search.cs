@@ -12,21 +12,8 @@ internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModS
     public static Search Parse(ref ImapReader args)
     {
         args.Space();
-        SearchReturn? wanted = null;
-        if (args.TryWord("RETURN"u8))
-        {
-            args.Space();
-            wanted = SearchReturn.Parse(ref args);
-            args.Space();
-        }
-        string? charset = null;
-        if (args.TryWord("CHARSET"u8))
-        {
-            args.Space();
-            charset = Encoding.ASCII.GetString(args.AString());
-            args.Space();
-        }
-        SearchKey key = SearchGrammar.Parse(ref args, charset, out bool usesModSeq);
+        SearchReturn? wanted = SearchReturn.ParseIfAny(ref args);
+        SearchKey key = SearchGrammar.ParseProgram(ref args, out bool usesModSeq);
         return new(wanted, key, usesModSeq);
     }
 
@@ -96,7 +83,17 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
 
     public bool Has(SearchOptions option) => (Options & option) != 0;
 
-    public static SearchReturn Parse(ref ImapReader args)
+    /// <summary><c>["RETURN" SP "(" ... ")" SP]</c>; null when it is not there.</summary>
+    public static SearchReturn? ParseIfAny(ref ImapReader args)
+    {
+        if (!args.TryWord("RETURN"u8)) return null;
+        args.Space();
+        SearchReturn wanted = Parse(ref args);
+        args.Space();
+        return wanted;
+    }
+
+    private static SearchReturn Parse(ref ImapReader args)
     {
         SearchOptions options = SearchOptions.None;
         PartialRange? partial = null;

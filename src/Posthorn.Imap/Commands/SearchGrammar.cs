@@ -18,6 +18,19 @@ internal ref struct SearchGrammar
     /// <summary>The result is the highest MODSEQ too (RFC 7162 section 3.1.5).</summary>
     public bool UsesModSeq { get; private set; }
 
+    /// <summary><c>search-program = ["CHARSET" SP astring SP] search-key *(SP search-key)</c></summary>
+    public static SearchKey ParseProgram(ref ImapReader args, out bool usesModSeq)
+    {
+        string? charset = null;
+        if (args.TryWord("CHARSET"u8))
+        {
+            args.Space();
+            charset = Encoding.ASCII.GetString(args.AString());
+            args.Space();
+        }
+        return Parse(ref args, charset, out usesModSeq);
+    }
+
     /// <summary>Reads keys up to the end of the command.</summary>
     /// <param name="args">Where they stand.</param>
     /// <param name="charset">The name after CHARSET, or null.</param>

@@ -11,13 +11,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     public static Sort Parse(ref ImapReader args)
     {
         args.Space();
-        SearchReturn? wanted = null;
-        if (args.TryWord("RETURN"u8))
-        {
-            args.Space();
-            wanted = SearchReturn.Parse(ref args);
-            args.Space();
-        }
+        SearchReturn? wanted = SearchReturn.ParseIfAny(ref args);
         SortCriterion[] criteria = ParseCriteria(ref args);
         args.Space();
         string charset = System.Text.Encoding.ASCII.GetString(args.AString());
