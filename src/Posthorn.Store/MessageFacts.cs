@@ -96,19 +96,21 @@ public sealed class MessageFacts
 
     private static SortKeys KeysOf(ReadOnlySpan<byte> header, MimeLimits limits)
     {
-        BaseSubject subject = new("", false);
+        // Of repeated fields the first counts, as in the ENVELOPE.
+        BaseSubject? subject = null;
         DateTimeOffset? sent = null;
-        (string From, string Display) from = ("", ""), to = ("", ""), cc = ("", "");
+        (string Mailbox, string Display)? from = null, to = null, cc = null;
         foreach (HeaderField field in new HeaderReader(header))
         {
-            if (field.Is("Subject"u8)) subject = BaseSubject.Of(field.RawValue, limits);
+            if (field.Is("Subject"u8)) subject ??= BaseSubject.Of(field.RawValue, limits);
             else if (field.Is("Date"u8) && sent is null && MailDate.TryParse(field.RawValue, out DateTimeOffset date)) sent = date;
-            else if (field.Is("From"u8)) from = First(field.RawValue, limits);
-            else if (field.Is("To"u8)) to = First(field.RawValue, limits);
-            else if (field.Is("Cc"u8)) cc = First(field.RawValue, limits);
+            else if (field.Is("From"u8)) from ??= First(field.RawValue, limits);
+            else if (field.Is("To"u8)) to ??= First(field.RawValue, limits);
+            else if (field.Is("Cc"u8)) cc ??= First(field.RawValue, limits);
         }
 
-        return new(sent, TextMatcher.Fold(subject.Text), subject.IsReplyOrForward, from.From, to.From, cc.From, from.Display, to.Display,
+        BaseSubject about = subject ?? new("", false);
+        return new(sent, TextMatcher.Fold(about.Text), about.IsReplyOrForward, from?.Mailbox ?? "", to?.Mailbox ?? "", cc?.Mailbox ?? "", from?.Display ?? "", to?.Display ?? "",
             MessageIds.Own(header, limits) ?? "", MessageIds.References(header, limits));
     }
 
