@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Text;
 using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Mime;
@@ -62,22 +61,19 @@ internal static class WholeMessage
         byte[] all = ReadAll(content);
         try
         {
-            ReadOnlyMemory<byte> bytes = all.AsMemory(0, (int)content.Length);
-            ReadOnlySpan<byte> message = bytes.Span;
-            MimeStructure structure = MimeStructure.Parse(message, MimeLimits.Default);
-            if ((fields & SummaryFields.Envelope) != 0 && summary.Envelope.IsEmpty)
+            MessageFacts facts = MessageFacts.Of(all.AsMemory(0, (int)content.Length), MimeLimits.Default);
+            return summary with
             {
-                ArrayBufferWriter<byte> envelope = new();
-                EnvelopeWriter.Write(structure.Root.Header(message), MimeLimits.Default, envelope);
-                summary = summary with { Envelope = envelope.WrittenMemory };
-            }
-            if ((fields & SummaryFields.Body) != 0 && summary.Body.IsEmpty) summary = summary with { Body = Structure(structure, message, false) };
-            if ((fields & SummaryFields.BodyStructure) != 0 && summary.BodyStructure.IsEmpty) summary = summary with { BodyStructure = Structure(structure, message, true) };
-            if ((fields & SummaryFields.Preview) != 0 && summary.Preview.IsEmpty) summary = summary with { Preview = Encoding.UTF8.GetBytes(Preview.Make(bytes, structure, MimeLimits.Default)) };
-            if ((fields & SummaryFields.SortKeys) != 0 && summary.Sort is null) summary = summary with { Sort = KeysOf(structure.Root.Header(message)) };
-            return summary;
+                Envelope = Made(SummaryFields.Envelope, summary.Envelope, facts.Envelope),
+                Body = Made(SummaryFields.Body, summary.Body, facts.Body),
+                BodyStructure = Made(SummaryFields.BodyStructure, summary.BodyStructure, facts.BodyStructure),
+                Preview = Made(SummaryFields.Preview, summary.Preview, facts.Preview),
+                Sort = (fields & SummaryFields.SortKeys) != 0 ? summary.Sort ?? facts.Sort : summary.Sort,
+            };
         }
         finally { ArrayPool<byte>.Shared.Return(all); }
+
+        ReadOnlyMemory<byte> Made(SummaryFields field, ReadOnlyMemory<byte> kept, ReadOnlyMemory<byte> made) => (fields & field) != 0 && kept.IsEmpty ? made : kept;
     }
 
     /// <summary>A part without its transfer encoding (RFC 3516 section 4.2).</summary>
@@ -95,42 +91,6 @@ internal static class WholeMessage
         }
         ArrayPool<byte>.Shared.Return(piece);
         return decoded.WrittenMemory;
-    }
-
-    private static ReadOnlyMemory<byte> Structure(MimeStructure structure, ReadOnlySpan<byte> message, bool extended)
-    {
-        ArrayBufferWriter<byte> text = new();
-        BodyStructureWriter.Write(structure, message, extended, MimeLimits.Default, text);
-        return text.WrittenMemory;
-    }
-
-    private static SortKeys KeysOf(ReadOnlySpan<byte> header)
-    {
-        BaseSubject subject = BaseSubject.Of(Field(header, "subject"u8), MimeLimits.Default);
-        (string from, string displayFrom) = First(header, "from"u8);
-        (string to, string displayTo) = First(header, "to"u8);
-        (string cc, _) = First(header, "cc"u8);
-        return new(
-            MailDate.TryParse(Field(header, "date"u8), out DateTimeOffset sent) ? sent : null,
-            TextMatcher.Fold(subject.Text), subject.IsReplyOrForward,
-            from, to, cc, displayFrom, displayTo,
-            MessageIds.Own(header, MimeLimits.Default) ?? "", MessageIds.References(header, MimeLimits.Default));
-    }
-
-    private static (string Mailbox, string Display) First(ReadOnlySpan<byte> header, ReadOnlySpan<byte> name)
-    {
-        IReadOnlyList<MailAddress> addresses = AddressList.OfField(header, name, MimeLimits.Default);
-        if (addresses.Count == 0) return ("", "");
-        MailAddress first = addresses[0];
-        return (TextMatcher.Fold(first.Mailbox), TextMatcher.Fold(first.Name.Length > 0 ? first.Name : first.Address));
-    }
-
-    private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> header, ReadOnlySpan<byte> name)
-    {
-        HeaderReader reader = new(header);
-        while (reader.MoveNext())
-            if (reader.Current.Is(name)) return reader.Current.RawValue;
-        return default;
     }
 
     private static byte[] ReadAll(IMessageContent content)
