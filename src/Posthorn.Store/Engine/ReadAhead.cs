@@ -10,7 +10,7 @@ internal sealed class ReadAhead
     private const int Most = 64;
 
     private readonly List<MessagePlace> _places = new(Most);
-    private long _as;
+    private long _seen;
     private int _next;
     private Uid _last;
 
@@ -22,8 +22,8 @@ internal sealed class ReadAhead
     /// <param name="place">Where it lies.</param>
     internal bool TryFind(AccountCatalogue catalogue, Box box, long changes, Uid uid, out MessagePlace place)
     {
-        if (_as != changes) _places.Clear();
-        _as = changes;
+        if (_seen != changes) _places.Clear();
+        _seen = changes;
         bool follows = uid > _last && uid.Value - _last.Value <= Most;
         _last = uid;
         while (_next < _places.Count && _places[_next].Uid < uid) _next++;
