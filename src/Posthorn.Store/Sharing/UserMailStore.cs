@@ -127,20 +127,21 @@ public sealed class UserMailStore : IMailStore
     }
 
     public async ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
-        await (await HomeOfAsync(mailbox, cancel)).Store.ExpungedSinceAsync(mailbox, since, cancel);
+        await (await StoreOfAsync(mailbox, cancel)).ExpungedSinceAsync(mailbox, since, cancel);
 
     public async IAsyncEnumerable<MessageSummary> SummariesAsync(
         MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
-        (IMailStore store, _) = await HomeOfAsync(mailbox, cancel);
+        IMailStore store = await StoreOfAsync(mailbox, cancel);
         await foreach (MessageSummary summary in store.SummariesAsync(mailbox, uids, fields, cancel)) yield return summary;
     }
 
-    public async ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
-        await (await HomeOfAsync(mailbox, cancel)).Store.OpenContentAsync(mailbox, uid, cancel);
+    // For each message that is read: nothing is made on the way to the user's own.
+    public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
+        _others.HomeOf(mailbox) is null ? _own.OpenContentAsync(mailbox, uid, cancel) : OpenOtherAsync(mailbox, uid, cancel);
 
     public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        await (await HomeOfAsync(mailbox, cancel)).Store.FindTextAsync(mailbox, candidates, criterion, cancel);
+        await (await StoreOfAsync(mailbox, cancel)).FindTextAsync(mailbox, candidates, criterion, cancel);
 
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => _own.RemembersAsync(id, cancel);
 
@@ -154,12 +155,12 @@ public sealed class UserMailStore : IMailStore
     }
 
     public async ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) =>
-        mailbox is { } id ? await (await HomeOfAsync(id, cancel)).Store.AnnotationsAsync(mailbox, cancel) : await _own.AnnotationsAsync(null, cancel);
+        mailbox is { } id ? await (await StoreOfAsync(id, cancel)).AnnotationsAsync(mailbox, cancel) : await _own.AnnotationsAsync(null, cancel);
 
     public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => _own.AnnotationsSinceAsync(since, cancel);
 
     public async ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) =>
-        await (mailbox is { } id ? (await HomeOfAsync(id, cancel)).Store : _own).AnnotateAsync(mailbox, annotations, most, cancel);
+        await (mailbox is { } id ? await StoreOfAsync(id, cancel) : _own).AnnotateAsync(mailbox, annotations, most, cancel);
 
     public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => _others.WaitForChangeAsync(seen, cancel);
 
@@ -231,6 +232,12 @@ public sealed class UserMailStore : IMailStore
         if (await _others.OpenAsync(owner, cancel) is not { } store) return (_own, null);
         return (store, await store.FindAsync(mailbox, cancel));
     }
+
+    private async ValueTask<IMailStore> StoreOfAsync(MailboxId mailbox, CancellationToken cancel) =>
+        _others.HomeOf(mailbox) is { } owner && await _others.OpenAsync(owner, cancel) is { } store ? store : _own;
+
+    private async ValueTask<Result<IMessageContent>> OpenOtherAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
+        await (await StoreOfAsync(mailbox, cancel)).OpenContentAsync(mailbox, uid, cancel);
 
     private MailboxRights RightsTo(IMailStore store, MailboxInfo info) => info.Acl.RightsOf(_own.Account.Address, store.Account.Address);
 
