@@ -122,22 +122,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     /// <summary>Takes an expunged message's file out of sight.</summary>
     internal void Discard(MailboxName box, FileRow file, string target)
     {
+        string? path = null;
         try
         {
-            string folder = tree.FolderPath(box);
-            string path = tree.PathOf(box, file.DiskName);
-            if (file.DiskName.Length == 0 || !tree.Exists(path))
-            {
-                if (tree.Find(folder, file.Base) is not { } disk) return;
-                path = $"{folder}/{disk}";
-            }
-
-            Move(path, target);
+            path = Locate(box, file);
+            if (path is not null && !path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) Move(path, target);
         }
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
-            account.Delayed.DiscardLater(tree.PathOf(box, file.DiskName), target);
+            path ??= file.DiskName.Length > 0 ? PathOf(box, file.DiskName) : null;
+            if (path is not null) account.Delayed.DiscardLater(path, target);
         }
     }
 
@@ -171,18 +166,18 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
         {
-            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
+            RenameTree(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
             _inPlace.Clear();
         }
 
-        if (elsewhere is not null) tree.Volume.RenameNew(elsewhere, path);
+        if (elsewhere is not null) RenameTree(elsewhere, path);
         MakeFolder(name, mailbox, validity);
     }
 
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
         _inPlace.Clear();
-        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) tree.Volume.RenameNew(tree.FolderPath(from), tree.FolderPath(target));
+        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) RenameTree(tree.FolderPath(from), tree.FolderPath(target));
         tree.MakeFolder(tree.FolderPath(target));
     }
 
@@ -208,7 +203,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         // Replay may have made it once more after it was removed.
         string free = target;
         for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
-        tree.Volume.RenameNew(path, free);
+        RenameTree(path, free);
+    }
+
+    // What waits to be taken out of sight lies under the new name then.
+    private void RenameTree(string path, string target)
+    {
+        tree.Volume.RenameNew(path, target);
+        account.Delayed.Follow(path, target);
     }
 
     /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>

@@ -224,7 +224,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         {
             StoredMessage stored = Must(receipt.Outcomes[i]);
             Told box = world.Accounts[targets[i].Account].Values.Single(told => told.Id == stored.Mailbox);
-            world.Log.Add($"  delivered to {targets[i].Account} {box.Name} {stored.Uid}");
+            world.Log.Add($"  delivered to {targets[i].Account} {box.Name} {stored.Uid}: {text[..Math.Min(text.Length, 90)].ReplaceLineEndings(" ")}");
             Note(box, stored.Uid, $"X-Copy: {i}\r\n" + text);
         }
     }
