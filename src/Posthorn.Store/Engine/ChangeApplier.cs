@@ -176,15 +176,18 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
                 if (account.IsReplaying) _files.RemoveOthers(target.Name, baseName, disk);
                 bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
-                if (!made && content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2)
+                bool gone = !made && content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
+                if (gone && !account.IsReplaying)
                 {
                     // Somebody took the file away, and nothing else has its bytes.
                     operation.Skip(index, i);
                     continue;
                 }
 
+                // On replay later records took it further: they find it there. If none did, the next look at the folder says that it is missing.
                 // What could not be moved is the message still, where it lies.
-                Add(target, new(row, from.Content, operation.Time), made ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "", baseName);
+                string where = made || gone ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "";
+                Add(target, new(row, from.Content, operation.Time), where, baseName);
                 changed = true;
             }
 
