@@ -93,18 +93,20 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
         account.ForgetSortKeys();
         catalogue.Contents.Refresh(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
-        if (known.Row.Size == facts.WireLength) return false;
+        bool changed = false;
         foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(known.Content))
         {
             if (account.PublishedById(mailbox) is not { } owner || draft.Find(owner.Mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow stored)) continue;
+            if (stored.Row.Size == facts.WireLength) continue; // a copy of it may be torn where it is whole
             MessageRow row = stored.Row with { Size = facts.WireLength, ModSeq = modSeq };
             catalogue.PutMessage(mailbox, stored with { Row = row });
             box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
             box.Upserts[uid] = row;
             box.Highest = modSeq;
+            changed = true;
         }
 
-        return true;
+        return changed;
     }
 
     // Deliveries of one record with the same header of their own share their content row, as they share their EMAILID.
