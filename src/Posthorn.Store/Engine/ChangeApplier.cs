@@ -176,12 +176,14 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
                 bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
                 string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
-                if (account.IsReplaying) _files.RemoveOthers(target.Name, baseName, disk);
-                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
-                bool gone = !made && content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
+                if (account.IsReplaying) _files.BringBackName(target.Name, baseName, disk, source.Name, file);
+                // Nothing else has the bytes of a message that came in by somebody else's hand: a copy of it is made now or later, never given up.
+                bool alone = content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
+                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move, must: alone && !place.Move);
+                bool gone = !made && alone && _files.Locate(source.Name, file) is null;
                 if (gone && !account.IsReplaying)
                 {
-                    // Somebody took the file away, and nothing else has its bytes.
+                    // Somebody took the file away.
                     operation.Skip(index, i);
                     continue;
                 }
@@ -331,7 +333,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        BringOver(draft);
+        BringOver(draft, box);
         _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
@@ -346,7 +348,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        BringOver(draft);
+        BringOver(draft, box);
         if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
         _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
         if (box.Name == renamed.Target) return false;
@@ -356,9 +358,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     }
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
-    private void BringOver(Draft draft)
+    private void BringOver(Draft draft, BoxDraft leaving)
     {
-        foreach ((long mailbox, Uid uid, string path) in catalogue.Elsewhere())
+        List<(long, Uid, string)> away = catalogue.Elsewhere();
+        if (away.Count > 0 && account.IsReplaying) _files.BringBack(leaving.Name, leaving.Box.Mailbox, leaving.Box.Validity);
+        foreach ((long mailbox, Uid uid, string path) in away)
         {
             MailboxName? name = draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.Name : account.PublishedById(mailbox)?.Name;
             if (name is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;

@@ -57,8 +57,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         while (tree.Exists(folder) && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Unlink($"{folder}/{other}");
     }
 
+    /// <summary>On replay: as above for a file that is placed again. Where its source is gone, what later records made of it is the message, and only its name is as it was.</summary>
+    internal void BringBackName(MailboxName box, string baseName, string disk, MailboxName sourceBox, FileRow source)
+    {
+        string folder = tree.FolderPath(box);
+        if (!IsThere($"{folder}/{disk}") && Locate(sourceBox, source) is null && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Rename($"{folder}/{other}", $"{folder}/{disk}");
+        else RemoveOthers(box, baseName, disk);
+    }
+
     /// <summary>Gives a message's file a name in another folder, or moves it there; false when that could not be done.</summary>
-    internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move)
+    /// <exception cref="VolumeException">The disk refused, and <paramref name="must"/> was set: there is no other way to the bytes.</exception>
+    internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move, bool must)
     {
         try
         {
@@ -80,7 +89,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             account.Delayed.Keep(target);
             return true;
         }
-        catch (VolumeException problem)
+        catch (VolumeException problem) when (!must)
         {
             log.FileDelayed(problem, account.Who.Address);
             return false;
