@@ -1,6 +1,7 @@
 using System.Net;
 using Posthorn.Core;
 using Posthorn.Net;
+using Posthorn.Transport.Policy;
 
 namespace Posthorn.Transport;
 
@@ -27,6 +28,15 @@ public sealed record ClientContext
     /// <summary>Loopback for a Unix socket.</summary>
     public required IPAddress Address { get; init; }
 
+    /// <summary>The client's port; 0 for a Unix socket.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Our end of the connection; null when there is none.</summary>
+    public EndPoint? LocalEndPoint { get; init; }
+
+    /// <summary>What a trusted server before us calls the client; null when we have to look ourselves.</summary>
+    public ClientName? Name { get; init; }
+
     /// <summary>The name given in EHLO, HELO or LHLO, as received.</summary>
     public required string Helo { get; init; }
 
@@ -37,6 +47,9 @@ public sealed record ClientContext
 
     /// <summary>The account that has logged in.</summary>
     public MailAccount? Account { get; init; }
+
+    /// <summary>The SASL mechanism by which it did.</summary>
+    public string? Mechanism { get; init; }
 
     /// <summary>The address is in a network named as trusted: it may relay without login.</summary>
     public required bool IsTrusted { get; init; }
@@ -107,4 +120,7 @@ public sealed class Envelope
     public long? DeclaredSize { get; init; }
 
     public IList<EnvelopeRecipient> Recipients { get; } = [];
+
+    /// <summary>The checks that have a say on the message; null when there are none.</summary>
+    internal SessionChecks? Checks { get; set; }
 }

@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Transport.Policy;
 
 namespace Posthorn.Transport;
 
@@ -17,6 +18,9 @@ public interface IMailTransport
 
     /// <summary>Whether this recipient is taken: our own and known, or others' for clients that may relay. The reply to RCPT; the caller adds it to the envelope when positive.</summary>
     ValueTask<SmtpReply> AdmitRecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel);
+
+    /// <summary>The checks for a session that begins; null when there are none.</summary>
+    SessionChecks? OpenChecks(ClientContext client) => null;
 
     /// <summary>Starts taking the message's bytes over; the envelope has at least one recipient.</summary>
     IMessageIntake Begin(Envelope envelope);

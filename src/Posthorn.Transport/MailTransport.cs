@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Bounce;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
@@ -11,6 +12,7 @@ public sealed class MailTransport : IMailTransport
 {
     private readonly QueueIds _ids;
     private volatile TransportOptions _options;
+    private volatile CheckSet _checks = CheckSet.None;
 
     public MailTransport(TransportOptions options, TransportServices services)
     {
@@ -25,6 +27,13 @@ public sealed class MailTransport : IMailTransport
     {
         get => _options;
         set => _options = Completed(value);
+    }
+
+    /// <summary>The checks for sessions that begin; a reload replaces them as a whole.</summary>
+    public CheckSet Checks
+    {
+        get => _checks;
+        set => _checks = value;
     }
 
     public long MaxMessageSize => _options.MaxMessageSize;
@@ -65,12 +74,14 @@ public sealed class MailTransport : IMailTransport
         }
     }
 
+    public SessionChecks? OpenChecks(ClientContext client) => SessionChecks.Open(_checks, client, Services.Log);
+
     public IMessageIntake Begin(Envelope envelope) => new MessageIntake(this, envelope);
 
     /// <summary>Delivers a whole message and turns what became of each recipient into what its client hears.</summary>
     internal async ValueTask<AcceptOutcome> FinishAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
-        if (accepted.Message.ReleaseAt is not null) return await PostponeAsync(accepted, cancel);
+        if (accepted.Message is { ReleaseAt: not null } or { HoldReason: not null }) return await PostponeAsync(accepted, cancel);
         DeliveryOutcome outcome = await Stage.DeliverAsync(accepted, cancel);
         SmtpReply overall = Overall(outcome.Replies);
         if (!overall.IsPositive) return new(overall, outcome.Replies);
@@ -101,11 +112,12 @@ public sealed class MailTransport : IMailTransport
         return true;
     }
 
-    // A message of the future waits as it came (RFC 4865); aliases and scripts have their say when its time has come.
+    // A message of the future (RFC 4865), or one that is held, waits as it came; aliases and scripts have their say when its time has come.
     private async ValueTask<AcceptOutcome> PostponeAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
         QueueMessage message = accepted.Message;
-        SmtpReply reply = Replies.Queued(message.Id);
+        SmtpReply reply = message.HoldReason is null || Services.Queue.HasRoom ? Replies.Queued(message.Id) : Replies.QueueFull;
+        if (!reply.IsPositive) return new(reply, [.. message.Recipients.Select(_ => reply)]);
         try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message], null), cancel); }
         catch (IOException e)
         {

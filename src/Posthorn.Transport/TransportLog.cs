@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3030. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free id is 3040. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -81,6 +82,18 @@ internal static partial class TransportLog
 
     [LoggerMessage(3017, LogLevel.Information, "relay-denied {QueueId} {Session} {Client} {From} {To}", EventName = "relay-denied")]
     internal static partial void RelayDenied(this ILogger log, QueueId queueId, SessionId session, string client, ReversePath from, EmailAddress to);
+
+    [LoggerMessage(3030, LogLevel.Information, "check {Session} {Stage} {By} {Text}", EventName = "check")]
+    internal static partial void CheckRemarked(this ILogger log, SessionId session, CheckStage stage, string by, string text);
+
+    [LoggerMessage(3031, LogLevel.Information, "held {QueueId} {From} {Reason}", EventName = "held")]
+    internal static partial void Held(this ILogger log, QueueId queueId, ReversePath from, string reason);
+
+    [LoggerMessage(3032, LogLevel.Information, "discarded {QueueId} {From} {Reason}", EventName = "discarded")]
+    internal static partial void Discarded(this ILogger log, QueueId queueId, ReversePath from, string reason);
+
+    [LoggerMessage(3033, LogLevel.Information, "readdressed {QueueId} {From} {To}", EventName = "readdressed")]
+    internal static partial void Readdressed(this ILogger log, QueueId queueId, ReversePath from, string to);
 
     [LoggerMessage(3026, LogLevel.Information, "mta-sts-policy {Domain} {Id} {Mode}", EventName = "mta-sts-policy")]
     internal static partial void StsPolicyFetched(this ILogger log, string domain, string id, string mode);

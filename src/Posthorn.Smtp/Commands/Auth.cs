@@ -54,7 +54,7 @@ internal sealed record Auth(string Mechanism, byte[]? Initial) : ISmtpCommand<Au
 
     private SmtpReply Succeed(SmtpSession session, SaslResult.Success success)
     {
-        session.LoggedIn(success.Account);
+        session.LoggedIn(success.Account, Mechanism.ToUpperInvariant());
         session.Log.LoggedIn(session.Id, Mechanism, success.Account.Address);
         return Reply.LoggedIn;
     }

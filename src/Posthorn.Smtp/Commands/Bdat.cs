@@ -26,6 +26,11 @@ internal sealed record Bdat(long Octets, bool IsLast) : ISmtpCommand<Bdat>
         if (mail.Envelope.Recipients.Count == 0)
             return await DiscardAsync(session, mail.Refused > 0 ? Reply.NoValidRecipients : Reply.NeedRecipient, cancel);
 
+        if (mail.Body is null && await session.Policy.DataAsync(mail.Envelope, cancel) is { } refused)
+        {
+            mail.ChunksFailed = true;
+            return await DiscardAsync(session, refused, cancel);
+        }
         mail.Body ??= new(session, mail.Envelope, dotted: false);
         if (!await mail.Body.ReadChunkAsync(Octets, cancel))
         {

@@ -11,7 +11,6 @@ internal sealed record Helo(string Name) : ISmtpCommand<Helo>
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
     {
-        await session.GreetedAsync(Name, extended: false);
-        return Reply.Hello(session.Options.Hostname.Ascii);
+        return await session.GreetedAsync(Name, extended: false, cancel) ?? Reply.Hello(session.Options.Hostname.Ascii);
     }
 }

@@ -11,7 +11,6 @@ internal sealed record Lhlo(string Name) : ISmtpCommand<Lhlo>
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
     {
-        await session.GreetedAsync(Name, extended: true);
-        return Reply.Hello(Capabilities.For(session));
+        return await session.GreetedAsync(Name, extended: true, cancel) ?? Reply.Hello(Capabilities.For(session));
     }
 }

@@ -50,11 +50,9 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             EnvelopeId = Parameters.EnvelopeId,
             DeclaredSize = Parameters.Size,
         };
-        SmtpReply verdict = await session.Transport.AdmitSenderAsync(envelope, cancel);
-        bool delayed = !verdict.IsPositive && session.Role == ListenerRole.Mx && session.Options.DelaySenderRefusal;
-        if (!verdict.IsPositive && !delayed) return verdict;
-        session.Open(new(envelope) { SenderRefusal = delayed ? verdict : null });
-        return delayed ? Reply.SenderOk : verdict;
+        SmtpReply verdict = await session.Policy.SenderAsync(envelope, cancel);
+        if (verdict.IsPositive) session.Open(new(envelope));
+        return verdict;
     }
 }
 

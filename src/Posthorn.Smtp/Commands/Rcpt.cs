@@ -27,7 +27,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         if (To.NeedsUtf8 && !mail.Envelope.SmtpUtf8) return Reply.NeedSmtpUtf8;
 
         EnvelopeRecipient recipient = new(To, Parameters.Notify, Parameters.OriginalRecipient);
-        SmtpReply verdict = mail.SenderRefusal ?? await session.Transport.AdmitRecipientAsync(mail.Envelope, recipient, cancel);
+        SmtpReply verdict = await session.Policy.RecipientAsync(mail.Envelope, recipient, cancel);
         if (verdict.IsPositive)
         {
             mail.Envelope.Recipients.Add(recipient);

@@ -5,6 +5,7 @@ using Posthorn.Directory;
 using Posthorn.Net;
 using Posthorn.Smtp.Wire;
 using Posthorn.Transport;
+using Posthorn.Transport.Policy;
 
 namespace Posthorn.Smtp.Session;
 
@@ -27,11 +28,15 @@ internal sealed class SmtpSession
         connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
+        Policy = new(Transport, Transport.OpenChecks(Client), Role == ListenerRole.Mx && Options.DelaySenderRefusal);
     }
 
     public Connection Connection { get; }
     public SmtpOptions Options { get; }
     public SmtpSyntax Syntax { get; }
+
+    /// <summary>Says who may do what.</summary>
+    public SessionPolicy Policy { get; }
 
     /// <summary>The client is in a network named as trusted, or on a Unix socket.</summary>
     public bool IsTrusted { get; }
@@ -48,6 +53,9 @@ internal sealed class SmtpSession
 
     public bool IsExtended { get; private set; }
     public MailAccount? Account { get; private set; }
+
+    /// <summary>The SASL mechanism by which it logged in.</summary>
+    public string? Mechanism { get; private set; }
     public Transaction? Transaction { get; private set; }
     public int FailedLogins { get; set; }
 
@@ -76,10 +84,13 @@ internal sealed class SmtpSession
         Role = Role,
         Listener = _server.Listener.Name,
         Address = Connection.RemoteAddress,
+        Port = Connection.RemoteEndPoint is IPEndPoint remote ? remote.Port : 0,
+        LocalEndPoint = Connection.LocalEndPoint,
         Helo = Helo ?? "",
         IsExtended = IsExtended,
         Tls = Connection.Tls,
         Account = Account,
+        Mechanism = Mechanism,
         IsTrusted = IsTrusted,
     };
 
@@ -96,7 +107,11 @@ internal sealed class SmtpSession
             while (!_closing) await OneCommandAsync(cancel);
             await GoodbyeFlushAsync(cancel);
         }
-        finally { await EndTransactionAsync(); }
+        finally
+        {
+            await EndTransactionAsync();
+            await Policy.DisposeAsync();
+        }
     }
 
     /// <summary>Gathers a reply; it goes out when there is nothing more to read.</summary>
@@ -129,20 +144,25 @@ internal sealed class SmtpSession
     }
 
     /// <summary>EHLO, HELO or LHLO: a new start (RFC 5321 section 4.1.4).</summary>
-    public async ValueTask GreetedAsync(string helo, bool extended)
+    /// <returns>A refusal, in which case nothing has begun; else null.</returns>
+    public async ValueTask<SmtpReply?> GreetedAsync(string helo, bool extended, CancellationToken cancel)
     {
         await EndTransactionAsync();
         (Helo, IsExtended, _client) = (helo, extended, null);
+        if (await Policy.HeloAsync(Client, cancel) is not { } refusal) return null;
+        (Helo, _client) = (null, null);
+        return refusal;
     }
 
     /// <summary>TLS has begun: everything before is forgotten (RFC 3207 section 4.2).</summary>
     public async ValueTask SecuredAsync()
     {
         await EndTransactionAsync();
-        (Helo, IsExtended, Account, _client, Connection.StillHolds) = (null, false, null, null, null);
+        (Helo, IsExtended, Account, Mechanism, _client, Connection.StillHolds) = (null, false, null, null, null, null);
     }
 
-    public void LoggedIn(MailAccount account) => (Account, _client, Connection.StillHolds) = (account, null, Services.Directory!.WhetherHolds(account));
+    public void LoggedIn(MailAccount account, string mechanism) =>
+        (Account, Mechanism, _client, Connection.StillHolds) = (account, mechanism, null, Services.Directory!.WhetherHolds(account));
 
     public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
@@ -159,6 +179,7 @@ internal sealed class SmtpSession
         if (transaction is null) return;
         Connection.Input.IsBusy = false;
         await transaction.DisposeAsync();
+        await Policy.EndAsync(CancellationToken.None);
     }
 
     /// <summary>A message was accepted: earlier errors are forgiven.</summary>
@@ -183,6 +204,13 @@ internal sealed class SmtpSession
     // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
     private async ValueTask GreetAsync(CancellationToken cancel)
     {
+        if (await Policy.ConnectAsync(cancel) is { } refusal)
+        {
+            Log.Refused(Id, "connect", refusal.Code, refusal.Status, refusal.Text);
+            Say(refusal);
+            Close();
+            return;
+        }
         SmtpReply greeting = Reply.Greeting(Options.Hostname, Role == ListenerRole.Lmtp);
         if (Role != ListenerRole.Mx || Options.GreetingDelay <= TimeSpan.Zero)
         {
@@ -243,7 +271,7 @@ internal sealed class SmtpSession
         // A bare LF may be the trace of two servers that see two different conversations.
         if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
         if (line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31)) return Reply.ControlCharacters;
-        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return Unknown(line.Bytes.Span[..end]);
+        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return await Policy.UnknownAsync(line.Bytes, cancel) ?? Unknown(line.Bytes.Span[..end]);
         _verb = verb.Name;
         if (Admit(verb, line.Bytes.Length) is { } refusal) return refusal;
 #pragma warning disable CA1031 // The one broad catch of the session: what is broken on our side is a 451 for the peer and a stack for the log.

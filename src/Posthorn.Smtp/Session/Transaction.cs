@@ -7,9 +7,6 @@ internal sealed class Transaction(Envelope envelope) : IAsyncDisposable
 {
     public Envelope Envelope { get; } = envelope;
 
-    /// <summary>What the transport said to the sender, when that is told at RCPT; else null.</summary>
-    public SmtpReply? SenderRefusal { get; init; }
-
     /// <summary>Recipients refused so far.</summary>
     public int Refused { get; set; }
 

@@ -8,7 +8,6 @@ namespace Posthorn.Smtp.Wire;
 internal static class Reply
 {
     public static readonly SmtpReply Ok = new(250, "2.0.0", "Ok");
-    public static readonly SmtpReply SenderOk = new(250, "2.1.0", "Ok");
     public static readonly SmtpReply Bye = new(221, "2.0.0", "Bye");
     public static readonly SmtpReply StartMail = new(354, "", "End data with <CR><LF>.<CR><LF>");
     public static readonly SmtpReply ReadyForTls = new(220, "2.0.0", "Ready to start TLS");

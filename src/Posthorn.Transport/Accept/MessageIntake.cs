@@ -3,6 +3,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Mime.Recoding;
 using Posthorn.Store;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Accept;
@@ -13,7 +14,7 @@ internal sealed class MessageIntake : IMessageIntake
     private readonly MailTransport _transport;
     private readonly TransportOptions _options;
     private readonly Envelope _envelope;
-    private readonly HeaderScanner _header;
+    private HeaderScanner _header;
     private readonly DateTimeOffset _now;
     private readonly ArrayBufferWriter<byte> _scratch = new(1024);
     private IMessageSink? _sink;
@@ -21,12 +22,15 @@ internal sealed class MessageIntake : IMessageIntake
     private long _received;
     private bool _eightBitBody;
     private BodyType _body;
+    private long _start;
+    private ReversePath _from;
+    private IReadOnlyList<EnvelopeRecipient>? _readdressed;
 
     public MessageIntake(MailTransport transport, Envelope envelope)
     {
         (_transport, _envelope, _options) = (transport, envelope, transport.Options);
         _now = transport.Services.Time.GetLocalNow();
-        _body = envelope.Body;
+        (_body, _from) = (envelope.Body, envelope.From);
         // Our users' programs may leave out what every message needs (RFC 6409 section 8); what others send stays as it is.
         _header = new(_options.MaxHeaderSize, IsSubmission(envelope.Client) ? AddMissingFields : null);
     }
@@ -40,6 +44,11 @@ internal sealed class MessageIntake : IMessageIntake
             _refusal = Replies.TooBig;
             return;
         }
+        await PassAsync(bytes, cancel);
+    }
+
+    private async ValueTask PassAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
         if (_header.InHeader)
         {
             int used = _header.Process(bytes.Span, _scratch);
@@ -55,24 +64,66 @@ internal sealed class MessageIntake : IMessageIntake
 
     public async ValueTask<AcceptOutcome> FinishAsync(CancellationToken cancel)
     {
-        if (_refusal is null && _header.InHeader)
-        {
-            _header.Complete(_scratch);
-            await StoreScratchAsync(cancel);
-        }
+        await EndAsync(cancel);
         await StoreAsync(default, cancel); // a message without a single byte still gets its Received line
         _refusal ??= CheckHeader();
+        CheckOrders? orders = _envelope.Checks is { } checks && _refusal is null ? await ScreenAsync(checks, cancel) : null;
         if (_refusal is { } refusal)
         {
             _transport.Services.Log.Refused(_envelope.Id, _envelope.Client.Session, _envelope.From, refusal);
-            return new(refusal, [.. Enumerable.Repeat(refusal, _envelope.Recipients.Count)]);
+            return ToAll(refusal);
+        }
+        if (orders?.DiscardReason is { } reason)
+        {
+            _transport.Services.Log.Discarded(_envelope.Id, _envelope.From, reason);
+            return ToAll(Replies.Queued(_envelope.Id));
         }
         await MakeReadableAsync(cancel);
         _transport.Services.Log.Accepted(_envelope.Id, _envelope.Client.Session, _envelope.From, _received, _envelope.Recipients.Count);
-        return await _transport.FinishAsync(Accepted(), cancel);
+        if (orders?.HoldReason is { } hold) _transport.Services.Log.Held(_envelope.Id, _from, hold);
+        AcceptOutcome outcome = await _transport.FinishAsync(Accepted(orders?.HoldReason), cancel);
+        return _readdressed is null ? outcome : ToAll(outcome.Overall);
     }
 
     public ValueTask DisposeAsync() => _sink?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private AcceptOutcome ToAll(SmtpReply reply) => new(reply, [.. Enumerable.Repeat(reply, _envelope.Recipients.Count)]);
+
+    private async ValueTask EndAsync(CancellationToken cancel)
+    {
+        if (_refusal is not null || !_header.InHeader) return;
+        _header.Complete(_scratch);
+        await StoreScratchAsync(cancel);
+    }
+
+    // The checks see the whole message; what they change is written anew.
+    private async ValueTask<CheckOrders?> ScreenAsync(SessionChecks checks, CancellationToken cancel)
+    {
+        if (_sink is not { } sink) return null;
+        CheckOrders orders = checks.Context.Orders;
+        int written = orders.Prepended.Count;
+        await using MessageDraft draft = new(_envelope, sink, _start, _options.MaxHeaderSize, _transport.Services.Stores);
+        _refusal = await checks.MessageAsync(draft, cancel);
+        if (_refusal is not null) return orders;
+        if (draft.IsRewritten || orders.Prepended.Count > written) await RewriteAsync(draft, sink, cancel);
+        _from = draft.From;
+        if (orders.RedirectTo is { } to) _readdressed = [new(to, DsnNotify.Unspecified, null)];
+        else if (draft.IsReaddressed) _readdressed = draft.Recipients;
+        if (_readdressed is not null) _transport.Services.Log.Readdressed(_envelope.Id, _from, string.Join(", ", _readdressed.Select(one => one.Address)));
+        if (_readdressed is { Count: 0 }) orders.Discard("a check has taken all recipients out");
+        return orders;
+    }
+
+    private async ValueTask RewriteAsync(MessageDraft draft, IMessageSink old, CancellationToken cancel)
+    {
+        (_sink, _eightBitBody, _header) = (null, false, new(_options.MaxHeaderSize, null));
+        await using (old)
+        {
+            await draft.WriteAsync(bytes => PassAsync(bytes, cancel), cancel);
+            await EndAsync(cancel);
+            await StoreAsync(default, cancel);
+        }
+    }
 
     private SmtpReply? CheckHeader()
     {
@@ -91,23 +142,23 @@ internal sealed class MessageIntake : IMessageIntake
         await sink.DisposeAsync();
     }
 
-    private AcceptedMessage Accepted()
+    private AcceptedMessage Accepted(string? holdReason)
     {
         ClientContext client = _envelope.Client;
         ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0) | (_header.IsSigned ? ContentTraits.Signed : 0);
         QueueMessage message = new()
         {
-            Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _envelope.From, Origin = MailTransport.OriginOf(client),
-            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt,
+            Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),
+            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldReason = holdReason,
             Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId,
-            Traits = traits, Size = _sink?.Length ?? 0, Recipients = [.. _envelope.Recipients],
+            Traits = traits, Size = _sink?.Length ?? 0, Recipients = _readdressed ?? [.. _envelope.Recipients],
         };
         return new()
         {
             Message = message,
             Content = _sink ?? _transport.Services.Stores.CreateSink(),
             Client = client,
-            RepliesSeparately = client.Role == ListenerRole.Lmtp,
+            RepliesSeparately = client.Role == ListenerRole.Lmtp && _readdressed is null,
             QuotaIsPermanent = _options.QuotaIsPermanent || client.Account is not null,
             // What a user or a trusted host sends again on purpose is no loop.
             DeliveredTo = client.Role == ListenerRole.Mx && client.Account is null && !client.IsTrusted ? _header.DeliveredTo : [],
@@ -145,7 +196,10 @@ internal sealed class MessageIntake : IMessageIntake
             if (_sink is null)
             {
                 _sink = _transport.Services.Stores.CreateSink();
+                if (_envelope.Checks?.Context.Orders is { Prepended.Count: > 0 } orders)
+                    foreach (string field in orders.Prepended) await _sink.WriteAsync(Encoding.UTF8.GetBytes(field + "\r\n"), cancel);
                 await _sink.WriteAsync(ReceivedLine.Write(_envelope, _options, _now), cancel);
+                _start = _sink.Length;
             }
             if (bytes.Length > 0) await _sink.WriteAsync(bytes, cancel);
         }

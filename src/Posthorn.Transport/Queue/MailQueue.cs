@@ -301,7 +301,7 @@ public sealed class MailQueue : IJournalParticipant
 
     private void Apply(QueueMessage message, long record)
     {
-        QueueEntry entry = new(message, record) { NextAttempt = message.Since };
+        QueueEntry entry = new(message, record) { NextAttempt = message.Since, IsHeld = message.HoldReason is not null };
         lock (_gate)
         {
             if (_entries.ContainsKey(message.Id)) return; // replayed, and in the spool already

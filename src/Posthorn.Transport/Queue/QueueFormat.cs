@@ -31,13 +31,13 @@ internal enum QueueOrder : byte
 /// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
 internal static class QueueFormat
 {
-    private const byte Version = 2;
+    private const byte Version = 3;
 
-    /// <summary>The oldest version that is read: in it the flags of a message were only the first.</summary>
+    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message.</summary>
     private const byte OldestVersion = 1;
 
     private const long LastTick = 3155378975999999999;
-    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16;
+    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32;
 
     /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
     public const int MaxPayload = 8 << 20;
@@ -178,13 +178,14 @@ internal static class QueueFormat
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
         writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)
-            | (message.By is null ? 0 : ByFlag)));
+            | (message.By is null ? 0 : ByFlag) | (message.HoldReason is null ? 0 : HoldFlag)));
         if (message.ReleaseAt is { } release) writer.Int64(release.UtcTicks);
         if (message.By is { } by)
         {
             writer.Int64(by.Time.UtcTicks);
             writer.Byte((byte)((by.Return ? 1 : 0) | (by.Trace ? 2 : 0)));
         }
+        if (message.HoldReason is { } hold) writer.Text(hold);
         writer.Byte((byte)message.Return);
         writer.Text(message.EnvelopeId);
         writer.Byte((byte)message.Traits);
@@ -210,6 +211,7 @@ internal static class QueueFormat
         long release = (flags & ReleaseFlag) != 0 ? reader.Int64() : 0;
         long by = (flags & ByFlag) != 0 ? reader.Int64() : 0;
         byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
+        string? hold = (flags & HoldFlag) != 0 ? reader.Text() : null;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
         string? envelopeId = reader.TextOrNull();
         ContentTraits traits = (ContentTraits)reader.Byte();
@@ -236,7 +238,7 @@ internal static class QueueFormat
         {
             By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
             Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
-            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null,
+            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null, HoldReason = hold,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
         };
     }

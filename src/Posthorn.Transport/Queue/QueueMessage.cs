@@ -45,6 +45,9 @@ internal sealed record QueueMessage
     /// <summary>When it may go out at the earliest (RFC 4865); null is at once.</summary>
     public DateTimeOffset? ReleaseAt { get; init; }
 
+    /// <summary>Why it waits for an operator from the first; null when it does not.</summary>
+    public string? HoldReason { get; init; }
+
     /// <summary>When its time in the queue begins.</summary>
     public DateTimeOffset Since => ReleaseAt is { } release && release > Arrived ? release : Arrived;
     public DsnReturn Return { get; init; }

@@ -17,6 +17,9 @@ public interface IMailDns
     /// <summary>The addresses of a host, those of the family alone.</summary>
     ValueTask<AddressAnswer> FindAddressesAsync(string host, AddressFamily family, CancellationToken cancel);
 
+    /// <summary>The names that an address leads to (PTR).</summary>
+    ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel);
+
     /// <summary>The TLSA records at a name.</summary>
     ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel);
 
@@ -58,6 +61,9 @@ public sealed record AddressAnswer(DnsStatus Status, IReadOnlyList<IPAddress> Ad
     /// <summary>What the name is an alias of in the end; null when it is none.</summary>
     public string? CanonicalName { get; init; }
 }
+
+/// <summary>The answer to a question for names.</summary>
+public sealed record NameAnswer(DnsStatus Status, IReadOnlyList<string> Names);
 
 /// <summary>The answer to a TLSA question.</summary>
 public sealed record TlsaAnswer(DnsStatus Status, IReadOnlyList<TlsaRecord> Records, bool IsSecure);

@@ -56,6 +56,14 @@ public sealed class MailDns : IMailDns
         return new(addresses.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, addresses) { IsSecure = IsSecure(response), CanonicalName = canonical };
     }
 
+    public async ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel)
+    {
+        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(address.GetArpaName(), QueryType.PTR, cancel);
+        if (response is null || status != DnsStatus.Found) return new(status, []);
+        string[] names = [.. response.Answers.PtrRecords().Select(record => WithoutDot(record.PtrDomainName.Value))];
+        return new(names.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, names);
+    }
+
     public async ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel)
     {
         (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.TLSA, cancel);

@@ -26,6 +26,11 @@ internal sealed class FakeDns : IMailDns
         return ValueTask.FromResult(Tlsa.TryGetValue(name, out TlsaRecord[]? records) ? new TlsaAnswer(DnsStatus.Found, records, Secure.Contains(name)) : new(DnsStatus.NoDomain, [], false));
     }
 
+    public Dictionary<IPAddress, string[]> Names { get; } = [];
+
+    public ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel) =>
+        ValueTask.FromResult(Broken.Contains(address.ToString()) ? new NameAnswer(DnsStatus.Failed, []) : Names.TryGetValue(address, out string[]? names) ? new(DnsStatus.Found, names) : new(DnsStatus.NoDomain, []));
+
     public ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel) =>
         ValueTask.FromResult(Broken.Contains(name) ? new TextAnswer(DnsStatus.Failed, []) : Texts.TryGetValue(name, out string[]? texts) ? new(DnsStatus.Found, texts) : new(DnsStatus.NoDomain, []));
 

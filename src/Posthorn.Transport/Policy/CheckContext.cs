@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging;
+
+namespace Posthorn.Transport.Policy;
+
+/// <summary>What all checks of a session share: who speaks, and what has been ordered so far.</summary>
+public sealed class CheckContext
+{
+    private readonly ClientNames _names;
+    private readonly List<CheckRemark>? _remarks;
+    private ClientName? _name;
+    private CheckOrders? _message;
+
+    /// <param name="client">Who connects.</param>
+    /// <param name="names">Finds names of clients.</param>
+    /// <param name="log">The log.</param>
+    /// <param name="remarks">Where to gather what checks have to say, for a dry run; null for a real session.</param>
+    internal CheckContext(ClientContext client, ClientNames names, ILogger log, List<CheckRemark>? remarks)
+    {
+        (Client, _names, Log, _remarks) = (client, names, log, remarks);
+    }
+
+    /// <summary>Who speaks, as known now.</summary>
+    public ClientContext Client { get; internal set; }
+
+    /// <summary>Nothing may be changed by asking: no counts, no greylisting.</summary>
+    public bool IsDryRun => _remarks is not null;
+
+    /// <summary>Where orders go: for the message within a transaction, else for all messages of the session.</summary>
+    public CheckOrders Orders => _message ?? Session;
+
+    /// <summary>Orders for all messages of the session.</summary>
+    internal CheckOrders Session { get; } = new();
+
+    internal ILogger Log { get; }
+
+    /// <summary>The client's name in the DNS; looked up when it is first asked for.</summary>
+    public async ValueTask<ClientName> NameAsync(CancellationToken cancel) => _name ??= Client.Name ?? await _names.FindAsync(Client.Address, cancel);
+
+    /// <summary>Says what a check has found or ordered, for the log and for <c>explain</c>.</summary>
+    public void Remark(CheckRemark remark)
+    {
+        if (_remarks is not null) _remarks.Add(remark);
+        else Log.CheckRemarked(Client.Session, remark.Stage, remark.By, remark.Text);
+    }
+
+    /// <summary>A transaction begins.</summary>
+    internal void Begin(Envelope envelope)
+    {
+        (_message, Client) = (new(), envelope.Client);
+        _message.Include(Session);
+    }
+
+    /// <summary>It has ended.</summary>
+    internal void End() => _message = null;
+}
+
+/// <summary>Something that a check has said.</summary>
+/// <param name="Stage">Where.</param>
+/// <param name="By">Who: a rule with its file and line, the name of a filter.</param>
+/// <param name="Text">What it found, or did.</param>
+/// <param name="IsDecision">It decided something: refused, permitted, ordered.</param>
+public sealed record CheckRemark(CheckStage Stage, string By, string Text, bool IsDecision);
