@@ -148,6 +148,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 {
                     changed = true;
                     CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+                    if (place.Move) AwaitNoMore(place.Source, pair.Source);
                     continue;
                 }
 
@@ -156,7 +157,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 continue;
             }
 
-            if (there && !known && _awaiting.Count > 0) CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+            if (there && !known && _awaiting.Count > 0)
+            {
+                CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+                if (place.Move) AwaitNoMore(place.Source, pair.Source);
+            }
 
             if (there && known && old.Content != from.Content)
             {
@@ -218,11 +223,24 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     // Neither source nor copy is there. A copy waits for its source; when that moved on, and on again, for the last of these moves.
     private void Await(Operation operation, int index, Change.Place place, Pair pair)
     {
+        int copy = _awaiting.FindIndex(one => one.Target == place.Source && one.Pair.Target == pair.Source);
+        if (copy >= 0)
+        {
+            // A copy that waits goes further, or is copied itself: what is to be made is that, from the same source.
+            Awaiting further = _awaiting[copy] with { Operation = operation, Index = index, Target = place.Target, Pair = _awaiting[copy].Pair with { Target = pair.Target, Index = pair.Index } };
+            if (place.Move) _awaiting[copy] = further;
+            else _awaiting.Add(further);
+            return;
+        }
+
         if (!place.Move) _awaiting.Add(new(operation, index, place.Target, pair, null));
         else
             for (int i = 0; i < _awaiting.Count; i++)
                 if (_awaiting[i].IsOf(pair.SourceBase)) _awaiting[i] = _awaiting[i] with { Moved = (operation.Lsn.Value, pair.Index) };
     }
+
+    // A copy that waits has left its mailbox: it must not be made there any more.
+    private void AwaitNoMore(MailboxId mailbox, Uid copy) => _awaiting.RemoveAll(one => one.Target == mailbox && one.Pair.Target == copy);
 
     // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
     private bool Recover(Operation operation, Change.Place place, Pair pair, BoxDraft source, BoxDraft target, ModSeq modSeq)
@@ -258,6 +276,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
+            if (_awaiting.Count > 0) AwaitNoMore(gone.Mailbox, uid);
             if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
@@ -421,6 +440,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Adopt(Operation operation, Change.Adopt adopt, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(adopt.Mailbox) is not { } box) return false;
+        if (account.IsReplaying) _files.BringBack(box.Name, adopt.Mailbox, box.Box.Validity);
         bool changed = false;
         foreach (Adopted file in adopt.Files)
         {
