@@ -30,6 +30,9 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary><c>[[rule]]</c>, in the order of the file.</summary>
+    public required IReadOnlyList<RuleSection> Rules { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>

@@ -43,6 +43,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly Journal.Journal _journal;
     private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
+    private readonly Checks _checks;
     private readonly QueueRunner _runner;
     private readonly HttpsClient _https;
     private readonly StsPolicies _policies;
@@ -74,6 +75,8 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        _checks = new(foundation.Directory, dns, time);
+        _transport.Checks = _checks.For(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
         _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
@@ -160,6 +163,7 @@ internal sealed class Composition : IAsyncDisposable
         _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
+        _transport.Checks = _checks.For(fresh);
         _planner.Options = OptionsFor.Sieve(fresh);
     }
 
@@ -209,6 +213,7 @@ internal sealed class Composition : IAsyncDisposable
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
+        _checks.Dispose();
         _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();
