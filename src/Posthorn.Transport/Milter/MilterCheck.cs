@@ -26,10 +26,24 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
             return Verdict.Accept;
         }
         _macros.Name = await context.NameAsync(cancel);
-        try { _connection = await services.Pool.TakeAsync(options, cancel); }
+        Event what = new(MilterCommand.Connect, MilterStage.Connect, MilterSteps.NoConnect, MilterSteps.NoConnectReply);
+        try
+        {
+            _connection = await services.Pool.TakeAsync(options, cancel);
+            WriteClient();
+            if (!_connection.IsUsed) return await TellAsync(context, CheckStage.Connect, what, cancel);
+            try { return await AskAsync(context, CheckStage.Connect, _connection, what, cancel); }
+            catch (MilterException)
+            {
+                // It was closed just now, by a filter that is started anew perhaps: that says nothing about the filter.
+                await _connection.DisposeAsync();
+                _connection = null;
+                _connection = await services.Pool.OpenAsync(options, cancel);
+                WriteClient();
+                return await TellAsync(context, CheckStage.Connect, what, cancel);
+            }
+        }
         catch (MilterException e) { return await FailAsync(context, CheckStage.Connect, e); }
-        WriteClient();
-        return await TellAsync(context, CheckStage.Connect, new(MilterCommand.Connect, MilterStage.Connect, MilterSteps.NoConnect, MilterSteps.NoConnectReply), cancel);
     }
 
     public async ValueTask<Verdict> HeloAsync(CheckContext context, CancellationToken cancel)
@@ -150,19 +164,21 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
         if (_failure is not null) return Fallback(context, stage);
         if (_refused is { } refused) return new Verdict.Refuse(refused);
         if (_connection is not { } connection) return Verdict.Continue;
-        _macros.Client = context.Client;
-        try
-        {
-            byte[] data = _scratch.WrittenSpan.ToArray();
-            // Also where the event itself is not wanted: what it tells may be asked for later.
-            if (what.Stage is { } known && _macros.Write(Fresh(), what.Command, known, connection.Terms)) connection.Write(MilterCommand.Macros, _scratch.WrittenSpan);
-            if (connection.Terms.Has(what.Unwanted)) return Verdict.Continue;
-            connection.Write(what.Command, data);
-            if (!connection.Terms.Has(what.Unanswered)) return Judge(context, stage, await MilterMessageRun.AnswerAsync(connection, options.CommandTimeout, cancel));
-            await connection.RelieveAsync(options.CommandTimeout, cancel);
-            return Verdict.Continue;
-        }
+        try { return await AskAsync(context, stage, connection, what, cancel); }
         catch (MilterException e) { return await FailAsync(context, stage, e); }
+    }
+
+    private async ValueTask<Verdict> AskAsync(CheckContext context, CheckStage? stage, MilterConnection connection, Event what, CancellationToken cancel)
+    {
+        _macros.Client = context.Client;
+        byte[] data = _scratch.WrittenSpan.ToArray();
+        // Also where the event itself is not wanted: what it tells may be asked for later.
+        if (what.Stage is { } known && _macros.Write(Fresh(), what.Command, known, connection.Terms)) connection.Write(MilterCommand.Macros, _scratch.WrittenSpan);
+        if (connection.Terms.Has(what.Unwanted)) return Verdict.Continue;
+        connection.Write(what.Command, data);
+        if (!connection.Terms.Has(what.Unanswered)) return Judge(context, stage, await MilterMessageRun.AnswerAsync(connection, options.CommandTimeout, cancel));
+        await connection.RelieveAsync(options.CommandTimeout, cancel);
+        return Verdict.Continue;
     }
 
     private async ValueTask ApplyAsync(CheckContext context, MessageDraft draft, MilterEdits edits, MilterConnection connection, CancellationToken cancel)

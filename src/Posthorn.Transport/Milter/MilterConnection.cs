@@ -149,7 +149,7 @@ internal sealed class MilterConnection : IAsyncDisposable
 
     private async ValueTask<(byte Command, ReadOnlyMemory<byte> Data)> ReadAsync(CancellationToken cancel)
     {
-        await NeedAsync(5, cancel);
+        await NeedAsync(4, cancel);
         uint length = BinaryPrimitives.ReadUInt32BigEndian(_input.AsSpan(_start));
         if (length is 0 or > MilterProtocol.MaxPacket) throw new MilterException($"sends a packet of {length} octets, and {MilterProtocol.MaxPacket} are the most");
         await NeedAsync(4 + (int)length, cancel);

@@ -36,8 +36,11 @@ public sealed class MilterPool(ISmtpConnector connector, TimeProvider time) : IA
             if (isOpen && time.GetUtcNow() - idle.Since < MaxIdleTime) return idle.Connection;
             await idle.Connection.DisposeAsync();
         }
-        return await MilterConnection.OpenAsync(options, connector, time, cancel);
+        return await OpenAsync(options, cancel);
     }
+
+    /// <summary>A new connection.</summary>
+    internal ValueTask<MilterConnection> OpenAsync(MilterOptions options, CancellationToken cancel) => MilterConnection.OpenAsync(options, connector, time, cancel);
 
     /// <summary>Takes a connection back that is ready for another client.</summary>
     internal async ValueTask ReturnAsync(MilterOptions options, MilterConnection connection)

@@ -18,6 +18,9 @@ public abstract record MilterAct
     /// <summary>Sends exactly these bytes.</summary>
     public sealed record Raw(byte[] Bytes) : MilterAct;
 
+    /// <summary>Sends exactly these bytes and closes.</summary>
+    public sealed record RawAndClose(byte[] Bytes) : MilterAct;
+
     /// <summary>Says nothing more, and keeps the connection.</summary>
     public sealed record Hang : MilterAct;
 
@@ -116,6 +119,9 @@ public sealed class ScriptedMilter : IAsyncDisposable
         foreach (ByteChannel channel in _channels) channel.Abort();
     }
 
+    /// <summary>Completes when every connection so far has ended, and all that was said on it was heard.</summary>
+    public Task SettledAsync() => Task.WhenAll(_sessions).WaitAsync(TimeSpan.FromSeconds(60));
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -184,6 +190,9 @@ public sealed class ScriptedMilter : IAsyncDisposable
             case MilterAct.Raw raw:
                 await channel.SendAsync(raw.Bytes, _stop.Token);
                 return true;
+            case MilterAct.RawAndClose last:
+                await channel.SendAsync(last.Bytes, _stop.Token);
+                return false;
             case MilterAct.Hang:
                 await Task.Delay(Timeout.InfiniteTimeSpan, _stop.Token);
                 return false;

@@ -95,12 +95,19 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
         _policy = null;
     }
 
+    /// <summary>Closes the session and all connections to filters, which then have heard everything.</summary>
+    public async Task EndAsync()
+    {
+        await CloseAsync();
+        await Pool.DisposeAsync();
+        foreach (ScriptedMilter filter in _filters) await filter.SettledAsync();
+    }
+
     /// <summary>The only message of an account, without our own lines.</summary>
     public async Task<string> OnlyAsync(MailAccount? account = null)
     {
         string mail = Assert.Single(await Rig.MailAsync(account ?? Rig.Ann)).ReplaceLineEndings("\n");
-        int received = mail.IndexOf("Received: ", StringComparison.Ordinal);
-        int end = mail.IndexOf('\n', mail.IndexOf("; ", received, StringComparison.Ordinal) is >= 0 and var at ? at : mail.IndexOf(";\n", received, StringComparison.Ordinal) + 1);
+        int end = mail.IndexOf('\n', mail.IndexOf(";\n", mail.IndexOf("Received: ", StringComparison.Ordinal), StringComparison.Ordinal) + 2);
         return mail[(end + 1)..];
     }
 

@@ -19,7 +19,7 @@ public sealed class MilterTests
         Assert.Null(await rig.OpenAsync());
         Assert.Equal(250, (await rig.SendAsync(to: "ann@example.org bob@example.org")).Code);
         await rig.Policy.UnknownAsync("FOO bar"u8.ToArray(), default);
-        await rig.CloseAsync();
+        await rig.EndAsync();
         Assert.Equal([
             "O 6 1ff 1fffff", "C client.example.net|4|2525|198.51.100.7", "H client.example.net", "M <eve@example.net>", "R <ann@example.org>", "R <bob@example.org>", "T",
             "L From|eve@example.net", "L Subject|one\n folded", "L X-Old|a", "L X-Old|b", "N", "B text\r\nmore\r\n", "E", "U FOO bar", "K"], filter.Heard);
@@ -54,7 +54,6 @@ public sealed class MilterTests
         await using MilterRig rig = new(null, first, second);
         Assert.Equal(250, (await rig.SendOneAsync()).Code);
         Assert.Equal(["L From|eve@example.net", "L Subject|two", "L X-Old|a", "L X-Old|b", "L X-First|1", "N", "B other\r\n", "E"], second.Heard.SkipWhile(word => word[0] != 'L').TakeWhile(word => word != "K"));
-        Assert.Equal("first@example.net", second.MacroValues["{mail_addr}"] is var told && told == "eve@example.net" ? "first@example.net" : told);
         Assert.Equal("From: eve@example.net\nSubject: two\nX-Old: a\nX-Old: b\nX-First: 2\n\nother\n", await rig.OnlyAsync());
     }
 
@@ -102,7 +101,8 @@ public sealed class MilterTests
             await using MilterRig rig = new(null, filter);
             Assert.Equal((stage, expected), (stage, (await rig.SendOneAsync()).ToString()));
             Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
-            Assert.Equal(stage is 'C' or 'H' ? "K" : stage == 'E' ? "K" : "A", filter.Heard.First(word => word is "A" or "K"));
+            await rig.EndAsync();
+            Assert.Equal(stage is 'C' or 'H' or 'E' ? "K" : "A", filter.Heard.First(word => word is "A" or "K"));
         }
     }
 
@@ -167,6 +167,7 @@ public sealed class MilterTests
         foreach (char stage in "RLB") filter.At(stage, new MilterAct.Say(('s', [])));
         await using MilterRig rig = new(null, filter);
         Assert.Equal(250, (await rig.SendOneAsync("A: 1\nB: 2\n\n" + new string('x', 70_000).Insert(35_000, "\n"), to: "ann@example.org bob@example.org")).Code);
+        await rig.EndAsync();
         Assert.Equal("O C H M R T L N B E K", string.Join(' ', filter.Heard.Select(word => word[0])));
     }
 
