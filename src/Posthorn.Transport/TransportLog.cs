@@ -104,6 +104,9 @@ internal static partial class TransportLog
     [LoggerMessage(3062, LogLevel.Warning, "trace-failed {Folder} {Reason}", EventName = "trace-failed")]
     internal static partial void TraceFailed(this ILogger log, string folder, string reason);
 
+    [LoggerMessage(3034, LogLevel.Warning, "policy-server-failed {Session} {Server} {Reason}", EventName = "policy-server-failed")]
+    internal static partial void PolicyServerFailed(this ILogger log, SessionId session, string server, string reason);
+
     [LoggerMessage(3026, LogLevel.Information, "mta-sts-policy {Domain} {Id} {Mode}", EventName = "mta-sts-policy")]
     internal static partial void StsPolicyFetched(this ILogger log, string domain, string id, string mode);
 

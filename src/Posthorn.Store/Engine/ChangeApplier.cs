@@ -93,18 +93,20 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
         account.ForgetSortKeys();
         catalogue.Contents.Refresh(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
-        if (known.Row.Size == facts.WireLength) return false;
+        bool changed = false;
         foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(known.Content))
         {
             if (account.PublishedById(mailbox) is not { } owner || draft.Find(owner.Mailbox) is not { } box || !catalogue.TryGetMessage(mailbox, uid, out StoredRow stored)) continue;
+            if (stored.Row.Size == facts.WireLength) continue; // a copy of it may be torn where it is whole
             MessageRow row = stored.Row with { Size = facts.WireLength, ModSeq = modSeq };
             catalogue.PutMessage(mailbox, stored with { Row = row });
             box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
             box.Upserts[uid] = row;
             box.Highest = modSeq;
+            changed = true;
         }
 
-        return true;
+        return changed;
     }
 
     // Deliveries of one record with the same header of their own share their content row, as they share their EMAILID.
@@ -146,6 +148,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 {
                     changed = true;
                     CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+                    if (place.Move) AwaitNoMore(place.Source, pair.Source);
                     continue;
                 }
 
@@ -154,7 +157,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 continue;
             }
 
-            if (there && !known && _awaiting.Count > 0) CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+            if (there && !known && _awaiting.Count > 0)
+            {
+                CopyToAwaiting(place.Target, pair, target, draft, modSeq);
+                if (place.Move) AwaitNoMore(place.Source, pair.Source);
+            }
 
             if (there && known && old.Content != from.Content)
             {
@@ -174,17 +181,22 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
                 MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
                 bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
                 string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
-                if (account.IsReplaying) _files.RemoveOthers(target.Name, baseName, disk);
-                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move);
-                if (!made && content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2)
+                if (account.IsReplaying) _files.BringBackName(target.Name, baseName, disk, source.Name, file);
+                // Nothing else has the bytes of a message that came in by somebody else's hand: a copy of it is made now or later, never given up.
+                bool alone = content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
+                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move, must: alone && !place.Move);
+                bool gone = !made && alone && _files.Locate(source.Name, file) is null;
+                if (gone && !account.IsReplaying)
                 {
-                    // Somebody took the file away, and nothing else has its bytes.
+                    // Somebody took the file away.
                     operation.Skip(index, i);
                     continue;
                 }
 
+                // On replay later records took it further: they find it there. If none did, the next look at the folder says that it is missing.
                 // What could not be moved is the message still, where it lies.
-                Add(target, new(row, from.Content, operation.Time), made ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "", baseName);
+                string where = made || gone ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "";
+                Add(target, new(row, from.Content, operation.Time), where, baseName);
                 changed = true;
             }
 
@@ -211,11 +223,24 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     // Neither source nor copy is there. A copy waits for its source; when that moved on, and on again, for the last of these moves.
     private void Await(Operation operation, int index, Change.Place place, Pair pair)
     {
+        int copy = _awaiting.FindIndex(one => one.Target == place.Source && one.Pair.Target == pair.Source);
+        if (copy >= 0)
+        {
+            // A copy that waits goes further, or is copied itself: what is to be made is that, from the same source.
+            Awaiting further = _awaiting[copy] with { Operation = operation, Index = index, Target = place.Target, Pair = _awaiting[copy].Pair with { Target = pair.Target, Index = pair.Index } };
+            if (place.Move) _awaiting[copy] = further;
+            else _awaiting.Add(further);
+            return;
+        }
+
         if (!place.Move) _awaiting.Add(new(operation, index, place.Target, pair, null));
         else
             for (int i = 0; i < _awaiting.Count; i++)
                 if (_awaiting[i].IsOf(pair.SourceBase)) _awaiting[i] = _awaiting[i] with { Moved = (operation.Lsn.Value, pair.Index) };
     }
+
+    // A copy that waits has left its mailbox: it must not be made there any more.
+    private void AwaitNoMore(MailboxId mailbox, Uid copy) => _awaiting.RemoveAll(one => one.Target == mailbox && one.Pair.Target == copy);
 
     // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
     private bool Recover(Operation operation, Change.Place place, Pair pair, BoxDraft source, BoxDraft target, ModSeq modSeq)
@@ -251,6 +276,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
+            if (_awaiting.Count > 0) AwaitNoMore(gone.Mailbox, uid);
             if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
@@ -326,7 +352,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        BringOver(draft);
+        BringOver(draft, box);
         _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
@@ -341,7 +367,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        BringOver(draft);
+        BringOver(draft, box);
         if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
         _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
         if (box.Name == renamed.Target) return false;
@@ -351,9 +377,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     }
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
-    private void BringOver(Draft draft)
+    private void BringOver(Draft draft, BoxDraft leaving)
     {
-        foreach ((long mailbox, Uid uid, string path) in catalogue.Elsewhere())
+        List<(long, Uid, string)> away = catalogue.Elsewhere();
+        if (away.Count > 0 && account.IsReplaying) _files.BringBack(leaving.Name, leaving.Box.Mailbox, leaving.Box.Validity);
+        foreach ((long mailbox, Uid uid, string path) in away)
         {
             MailboxName? name = draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.Name : account.PublishedById(mailbox)?.Name;
             if (name is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
@@ -412,6 +440,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Adopt(Operation operation, Change.Adopt adopt, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(adopt.Mailbox) is not { } box) return false;
+        if (account.IsReplaying) _files.BringBack(box.Name, adopt.Mailbox, box.Box.Validity);
         bool changed = false;
         foreach (Adopted file in adopt.Files)
         {

@@ -240,6 +240,7 @@ public sealed class MailQueue : IJournalParticipant
             await SpoolAsync(unspooled, cancel);
             _spool.WriteStates(changed);
             _spool.SyncNames([.. unspooled.Select(entry => entry.Message.Id), .. changed.Select(change => change.Item1), .. removed]);
+            _spool.RemoveStates(removed);
         }
         catch
         {

@@ -112,11 +112,13 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                 volume.SyncDirectory($"{directory}/{folder}");
     }
 
-    /// <summary>Removes a message's files.</summary>
-    public void Remove(QueueId id)
+    /// <summary>Removes a message. Its state stays until <see cref="RemoveStates"/>: should the power bring the message back, it must not come without what was done to it.</summary>
+    public void Remove(QueueId id) => RemoveFile(PathOf(id));
+
+    /// <summary>Removes the states of messages whose removal is durable.</summary>
+    public void RemoveStates(IEnumerable<QueueId> ids)
     {
-        foreach (string path in (string[])[PathOf(id), PathOf(id) + StateSuffix])
-            if (volume.TryStat(path, out _)) volume.Unlink(path);
+        foreach (QueueId id in ids) RemoveFile(PathOf(id) + StateSuffix);
     }
 
     /// <summary>Opens the content; null when there is no such file.</summary>
@@ -127,6 +129,11 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (ReadHeader(file, out int envelope, out int state)) return new Content(file, HeaderSize + envelope + state);
         file.Dispose();
         return null;
+    }
+
+    private void RemoveFile(string path)
+    {
+        if (volume.TryStat(path, out _)) volume.Unlink(path);
     }
 
     private QueueEntry? ReadEntry(string path, string name, bool hasState)

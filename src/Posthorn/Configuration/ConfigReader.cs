@@ -160,6 +160,9 @@ internal sealed class ConfigReader
     /// <summary>Where a key's value stands; the table's own place when it is not set.</summary>
     public ConfigPlace PlaceOf(string key) => _table.Items.TryGetValue(key, out (ConfigPlace Place, ConfigValue Value) item) ? item.Value.Place : _table.Place;
 
+    /// <summary>Where the table itself stands.</summary>
+    public ConfigPlace Place => _table.Place;
+
     public bool Has(string key) => _table.Items.ContainsKey(key);
 
     /// <summary>Names every key that nobody asked for.</summary>

@@ -44,6 +44,7 @@ internal static class ConfigurationBinder
             Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
+            Rules = reader.Sections("rule", RuleBinder.Read),
             Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
             Milters = reader.Sections("milter", MilterBinder.Read),
             Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),

@@ -36,6 +36,9 @@ public sealed record ServerConfiguration
     /// <summary><c>[[milter]]</c>: mail filters, in order.</summary>
     public required IReadOnlyList<MilterOptions> Milters { get; init; }
     public required TraceOptions Trace { get; init; }
+
+    /// <summary><c>[[rule]]</c>, in the order of the file.</summary>
+    public required IReadOnlyList<RuleSection> Rules { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>

@@ -46,11 +46,11 @@ internal sealed class Composition : IAsyncDisposable
     private readonly Journal.Journal _journal;
     private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
+    private readonly Checks _checks;
     private readonly QueueRunner _runner;
     private readonly HttpsClient _https;
     private readonly TraceLog _trace;
     private readonly MilterPool _milters;
-    private readonly MailDns _dns;
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
@@ -82,7 +82,7 @@ internal sealed class Composition : IAsyncDisposable
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
         _milters = new(new SocketConnector(), time);
-        _dns = dns;
+        _checks = new(foundation.Directory, dns, time);
         _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
@@ -178,17 +178,18 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>Completes when the trace tells all that has happened until now.</summary>
     public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
 
-    // Who has a say on what is taken in, in the order in which they are asked.
+    // Rules first, then the filters: what a rule refuses no filter need read.
     private CheckSet ChecksOf(ServerConfiguration configuration)
     {
-        if (configuration.Milters.Count == 0) return CheckSet.None;
+        CheckSet rules = _checks.For(configuration);
+        if (configuration.Milters.Count == 0) return rules;
         MilterServices services = new()
         {
             Hostname = configuration.Hostname.Ascii, Stores = _base.Stores, Pool = _milters, Time = Time, Log = _logOutput.CreateLogger("milter"),
             MaxHeaderSize = _transport.Options.MaxHeaderSize, MaxMessageSize = configuration.Limits.MessageSize,
             IsLocal = _base.Directory.IsLocalDomain, Connections = Connections.CountFrom,
         };
-        return new([.. configuration.Milters.Select(options => new MilterSource(options, services))], new(_dns));
+        return rules with { Sources = [.. rules.Sources, .. configuration.Milters.Select(options => new MilterSource(options, services))] };
     }
 
     private Task CheckpointWhenIdleAsync()
@@ -239,6 +240,7 @@ internal sealed class Composition : IAsyncDisposable
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
+        _checks.Dispose();
         _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();

@@ -27,9 +27,12 @@ internal sealed class FakeDirectory : IDirectory
 
     public void AddAlias(string address, params string[] targets) => _aliases[EmailAddress.Parse(address)] = [.. targets.Select(EmailAddress.Parse)];
 
-    public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) => throw new InvalidOperationException("Nobody logs in here.");
+    /// <summary>Everybody's password is <c>secret</c>.</summary>
+    public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) =>
+        new(FindLogin(request.Login) is { } account && request.Password.Span.SequenceEqual("secret"u8) ? new AuthOutcome.Success(account, PasswordForm.AsSent) : new AuthOutcome.Denied(DenialKind.WrongPassword));
+
     public ScramLookup FindScramKeys(ScramRequest request) => throw new InvalidOperationException("Nobody logs in here.");
-    public IReadOnlyList<string> MechanismsFor(LoginContext context) => [];
+    public IReadOnlyList<string> MechanismsFor(LoginContext context) => ["PLAIN"];
     public bool MayUsePasswords(LoginContext context) => false;
     public bool IsLocalDomain(DomainName domain) => Domains.Contains(domain);
 
