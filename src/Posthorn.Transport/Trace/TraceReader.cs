@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 
 namespace Posthorn.Transport.Trace;
 
@@ -39,12 +41,12 @@ public sealed class TraceReader
         bool bracketed = what is ['<', .., '>'];
         if (bracketed) what = what[1..^1];
         List<ulong> keys = [TraceKeys.MessageId(what)];
-        List<string> texts = [what];
+        List<string> texts = [Written(what)];
         if (!bracketed) keys.Add(TraceKeys.Id(what));
         if (!bracketed && what.Contains('@', StringComparison.Ordinal))
         {
             keys.Add(TraceKeys.Address(what));
-            if (_redactor.IsOn) texts.Add(_redactor.Address(what));
+            if (_redactor.IsOn) texts.Add(Written(_redactor.Address(what)));
             if (_redactor.IsOn) keys.Add(TraceKeys.Address(_redactor.Address(what)));
         }
         // Ids grow with time, so the newest messages are those with the highest.
@@ -59,6 +61,9 @@ public sealed class TraceReader
         }
         return Gather(found, more);
     }
+
+    // As it stands within quotes.
+    private static string Written(string text) => JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString();
 
     private TraceResult Gather(SortedSet<string> ids, bool more)
     {
