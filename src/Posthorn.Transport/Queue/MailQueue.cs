@@ -3,6 +3,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Queue;
 
@@ -49,6 +50,9 @@ public sealed class MailQueue : IJournalParticipant
 
     /// <summary>What stands for the next hop of a recipient; messages of one destination share its connections.</summary>
     internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf { get; set; } = (_, recipient) => recipient.Address.Domain.Ascii;
+
+    /// <summary>Where orders are told of.</summary>
+    internal ITrace Trace { get; set; } = NoTrace.Instance;
 
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;
@@ -142,6 +146,7 @@ public sealed class MailQueue : IJournalParticipant
         }
         await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () => Apply(id, order), cancel);
         _log.Ordered(id, order);
+        Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant()));
         return true;
     }
 
