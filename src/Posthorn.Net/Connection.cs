@@ -23,9 +23,10 @@ public enum StopReason
 public sealed record TlsDetails(SslProtocols Protocol, TlsCipherSuite Cipher, int Bits, string? ServerName)
 {
     /// <summary>As Postfix writes it in Received lines: <c>TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)</c>.</summary>
-    public override string ToString() => $"{Name} with cipher {Cipher} ({Bits}/{Bits} bits)";
+    public override string ToString() => $"{Version} with cipher {Cipher} ({Bits}/{Bits} bits)";
 
-    private string Name => Protocol switch
+    /// <summary>The protocol's name, such as <c>TLSv1.3</c>.</summary>
+    public string Version => Protocol switch
     {
         SslProtocols.Tls12 => "TLSv1.2",
         SslProtocols.Tls13 => "TLSv1.3",

@@ -53,6 +53,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         };
         SmtpReply verdict = await session.Policy.SenderAsync(envelope, cancel);
         if (verdict.IsPositive) session.Open(new(envelope));
+        else session.Transport.NoteRefusal(envelope, null, verdict);
         return verdict;
     }
 

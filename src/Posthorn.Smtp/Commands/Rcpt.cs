@@ -35,6 +35,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
             return verdict;
         }
         mail.Refused++;
+        session.Transport.NoteRefusal(mail.Envelope, recipient, verdict);
         session.Log.RecipientRefused(session.Id, mail.Envelope.Id, mail.Envelope.From.ToString(), To, verdict.Code, verdict.Status, verdict.Text);
         session.IsLogged();
         if (!session.RefusedRecipient()) return verdict;

@@ -48,7 +48,7 @@ internal sealed class Account : IDisposable
         _countsKept = options.CountExpunged;
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
-        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, log);
+        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, time, log);
         Applied = catalogue.Meta(MetaKey.Applied).Number;
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;

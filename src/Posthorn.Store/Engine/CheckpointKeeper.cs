@@ -24,6 +24,9 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
 
     internal Journal.Journal? Journal { get; set; }
 
+    /// <summary>Who writes the store's records; null while the journal replays.</summary>
+    internal Recorder? Recorder { get; set; }
+
     /// <summary>Something of the account changes, so that its volume must be synced.</summary>
     internal void Touch(MailAccount who)
     {
@@ -141,10 +144,10 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     private void Hold(Lsn upTo, HashSet<EmailAddress> troubled)
     {
         if (troubled.Count == 0) return;
-        int held = Journal!.Hold(upTo, Recorder.Participant, record =>
+        int held = Journal!.Hold(upTo, Engine.Recorder.Participant, record =>
         {
-            HashSet<EmailAddress> owners = [.. record.Steps.Where(step => step.Participant == Recorder.Participant).Select(step => ChangeCodec.Read(step.Payload).Account.Address)];
-            if (!owners.Overlaps(troubled)) return false;
+            HashSet<EmailAddress> owners = [.. record.Steps.Where(step => step.Participant == Engine.Recorder.Participant).Select(step => ChangeCodec.Read(step.Payload).Account.Address)];
+            if (!owners.Overlaps(troubled) || Recorder?.IsAttaching(record) == true) return false; // the checkpoint waits for the others' part
             _held[record.Lsn] = owners;
             return true;
         });
@@ -229,7 +232,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         {
             foreach (JournalStep step in record.Steps)
             {
-                if (step.Participant != Recorder.Participant || !record.HasContent) continue;
+                if (step.Participant != Engine.Recorder.Participant || !record.HasContent) continue;
                 AccountChanges changes = ChangeCodec.Read(step.Payload);
                 EmailAddress owner = changes.Account.Address;
                 if (!doubtful.Contains(owner) || failed.Contains(owner)) continue;

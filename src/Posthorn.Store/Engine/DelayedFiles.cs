@@ -57,6 +57,16 @@ internal sealed class DelayedFiles(Account account)
             if (_discards.Count > 0) _discards.RemoveAll(discard => discard.Path == path);
     }
 
+    /// <summary>A folder has another name now, and with it what lies in it.</summary>
+    internal void Follow(string folder, string target)
+    {
+        lock (_gate)
+        {
+            for (int i = 0; i < _discards.Count; i++)
+                if (_discards[i].Path.StartsWith(folder + "/", StringComparison.Ordinal)) _discards[i] = _discards[i] with { Path = target + _discards[i].Path[folder.Length..] };
+        }
+    }
+
     /// <summary>All that waits to be discarded; what fails again is added again.</summary>
     internal (string Path, string Target)[] TakeDiscards()
     {

@@ -52,6 +52,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         }
         catch (JournalFlushFailedException)
         {
+            recorder.Attached(written.Lsn);
             for (int i = 0; i < written.Operations.Count; i++) await FailAsync(_accounts[i], written.Operations[i]);
             throw;
         }
@@ -73,7 +74,8 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
             if (operation.WasSkipped(change, -1)) _outcomes[delivery] = new Refusal(RefusalKind.Unavailable, "The mailbox is gone");
         if (_attachment is not null)
         {
-            await _attachment.ApplyAsync(written.Lsn.Value, cancel);
+            await _attachment.ApplyAsync(written.Lsn.Value, CancellationToken.None);
+            recorder.Attached(written.Lsn);
             written.Ticket.PartDone();
         }
 

@@ -57,8 +57,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         while (tree.Exists(folder) && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Unlink($"{folder}/{other}");
     }
 
+    /// <summary>On replay: as above for a file that is placed again. Where its source is gone, what later records made of it is the message, and only its name is as it was.</summary>
+    internal void BringBackName(MailboxName box, string baseName, string disk, MailboxName sourceBox, FileRow source)
+    {
+        string folder = tree.FolderPath(box);
+        if (!IsThere($"{folder}/{disk}") && Locate(sourceBox, source) is null && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Rename($"{folder}/{other}", $"{folder}/{disk}");
+        else RemoveOthers(box, baseName, disk);
+    }
+
     /// <summary>Gives a message's file a name in another folder, or moves it there; false when that could not be done.</summary>
-    internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move)
+    /// <exception cref="VolumeException">The disk refused, and <paramref name="must"/> was set: there is no other way to the bytes.</exception>
+    internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move, bool must)
     {
         try
         {
@@ -80,7 +89,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             account.Delayed.Keep(target);
             return true;
         }
-        catch (VolumeException problem)
+        catch (VolumeException problem) when (!must)
         {
             log.FileDelayed(problem, account.Who.Address);
             return false;
@@ -122,22 +131,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     /// <summary>Takes an expunged message's file out of sight.</summary>
     internal void Discard(MailboxName box, FileRow file, string target)
     {
+        string? path = null;
         try
         {
-            string folder = tree.FolderPath(box);
-            string path = tree.PathOf(box, file.DiskName);
-            if (file.DiskName.Length == 0 || !tree.Exists(path))
-            {
-                if (tree.Find(folder, file.Base) is not { } disk) return;
-                path = $"{folder}/{disk}";
-            }
-
-            Move(path, target);
+            path = Locate(box, file);
+            if (path is not null && !path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) Move(path, target);
         }
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
-            account.Delayed.DiscardLater(tree.PathOf(box, file.DiskName), target);
+            path ??= file.DiskName.Length > 0 ? PathOf(box, file.DiskName) : null;
+            if (path is not null) account.Delayed.DiscardLater(path, target);
         }
     }
 
@@ -171,18 +175,18 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
         {
-            tree.Volume.Rename(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
+            RenameTree(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
             _inPlace.Clear();
         }
 
-        if (elsewhere is not null) tree.Volume.RenameNew(elsewhere, path);
+        if (elsewhere is not null) RenameTree(elsewhere, path);
         MakeFolder(name, mailbox, validity);
     }
 
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
         _inPlace.Clear();
-        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) tree.Volume.RenameNew(tree.FolderPath(from), tree.FolderPath(target));
+        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) RenameTree(tree.FolderPath(from), tree.FolderPath(target));
         tree.MakeFolder(tree.FolderPath(target));
     }
 
@@ -208,7 +212,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         // Replay may have made it once more after it was removed.
         string free = target;
         for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
-        tree.Volume.RenameNew(path, free);
+        RenameTree(path, free);
+    }
+
+    // What waits to be taken out of sight lies under the new name then.
+    private void RenameTree(string path, string target)
+    {
+        tree.Volume.RenameNew(path, target);
+        account.Delayed.Follow(path, target);
     }
 
     /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>

@@ -67,7 +67,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         ArgumentNullException.ThrowIfNull(journal);
         _journal = _keeper.Journal = _indexer.Journal = journal;
-        _recorder = new(journal, _time);
+        _recorder = _keeper.Recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
         _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _log), _space, _options);

@@ -6,8 +6,13 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>The one path by which an account's operations get from the journal into the catalogue and before everybody's eyes.</summary>
 /// <remarks>Locking: see <see cref="Account"/>. Transactions and files are under its catalogue lock, the queue under its gate.</remarks>
-internal sealed class OperationRunner(Account account, AccountCatalogue catalogue, OperationQueue queue, ChangeApplier applier, Lock catalogueLock, ILogger log)
+internal sealed class OperationRunner(Account account, AccountCatalogue catalogue, OperationQueue queue, ChangeApplier applier, Lock catalogueLock, TimeProvider time, ILogger log)
 {
+    /// <summary>How long after a failure whoever reads tries again what could not be applied: a broken disk must not make each look dear.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private long _failed; // when applying failed last; 0 when it did not
+
     /// <summary>Waits until an operation is durable, and applied and published, unless it is new mail that nobody looks at.</summary>
     /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
     internal async ValueTask CompleteAsync(Operation operation)
@@ -26,10 +31,11 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => Drain();
 
-    /// <summary>Applies what was left, if anything was. What fails is in the log and stays.</summary>
+    /// <summary>Applies what was left or could not be applied when it came, if there is anything: nobody sees what another look a moment later would not. What fails is in the log and stays.</summary>
     internal void CatchUp()
     {
-        if (queue.Left == 0) return;
+        long failed = Volatile.Read(ref _failed);
+        if (failed == 0 ? queue.Left == 0 : time.GetElapsedTime(failed) < Pause) return;
         try
         {
             Drain();
@@ -141,10 +147,12 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
             catalogue.Keywords.Forget();
             account.Files.Forget();
             lock (account.Gate) OperationQueue.Return(batch);
+            Volatile.Write(ref _failed, Math.Max(1, time.GetTimestamp()));
             log.ApplyFailed(problem, account.Who.Address);
             throw;
         }
 
+        Volatile.Write(ref _failed, 0);
         foreach (Operation operation in batch) operation.CloseContent();
         account.Publish(batch, draft);
     }

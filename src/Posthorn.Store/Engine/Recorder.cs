@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Posthorn.Journal;
 using Posthorn.Store.Changes;
 
@@ -8,6 +9,9 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
 {
     /// <summary>How long a change waits for the checkpoint that makes room in a full ring. Below the minutes that SMTP clients wait for a reply (RFC 5321 section 4.5.3.2).</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<Lsn, bool> _attached = new();
+    private int _appending;
 
     /// <summary>The store's number among the journal's participants. It reaches the disk: never change it.</summary>
     internal const byte Participant = 1;
@@ -54,7 +58,7 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
             steps.Add(new(Participant, ChangeCodec.Kind, ChangeCodec.Write(account.Who, account.Tree.Names.Separator, now, changes)));
         if (attachment is not null) steps.Add(new(attachment.Participant, attachment.Kind, attachment.Payload));
         RecordTicket ticket = new(journal, steps.Count);
-        Lsn lsn = journal.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(steps), content);
+        Lsn lsn = attachment is null ? journal.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(steps), content) : AppendAttached(steps, content);
         ticket.Lsn = lsn;
         List<Operation> operations = [];
         foreach ((Account account, List<Change> changes, long octets, int messages) in parts)
@@ -66,6 +70,29 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
 
         return (lsn, ticket, operations);
     }
+
+    // Between taking its number and noting that, it may become durable already.
+    private Lsn AppendAttached(List<JournalStep> steps, JournalContent content)
+    {
+        Interlocked.Increment(ref _appending);
+        try
+        {
+            Lsn lsn = journal.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(steps), content);
+            _attached.TryAdd(lsn, true);
+            return lsn;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _appending);
+        }
+    }
+
+    /// <summary>What came with the store's part of a record is applied, or the record will never be.</summary>
+    internal void Attached(Lsn record) => _attached.TryRemove(record, out _);
+
+    /// <summary>Whether another participant's part of a record that the store wrote may not be applied yet: nobody may hold that record for the store alone.</summary>
+    internal bool IsAttaching(JournalRecord record) =>
+        record.Steps.Any(step => step.Participant != Participant) && (Volatile.Read(ref _appending) > 0 || _attached.ContainsKey(record.Lsn));
 
     /// <summary>After the ring was full: false when it stays so.</summary>
     internal ValueTask<bool> WhenRoomAsync() => journal.WhenRoomAsync(Patience, CancellationToken.None);

@@ -23,6 +23,10 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     private const int SyncTogether = 8;
 
     private readonly HashSet<string> _folders = [];
+    private readonly List<QueueId> _orphans = [];
+
+    /// <summary>After <see cref="Load"/>: states whose message is gone, perhaps not durably yet.</summary>
+    public IReadOnlyList<QueueId> Orphans => _orphans;
 
     /// <summary>Reads the envelopes of all messages; removes what a crash left half-written.</summary>
     public List<QueueEntry> Load()
@@ -42,8 +46,8 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                     if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is { } entry) entries.Add(entry);
                     else log.SpoolFileUnreadable(path);
                 }
-                else if (name.EndsWith(Temporary, StringComparison.Ordinal) || name.EndsWith(StateSuffix, StringComparison.Ordinal) && !names.Contains(name[..^StateSuffix.Length]))
-                    volume.Unlink(path);
+                else if (name.EndsWith(Temporary, StringComparison.Ordinal)) volume.Unlink(path);
+                else if (name.EndsWith(StateSuffix, StringComparison.Ordinal) && name[..^StateSuffix.Length] is var id && !names.Contains(id) && QueueIds.IsWellFormed(id)) _orphans.Add(new(id));
             }
         }
         entries.Sort((a, b) => string.CompareOrdinal(a.Message.Id.Value, b.Message.Id.Value));
@@ -108,15 +112,17 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     {
         if (ids.Count >= SyncTogether) volume.SyncVolume(directory);
         else
-            foreach (string folder in ids.Select(FolderOf).Distinct())
+            foreach (string folder in ids.Select(FolderOf).Distinct().Where(_folders.Contains))
                 volume.SyncDirectory($"{directory}/{folder}");
     }
 
-    /// <summary>Removes a message's files.</summary>
-    public void Remove(QueueId id)
+    /// <summary>Removes a message. Its state stays until <see cref="RemoveStates"/>: should the power bring the message back, it must not come without what was done to it.</summary>
+    public void Remove(QueueId id) => RemoveFile(PathOf(id));
+
+    /// <summary>Removes the states of messages whose removal is durable.</summary>
+    public void RemoveStates(IEnumerable<QueueId> ids)
     {
-        foreach (string path in (string[])[PathOf(id), PathOf(id) + StateSuffix])
-            if (volume.TryStat(path, out _)) volume.Unlink(path);
+        foreach (QueueId id in ids) RemoveFile(PathOf(id) + StateSuffix);
     }
 
     /// <summary>Opens the content; null when there is no such file.</summary>
@@ -127,6 +133,11 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (ReadHeader(file, out int envelope, out int state)) return new Content(file, HeaderSize + envelope + state);
         file.Dispose();
         return null;
+    }
+
+    private void RemoveFile(string path)
+    {
+        if (volume.TryStat(path, out _)) volume.Unlink(path);
     }
 
     private QueueEntry? ReadEntry(string path, string name, bool hasState)

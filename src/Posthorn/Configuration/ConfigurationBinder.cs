@@ -46,6 +46,8 @@ internal static class ConfigurationBinder
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
             Rules = reader.Sections("rule", RuleBinder.Read),
             Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
+            Milters = reader.Sections("milter", MilterBinder.Read),
+            Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
         reader.Finish();

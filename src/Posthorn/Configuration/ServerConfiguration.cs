@@ -2,6 +2,8 @@ using System.Net;
 using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Transport;
+using Posthorn.Transport.Milter;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Configuration;
 
@@ -30,6 +32,10 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary><c>[[milter]]</c>: mail filters, in order.</summary>
+    public required IReadOnlyList<MilterOptions> Milters { get; init; }
+    public required TraceOptions Trace { get; init; }
 
     /// <summary><c>[[rule]]</c>, in the order of the file.</summary>
     public required IReadOnlyList<RuleSection> Rules { get; init; }

@@ -17,9 +17,12 @@ using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
+using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 using Posthorn.Transport.Remote.Security;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Serving;
 
@@ -46,6 +49,8 @@ internal sealed class Composition : IAsyncDisposable
     private readonly Checks _checks;
     private readonly QueueRunner _runner;
     private readonly HttpsClient _https;
+    private readonly TraceLog _trace;
+    private readonly MilterPool _milters;
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
@@ -70,15 +75,17 @@ internal sealed class Composition : IAsyncDisposable
         Connections = new(time) { IPv6Prefix = configuration.Limits.IPv6Prefix };
         _rates = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
-        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
+        _trace = new(configuration.Trace, time, logOutput.CreateLogger("trace"));
+        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve")) { TraceLog = _trace };
         Filters = filtering.Library;
         Lists = filtering.Lists;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
-        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
+        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        _milters = new(new SocketConnector(), time);
         _checks = new(foundation.Directory, dns, time);
-        _transport.Checks = _checks.For(configuration);
+        _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
         _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
@@ -165,8 +172,26 @@ internal sealed class Composition : IAsyncDisposable
         _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
-        _transport.Checks = _checks.For(fresh);
         _planner.Options = OptionsFor.Sieve(fresh);
+        _transport.Checks = ChecksOf(fresh);
+        _trace.Options = fresh.Trace;
+    }
+
+    /// <summary>Completes when the trace tells all that has happened until now.</summary>
+    public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
+
+    // Rules first, then the filters: what a rule refuses no filter need read.
+    private CheckSet ChecksOf(ServerConfiguration configuration)
+    {
+        CheckSet rules = _checks.For(configuration);
+        if (configuration.Milters.Count == 0) return rules;
+        MilterServices services = new()
+        {
+            Hostname = configuration.Hostname.Ascii, Stores = _base.Stores, Pool = _milters, Time = Time, Log = _logOutput.CreateLogger("milter"),
+            MaxHeaderSize = _transport.Options.MaxHeaderSize, MaxMessageSize = configuration.Limits.MessageSize,
+            IsLocal = _base.Directory.IsLocalDomain, Connections = Connections.CountFrom,
+        };
+        return rules with { Sources = [.. rules.Sources, .. configuration.Milters.Select(options => new MilterSource(options, services))] };
     }
 
     private Task CheckpointWhenIdleAsync()
@@ -211,6 +236,8 @@ internal sealed class Composition : IAsyncDisposable
         await _tidying.DisposeAsync();
         await _looking.DisposeAsync();
         await CheckpointAsync(CancellationToken.None);
+        await _milters.DisposeAsync();
+        await _trace.DisposeAsync();
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
@@ -238,7 +265,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         return new(volume, tls, directory, stores, scripts, queue);
     }
 
-    public TransportServices TransportServices(IDeliveryPlanner planner, TimeProvider time, ILogger log) => new()
+    public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()
     {
         Directory = Directory,
         Stores = Stores,
@@ -246,5 +273,6 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         Planner = planner,
         Time = time,
         Log = log,
+        TraceLog = trace,
     };
 }

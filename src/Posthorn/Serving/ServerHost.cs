@@ -123,6 +123,11 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
         ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
+        ["POST /trace/flush"] = async (_, cancel) =>
+        {
+            await _parts.FlushTraceAsync(cancel);
+            return new(200, JsonSerializer.Serialize(new TraceFlushed(true), ControlJson.Default.TraceFlushed));
+        },
         ["GET /expunged"] = (request, cancel) => UndeleteRoutes.ListAsync(_parts, request, cancel),
         ["POST /undelete"] = (request, cancel) => UndeleteRoutes.RestoreAsync(_parts, request, cancel),
         ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.DeleteAsync(filter, cancel)),

@@ -224,7 +224,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         {
             StoredMessage stored = Must(receipt.Outcomes[i]);
             Told box = world.Accounts[targets[i].Account].Values.Single(told => told.Id == stored.Mailbox);
-            world.Log.Add($"  delivered to {targets[i].Account} {box.Name} {stored.Uid}");
+            world.Log.Add($"  delivered to {targets[i].Account} {box.Name} {stored.Uid}: {text[..Math.Min(text.Length, 90)].ReplaceLineEndings(" ")}");
             Note(box, stored.Uid, $"X-Copy: {i}\r\n" + text);
         }
     }
@@ -358,6 +358,7 @@ public sealed class CrashTests(ITestOutputHelper output)
                 Recipients = [.. Enumerable.Range(0, 1 + world.Random.Next(3)).Select(i => new EnvelopeRecipient(EmailAddress.Parse($"far{i}@example.com"), DsnNotify.Unspecified, null))],
             };
             world.Unsure.Add(id);
+            world.Log.Add($"  {id} enters the queue for {message.Recipients.Count}");
             await using IMessageSink sink = await world.Server.SinkAsync(text);
             await world.Server.DeliverAsync(sink, [], world.Queue.Attach(message, null), Cancel);
             world.Waiting.Add(id, [.. Enumerable.Range(0, message.Recipients.Count)]);
@@ -367,6 +368,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         (string known, HashSet<int> recipients) = waiting[world.Random.Next(waiting.Length)];
         int recipient = recipients.First();
         world.Unsure.Add(known);
+        world.Log.Add($"  last word on {known}/{recipient}");
         await world.Queue.AnswerAsync(new(new(known), [new(recipient, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), Cancel);
         recipients.Remove(recipient);
         world.Unsure.Remove(known);

@@ -235,7 +235,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         }
 
         foreach ((string account, MailboxId mailbox, string text) in Foreign)
-            Assert.True(!Accounts[account].Values.Any(box => box.Id == mailbox), $"{account} {mailbox}: what another program delivered did not come in: {text[..60]}");
+            Assert.True(!Accounts[account].Values.Any(box => box.Id == mailbox), $"{account} {mailbox}: what another program delivered did not come in: {text[..Math.Min(text.Length, 110)]}");
         CheckQueue();
         if (_stillUnsure) _stillUnsure = false;
         else Forget();
@@ -298,7 +298,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
                 if (was?.Messages.ContainsKey(uid) == true || ForeignGone.Contains((account, box.Id, uid))) continue;
                 if (Foreign.Remove((account, box.Id, text))) continue; // it may have come in before others that were told
                 Assert.True(uid > (was?.LastUid ?? 0), $"{account} {box.Name} {uid} was told before and is another message now");
-                Assert.True(MayCome.Remove(text), $"{account} {box.Name} {uid} came from nowhere or a second time: {text[..60]}");
+                Assert.True(MayCome.Remove(text), $"{account} {box.Name} {uid} came from nowhere or a second time: {text[..Math.Min(text.Length, 110)]}");
             }
         }
     }

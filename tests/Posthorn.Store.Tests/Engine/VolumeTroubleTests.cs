@@ -20,6 +20,7 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
     private readonly CrashVolume _volume;
     private MaildirHarness _server = null!;
     private readonly List<string> _log = [];
+    private IReadOnlyList<IJournalParticipant> _others = [];
     private int _boots;
 
     public VolumeTroubleTests() => _volume = new(_time) { Volumes = ["/other"] };
@@ -46,6 +47,7 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
         _server = new("/data", _volume, _time, _directory)
         {
             BootId = $"boot {++_boots}",
+            Others = _others,
             Logger = new ListLogger(_log),
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 64 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },
             Change = options => options with { VolumePatience = Patience },
@@ -83,6 +85,32 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
         }
 
         return 121;
+    }
+
+    [Fact]
+    public async Task A_record_is_not_held_before_what_came_with_it_is_applied()
+    {
+        TaskCompletionSource begun = new(), go = new();
+        DeliveryAttachment attachment = new(Follower.Number, 1, new byte[] { 7 }, async (_, _) =>
+        {
+            begun.SetResult();
+            await go.Task;
+        });
+        _volume.Fault = (_, path) => path.StartsWith("/other", StringComparison.Ordinal) ? VolumeError.Io : null;
+        await using IMessageSink sink = await _server.SinkAsync(Text("bob's second"));
+        Task<DeliveryReceipt> delivery = ((IMailStores)_server).DeliverAsync(sink, [new(Bob, MailboxName.Inbox, SystemFlags.None, KeywordSet.Empty, default)], attachment, Cancel).AsTask();
+        await begun.Task; // the mail cannot be written, and the other part is on its way
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Empty(Held);
+
+        Follower follower = new();
+        _others = [follower];
+        _volume.Fault = null;
+        await CrashAsync(1);
+        Assert.Equal([7], follower.Steps);
+        Assert.Equal([Text("bob's first"), Text("bob's second")], await MailAsync(Bob));
+        go.SetResult();
+        await delivery; // of a server that is no more
     }
 
     [Theory]
@@ -258,5 +286,22 @@ public sealed class VolumeTroubleTests : IAsyncLifetime
         for (int seed = 0; ; seed++)
             if (new Random(seed).Next(4) == 0) return seed;
 #pragma warning restore CA5394
+    }
+
+    private sealed class Follower : IJournalParticipant
+    {
+        internal const byte Number = 9;
+
+        internal List<byte> Steps { get; } = [];
+
+        byte IJournalParticipant.Id => Number;
+
+        ValueTask IJournalParticipant.ReplayAsync(JournalRecord record, CancellationToken cancel)
+        {
+            Steps.AddRange(record.Steps.Where(step => step.Participant == Number).Select(step => step.Payload.Span[0]));
+            return ValueTask.CompletedTask;
+        }
+
+        ValueTask IJournalParticipant.SyncAsync(Lsn upTo, CancellationToken cancel) => ValueTask.CompletedTask;
     }
 }
