@@ -18,6 +18,7 @@ using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -83,6 +84,7 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
         _checks = new(foundation.Directory, dns, time);
         _transport.Checks = ChecksOf(configuration);
@@ -104,6 +106,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }
