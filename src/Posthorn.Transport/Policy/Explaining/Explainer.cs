@@ -2,7 +2,6 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
-using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy.Explaining;
