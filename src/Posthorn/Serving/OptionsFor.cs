@@ -2,6 +2,7 @@ using System.Net;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
@@ -34,6 +35,8 @@ internal static class OptionsFor
         Mechanisms = configuration.Auth.Mechanisms,
         AuthTrustedNetworks = configuration.Network.Trusted,
     };
+
+    public static LookupOptions Lookups(ServerConfiguration configuration) => new() { Tables = configuration.Lookups };
 
     public static SmtpOptions Smtp(ServerConfiguration configuration, DomainName defaultDomain) => new()
     {
