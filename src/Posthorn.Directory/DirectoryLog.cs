@@ -26,4 +26,7 @@ internal static partial class DirectoryLog
 
     [LoggerMessage(6010, LogLevel.Information, "Table {Table} loaded: {Entries} entries, {Problems} problems")]
     internal static partial void TableLoaded(this ILogger log, string table, int entries, int problems);
+
+    [LoggerMessage(6007, LogLevel.Information, "Too many failed logins from {Client}: a login by {Protocol} was not looked at")]
+    internal static partial void ShutOut(this ILogger log, string client, string protocol);
 }

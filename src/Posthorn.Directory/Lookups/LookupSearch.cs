@@ -11,7 +11,7 @@ public static class LookupSearch
     public const int MaxKey = 2048;
 
     /// <summary>One key, whole.</summary>
-    public static ValueTask<LookupResult> KeyAsync(IReadOnlyList<ILookupTable> tables, string key, CancellationToken cancel) => FirstAsync(tables, [key], cancel);
+    public static ValueTask<LookupResult> KeyAsync(IReadOnlyList<ILookupTable> tables, string key, CancellationToken cancel) => FirstAsync(tables, key, isWhole: true, cancel);
 
     /// <summary>
     /// An address, as canonical(5), generic(5), relocated(5) and the bcc tables have it: <c>user+ext@domain</c>, <c>user@domain</c>, <c>user+ext</c> and <c>user</c>
@@ -98,7 +98,7 @@ public static class LookupSearch
     private static string WithoutScope(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? new IPAddress(address.GetAddressBytes()).ToString() : address.ToString();
 
     // The first key is the whole one; the others are parts of it.
-    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, IReadOnlyList<string> keys, CancellationToken cancel)
+    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, List<string> keys, CancellationToken cancel)
     {
         for (int i = 0; i < keys.Count; i++)
         {

@@ -19,8 +19,8 @@ public sealed record MaildirStoreOptions
     public IReadOnlyList<(string Name, SpecialUse Use)> SpecialMailboxes { get; init; } =
         [("Drafts", SpecialUse.Drafts), ("Sent", SpecialUse.Sent), ("Junk", SpecialUse.Junk), ("Trash", SpecialUse.Trash), ("Archive", SpecialUse.Archive)];
 
-    /// <summary>How long new mail that nobody looks at may wait before it is put into catalogue and Maildir, several messages in one step; zero for not at all. The journal has it meanwhile, and whoever looks does not wait. Zero: with disks that refuse now and then the crash simulation still finds mail that is lost (docs/adr/0010).</summary>
-    public TimeSpan ApplyAfter { get; init; }
+    /// <summary>How long new mail that nobody looks at may wait before it is put into catalogue and Maildir, several messages in one step; zero for not at all. The journal has it meanwhile, and whoever looks does not wait. A quarter of a second: a program that reads the Maildir itself hardly notices (docs/adr/0010).</summary>
+    public TimeSpan ApplyAfter { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Records of one account that may wait for that. 64: some milliseconds of work.</summary>
     public int UnappliedOfAccount { get; init; } = 64;

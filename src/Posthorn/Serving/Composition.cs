@@ -62,6 +62,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
+    private readonly SmtpRates _rates;
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
     private long _recordsSeen;
@@ -72,7 +73,8 @@ internal sealed class Composition : IAsyncDisposable
     {
         (_configuration, Time, _logOutput, _base, _journal) = (configuration, time, logOutput, foundation, journal);
         Log = logOutput.CreateLogger("server");
-        Connections = new(time);
+        Connections = new(time) { IPv6Prefix = configuration.Limits.IPv6Prefix };
+        _rates = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         _trace = new(configuration.Trace, time, logOutput.CreateLogger("trace"));
         SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve")) { TraceLog = _trace };
@@ -154,7 +156,7 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
-            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
+            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });
         _smtp.Add(server);
         return server;
     }

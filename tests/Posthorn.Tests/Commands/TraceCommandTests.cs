@@ -60,7 +60,7 @@ public sealed class TraceCommandTests : IAsyncLifetime
         foreach (string command in (string[])["HELO client.sender.example", "MAIL FROM:<eve@sender.example>", $"RCPT TO:<{to}>", "DATA"])
         {
             await client.SendAsync(command + "\r\n");
-            string reply = await client.LineAsync();
+            string reply = await client.LineAsync() ?? "";
             if (reply[0] is '2' or '3') continue;
             Assert.StartsWith(expected, reply, StringComparison.Ordinal);
             return;
@@ -106,8 +106,8 @@ public sealed class TraceCommandTests : IAsyncLifetime
         JsonElement message = JsonDocument.Parse(output).RootElement.GetProperty("messages")[0];
         Assert.Equal(["received", "alias", "sieve", "sieve", "stored", "connected", "deferred", "connected", "sent"], message.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("event").GetString()));
         string folder = Path.Combine(_server.Directory, "data", "trace");
-        Assert.All(Directory.GetFiles(folder), file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
-        Assert.DoesNotContain("private words", string.Concat(Directory.GetFiles(folder).Select(File.ReadAllText)), StringComparison.Ordinal);
+        Assert.All(System.IO.Directory.GetFiles(folder), file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
+        Assert.DoesNotContain("private words", string.Concat(System.IO.Directory.GetFiles(folder).Select(File.ReadAllText)), StringComparison.Ordinal);
     }
 
     [Fact]
