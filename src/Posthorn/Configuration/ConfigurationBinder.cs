@@ -27,6 +27,7 @@ internal static class ConfigurationBinder
         IReadOnlyList<ListenEntry> listeners = reader.Section("listen", ListenBinder.Read);
         ListenBinder.Check(reader, listeners, tls is not null);
         DnsSection dns = reader.Section("dns", Dns);
+        LookupBinder.Read(reader);
         ServerConfiguration? configuration = new()
         {
             File = file,
@@ -50,6 +51,7 @@ internal static class ConfigurationBinder
             Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
+        configuration = configuration with { Lookups = LookupBinder.Finish(context) };
         reader.Finish();
         return configuration;
     }
@@ -191,7 +193,7 @@ internal static class ConfigurationBinder
         return new(reader.Choice("level", LogLevel.Information, levels), reader.Choice("format", false, formats), reader.Flag("file", true));
     }
 
-    private static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
+    public static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
     {
         bool good = true;
         foreach (string path in paths)

@@ -1,5 +1,6 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Transport;
 using Posthorn.Transport.Milter;
@@ -32,6 +33,9 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary>The tables that are asked for, by the names that other settings use: <c>[[lookup]]</c>, and <c>type:/path</c> written in place.</summary>
+    public IReadOnlyDictionary<string, LookupSource> Lookups { get; init; } = new Dictionary<string, LookupSource>();
 
     /// <summary><c>[[milter]]</c>: mail filters, in order.</summary>
     public required IReadOnlyList<MilterOptions> Milters { get; init; }

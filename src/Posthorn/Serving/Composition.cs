@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -18,6 +19,7 @@ using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -83,6 +85,7 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
         _checks = new(foundation.Directory, dns, time);
         _transport.Checks = ChecksOf(configuration);
@@ -104,6 +107,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }
@@ -166,6 +172,7 @@ internal sealed class Composition : IAsyncDisposable
         _configuration = fresh;
         _logOutput.Configure(fresh.Log.Level, fresh.Log.Json, OptionsFor.LogFile(fresh));
         _base.Directory.Reload(OptionsFor.Directory(fresh));
+        _base.Tables.Reload(OptionsFor.Lookups(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
@@ -252,7 +259,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue, LookupTables Tables)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -262,7 +269,8 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
-        return new(volume, tls, directory, stores, scripts, queue);
+        LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));
+        return new(volume, tls, directory, stores, scripts, queue, tables);
     }
 
     public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()

@@ -2,6 +2,7 @@ using System.Net;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
@@ -35,6 +36,8 @@ internal static class OptionsFor
         AuthTrustedNetworks = configuration.Network.Trusted,
         FailureRate = configuration.Limits.Failures(configuration.Limits.FailedLogins),
     };
+
+    public static LookupOptions Lookups(ServerConfiguration configuration) => new() { Tables = configuration.Lookups };
 
     public static SmtpOptions Smtp(ServerConfiguration configuration, DomainName defaultDomain) => new()
     {
