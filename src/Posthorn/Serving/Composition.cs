@@ -87,7 +87,7 @@ internal sealed class Composition : IAsyncDisposable
         MailDns dns = new(configuration.Dns.Servers);
         Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
-        _checks = new(foundation.Directory, dns, time);
+        _checks = new(foundation.Directory, dns, foundation.Tables, time);
         _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
