@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Policy;
 

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Policy;
-using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Milter;
 

@@ -7,7 +7,7 @@ using Posthorn.Core;
 namespace Posthorn.Transport.Trace;
 
 /// <summary>Writes steps as lines: one JSON object each. <c>docs/formats.md</c> has the names.</summary>
-internal sealed class TraceFormat(TraceRedactor redactor)
+internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
 {
     public const int Version = 1;
 
@@ -19,6 +19,8 @@ internal sealed class TraceFormat(TraceRedactor redactor)
 
     private readonly Utf8JsonWriter _json = new(Stream.Null, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
     private readonly List<ulong> _keys = [];
+
+    public void Dispose() => _json.Dispose();
 
     /// <summary>The keys of the line that was written last.</summary>
     public IReadOnlyList<ulong> Keys => _keys;

@@ -71,6 +71,7 @@ public sealed class TraceLog : ITrace, IAsyncDisposable
     {
         _channel.Writer.TryComplete();
         await _writing;
+        _format?.Dispose();
         _file?.Dispose();
     }
 
@@ -139,6 +140,7 @@ public sealed class TraceLog : ITrace, IAsyncDisposable
     {
         if (_format is null || _formatRedacts != _options.Redact)
         {
+            _format?.Dispose();
             _format = new(_options.Redact ? TraceRedactor.Make(_options.Folder) : TraceRedactor.None);
             _formatRedacts = _options.Redact;
         }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -18,6 +19,7 @@ using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -61,6 +63,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
+    private readonly SmtpRates _rates;
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
     private long _recordsSeen;
@@ -71,7 +74,8 @@ internal sealed class Composition : IAsyncDisposable
     {
         (_configuration, Time, _logOutput, _base, _journal) = (configuration, time, logOutput, foundation, journal);
         Log = logOutput.CreateLogger("server");
-        Connections = new(time);
+        Connections = new(time) { IPv6Prefix = configuration.Limits.IPv6Prefix };
+        _rates = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
         _trace = new(configuration.Trace, time, logOutput.CreateLogger("trace"));
         SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve")) { TraceLog = _trace };
@@ -81,6 +85,7 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
         _checks = new(foundation.Directory, dns, time);
         _transport.Checks = ChecksOf(configuration);
@@ -102,6 +107,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }
@@ -153,7 +161,7 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "pop3" or "pop3s") return _pop3;
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
-            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
+            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });
         _smtp.Add(server);
         return server;
     }
@@ -164,6 +172,7 @@ internal sealed class Composition : IAsyncDisposable
         _configuration = fresh;
         _logOutput.Configure(fresh.Log.Level, fresh.Log.Json, OptionsFor.LogFile(fresh));
         _base.Directory.Reload(OptionsFor.Directory(fresh));
+        _base.Tables.Reload(OptionsFor.Lookups(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
@@ -250,7 +259,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue, LookupTables Tables)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -260,7 +269,8 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
-        return new(volume, tls, directory, stores, scripts, queue);
+        LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));
+        return new(volume, tls, directory, stores, scripts, queue, tables);
     }
 
     public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()

@@ -88,7 +88,7 @@ public sealed class PolicyServerTests : IAsyncDisposable
     public async Task A_server_that_does_not_answer_is_not_waited_for_beyond_its_time()
     {
         Task<SmtpReply> reply = RcptAsync();
-        while (_server.Requests.Count == 0) await Task.Delay(5, TestContext.Current.CancellationToken);
+        while (_server.Requests.IsEmpty) await Task.Delay(5, TestContext.Current.CancellationToken);
         _rig.Time.Advance(TimeSpan.FromSeconds(101));
         Assert.Equal("451 4.3.5 Server configuration problem", (await reply.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).ToString());
     }
