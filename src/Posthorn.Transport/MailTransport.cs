@@ -79,6 +79,7 @@ public sealed class MailTransport : IMailTransport
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
+            case Resolution.Unavailable: return Replies.MailboxUnavailable;
             case Resolution.Loop loop:
                 Services.Log.AliasTrouble(envelope.Id, recipient.Address, $"aliases lead in a circle at {loop.At}");
                 return Replies.AliasLoop;

@@ -3,6 +3,7 @@ using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
+using Posthorn.DovecotAuth;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -87,7 +88,7 @@ internal sealed class Composition : IAsyncDisposable
         MailDns dns = new(configuration.Dns.Servers);
         Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
-        _checks = new(foundation.Directory, dns, time);
+        _checks = new(foundation.Directory, dns, foundation.Tables, time);
         _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
@@ -159,6 +160,7 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "imap" or "imaps") return _imap;
         if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
+        if (options.Name == ListenBinder.DovecotAuth) return new AuthServer(new(), new(Directory, Time, _logOutput.CreateLogger("auth")));
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });

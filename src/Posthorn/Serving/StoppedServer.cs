@@ -52,7 +52,7 @@ internal sealed class StoppedServer : IAsyncDisposable
         SieveServices filtering = new(_base.Stores, _base.Scripts, _base.Volume, TimeProvider.System, log);
         MailTransport transport = new(OptionsFor.Transport(configuration), new() { Directory = _base.Directory, Stores = _base.Stores, Queue = _base.Queue, Planner = new InboxPlanner(false, configuration.Mail.Separator), Time = TimeProvider.System, Log = log });
         MailDns dns = new(configuration.Dns.Servers);
-        using Checks checks = new(_base.Directory, dns, TimeProvider.System);
+        using Checks checks = new(_base.Directory, dns, _base.Tables, TimeProvider.System);
         transport.Checks = checks.For(configuration);
         Explainer explainer = ExplainRoutes.For(transport, dns, filtering.Library, () => OptionsFor.Sieve(configuration));
         return await new ExplainRoutes(configuration, _base.Directory, explainer).AnswerAsync(question, cancel);

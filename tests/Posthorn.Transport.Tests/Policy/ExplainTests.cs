@@ -117,8 +117,8 @@ public sealed class ExplainTests
         if (told.HoldReason is not null && told.DiscardReason is null) world.Held = 1;
         else if (told.IsAccepted)
         {
-            world.Ann = told.Targets.Count(target => target.Account == rig.Ann) > 0 ? 1 : 0;
-            world.Bob = told.Targets.Count(target => target.Account == rig.Bob) > 0 ? 1 : 0;
+            world.Ann = told.Targets.Any(target => target.Account == rig.Ann) ? 1 : 0;
+            world.Bob = told.Targets.Any(target => target.Account == rig.Bob) ? 1 : 0;
             world.Onward.AddRange(told.Targets.Where(target => target.Account is null).Select(target => target.Address.ToString()).Distinct());
         }
         if (world.Ann + world.Bob > 0) world.Prepended = [.. told.Prepended];
