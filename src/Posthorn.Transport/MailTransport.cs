@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Store;
@@ -25,6 +26,14 @@ public sealed class MailTransport : IMailTransport
         Reporter = new(services, Stage, NewQueueId, () => _options);
     }
 
+    // Of another one, for a dry run: writes nothing down.
+    private MailTransport(MailTransport live)
+    {
+        (_ids, _options, _checks) = (live._ids, live._options, live._checks);
+        Services = live.Services with { Log = NullLogger.Instance, Trace = NoTrace.Instance };
+        (Stage, Reporter) = (live.Stage, live.Reporter);
+    }
+
     /// <summary>The settings; a reload replaces them as a whole.</summary>
     public TransportOptions Options
     {
@@ -44,6 +53,9 @@ public sealed class MailTransport : IMailTransport
     internal TransportServices Services { get; }
     internal DeliveryStage Stage { get; }
     internal Reporter Reporter { get; }
+
+    /// <summary>The same, asked without anybody's knowing: neither log nor trace hear of it.</summary>
+    internal MailTransport Quietly() => new(this);
 
     public QueueId NewQueueId() => _ids.Next();
 
@@ -67,6 +79,7 @@ public sealed class MailTransport : IMailTransport
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
+            case Resolution.Unavailable: return Replies.MailboxUnavailable;
             case Resolution.Loop loop:
                 Services.Log.AliasTrouble(envelope.Id, recipient.Address, $"aliases lead in a circle at {loop.At}");
                 return Replies.AliasLoop;

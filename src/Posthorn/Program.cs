@@ -14,6 +14,7 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     StatusCommand.Create(),
     QueueCommand.Create(),
     TraceCommand.Create(),
+    ExplainCommand.Create(),
     SieveCommand.Create(),
     JournalCommand.Create(),
     StoreCommand.Create(),

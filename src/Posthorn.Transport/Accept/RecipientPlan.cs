@@ -117,6 +117,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             {
                 case Resolution.NotOurs: SendOn(new(next.Address, given.Notify, given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient, next.By); break;
                 case Resolution.Unknown: Refuse(recipient, next.Address, Replies.Unknown); break;
+                case Resolution.Unavailable: Refuse(recipient, next.Address, Replies.MailboxUnavailable); break;
                 case Resolution.Loop: Refuse(recipient, next.Address, Replies.AliasLoop); break;
                 case Resolution.TooMany: Refuse(recipient, next.Address, Replies.TooManyTargets); break;
                 case Resolution.Recipients { Targets: var targets }:

@@ -72,4 +72,5 @@ internal sealed record TraceFlushed(bool Written);
 [JsonSerializable(typeof(ExpungedReport))]
 [JsonSerializable(typeof(UndeleteReport))]
 [JsonSerializable(typeof(TraceFlushed))]
+[JsonSerializable(typeof(ExplainReport))]
 internal sealed partial class ControlJson : JsonSerializerContext;

@@ -20,6 +20,7 @@ using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -85,8 +86,9 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
-        _checks = new(foundation.Directory, dns, time);
+        _checks = new(foundation.Directory, dns, foundation.Tables, time);
         _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
@@ -106,6 +108,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }

@@ -62,21 +62,23 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
     public SessionPolicy Policy => _policy!;
 
     /// <summary>A transaction in the open session, up to its last reply.</summary>
-    public async Task<SmtpReply> SendAsync(string mail = Mail, string to = "ann@example.org", string from = "eve@example.net")
+    public Task<SmtpReply> SendAsync(string mail = Mail, string to = "ann@example.org", string from = "eve@example.net") => SendAsync(Policy, mail, to, from);
+
+    public async Task<SmtpReply> SendAsync(SessionPolicy policy, string mail = Mail, string to = "ann@example.org", string from = "eve@example.net")
     {
         Envelope envelope = Rig.Envelope(Client, from);
-        SmtpReply reply = await Policy.SenderAsync(envelope, default);
+        SmtpReply reply = await policy.SenderAsync(envelope, default);
         if (reply.IsPositive)
         {
             foreach (string address in to.Split(' '))
             {
                 EnvelopeRecipient recipient = new(EmailAddress.Parse(address), DsnNotify.Unspecified, null);
-                reply = await Policy.RecipientAsync(envelope, recipient, default);
+                reply = await policy.RecipientAsync(envelope, recipient, default);
                 if (reply.IsPositive) envelope.Recipients.Add(recipient);
             }
-            if (envelope.Recipients.Count > 0) reply = await Policy.DataAsync(envelope, default) ?? (await Rig.SendAsync(envelope, mail)).Overall;
+            if (envelope.Recipients.Count > 0) reply = await policy.DataAsync(envelope, default) ?? (await Rig.SendAsync(envelope, mail)).Overall;
         }
-        await Policy.EndAsync(default);
+        await policy.EndAsync(default);
         return reply;
     }
 
