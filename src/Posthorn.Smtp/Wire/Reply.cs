@@ -84,6 +84,9 @@ internal static class Reply
         new(501, "5.5.4", string.Create(CultureInfo.InvariantCulture, $"Syntax error: expected {what} at {column}"));
 
     public static SmtpReply BadParameter(string name) => new(501, "5.5.4", $"Bad value of parameter {name}");
+
+    /// <summary>RFC 2852 section 4.</summary>
+    public static SmtpReply TooSoon { get; } = new(555, "5.5.4", "BY asks for less time than DELIVERBY says is needed");
     public static SmtpReply RepeatedParameter(string name) => new(501, "5.5.4", $"Parameter {name} is given twice");
 
     /// <summary>A session that said HELO has no extensions (RFC 5321 sections 2.2.1 and 4.1.1.11).</summary>

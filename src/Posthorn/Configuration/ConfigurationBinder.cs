@@ -161,6 +161,7 @@ internal static class ConfigurationBinder
         Connections = reader.Number("connections", 20_000, 1, 1_000_000),
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
         ReceivedHops = reader.Number("received-hops", 50, 1, 1000),
+        ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
     };
 
     private static LogSection Log(ConfigReader reader)

@@ -69,6 +69,7 @@ public sealed record LimitsSection
     public required int Connections { get; init; }
     public required int ConnectionsPerAddress { get; init; }
     public required int ReceivedHops { get; init; }
+    public required TimeSpan ShortestDeliverBy { get; init; }
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>

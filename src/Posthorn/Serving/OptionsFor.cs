@@ -43,6 +43,7 @@ internal static class OptionsFor
         BrokenAuthLine = configuration.Submission.BrokenClients,
         MaxRecipients = configuration.Limits.Recipients,
         MaxTextLine = configuration.Limits.TextLine,
+        ShortestDeliverBy = configuration.Limits.ShortestDeliverBy,
         FutureRelease = configuration.Submission.FutureRelease,
     };
 

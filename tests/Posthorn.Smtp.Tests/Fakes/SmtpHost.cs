@@ -39,6 +39,7 @@ internal sealed class SmtpHost : ITranscriptHost
         AnnounceLimits = false,
         BinaryMime = false,
         FutureRelease = TimeSpan.Zero,
+        ShortestDeliverBy = null,
     };
 
     public IReadOnlyList<Task> Sessions => _sessions;
@@ -173,6 +174,7 @@ internal sealed class SmtpHost : ITranscriptHost
         "broken-auth-line" => Options with { BrokenAuthLine = true },
         "binary" => Options with { BinaryMime = true },
         "future" => Options with { FutureRelease = TimeSpan.FromDays(1) },
+        "deliver-by" => Options with { ShortestDeliverBy = TimeSpan.FromSeconds(30) },
         "limits" => Options with { AnnounceLimits = true },
         "early-sender-refusal" => Options with { DelaySenderRefusal = false },
         _ => throw new FormatException($"switch what on? {name}"),
@@ -210,6 +212,7 @@ internal sealed class SmtpHost : ITranscriptHost
         if (envelope.SmtpUtf8) text.Append(" utf8");
         if (envelope.RequiresTls) text.Append(" requiretls");
         if (envelope.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $" release={release:yyyy-MM-dd'T'HH:mm:ss}");
+        if (envelope.By is { } by) text.Append(CultureInfo.InvariantCulture, $" by={by.Time:yyyy-MM-dd'T'HH:mm:ss};{(by.Return ? "R" : "N")}{(by.Trace ? "T" : "")}");
         if (envelope.Return != DsnReturn.Unspecified) text.Append(CultureInfo.InvariantCulture, $" ret={envelope.Return}");
         if (envelope.EnvelopeId is not null) text.Append(CultureInfo.InvariantCulture, $" envid={envelope.EnvelopeId}");
         if (envelope.DeclaredSize is not null) text.Append(CultureInfo.InvariantCulture, $" size={envelope.DeclaredSize}");
