@@ -129,6 +129,7 @@ internal static class LongQueue
             ValueTask.FromResult(family == AddressFamily.InterNetwork ? new AddressAnswer(DnsStatus.Found, [IPAddress.Loopback]) : new(DnsStatus.NoData, []));
 
         public ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel) => ValueTask.FromResult(new NameAnswer(DnsStatus.NoData, []));
+
         public ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel) => ValueTask.FromResult(new TlsaAnswer(DnsStatus.NoData, (IReadOnlyList<TlsaRecord>)[], false));
         public ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel) => ValueTask.FromResult(new TextAnswer(DnsStatus.NoData, []));
         public ValueTask<bool> IsSecureAliasAsync(string name, CancellationToken cancel) => ValueTask.FromResult(false);

@@ -1,5 +1,6 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Net;
 
 namespace Posthorn.Directory;
 
@@ -32,6 +33,10 @@ public sealed record DirectoryOptions
 
     /// <summary>Networks from which passwords are taken without TLS.</summary>
     public IReadOnlyList<IPNetwork> AuthTrustedNetworks { get; init; } = [];
+
+    /// <summary>Failed logins of one address over all protocols; then its passwords are not even looked at until its time has passed. A login that succeeds forgives the others,
+    /// so that an office with one forgotten telephone is not locked out. 60 in ten minutes: three programs that try every half minute. Networks of <see cref="AuthTrustedNetworks"/> are not counted.</summary>
+    public RateLimit FailureRate { get; init; } = new(60, TimeSpan.FromMinutes(10));
 
     /// <summary>What the directory takes at most.</summary>
     public DirectoryLimits Limits { get; init; } = new();

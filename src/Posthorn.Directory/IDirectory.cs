@@ -17,6 +17,9 @@ public interface IDirectory
     /// <summary>The keys for a SCRAM login; for unknown names made-up ones, whose proof never counts (RFC 5802 section 5).</summary>
     ScramLookup FindScramKeys(ScramRequest request);
 
+    /// <summary>A SCRAM login has ended like this.</summary>
+    void ScramEnded(LoginContext context, AuthOutcome outcome) { }
+
     /// <summary>The SASL mechanisms to announce to this client now, in order of preference.</summary>
     IReadOnlyList<string> MechanismsFor(LoginContext context);
 

@@ -18,6 +18,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly PasswordVerifier _verifier;
+    private readonly FailedLogins _failures;
     private readonly Lock _refresh = new();
     private readonly byte[] _simulationKey = RandomNumberGenerator.GetBytes(32);
     private FileSet _files;
@@ -29,6 +30,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     {
         (_time, _log) = (time, log);
         _verifier = new(options.Limits, time);
+        _failures = new(time);
         lock (_refresh)
         {
             _files = new(options, null, time);
@@ -131,6 +133,23 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
 
     public async ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel)
     {
+        DirectoryOptions options = Now().Options;
+        if (_failures.IsShut(request.Context, options))
+        {
+            _log.ShutOut(request.Context.RemoteAddress!.ToString(), request.Context.Protocol);
+            return TooManyFailures;
+        }
+        AuthOutcome outcome = await CheckAsync(request, cancel);
+        _failures.Ended(request.Context, outcome, options);
+        return outcome;
+    }
+
+    public void ScramEnded(LoginContext context, AuthOutcome outcome) => _failures.Ended(context, outcome, Now().Options);
+
+    private static readonly AuthOutcome.Temporary TooManyFailures = new("Too many failed logins from your address, try again later");
+
+    private async ValueTask<AuthOutcome> CheckAsync(LoginRequest request, CancellationToken cancel)
+    {
         DirectorySnapshot snapshot = Now();
         if (!MayUseClearText(snapshot, request.Context)) return new AuthOutcome.Denied(DenialKind.NotSecure);
         // A NUL would end the password for crypt(3), and what follows it would not count.
@@ -165,6 +184,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     {
         DirectorySnapshot snapshot = Now();
         AccountEntry? entry = Admit(snapshot, request.Login, request.AuthorizeAs, request.Context, out DenialKind denial);
+        if (_failures.IsShut(request.Context, snapshot.Options)) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), TooManyFailures);
         switch (entry?.Line.Password)
         {
             case StoredPassword.Scram scram when scram.Keys.Hash == request.Hash:

@@ -23,9 +23,10 @@ public enum StopReason
 public sealed record TlsDetails(SslProtocols Protocol, TlsCipherSuite Cipher, int Bits, string? ServerName)
 {
     /// <summary>As Postfix writes it in Received lines: <c>TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)</c>.</summary>
-    public override string ToString() => $"{Name} with cipher {Cipher} ({Bits}/{Bits} bits)";
+    public override string ToString() => $"{Version} with cipher {Cipher} ({Bits}/{Bits} bits)";
 
-    private string Name => Protocol switch
+    /// <summary>The protocol's name, such as <c>TLSv1.3</c>.</summary>
+    public string Version => Protocol switch
     {
         SslProtocols.Tls12 => "TLSv1.2",
         SslProtocols.Tls13 => "TLSv1.3",
@@ -48,6 +49,8 @@ public sealed class Connection : IAsyncDisposable
     private ByteChannel _channel;
     private long _deadline = long.MaxValue;
     private int _stopped;
+    private EndPoint? _claimedRemote;
+    private EndPoint? _claimedLocal;
 
     public Connection(ByteChannel channel, SessionId session, TimeProvider time, int inputLimit = DefaultInputLimit)
     {
@@ -61,8 +64,12 @@ public sealed class Connection : IAsyncDisposable
     public SessionId Session { get; }
     public InputBuffer Input { get; }
     public OutputBuffer Output { get; }
-    public EndPoint RemoteEndPoint => _channel.RemoteEndPoint;
-    public EndPoint LocalEndPoint => _channel.LocalEndPoint;
+
+    /// <summary>The client: behind a proxy that may say so, the one for which it speaks.</summary>
+    public EndPoint RemoteEndPoint => _claimedRemote ?? _channel.RemoteEndPoint;
+
+    /// <summary>Where the client connected to.</summary>
+    public EndPoint LocalEndPoint => _claimedLocal ?? _channel.LocalEndPoint;
 
     /// <summary>The peer's address; loopback for a Unix socket.</summary>
     public IPAddress RemoteAddress => RemoteEndPoint is IPEndPoint ip ? Unmapped(ip.Address) : IPAddress.Loopback;
@@ -145,6 +152,24 @@ public sealed class Connection : IAsyncDisposable
         _channel = new DeflateChannel(_channel);
         Input.Channel = Output.Channel = _channel;
         IsCompressed = true;
+    }
+
+    /// <summary>The peer speaks for somebody else from here on. Whether it may is the caller's to know.</summary>
+    public void ActFor(EndPoint remote, EndPoint? local) => (_claimedRemote, _claimedLocal) = (remote, local ?? _claimedLocal);
+
+    /// <summary>Reads what a proxy says first, and no octet more; null when that is no PROXY header, or the peer is gone.</summary>
+    internal async ValueTask<ProxyHeader?> ReadProxyHeaderAsync(CancellationToken cancel)
+    {
+        byte[] header = [];
+        int length = 0;
+        while (ProxyHeader.Wanted(header.AsSpan(0, length)) is > 0 and int wanted)
+        {
+            if (header.Length < length + wanted) Array.Resize(ref header, Math.Max(128, length + wanted));
+            int read = await _channel.ReceiveAsync(header.AsMemory(length, wanted), cancel);
+            if (read == 0) return null;
+            length += read;
+        }
+        return ProxyHeader.Read(header.AsSpan(0, length));
     }
 
     /// <summary>True when the deadline has passed.</summary>

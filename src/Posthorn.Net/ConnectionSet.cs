@@ -6,7 +6,7 @@ namespace Posthorn.Net;
 /// <summary>All open connections of the server: counts them by address, watches deadlines with one timer, stops them at shutdown.</summary>
 public sealed class ConnectionSet : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<Connection, byte> _open = new();
+    private readonly ConcurrentDictionary<Connection, IPAddress?> _open = new();
     private readonly ConcurrentDictionary<IPAddress, int> _byAddress = new();
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
@@ -20,21 +20,32 @@ public sealed class ConnectionSet : IAsyncDisposable
 
     public int Count => _open.Count;
 
-    /// <summary>Open connections from an address, a /64 counting as one for IPv6.</summary>
-    public int CountFrom(IPAddress address) => _byAddress.GetValueOrDefault(Group(address));
+    /// <summary>The length of IPv6 networks that count as one address.</summary>
+    public int IPv6Prefix { get; init; } = AddressGroup.DefaultPrefix;
 
-    public void Add(Connection connection)
+    /// <summary>Open connections from an address, a network counting as one for IPv6.</summary>
+    public int CountFrom(IPAddress address) => _byAddress.GetValueOrDefault(AddressGroup.Of(address, IPv6Prefix));
+
+    /// <summary>Adds one; a proxy's counts for nobody until <see cref="Attribute"/> says for whom it speaks.</summary>
+    public void Add(Connection connection, bool isProxy = false)
     {
-        _open[connection] = 0;
-        _byAddress.AddOrUpdate(Group(connection.RemoteAddress), 1, (_, n) => n + 1);
+        _open[connection] = null;
+        if (!isProxy) Attribute(connection);
         if (_empty is not null) connection.Stop(StopReason.Shutdown); // came in while the rest was being stopped
+    }
+
+    /// <summary>Counts a connection for the address that it has now.</summary>
+    public void Attribute(Connection connection)
+    {
+        IPAddress group = AddressGroup.Of(connection.RemoteAddress, IPv6Prefix);
+        if (!_open.TryUpdate(connection, group, null)) return;
+        _byAddress.AddOrUpdate(group, 1, (_, n) => n + 1);
     }
 
     public void Remove(Connection connection)
     {
-        if (!_open.TryRemove(connection, out _)) return;
-        IPAddress group = Group(connection.RemoteAddress);
-        if (_byAddress.AddOrUpdate(group, 0, (_, n) => n - 1) == 0) _byAddress.TryRemove(new(group, 0));
+        if (!_open.TryRemove(connection, out IPAddress? group)) return;
+        if (group is not null && _byAddress.AddOrUpdate(group, 0, (_, n) => n - 1) == 0) _byAddress.TryRemove(new(group, 0));
         if (_open.IsEmpty) _empty?.TrySetResult();
     }
 
@@ -65,14 +76,5 @@ public sealed class ConnectionSet : IAsyncDisposable
         long now = _time.GetTimestamp();
         foreach (Connection connection in _open.Keys)
             if (connection.IsOverdue(now)) connection.Stop(StopReason.Timeout);
-    }
-
-    private static IPAddress Group(IPAddress address)
-    {
-        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6) return address;
-        Span<byte> bytes = stackalloc byte[16];
-        address.TryWriteBytes(bytes, out _);
-        bytes[8..].Clear();
-        return new(bytes);
     }
 }

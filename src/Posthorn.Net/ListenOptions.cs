@@ -22,6 +22,9 @@ public sealed record ListenOptions(string Name, EndPoint EndPoint, TlsMode Tls)
     /// <summary>Permissions of a Unix socket's file.</summary>
     public UnixFileMode SocketMode { get; init; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    /// <summary>Proxies: what connects from there begins with a PROXY header. From elsewhere nobody may send one.</summary>
+    public NetworkSet Proxies { get; init; } = NetworkSet.Empty;
+
     /// <summary>Group of a Unix socket's file, by name; null leaves it.</summary>
     public string? SocketGroup { get; init; }
 }
@@ -34,6 +37,15 @@ public sealed record ConnectionLimits
 
     /// <summary>Open connections from one address (IPv6: one /64). An office behind one address opens five and more for each user.</summary>
     public int PerAddress { get; init; } = 1_000;
+
+    /// <summary>New connections from one address. A mail program opens five at once and a phone some each hour; 600 a minute is a program gone wild.</summary>
+    public RateLimit Rate { get; init; } = new(600, TimeSpan.FromMinutes(1));
+
+    /// <summary>Networks from which connections may come as fast as they like.</summary>
+    public NetworkSet Exempt { get; init; } = NetworkSet.Empty;
+
+    /// <summary>How long a proxy may take to say for whom it speaks: it does so at once.</summary>
+    public TimeSpan ProxyHeader { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a TLS handshake may take.</summary>
     public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(30);

@@ -107,19 +107,60 @@ public sealed class Listener : IAsyncDisposable
     private async Task ServeAsync(Connection connection)
     {
         ConnectionSet all = _services.Connections;
-        if (all.Count >= _services.Limits.Total || all.CountFrom(connection.RemoteAddress) >= _services.Limits.PerAddress)
+        bool isProxy = !_options.Proxies.IsEmpty && !connection.IsUnixSocket && _options.Proxies.Contains(connection.RemoteAddress);
+        if (all.Count >= _services.Limits.Total || !isProxy && IsTooMuch(connection))
         {
-            _services.Log.TooManyConnections(Name, connection.RemoteAddress.ToString());
-            if (_options.Tls == TlsMode.Implicit || _handler.BusyReply.IsEmpty) return;
-            connection.Output.Write(_handler.BusyReply.Span);
-            await connection.Output.FlushAsync(_stop.Token);
+            await TurnAwayAsync(connection);
             return;
         }
-        all.Add(connection);
+        all.Add(connection, isProxy);
+        if (isProxy)
+        {
+            if (!await TryProxyAsync(connection)) return;
+            if (IsTooMuch(connection))
+            {
+                await TurnAwayAsync(connection);
+                return;
+            }
+            all.Attribute(connection);
+        }
         _services.Log.Connected(connection.Session, Name, connection.RemoteEndPoint.ToString() ?? "");
         if (_options.Tls == TlsMode.Implicit && !await TryHandshakeAsync(connection)) return;
         await _handler.ServeAsync(connection, CancellationToken.None);
         _services.Log.Disconnected(connection.Session, Name);
+    }
+
+    private bool IsTooMuch(Connection connection)
+    {
+        ConnectionLimits limits = _services.Limits;
+        IPAddress address = connection.RemoteAddress;
+        return !connection.IsUnixSocket && !limits.Exempt.Contains(address) && _services.Rates.Add(address, 1, limits.Rate) || _services.Connections.CountFrom(address) >= limits.PerAddress;
+    }
+
+    private async Task TurnAwayAsync(Connection connection)
+    {
+        _services.Log.TooManyConnections(Name, connection.RemoteAddress.ToString());
+        if (_options.Tls == TlsMode.Implicit || _handler.BusyReply.IsEmpty) return;
+        connection.Output.Write(_handler.BusyReply.Span);
+        await connection.Output.FlushAsync(_stop.Token);
+    }
+
+    // TLS comes behind the header, so not an octet more is read.
+    private async Task<bool> TryProxyAsync(Connection connection)
+    {
+        string proxy = connection.RemoteEndPoint.ToString() ?? "";
+        connection.SetDeadline(_services.Limits.ProxyHeader);
+        ProxyHeader? header = await connection.ReadProxyHeaderAsync(CancellationToken.None);
+        connection.ClearDeadline();
+        if (header is null)
+        {
+            _services.Log.NoProxyHeader(Name, proxy);
+            return false;
+        }
+        if (header.Source is not { } source) return true;
+        connection.ActFor(source, header.Destination);
+        _services.Log.Proxied(connection.Session, Name, proxy, source.ToString());
+        return true;
     }
 
     private async Task<bool> TryHandshakeAsync(Connection connection)
@@ -202,4 +243,8 @@ public sealed class Listener : IAsyncDisposable
 /// <param name="NewSession">Makes ids.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Log">Where events go.</param>
-public sealed record ListenerServices(ConnectionSet Connections, TlsIdentity? Tls, ConnectionLimits Limits, Func<SessionId> NewSession, TimeProvider Time, ILogger Log);
+public sealed record ListenerServices(ConnectionSet Connections, TlsIdentity? Tls, ConnectionLimits Limits, Func<SessionId> NewSession, TimeProvider Time, ILogger Log)
+{
+    /// <summary>Counts new connections by address.</summary>
+    public AddressRates Rates { get; } = new(Time);
+}

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Net;
 
-/// <summary>All log events of connections, numbered 1000-1999; the next free id is 1010. Numbers are never reused.</summary>
+/// <summary>All log events of connections, numbered 1000-1999; the next free id is 1012. Numbers are never reused.</summary>
 internal static partial class NetLog
 {
     [LoggerMessage(1000, LogLevel.Information, "listening {Listener} {EndPoint}", EventName = "listening")]
@@ -32,6 +32,12 @@ internal static partial class NetLog
 
     [LoggerMessage(1008, LogLevel.Information, "certificate-reloaded {Path} {NotAfter}", EventName = "certificate-reloaded")]
     internal static partial void CertificateReloaded(this ILogger log, string path, DateTimeOffset notAfter);
+
+    [LoggerMessage(1010, LogLevel.Information, "no-proxy-header {Listener} {Proxy}", EventName = "no-proxy-header")]
+    internal static partial void NoProxyHeader(this ILogger log, string listener, string proxy);
+
+    [LoggerMessage(1011, LogLevel.Information, "proxied {Session} {Listener} {Proxy} {Client}", EventName = "proxied")]
+    internal static partial void Proxied(this ILogger log, SessionId session, string listener, string proxy, string client);
 
     [LoggerMessage(1009, LogLevel.Error, "certificate-rejected {Reason}", EventName = "certificate-rejected")]
     internal static partial void CertificateRejected(this ILogger log, string reason);

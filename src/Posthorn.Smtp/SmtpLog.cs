@@ -4,7 +4,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Smtp;
 
-/// <summary>All log events of SMTP sessions, numbered 2000-2999; the next free id is 2013. Numbers are never reused.</summary>
+/// <summary>All log events of SMTP sessions, numbered 2000-2999; the next free id is 2017. Numbers are never reused.</summary>
 internal static partial class SmtpLog
 {
     [LoggerMessage(2000, LogLevel.Information, "refused {Session} {Verb} {Code} {Status} {Text}", EventName = "refused")]
@@ -42,6 +42,18 @@ internal static partial class SmtpLog
 
     [LoggerMessage(2011, LogLevel.Error, "transport-failed {Session} {Message}", EventName = "transport-failed")]
     internal static partial void TransportFailed(this ILogger log, Exception error, SessionId session, QueueId? message);
+
+    [LoggerMessage(2013, LogLevel.Information, "xclient {Session} {Client} {Name} {Login}", EventName = "xclient")]
+    internal static partial void ActsFor(this ILogger log, SessionId session, string client, string name, string login);
+
+    [LoggerMessage(2014, LogLevel.Information, "xforward {Session} {Client}", EventName = "xforward")]
+    internal static partial void Forwarded(this ILogger log, SessionId session, string client);
+
+    [LoggerMessage(2015, LogLevel.Information, "rate-exceeded {Session} {Client} {Of}", EventName = "rate-exceeded")]
+    internal static partial void RateExceeded(this ILogger log, SessionId session, string client, string of);
+
+    [LoggerMessage(2016, LogLevel.Information, "unauthorized-pipelining {Session} {Verb}", EventName = "unauthorized-pipelining")]
+    internal static partial void PipelinedUnasked(this ILogger log, SessionId session, string verb);
 
     [LoggerMessage(2012, LogLevel.Information, "lost {Session} {Message} {Octets} octets", EventName = "lost")]
     internal static partial void PeerLost(this ILogger log, SessionId session, QueueId message, long octets);

@@ -1,5 +1,6 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Net;
 
 namespace Posthorn.Smtp;
 
@@ -68,6 +69,30 @@ public sealed record SmtpOptions
 
     /// <summary>Wait after a failed login: slows guessing on one connection to a few tries in ten seconds.</summary>
     public TimeSpan AuthFailureDelay { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Networks whose servers may speak for their clients (XCLIENT).</summary>
+    public IReadOnlyList<IPNetwork> XClientNetworks { get; init; } = [];
+
+    /// <summary>Networks whose filters may say from whom they had the mail (XFORWARD).</summary>
+    public IReadOnlyList<IPNetwork> XForwardNetworks { get; init; } = [];
+
+    /// <summary>On port 25, send away who goes on where it has to wait for a reply (RFC 2920 section 3.1), as Postfix 3.9 does: only spam programs do, and it keeps two servers from seeing two conversations.</summary>
+    public bool ForbidEarlyTalk { get; init; } = true;
+
+    /// <summary>Refusals since the last accepted message after which each further one is held back for <see cref="Tarpit"/>. As Postfix's smtpd_soft_error_limit.</summary>
+    public int TarpitAfter { get; init; } = 10;
+
+    /// <summary>How long a refusal is held back then; zero not at all. 1 s as Postfix's smtpd_error_sleep_time: guessing addresses becomes slow, mistyping one does not.</summary>
+    public TimeSpan Tarpit { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Messages of one address. None: a mailing list's server sends thousands within a minute.</summary>
+    public RateLimit MessageRate { get; init; }
+
+    /// <summary>Recipients of one address, taken or not. None, for the same reason.</summary>
+    public RateLimit RecipientRate { get; init; }
+
+    /// <summary>Commands of one address that were refused for good, over all its sessions; then it is sent away. 200 in ten minutes: an old mailing list comes to some dozens.</summary>
+    public RateLimit ErrorRate { get; init; } = new(200, TimeSpan.FromMinutes(10));
 
     /// <summary>Wait for a whole command line (RFC 5321 section 4.5.3.2.7).</summary>
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromMinutes(5);

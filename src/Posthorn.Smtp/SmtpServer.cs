@@ -19,7 +19,11 @@ public sealed record SmtpListener(string Name, ListenerRole Role, TlsMode Tls);
 /// <param name="Tls">The certificate; null offers no STARTTLS.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Log">The log.</param>
-public sealed record SmtpServices(IMailTransport Transport, IDirectory? Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log);
+public sealed record SmtpServices(IMailTransport Transport, IDirectory? Directory, TlsIdentity? Tls, TimeProvider Time, ILogger Log)
+{
+    /// <summary>What addresses have done so far; null counts nothing.</summary>
+    public SmtpRates? Rates { get; init; }
+}
 
 /// <summary>The server's side of SMTP (RFC 5321), message submission (RFC 6409) and LMTP (RFC 2033) for one listener.</summary>
 public sealed class SmtpServer(SmtpListener listener, SmtpOptions options, SmtpServices services) : IConnectionHandler

@@ -22,6 +22,9 @@ public interface IMailTransport
     /// <summary>The checks for a session that begins; null when there are none.</summary>
     SessionChecks? OpenChecks(ClientContext client) => null;
 
+    /// <summary>A client was refused a message, or a recipient of it: that is part of the trace.</summary>
+    void NoteRefusal(Envelope envelope, EnvelopeRecipient? recipient, SmtpReply reply) { }
+
     /// <summary>Starts taking the message's bytes over; the envelope has at least one recipient.</summary>
     IMessageIntake Begin(Envelope envelope);
 }

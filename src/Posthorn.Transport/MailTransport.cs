@@ -1,9 +1,12 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Bounce;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport;
 
@@ -18,8 +21,17 @@ public sealed class MailTransport : IMailTransport
     {
         (_options, Services) = (Completed(options), services);
         _ids = new(services.Time, services.Queue.Newest);
+        services.Queue.Trace = services.Trace;
         Stage = new(services, NewQueueId, () => _options);
         Reporter = new(services, Stage, NewQueueId, () => _options);
+    }
+
+    // Of another one, for a dry run: writes nothing down.
+    private MailTransport(MailTransport live)
+    {
+        (_ids, _options, _checks) = (live._ids, live._options, live._checks);
+        Services = live.Services with { Log = NullLogger.Instance, Trace = NoTrace.Instance };
+        (Stage, Reporter) = (live.Stage, live.Reporter);
     }
 
     /// <summary>The settings; a reload replaces them as a whole.</summary>
@@ -41,6 +53,9 @@ public sealed class MailTransport : IMailTransport
     internal TransportServices Services { get; }
     internal DeliveryStage Stage { get; }
     internal Reporter Reporter { get; }
+
+    /// <summary>The same, asked without anybody's knowing: neither log nor trace hear of it.</summary>
+    internal MailTransport Quietly() => new(this);
 
     public QueueId NewQueueId() => _ids.Next();
 
@@ -64,6 +79,7 @@ public sealed class MailTransport : IMailTransport
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
+            case Resolution.Unavailable: return Replies.MailboxUnavailable;
             case Resolution.Loop loop:
                 Services.Log.AliasTrouble(envelope.Id, recipient.Address, $"aliases lead in a circle at {loop.At}");
                 return Replies.AliasLoop;
@@ -74,7 +90,12 @@ public sealed class MailTransport : IMailTransport
         }
     }
 
-    public SessionChecks? OpenChecks(ClientContext client) => SessionChecks.Open(_checks, client, Services.Log);
+    public SessionChecks? OpenChecks(ClientContext client) => SessionChecks.Open(_checks, client, Services.Log, trace: Services.Trace);
+
+    public void NoteRefusal(Envelope envelope, EnvelopeRecipient? recipient, SmtpReply reply)
+    {
+        if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.Refused(envelope.Id, envelope.Client, envelope.From, recipient?.Address, reply));
+    }
 
     public IMessageIntake Begin(Envelope envelope) => new MessageIntake(this, envelope);
 
@@ -102,13 +123,15 @@ public sealed class MailTransport : IMailTransport
         if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Read }, cancel)) return false;
         if (later.Length == 0) return true;
         QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
-        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([waiting], null), cancel); }
+        DeliveryReceipt receipt;
+        try { receipt = await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([waiting], null), cancel); }
         catch (IOException e)
         {
             Services.Log.NotStored(e, message.Id);
             return false;
         }
         Services.Log.Queued(waiting.Id, waiting.From, later.Length);
+        if (Services.Trace.IsOn) Services.Trace.Tell(new TraceEvent.Recorded(accepted.TraceId, receipt.RecordNumber, [], [new(waiting.Id, "later", [.. later.Select(one => one.Address)])]));
         return true;
     }
 
@@ -118,7 +141,12 @@ public sealed class MailTransport : IMailTransport
         QueueMessage message = accepted.Message;
         SmtpReply reply = message.HoldReason is null || Services.Queue.HasRoom ? Replies.Queued(message.Id) : Replies.QueueFull;
         if (!reply.IsPositive) return new(reply, [.. message.Recipients.Select(_ => reply)]);
-        try { await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message], null), cancel); }
+        try
+        {
+            DeliveryReceipt receipt = await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message], null), cancel);
+            string what = message.HoldReason is not null ? "held" : "future";
+            if (Services.Trace.IsOn) Services.Trace.Tell(new TraceEvent.Recorded(message.Id, receipt.RecordNumber, [], [new(message.Id, what, [.. message.Recipients.Select(one => one.Address)])]));
+        }
         catch (IOException e)
         {
             Services.Log.NotStored(e, message.Id);

@@ -95,6 +95,18 @@ internal static partial class TransportLog
     [LoggerMessage(3033, LogLevel.Information, "readdressed {QueueId} {From} {To}", EventName = "readdressed")]
     internal static partial void Readdressed(this ILogger log, QueueId queueId, ReversePath from, string to);
 
+    [LoggerMessage(3060, LogLevel.Warning, "milter-failed {Name} {Reason}; {Fallback} is done in its place", EventName = "milter-failed")]
+    internal static partial void MilterFailed(this ILogger log, string name, string reason, Milter.MilterFallback fallback);
+
+    [LoggerMessage(3061, LogLevel.Warning, "trace-lost {Count} steps: more happened at once than could be kept", EventName = "trace-lost")]
+    internal static partial void TraceLost(this ILogger log, long count);
+
+    [LoggerMessage(3062, LogLevel.Warning, "trace-failed {Folder} {Reason}", EventName = "trace-failed")]
+    internal static partial void TraceFailed(this ILogger log, string folder, string reason);
+
+    [LoggerMessage(3034, LogLevel.Warning, "policy-server-failed {Session} {Server} {Reason}", EventName = "policy-server-failed")]
+    internal static partial void PolicyServerFailed(this ILogger log, SessionId session, string server, string reason);
+
     [LoggerMessage(3026, LogLevel.Information, "mta-sts-policy {Domain} {Id} {Mode}", EventName = "mta-sts-policy")]
     internal static partial void StsPolicyFetched(this ILogger log, string domain, string id, string mode);
 

@@ -3,6 +3,7 @@ using Posthorn.Directory;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport;
 
@@ -15,4 +16,9 @@ public sealed record TransportServices
     public required IDeliveryPlanner Planner { get; init; }
     public required TimeProvider Time { get; init; }
     public required ILogger Log { get; init; }
+
+    /// <summary>Keeps the life of messages; null for nobody.</summary>
+    public TraceLog? TraceLog { init => Trace = value is null ? NoTrace.Instance : value; }
+
+    internal ITrace Trace { get; init; } = NoTrace.Instance;
 }

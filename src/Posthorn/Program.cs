@@ -13,6 +13,8 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     ReloadCommand.Create(),
     StatusCommand.Create(),
     QueueCommand.Create(),
+    TraceCommand.Create(),
+    ExplainCommand.Create(),
     SieveCommand.Create(),
     JournalCommand.Create(),
     StoreCommand.Create(),

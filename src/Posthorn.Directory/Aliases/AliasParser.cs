@@ -1,41 +1,19 @@
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 
 namespace Posthorn.Directory.Aliases;
 
 /// <summary>Reads the text format of Postfix's virtual(5).</summary>
-/// <remarks>A logical line begins with text; lines that begin with white space continue it. Empty lines and lines whose first
-/// character is <c>#</c> are left out wherever they stand, also between a line and its continuation.</remarks>
 internal static class AliasParser
 {
     public static AliasTable Parse(string file, string text)
     {
         List<AliasEntry> entries = [];
         List<DirectoryProblem> problems = [];
-        StringBuilder logical = new();
-        int start = 0, number = 0;
-        foreach (string raw in text.Split('\n'))
-        {
-            number++;
-            string line = raw.TrimEnd('\r');
-            if (string.IsNullOrWhiteSpace(line) || line.TrimStart()[0] == '#') continue;
-            if (line[0] is not (' ' or '\t'))
-            {
-                Finish();
-                logical.Append(line);
-                start = number;
-            }
-            else if (start == 0) problems.Add(new(ProblemSeverity.Error, file, number, "the line begins with white space but there is no line that it could continue; not used"));
-            else logical.Append(' ').Append(line);
-        }
-        Finish();
+        foreach (LogicalLine line in LogicalLines.Read(file, text, problems))
+            if (ParseEntry(file, line.Number, line.Text, problems) is { } entry) entries.Add(entry);
         return new(file, entries, problems);
-
-        void Finish()
-        {
-            if (logical.Length > 0 && ParseEntry(file, start, logical.ToString(), problems) is { } entry) entries.Add(entry);
-            logical.Clear();
-        }
     }
 
     /// <summary>Reads one name; null and what is wrong where it is none.</summary>

@@ -50,6 +50,7 @@ public sealed class SaslExchange
     private readonly IDirectory _directory;
     private readonly LoginContext _context;
     private bool _over;
+    private bool _isScram;
 
     private SaslExchange(string name, SaslMechanism mechanism, IDirectory directory, LoginContext context) =>
         (Name, _mechanism, _directory, _context) = (name, mechanism, directory, context);
@@ -111,6 +112,7 @@ public sealed class SaslExchange
         if (step is SaslStep.NeedKeys keys)
         {
             Login = keys.Login;
+            _isScram = true;
             step = _mechanism.Supply(_directory.FindScramKeys(new(keys.Login, keys.Hash, _context) { AuthorizeAs = keys.AuthorizeAs }));
         }
         if (step is SaslStep.CheckPassword check)
@@ -120,6 +122,7 @@ public sealed class SaslExchange
         }
         if (step is SaslStep.Challenge challenge) return new SaslResult.Challenge(challenge.Data, challenge.IsLast);
         _over = true;
+        if (_isScram && step is SaslStep.Done ended) _directory.ScramEnded(_context, ended.Outcome);
         return step switch
         {
             SaslStep.Done { Outcome: AuthOutcome.Success success } => new SaslResult.Success(success.Account),

@@ -29,6 +29,7 @@ internal sealed record Bdat(long Octets, bool IsLast) : ISmtpCommand<Bdat>
         if (mail.Body is null && await session.Policy.DataAsync(mail.Envelope, cancel) is { } refused)
         {
             mail.ChunksFailed = true;
+            session.Transport.NoteRefusal(mail.Envelope, null, refused);
             return await DiscardAsync(session, refused, cancel);
         }
         mail.Body ??= new(session, mail.Envelope, dotted: false);

@@ -20,7 +20,11 @@ internal sealed record Data : ISmtpCommand<Data>
         if (mail.Envelope.Body == BodyType.BinaryMime) return Reply.BinaryNeedsBdat;
         if (mail.Envelope.Recipients.Count == 0) return mail.Refused > 0 && session.Role != ListenerRole.Lmtp ? Reply.NoValidRecipients : Reply.NeedRecipient;
 
-        if (await session.Policy.DataAsync(mail.Envelope, cancel) is { } refusal) return refusal;
+        if (await session.Policy.DataAsync(mail.Envelope, cancel) is { } refusal)
+        {
+            session.Transport.NoteRefusal(mail.Envelope, null, refusal);
+            return refusal;
+        }
         mail.Body = new(session, mail.Envelope, dotted: true);
         session.Say(Reply.StartMail);
         await session.FlushAsync(cancel);

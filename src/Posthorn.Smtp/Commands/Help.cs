@@ -12,6 +12,6 @@ internal sealed record Help : ISmtpCommand<Help>
     public ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
     {
         VerbTraits others = session.Role == ListenerRole.Lmtp ? VerbTraits.Smtp : VerbTraits.Lmtp;
-        return new(new SmtpReply(214, "2.0.0", "Commands: " + string.Join(' ', Verb.Table.Where(v => !v.Is(others) && (session.KnowsLogin || v.Name != "AUTH")).Select(v => v.Name))));
+        return new(new SmtpReply(214, "2.0.0", "Commands: " + string.Join(' ', Verb.Table.Where(v => !v.Is(others) && (session.KnowsLogin || v.Name != "AUTH") && v.Name[0] != 'X').Select(v => v.Name))));
     }
 }

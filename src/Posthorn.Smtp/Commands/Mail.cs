@@ -29,6 +29,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             if (session.Account is null) return Reply.LoginRequired;
         }
         if (!session.MayOpenAnother()) return Reply.TooManyTransactions;
+        if (session.Bounds.IsMessageTooMany()) return ForRole(session, Reply.TooManyMessages);
         if (Parameters.Body == BodyType.BinaryMime && !session.Options.BinaryMime) return Reply.BadParameter("BODY");
         if (Parameters.RequiresTls && !session.OffersRequireTls) return session.Options.RequireTls ? Reply.RequireTlsNeedsTls : Reply.UnknownParameter("REQUIRETLS");
         if (Parameters.HasHold && !session.OffersFutureRelease) return Reply.UnknownParameter(Parameters.HoldName);
@@ -58,8 +59,12 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         };
         SmtpReply verdict = await session.Policy.SenderAsync(envelope, cancel);
         if (verdict.IsPositive) session.Open(new(envelope));
+        else session.Transport.NoteRefusal(envelope, null, verdict);
         return verdict;
     }
+
+    /// <summary>Mail programs of users make an endless loop of a 4xx, or show nothing at all; a 5xx they show.</summary>
+    internal static SmtpReply ForRole(SmtpSession session, SmtpReply reply) => session.Role == ListenerRole.Submission ? reply with { Code = 550, Status = "5.7.1" } : reply;
 }
 
 /// <summary>The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), BY (RFC 2852), REQUIRETLS (RFC 8689), HOLDFOR and HOLDUNTIL (RFC 4865), AUTH (RFC 4954 section 5).</summary>

@@ -24,6 +24,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         if (mail.Body is not null) return Reply.InChunks;
         if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
         if (mail.Envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
+        if (session.Bounds.IsRecipientTooMany()) return Mail.ForRole(session, Reply.TooManyRecipientsInTime);
         if (To.NeedsUtf8 && !mail.Envelope.SmtpUtf8) return Reply.NeedSmtpUtf8;
 
         EnvelopeRecipient recipient = new(To, Parameters.Notify, Parameters.OriginalRecipient);
@@ -34,6 +35,7 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
             return verdict;
         }
         mail.Refused++;
+        session.Transport.NoteRefusal(mail.Envelope, recipient, verdict);
         session.Log.RecipientRefused(session.Id, mail.Envelope.Id, mail.Envelope.From.ToString(), To, verdict.Code, verdict.Status, verdict.Text);
         session.IsLogged();
         if (!session.RefusedRecipient()) return verdict;

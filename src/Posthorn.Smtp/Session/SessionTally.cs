@@ -7,10 +7,14 @@ internal sealed class SessionTally(SmtpOptions options)
     private int _idle;
     private int _refused;
     private int _transactions;
+    private int _refusals;
     private bool _early;
 
     /// <summary>One error more; true when it was one too many.</summary>
     public bool Error() => ++_errors >= options.MaxErrors;
+
+    /// <summary>One refusal more; true when there have been so many that each is held back.</summary>
+    public bool IsTarred() => ++_refusals > options.TarpitAfter;
 
     /// <summary>One command more that does nothing for mail; true when the session has done enough of that.</summary>
     public bool IdleCommand() => ++_idle > options.MaxIdleCommands && Error();
@@ -29,5 +33,5 @@ internal sealed class SessionTally(SmtpOptions options)
     }
 
     /// <summary>A message was accepted.</summary>
-    public void Forgive() => _errors = _idle = 0;
+    public void Forgive() => _errors = _idle = _refusals = 0;
 }

@@ -16,6 +16,7 @@ internal sealed class SmtpSession
     private readonly SmtpServer _server;
     private readonly SessionTally _tally;
     private ClientContext? _client;
+    private ClientName? _name;
     private bool _closing;
     private bool _told;
     private string _verb = "";
@@ -24,11 +25,12 @@ internal sealed class SmtpSession
     {
         (_server, Connection, Options) = (server, connection, server.Options);
         IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
-        _tally = new(Options);
+        (MayUseXClient, MayUseXForward) = (IsIn(Options.XClientNetworks, connection.RemoteAddress), IsIn(Options.XForwardNetworks, connection.RemoteAddress));
+        (_tally, Bounds) = (new(Options), new(this));
         connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
-        Policy = new(Transport, Transport.OpenChecks(Client), Role == ListenerRole.Mx && Options.DelaySenderRefusal);
+        Policy = OpenPolicy();
     }
 
     public Connection Connection { get; }
@@ -36,10 +38,19 @@ internal sealed class SmtpSession
     public SmtpSyntax Syntax { get; }
 
     /// <summary>Says who may do what.</summary>
-    public SessionPolicy Policy { get; }
+    public SessionPolicy Policy { get; private set; }
+
+    /// <summary>The peer may say for whom it speaks. That is decided once: who speaks for others does not lose it by that.</summary>
+    public bool MayUseXClient { get; }
+
+    /// <summary>The peer may say from whom it had the mail.</summary>
+    public bool MayUseXForward { get; }
 
     /// <summary>The client is in a network named as trusted, or on a Unix socket.</summary>
-    public bool IsTrusted { get; }
+    public bool IsTrusted { get; private set; }
+
+    /// <summary>What its address may do over all its sessions.</summary>
+    public AddressBounds Bounds { get; }
 
     public SessionId Id => Connection.Session;
     public ListenerRole Role => _server.Listener.Role;
@@ -86,6 +97,7 @@ internal sealed class SmtpSession
         Address = Connection.RemoteAddress,
         Port = Connection.RemoteEndPoint is IPEndPoint remote ? remote.Port : 0,
         LocalEndPoint = Connection.LocalEndPoint,
+        Name = _name,
         Helo = Helo ?? "",
         IsExtended = IsExtended,
         Tls = Connection.Tls,
@@ -164,6 +176,41 @@ internal sealed class SmtpSession
     public void LoggedIn(MailAccount account, string mechanism) =>
         (Account, Mechanism, _client, Connection.StillHolds) = (account, mechanism, null, Services.Directory!.WhetherHolds(account));
 
+    /// <summary>XCLIENT: the session begins anew, as that of another client.</summary>
+    /// <returns>The greeting, or what is said instead.</returns>
+    public async ValueTask<SmtpReply> BecomeAsync(Commands.ProxyAttributes client, CancellationToken cancel)
+    {
+        MailAccount? account = client["LOGIN"] is { } login ? Services.Directory?.FindLogin(login) : null;
+        if (client["LOGIN"] is not null && account is null) return Reply.BadAttribute("LOGIN");
+        Claim(client);
+        (Helo, IsExtended, Account, Mechanism, _client, Connection.StillHolds) = (client["HELO"], client["PROTO"]?.ToUpperInvariant() is not "SMTP", null, null, null, null);
+        if (account is not null) LoggedIn(account, "XCLIENT");
+        Log.ActsFor(Id, Connection.RemoteAddress.ToString(), client["NAME"] ?? "unknown", account?.Address.ToString() ?? "");
+        await Policy.DisposeAsync();
+        Policy = OpenPolicy();
+        return await Policy.ConnectAsync(cancel) ?? Greeting;
+    }
+
+    private void Claim(Commands.ProxyAttributes client)
+    {
+        if (client.Has("ADDR") || client.Has("PORT"))
+        {
+            IPAddress address = client.Has("ADDR") ? client.Address ?? IPAddress.Any : Connection.RemoteAddress;
+            Connection.ActFor(new IPEndPoint(address, PortOf(client["PORT"])), null);
+            IsTrusted = IsIn(Options.TrustedNetworks, address);
+        }
+        if (client["DESTADDR"] is { } place && IPAddress.TryParse(place.StartsWith("IPV6:", StringComparison.OrdinalIgnoreCase) ? place[5..] : place, out IPAddress? local))
+            Connection.ActFor(Connection.RemoteEndPoint, new IPEndPoint(local, PortOf(client["DESTPORT"])));
+        if (client.Has("NAME")) _name = new(client["NAME"], client["NAME"], client.IsNameTemporary);
+        else if (client.Has("ADDR")) _name = null;
+    }
+
+    private static int PortOf(string? text) => text is null ? 0 : int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
+
+    private SmtpReply Greeting => Reply.Greeting(Options.Hostname, Role == ListenerRole.Lmtp);
+
+    private SessionPolicy OpenPolicy() => new(Transport, Transport.OpenChecks(Client), Role == ListenerRole.Mx && Options.DelaySenderRefusal);
+
     public void Open(Transaction transaction) => (Transaction, Connection.Input.IsBusy) = (transaction, true);
 
     public bool MayOpenAnother() => _tally.MayOpenAnother();
@@ -204,6 +251,12 @@ internal sealed class SmtpSession
     // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
     private async ValueTask GreetAsync(CancellationToken cancel)
     {
+        if (Bounds.IsSentAway())
+        {
+            Say(Reply.TooManyErrorsInTime);
+            Close();
+            return;
+        }
         if (await Policy.ConnectAsync(cancel) is { } refusal)
         {
             Log.Refused(Id, "connect", refusal.Code, refusal.Status, refusal.Text);
@@ -211,8 +264,8 @@ internal sealed class SmtpSession
             Close();
             return;
         }
-        SmtpReply greeting = Reply.Greeting(Options.Hostname, Role == ListenerRole.Lmtp);
-        if (Role != ListenerRole.Mx || Options.GreetingDelay <= TimeSpan.Zero)
+        SmtpReply greeting = Greeting;
+        if (Role != ListenerRole.Mx || IsTrusted || Options.GreetingDelay <= TimeSpan.Zero)
         {
             Say(greeting);
             return;
@@ -247,6 +300,7 @@ internal sealed class SmtpSession
         }
         (_told, _verb) = (false, "");
         if (await AnswerAsync(line, cancel) is not { } reply) return;
+        if (reply.Code >= 400 && reply.Code != 421 && !IsTrusted && Role != ListenerRole.Lmtp) reply = await SlowDownAsync(reply, cancel);
         if (reply.Code >= 400 && !_told) Log.Refused(Id, _verb, reply.Code, reply.Status, reply.Text);
         Say(reply);
         if (reply.Code is 421 or 221) Close();
@@ -256,6 +310,17 @@ internal sealed class SmtpSession
             Say(Reply.TooManyErrors);
             Close();
         }
+    }
+
+    // Who only tries things out gets slow answers, and who does so in session after session none.
+    private async ValueTask<SmtpReply> SlowDownAsync(SmtpReply reply, CancellationToken cancel)
+    {
+        if (_tally.IsTarred() && Options.Tarpit > TimeSpan.Zero)
+        {
+            await FlushAsync(cancel);
+            await Task.Delay(Options.Tarpit, Time, cancel);
+        }
+        return reply.IsPermanent && Bounds.IsErrorTooMany() ? Reply.TooManyErrorsInTime : reply;
     }
 
     // Refusals by policy have limits of their own. Recipients pipelined behind a refused MAIL are no error of the client's.
@@ -290,7 +355,16 @@ internal sealed class SmtpSession
         bool lmtp = Role == ListenerRole.Lmtp;
         if (verb.Is(VerbTraits.Smtp) && lmtp || verb.Is(VerbTraits.Lmtp) && !lmtp) return Reply.UnknownCommand;
         if (length > Options.MaxCommandLine && !verb.Is(VerbTraits.LongLine)) return Reply.LineTooLong;
-        if (verb.Is(VerbTraits.EndsPipeline) && Connection.Input.Length > 0 && _tally.TalksEarly()) Log.TalksEarly(Id, verb.Name);
+        if (verb.Is(VerbTraits.EndsPipeline) && Connection.Input.Length > 0)
+        {
+            if (Options.ForbidEarlyTalk && Role == ListenerRole.Mx && !IsTrusted && verb.Name != "QUIT")
+            {
+                Log.PipelinedUnasked(Id, verb.Name);
+                Close();
+                return Reply.PipelinedUnasked;
+            }
+            if (_tally.TalksEarly()) Log.TalksEarly(Id, verb.Name);
+        }
         if (verb.Is(VerbTraits.Idle) && _tally.IdleCommand())
         {
             Log.TooManyErrors(Id);

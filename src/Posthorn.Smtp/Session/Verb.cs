@@ -58,6 +58,8 @@ internal sealed class Verb
         For<Expn>("EXPN", VerbTraits.Idle | VerbTraits.EndsPipeline),
         For<Help>("HELP", VerbTraits.Idle),
         For<StartTls>("STARTTLS", VerbTraits.NeedsHello | VerbTraits.Idle | VerbTraits.EndsPipeline),
+        For<XClient>("XCLIENT", VerbTraits.Smtp | VerbTraits.Idle | VerbTraits.EndsPipeline),
+        For<XForward>("XFORWARD", VerbTraits.Smtp | VerbTraits.Idle | VerbTraits.EndsPipeline),
         For<Auth>("AUTH", VerbTraits.NeedsHello | VerbTraits.EndsPipeline | VerbTraits.LongLine),
     ];
 

@@ -42,6 +42,9 @@ internal static class Reply
 
     public static readonly SmtpReply SpokeFirst = new(554, "5.5.1", "Protocol error: wait for the greeting");
 
+    public static readonly SmtpReply PipelinedUnasked = new(554, "5.5.0", "Protocol error: wait for the reply before you go on");
+    public static readonly SmtpReply NotAuthorized = new(550, "5.7.0", "Not authorized");
+
     // Encryption and login.
     public static readonly SmtpReply TlsRequired = new(530, "5.7.0", "Must issue a STARTTLS command first");
     public static readonly SmtpReply RequireTlsNeedsTls = new(554, "5.7.10", "REQUIRETLS needs TLS in this session too");
@@ -63,6 +66,9 @@ internal static class Reply
     public static readonly SmtpReply TooManyErrors = new(421, "4.7.0", "Too many errors");
     public static readonly SmtpReply TooManyRefused = new(421, "4.7.0", "Too many unknown recipients");
     public static readonly SmtpReply TooManyTransactions = new(421, "4.5.3", "Too many messages in one session; connect again");
+    public static readonly SmtpReply TooManyMessages = new(450, "4.7.1", "Too many messages from your address; try again later");
+    public static readonly SmtpReply TooManyRecipientsInTime = new(450, "4.7.1", "Too many recipients from your address; try again later");
+    public static readonly SmtpReply TooManyErrorsInTime = new(421, "4.7.0", "Too many errors from your address; try again later");
     public static readonly SmtpReply TooBig = new(552, "5.3.4", "Message size exceeds fixed limit");
     public static readonly SmtpReply TextLineTooLong = new(550, "5.6.0", "A line of the message is too long");
     public static readonly SmtpReply BareLineEnds = new(550, "5.5.2", "Bare CR or LF in the message: lines must end in CR LF");
@@ -88,6 +94,9 @@ internal static class Reply
     /// <summary>RFC 2852 section 4.</summary>
     public static SmtpReply TooSoon { get; } = new(555, "5.5.4", "BY asks for less time than DELIVERBY says is needed");
     public static SmtpReply RepeatedParameter(string name) => new(501, "5.5.4", $"Parameter {name} is given twice");
+
+    public static SmtpReply UnknownAttribute(string name) => new(501, "5.5.4", $"Attribute {name} is not recognized");
+    public static SmtpReply BadAttribute(string name) => new(501, "5.5.4", $"Bad value of attribute {name}");
 
     /// <summary>A session that said HELO has no extensions (RFC 5321 sections 2.2.1 and 4.1.1.11).</summary>
     public static readonly SmtpReply ParametersNeedEhlo = new(555, "5.5.4", "Parameters need EHLO, not HELO");

@@ -12,20 +12,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 {
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
-
-    // On replay over a rebuilt catalogue: copies whose source had been moved on already, until the record of that comes.
-    private readonly List<Awaiting> _awaiting = [];
-
-    /// <summary>A copy to make.</summary>
-    /// <param name="Operation">Its record.</param>
-    /// <param name="Index">Its change.</param>
-    /// <param name="Target">Where it is to lie.</param>
-    /// <param name="Pair">Source and copy.</param>
-    /// <param name="Moved">The record and place of the last move of its source that could not be carried out either.</param>
-    private sealed record Awaiting(Operation Operation, int Index, MailboxId Target, Pair Pair, (long Record, int Part)? Moved)
-    {
-        internal bool IsOf(string sourceBase) => Pair.SourceBase == sourceBase || Moved is not null && OwnName.Parse(sourceBase) == Moved;
-    }
+    private readonly MessageRows _rows = new(account, catalogue);
+    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows);
 
     internal void Apply(Operation operation, Draft draft)
     {
@@ -36,7 +24,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             changed |= operation.Changes[i] switch
             {
                 Change.Store store => Store(operation, i, store, draft, modSeq),
-                Change.Place place => Place(operation, i, place, draft, modSeq),
+                Change.Place place => Places.Place(operation, i, place, draft, modSeq),
                 Change.Expunge gone => Expunge(operation, gone, draft, modSeq),
                 Change.Flag flag => Flag(flag, draft, modSeq),
                 Change.Create made => Create(operation, i, made, draft, modSeq),
@@ -82,7 +70,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (account.IsReplaying) _files.RemoveOthers(box.Name, baseName, disk);
         bool written = _files.TryWrite(tree.PathOf(box.Name, disk), bytes, row.InternalDate, time.GetUtcNow());
         if (!written) account.Delayed.WriteLater(operation.Lsn, store);
-        Add(box, new(row, content, operation.Time), written ? disk : "", baseName);
+        _rows.Add(box, new(row, content, operation.Time), written ? disk : "", baseName);
         return true;
     }
 
@@ -121,143 +109,15 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         return catalogue.Contents.Add(store.Email, catalogue.Contents.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
     }
 
-    private bool Place(Operation operation, int index, Change.Place place, Draft draft, ModSeq modSeq)
-    {
-        if (draft.Find(place.Source) is not { } source || draft.Find(place.Target) is not { } target)
-        {
-            operation.Skip(index, -1);
-            return false;
-        }
-
-        if (account.IsReplaying)
-        {
-            _files.BringBack(source.Name, place.Source, source.Box.Validity);
-            _files.BringBack(target.Name, place.Target, target.Box.Validity);
-        }
-
-        bool changed = false;
-        for (int i = 0; i < place.Pairs.Count; i++)
-        {
-            Pair pair = place.Pairs[i];
-            if (pair.Target >= target.UidNext) target.UidNext = new(pair.Target.Value + 1); // even if nothing comes of it: the number was given away
-            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out StoredRow old);
-            bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
-            if (!known && !there)
-            {
-                if (account.IsReplaying && Recover(operation, place, pair, source, target, modSeq))
-                {
-                    changed = true;
-                    CopyToAwaiting(place.Target, pair, target, draft, modSeq);
-                    continue;
-                }
-
-                if (account.IsReplaying) Await(operation, index, place, pair);
-                operation.Skip(index, i);
-                continue;
-            }
-
-            if (there && !known && _awaiting.Count > 0) CopyToAwaiting(place.Target, pair, target, draft, modSeq);
-
-            if (there && known && old.Content != from.Content)
-            {
-                // A rebuilt catalogue knows the copy from its file, which may have been torn: the source is the better one.
-                if (catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow torn) && _files.Locate(target.Name, torn) is { } path) tree.Volume.Unlink(path);
-                catalogue.RemoveMessage(target.Box.Id, pair.Target);
-                catalogue.Contents.Remove(old.Content);
-                target.Counts = target.Counts.With(old.Row, -1);
-                there = false;
-            }
-
-            if (!there)
-            {
-                _ = catalogue.TryGetFile(source.Box.Id, pair.Source, out FileRow file);
-                ContentRow content = catalogue.Contents.Of(from.Content);
-                string baseName = CopyName(operation, pair.Index, content.Octets, from.Row.Size);
-                MessageRow row = from.Row with { Uid = pair.Target, ModSeq = modSeq };
-                bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
-                string disk = MaildirName.Format(baseName, isNew, row.Flags, _files.LettersOf(target, row.Keywords), MaildirName.LettersOf(file.DiskName));
-                if (account.IsReplaying) _files.BringBackName(target.Name, baseName, disk, source.Name, file);
-                // Nothing else has the bytes of a message that came in by somebody else's hand: a copy of it is made now or later, never given up.
-                bool alone = content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
-                bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move, must: alone && !place.Move);
-                bool gone = !made && alone && _files.Locate(source.Name, file) is null;
-                if (gone && !account.IsReplaying)
-                {
-                    // Somebody took the file away.
-                    operation.Skip(index, i);
-                    continue;
-                }
-
-                // On replay later records took it further: they find it there. If none did, the next look at the folder says that it is missing.
-                // What could not be moved is the message still, where it lies.
-                string where = made || gone ? disk : place.Move ? _files.Elsewhere(source.Name, file) : "";
-                Add(target, new(row, from.Content, operation.Time), where, baseName);
-                changed = true;
-            }
-
-            if (!place.Move || !known) continue;
-            source.Gone.Add((pair.Source, new(from.Content, "", 0, from.Row.Size)));
-            Remove(source, from, modSeq);
-            changed = true;
-        }
-
-        return changed;
-    }
-
-    // The crash undid copies on disk, but not the moving of their source afterwards, which was found again now.
-    private void CopyToAwaiting(MailboxId moved, Pair pair, BoxDraft target, Draft draft, ModSeq modSeq)
-    {
-        if (_awaiting.Count == 0 || !catalogue.TryGetFile(target.Box.Id, pair.Target, out FileRow file)) return;
-        foreach (Awaiting one in _awaiting.Where(one => one.IsOf(pair.SourceBase)).ToArray())
-        {
-            _awaiting.Remove(one);
-            Place(one.Operation, one.Index, new(moved, one.Target, Move: false, [one.Pair with { Source = pair.Target, SourceBase = file.Base }]), draft, modSeq);
-        }
-    }
-
-    // Neither source nor copy is there. A copy waits for its source; when that moved on, and on again, for the last of these moves.
-    private void Await(Operation operation, int index, Change.Place place, Pair pair)
-    {
-        if (!place.Move) _awaiting.Add(new(operation, index, place.Target, pair, null));
-        else
-            for (int i = 0; i < _awaiting.Count; i++)
-                if (_awaiting[i].IsOf(pair.SourceBase)) _awaiting[i] = _awaiting[i] with { Moved = (operation.Lsn.Value, pair.Index) };
-    }
-
-    // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
-    private bool Recover(Operation operation, Change.Place place, Pair pair, BoxDraft source, BoxDraft target, ModSeq modSeq)
-    {
-        string folder = tree.FolderPath(target.Name);
-        string? disk = tree.FindOwn(folder, operation.Lsn.Value, pair.Index);
-        string? path = disk is not null ? $"{folder}/{disk}" : _files.Locate(source.Name, new(pair.Source, "", pair.SourceBase, false));
-        if (path is null || _files.Read(path) is not { } bytes || !tree.Volume.TryStat(path, out Journal.Volume.VolumeStat stat)) return false;
-        MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
-        string baseName = disk is null ? CopyName(operation, pair.Index, bytes.Length, facts.WireLength) : MaildirName.BaseOf(disk);
-        SystemFlags flags = MaildirName.FlagsOf(MaildirName.LettersOf(path));
-        if (disk is null)
-        {
-            disk = MaildirName.Format(baseName, flags == SystemFlags.None, flags, "", default);
-            if (place.Move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) tree.Volume.Rename(path, $"{folder}/{disk}");
-            else _files.LinkOrCopy(path, $"{folder}/{disk}");
-        }
-
-        KeywordSet keywords = KeywordFile.KeywordsOf(MaildirName.LettersOf(disk), catalogue.Letters(target.Box.Id));
-        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : options.Ids.Email();
-        account.Orphans[baseName] = email.Value;
-        (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
-        long content = catalogue.Contents.With(email) ?? catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
-        MessageRow row = new(pair.Target, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, flags, keywords, 0);
-        Add(target, new(row, content, operation.Time), disk, baseName);
-        return true;
-    }
-
     private bool Expunge(Operation operation, Change.Expunge gone, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(gone.Mailbox) is not { } box) return false;
         if (account.IsReplaying) _files.BringBack(box.Name, gone.Mailbox, box.Box.Validity);
+        PlaceWaiting(box, [.. gone.Messages.Select(message => message.Uid)], draft);
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
+            Places.AwaitNoMore(gone.Mailbox, uid);
             if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
@@ -267,7 +127,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             }
 
             box.Gone.Add((uid, new(row.Content, path, catalogue.Contents.Of(row.Content).Octets, row.Row.Size)));
-            Remove(box, row, modSeq);
+            _rows.Remove(box, row, modSeq);
             catalogue.Contents.Remove(row.Content);
             changed = true;
         }
@@ -334,6 +194,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         BringOver(draft, box);
+        PlaceWaiting(box, null, draft);
         _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
@@ -364,14 +225,34 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (away.Count > 0 && account.IsReplaying) _files.BringBack(leaving.Name, leaving.Box.Mailbox, leaving.Box.Validity);
         foreach ((long mailbox, Uid uid, string path) in away)
         {
-            MailboxName? name = draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.Name : account.PublishedById(mailbox)?.Name;
-            if (name is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
+            if (NameOf(mailbox, draft) is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
             string disk = "cur/" + path[(path.LastIndexOf('/') + 1)..];
             disk = "cur/" + file.Base + disk[(disk.IndexOf(':', StringComparison.Ordinal) is var colon and >= 0 ? colon : disk.Length)..];
             _files.Move(tree.Root + path, tree.PathOf(target, disk));
             catalogue.PutFile(mailbox, uid, disk, file.Base, dirty: true);
         }
     }
+
+    // Copies that a disk refused have no file yet: they get it before that of their source goes. When the disk still refuses, the source stays until it does not.
+    private void PlaceWaiting(BoxDraft leaving, HashSet<Uid>? uids, Draft draft)
+    {
+        foreach ((long mailbox, Uid uid) in catalogue.Unplaced())
+        {
+            if (mailbox == leaving.Box.Id && uids?.Contains(uid) != false) continue; // it goes itself
+            if (!catalogue.TryGetMessage(mailbox, uid, out StoredRow row) || !catalogue.TryGetFile(mailbox, uid, out FileRow file)) continue;
+            if (!catalogue.Contents.CopiesOf(row.Content).Any(copy => copy.Mailbox == leaving.Box.Id && uids?.Contains(copy.Uid) != false)) continue;
+            if (NameOf(mailbox, draft) is not { } name || account.Delayed.IsWaiting(catalogue.Contents.Of(row.Content)) || _files.LocateCopy(row.Content) is not { } source) continue;
+            bool isNew = row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0;
+            string disk = MaildirName.Format(file.Base, isNew, row.Row.Flags, _files.LettersOf(mailbox, name, row.Row.Keywords), default);
+            if (tree.Exists(tree.PathOf(name, disk))) tree.Volume.Unlink(tree.PathOf(name, disk)); // the beginning of an earlier attempt
+            _files.LinkOrCopy(source, tree.PathOf(name, disk));
+            account.Delayed.Keep(tree.PathOf(name, disk));
+            catalogue.PutFile(mailbox, uid, disk, file.Base, dirty: false);
+        }
+    }
+
+    private MailboxName? NameOf(long mailbox, Draft draft) =>
+        draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.IsDeleted ? null : box.Name : account.PublishedById(mailbox)?.Name;
 
     private bool Subscribe(Change.Subscribe subscribe, Draft draft)
     {
@@ -421,6 +302,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Adopt(Operation operation, Change.Adopt adopt, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(adopt.Mailbox) is not { } box) return false;
+        if (account.IsReplaying) _files.BringBack(box.Name, adopt.Mailbox, box.Box.Validity);
         bool changed = false;
         foreach (Adopted file in adopt.Files)
         {
@@ -432,39 +314,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;
             MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
             long content = catalogue.Contents.Add(file.Email, catalogue.Contents.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
-            Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
+            _rows.Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
             changed = true;
         }
 
         return changed;
     }
-
-    private void Add(BoxDraft box, in StoredRow stored, string disk, string baseName)
-    {
-        MessageRow row = stored.Row;
-        catalogue.PutMessage(box.Box.Id, stored);
-        bool dirty = disk.Length == 0 || disk[0] == '/';
-        catalogue.PutFile(box.Box.Id, row.Uid, disk, baseName, dirty);
-        if (dirty) account.NamesAreDirty();
-        if (row.Uid >= box.UidNext) box.UidNext = new(row.Uid.Value + 1);
-        box.Highest = row.ModSeq;
-        box.Counts = box.Counts.With(row, 1);
-        box.Upserts[row.Uid] = row;
-    }
-
-    private void Remove(BoxDraft box, in StoredRow stored, ModSeq modSeq)
-    {
-        Uid uid = stored.Row.Uid;
-        catalogue.RemoveMessage(box.Box.Id, uid);
-        box.Tombstones += catalogue.PutTombstone(box.Box.Id, modSeq, uid);
-        box.Highest = modSeq;
-        box.Counts = box.Counts.With(stored.Row, -1);
-        box.Upserts.Remove(uid);
-        box.Removed.Add(uid);
-    }
-
-    private string CopyName(Operation operation, int index, long octets, long wire) =>
-        string.Create(CultureInfo.InvariantCulture, $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{index:x}.{account.HostName},S={octets},W={wire}");
 }
 
 /// <summary>How flags change.</summary>

@@ -133,25 +133,31 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
 
     private int MendPlaced(string? from, Pair pair, Box target, FileRow file)
     {
-        if (file.DiskName.Length > 0 && file.DiskName[0] != '/' && tree.Exists(tree.PathOf(target.Name, file.DiskName))) return 0;
-        if (tree.Find(tree.FolderPath(target.Name), file.Base) is { } moved)
+        if (!catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0;
+        long octets = catalogue.Contents.Of(row.Content).Octets;
+        if (file.DiskName.Length > 0 && file.DiskName[0] != '/' && HasLength(tree.PathOf(target.Name, file.DiskName), octets)) return 0;
+        if (tree.Find(tree.FolderPath(target.Name), file.Base) is { } moved && HasLength(tree.PathOf(target.Name, moved), octets))
         {
             catalogue.PutFile(target.Id, file.Uid, moved, file.Base, dirty: true);
             account.NamesAreDirty();
             return 1;
         }
 
-        if (!catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0;
         string? path = from is null ? null : PathIn(from, pair.SourceBase);
         // A later record may have moved the source on, and the crash undid the copying but not the moving.
         path ??= tree.FindExpunged(pair.SourceBase) ?? account.Files.LocateCopy(row.Content);
-        if (path is null) return 0; // Written from its own record's content, or lost by somebody else's hand.
         string wanted = MaildirName.Format(
-            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path));
-        account.Files.LinkOrCopy(path, tree.PathOf(target.Name, wanted));
+            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path ?? ""));
+        string place = tree.PathOf(target.Name, wanted);
+        // Written from its own record's content, or lost by somebody else's hand.
+        if (path is null || path == place || !HasLength(path, octets)) return 0;
+        account.Files.RemoveOthers(target.Name, file.Base, ""); // the beginning of a copy that the disk refused
+        account.Files.LinkOrCopy(path, place);
         catalogue.PutFile(target.Id, file.Uid, wanted, file.Base, dirty: false);
         return 1;
     }
+
+    private bool HasLength(string path, long octets) => tree.Volume.TryStat(path, out VolumeStat stat) && stat.Length == octets;
 
     // Later records took the copy further: it must be where they will look for it.
     private int Redo(Operation operation, Change.Place place, Pair pair, Box? source, string from, Box target)

@@ -19,8 +19,8 @@ public sealed record MaildirStoreOptions
     public IReadOnlyList<(string Name, SpecialUse Use)> SpecialMailboxes { get; init; } =
         [("Drafts", SpecialUse.Drafts), ("Sent", SpecialUse.Sent), ("Junk", SpecialUse.Junk), ("Trash", SpecialUse.Trash), ("Archive", SpecialUse.Archive)];
 
-    /// <summary>How long new mail that nobody looks at may wait before it is put into catalogue and Maildir, several messages in one step; zero for not at all. The journal has it meanwhile, and whoever looks does not wait. Zero: with disks that refuse now and then the crash simulation still finds mail that is lost (docs/adr/0010).</summary>
-    public TimeSpan ApplyAfter { get; init; }
+    /// <summary>How long new mail that nobody looks at may wait before it is put into catalogue and Maildir, several messages in one step; zero for not at all. The journal has it meanwhile, and whoever looks does not wait. A quarter of a second: a program that reads the Maildir itself hardly notices (docs/adr/0010).</summary>
+    public TimeSpan ApplyAfter { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Records of one account that may wait for that. 64: some milliseconds of work.</summary>
     public int UnappliedOfAccount { get; init; } = 64;
@@ -66,6 +66,9 @@ public sealed record MaildirStoreOptions
 
     /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
     public long SortKeyMemory { get; init; } = 64L << 20;
+
+    /// <summary>Removals of one mailbox that are remembered for clients that were away (RFC 7162 section 5.1); when there are more, the older half is forgotten, and who was away longer is told of every number that is not there. 100,000: some megabytes of catalogue.</summary>
+    public int Tombstones { get; init; } = 100_000;
 
     /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
     public bool WordIndex { get; init; } = true;

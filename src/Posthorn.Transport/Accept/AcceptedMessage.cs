@@ -25,6 +25,11 @@ internal sealed record AcceptedMessage
     /// <summary>It was accepted long ago: no reply tells its sender anything any more.</summary>
     public bool IsFromQueue { get; init; }
 
+    /// <summary>Under which id its life is told, when another message's goes on with it.</summary>
+    public QueueId? LifeOf { get; init; }
+
+    public QueueId TraceId => LifeOf ?? Message.Id;
+
     /// <summary>Reads the message, and not what planners put behind it.</summary>
     public int Read(long offset, Span<byte> into) => offset >= Message.Size ? 0 : Content.Read(offset, into[..(int)Math.Min(into.Length, Message.Size - offset)]);
 

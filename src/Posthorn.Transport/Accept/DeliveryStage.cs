@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Accept;
 
@@ -12,7 +13,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
     public async ValueTask<DeliveryOutcome> DeliverAsync(AcceptedMessage accepted, CancellationToken cancel)
     {
         LocalDomains domains = new(services.Directory, options(), services.Time.GetUtcNow());
-        using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey);
+        using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey) { Trace = services.Trace };
         await plan.MakeAsync(cancel);
         Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;
@@ -24,7 +25,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
         {
-            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, attachment, cancel);
+            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
                 if (outcomes[i] is { } refusal) ledger.Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, refusal);
@@ -35,6 +36,8 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         }
         SmtpReply? failure = hasRoom ? broken : Replies.QueueFull;
         foreach (RecipientPlan.Onward target in plan.Elsewhere) ledger.Relay(target.Recipients, target.Recipient.Address, failure);
+        if (services.Trace.WantsRefusals)
+            foreach (RecipientPlan.Refused refused in plan.Refusals) services.Trace.Tell(new TraceEvent.Refused(accepted.TraceId, accepted.Client, accepted.Message.From, refused.Address, refused.Reply));
         foreach (RecipientPlan.Outgoing one in plan.Mail)
         {
             if (one.Mail.IsRedirect) ledger.Relay(one.Recipients, one.Mail.Recipients[0].Address, failure);
@@ -61,7 +64,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.
-    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, DeliveryAttachment? attachment, CancellationToken cancel)
+    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryAttachment? attachment, CancellationToken cancel)
     {
         QueueId id = accepted.Message.Id;
         IReadOnlyList<RecipientPlan.Copy> copies = plan.Copies;
@@ -69,6 +72,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         {
             DeliveryOrder order = new() { Deliveries = [.. copies.Select(copy => copy.Delivery)], Notes = plan.Notes, Attachment = attachment };
             DeliveryReceipt receipt = await services.Stores.DeliverAsync(accepted.Content, order, cancel);
+            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, receipt));
             SmtpReply?[] outcomes = new SmtpReply?[copies.Count];
             for (int i = 0; i < copies.Count; i++)
             {
@@ -90,5 +94,18 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             services.Log.NotStored(error, id);
             return (reply, [.. Enumerable.Repeat(reply, copies.Count)]);
         }
+    }
+
+    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryReceipt receipt)
+    {
+        StoredCopy[] copies = new StoredCopy[plan.Copies.Count];
+        for (int i = 0; i < copies.Length; i++)
+        {
+            RecipientPlan.Copy copy = plan.Copies[i];
+            copies[i] = receipt.Outcomes[i].TryGet(out StoredMessage? stored, out Refusal? refusal)
+                ? new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, stored.Uid, null)
+                : new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, null, refusal.Text);
+        }
+        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]))]);
     }
 }

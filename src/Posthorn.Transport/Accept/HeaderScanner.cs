@@ -17,6 +17,9 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     /// <summary>What is kept of one field's value, octets: 500 authors. A From beyond it is refused where it matters.</summary>
     private const int MaxValue = 64 * 1024;
 
+    /// <summary>The longest Message-ID kept, octets: a line of RFC 5322.</summary>
+    private const int MaxMessageId = 998;
+
     /// <summary>Delivered-To fields kept; the hop limit ends a message long before.</summary>
     private const int MaxDeliveredTo = 100;
 
@@ -48,6 +51,9 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
 
     public bool HasDate { get; private set; }
     public bool HasMessageId { get; private set; }
+
+    /// <summary>The value of the first Message-ID field; empty when there is none, or none that anybody would search for.</summary>
+    public ReadOnlyMemory<byte> MessageId { get; private set; }
 
     /// <summary>A DKIM signature covers the message.</summary>
     public bool IsSigned { get; private set; }
@@ -176,9 +182,9 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         ReadOnlySpan<byte> part = newline < 0 ? rest : rest[..(newline + 1)];
         if (!HasEightBit && !Ascii.IsValid(part)) HasEightBit = true;
         output.Write(part);
-        if (_field is Field.From or Field.DeliveredTo or Field.TlsRequired)
+        if (_field is Field.From or Field.DeliveredTo or Field.TlsRequired or Field.MessageId)
         {
-            if (_value.WrittenCount + part.Length > MaxValue) IsValueTooLarge = true;
+            if (_value.WrittenCount + part.Length > MaxValue) IsValueTooLarge |= _field != Field.MessageId;
             else _value.Write(part);
         }
         if (newline >= 0) _state = State.LineStart;
@@ -219,6 +225,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         ReadOnlySpan<byte> value = _value.WrittenSpan;
         if (value.Length > 0 && value[0] == ':') value = value[1..];
         if (_field == Field.From && FromCount == 1) From = value.ToArray();
+        if (_field == Field.MessageId && MessageId.IsEmpty && value.Length <= MaxMessageId) MessageId = value.ToArray();
         if (_field == Field.DeliveredTo && _deliveredTo.Count < MaxDeliveredTo)
         {
             string text = Encoding.UTF8.GetString(value).Trim().Trim('<', '>');

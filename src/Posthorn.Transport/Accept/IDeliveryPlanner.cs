@@ -24,6 +24,9 @@ public sealed record DeliveryInput(QueueEnvelope Envelope, MailAccount Account, 
 
     /// <summary>ORCPT as received; null when not given.</summary>
     public string? OriginalRecipient { get; init; }
+
+    /// <summary>Under which id its life is told, when that is another's.</summary>
+    public QueueId? LifeOf { get; init; }
 }
 
 /// <summary>The envelope as planners see it; a message of our own making has one too.</summary>

@@ -5,6 +5,7 @@ using Posthorn.Mime.Recoding;
 using Posthorn.Store;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Accept;
 
@@ -24,6 +25,7 @@ internal sealed class MessageIntake : IMessageIntake
     private BodyType _body;
     private long _start;
     private ReversePath _from;
+    private byte[]? _messageId;
     private IReadOnlyList<EnvelopeRecipient>? _readdressed;
 
     public MessageIntake(MailTransport transport, Envelope envelope)
@@ -71,21 +73,33 @@ internal sealed class MessageIntake : IMessageIntake
         if (_refusal is { } refusal)
         {
             _transport.Services.Log.Refused(_envelope.Id, _envelope.Client.Session, _envelope.From, refusal);
+            _transport.NoteRefusal(_envelope, null, refusal);
             return ToAll(refusal);
         }
         if (orders?.DiscardReason is { } reason)
         {
             _transport.Services.Log.Discarded(_envelope.Id, _envelope.From, reason);
+            Tell(Accepted(null), $"discarded: {reason}");
             return ToAll(Replies.Queued(_envelope.Id));
         }
         await MakeReadableAsync(cancel);
         _transport.Services.Log.Accepted(_envelope.Id, _envelope.Client.Session, _envelope.From, _received, _envelope.Recipients.Count);
         if (orders?.HoldReason is { } hold) _transport.Services.Log.Held(_envelope.Id, _from, hold);
-        AcceptOutcome outcome = await _transport.FinishAsync(Accepted(orders?.HoldReason), cancel);
+        AcceptedMessage accepted = Accepted(orders?.HoldReason);
+        Tell(accepted, orders?.HoldReason is { } why ? $"held: {why}" : null);
+        AcceptOutcome outcome = await _transport.FinishAsync(accepted, cancel);
+        if (!outcome.Overall.IsPositive) _transport.NoteRefusal(_envelope, null, outcome.Overall);
         return _readdressed is null ? outcome : ToAll(outcome.Overall);
     }
 
     public ValueTask DisposeAsync() => _sink?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private void Tell(AcceptedMessage accepted, string? order)
+    {
+        if (!_transport.Services.Trace.IsOn) return;
+        _transport.Services.Trace.Tell(new TraceEvent.Received(accepted.Message, _envelope.Client, _messageId ?? _header.MessageId));
+        if (order is not null) _transport.Services.Trace.Tell(new TraceEvent.Checked(_envelope.Id, "message", "server", order));
+    }
 
     private AcceptOutcome ToAll(SmtpReply reply) => new(reply, [.. Enumerable.Repeat(reply, _envelope.Recipients.Count)]);
 
@@ -116,7 +130,7 @@ internal sealed class MessageIntake : IMessageIntake
 
     private async ValueTask RewriteAsync(MessageDraft draft, IMessageSink old, CancellationToken cancel)
     {
-        (_sink, _eightBitBody, _header) = (null, false, new(_options.MaxHeaderSize, null));
+        (_sink, _eightBitBody, _header, _messageId) = (null, false, new(_options.MaxHeaderSize, null), null);
         await using (old)
         {
             await draft.WriteAsync(bytes => PassAsync(bytes, cancel), cancel);
@@ -169,7 +183,12 @@ internal sealed class MessageIntake : IMessageIntake
     {
         StringBuilder fields = new();
         if (!header.HasDate) fields.Append("Date: ").Append(ReceivedLine.Date(_now)).Append("\r\n");
-        if (!header.HasMessageId) fields.Append("Message-ID: <").Append(_envelope.Id).Append('@').Append(_options.Hostname).Append(">\r\n");
+        if (!header.HasMessageId)
+        {
+            string id = $"<{_envelope.Id}@{_options.Hostname}>";
+            fields.Append("Message-ID: ").Append(id).Append("\r\n");
+            _messageId = Encoding.UTF8.GetBytes(id);
+        }
         if (header.FromCount == 0 && Author() is { } author) fields.Append("From: ").Append(author).Append("\r\n");
         output.Write(Encoding.UTF8.GetBytes(fields.ToString()));
     }

@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Store;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Accept;
 
@@ -46,6 +47,9 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
     private sealed record Visit(HashSet<int> Recipients, SmtpReply? Loop, Rejection? Rejection);
 
     private sealed record Rejection(HashSet<int> Recipients, EmailAddress Account, EmailAddress Address, SmtpReply Reply, PlannedMail? Notice);
+
+    /// <summary>Where aliases are told of.</summary>
+    public ITrace Trace { get; init; } = NoTrace.Instance;
 
     public IReadOnlyList<Copy> Copies => _copies;
     public IReadOnlyCollection<Onward> Elsewhere => _onward.Values;
@@ -95,6 +99,13 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         return messages;
     }
 
+    /// <summary>What the message at a place of <see cref="QueueAsync"/> is: sent on as it came, or made by a script.</summary>
+    public string WhatIs(int place)
+    {
+        int groups = _onward.Values.Select(onward => onward.Trace).Distinct().Count();
+        return place < groups ? "relay" : _mail[place - groups].Mail.What;
+    }
+
     public void Dispose()
     {
         foreach (IDisposable hold in _holds) hold.Dispose();
@@ -110,10 +121,12 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             {
                 case Resolution.NotOurs: SendOn(new(next.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient, next.By); break;
                 case Resolution.Unknown: Refuse(recipient, next.Address, Replies.Unknown); break;
+                case Resolution.Unavailable: Refuse(recipient, next.Address, Replies.MailboxUnavailable); break;
                 case Resolution.Loop: Refuse(recipient, next.Address, Replies.AliasLoop); break;
                 case Resolution.TooMany: Refuse(recipient, next.Address, Replies.TooManyTargets); break;
                 case Resolution.Recipients { Targets: var targets }:
                     if (targets.Count > 1) _expanded.Add(recipient);
+                    TellOfAlias(next.Address, targets);
                     foreach (Target target in targets)
                     {
                         if (target is Target.Remote remote) SendOn(new(remote.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = true }, given, recipient, next.By);
@@ -128,6 +141,12 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
                     break;
             }
         }
+    }
+
+    private void TellOfAlias(EmailAddress address, IReadOnlyList<Target> targets)
+    {
+        if (!Trace.IsOn || targets is [Target.Local { FinalAddress: var only }] && only == address) return;
+        Trace.Tell(new TraceEvent.Expanded(accepted.TraceId, address, [.. targets.Select(target => target is Target.Local local ? local.FinalAddress : ((Target.Remote)target).Address)]));
     }
 
     private async ValueTask<IReadOnlyList<EmailAddress>> DeliverAsync(Target.Local local, int recipient, int depth, CancellationToken cancel)
@@ -171,7 +190,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         {
             Return = message.Return, EnvelopeId = message.EnvelopeId, By = message.By, Author = accepted.Client?.Account?.Address, Client = accepted.Client?.Address,
         };
-        return new(envelope, local.Account, local.FinalAddress, local.Detail, given.Address, accepted.Content, message.Size) { Notify = WishesOf(given, recipient), OriginalRecipient = given.OriginalRecipient };
+        return new(envelope, local.Account, local.FinalAddress, local.Detail, given.Address, accepted.Content, message.Size) { Notify = WishesOf(given, recipient), OriginalRecipient = given.OriginalRecipient, LifeOf = accepted.LifeOf };
     }
 
     private async ValueTask StoreAsync(Target.Local local, PlannedCopy copy, HashSet<int> recipients, CancellationToken cancel)

@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Bounce;
 
@@ -32,9 +33,11 @@ internal sealed class Reporter(TransportServices services, DeliveryStage stage, 
             RequiresTls = report.About.RequiresTls,
             Size = sink.Length, Recipients = [new(sender, DsnNotify.Never, null)],
         };
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Received(message, null, System.Text.Encoding.ASCII.GetBytes($"<{id}@{options().Hostname}>")));
         DeliveryOutcome outcome = await stage.DeliverAsync(new() { Message = message, Content = sink, Cause = report.Cause }, cancel);
         if (outcome.Replies[0].IsPositive) services.Log.Reported(report.About.Id, id, report.Kind.ToString(), sender);
         else services.Log.ReportDropped(report.About.Id, outcome.Replies[0].ToString());
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Reported(report.About.Id, id, report.Kind.ToString().ToLowerInvariant(), sender, outcome.Replies[0]));
         return outcome.IsRecorded;
     }
 }

@@ -1,5 +1,6 @@
 using Posthorn.Sieve;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Filtering;
 
@@ -54,7 +55,9 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
             plan = DeliveryPlan.Keep;
         }
         Tell(input, current, [.. remarks, .. builder.Remarks]);
-        services.Log.Filtered(input.Envelope.Id, input.Account.Address, string.Join(' ', result.Actions.Select(action => action.Name)), result.IsOk ? "ok" : "failed");
+        string actions = string.Join(' ', result.Actions.Select(action => action.Name));
+        services.Log.Filtered(input.Envelope.Id, input.Account.Address, actions, result.IsOk ? "ok" : "failed");
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Filtered(input.LifeOf ?? input.Envelope.Id, input.Account.Address, Told(result, actions), result.IsOk ? "ok" : "failed"));
         return plan with { Hold = host.TakeTurn() };
     }
 
@@ -93,6 +96,14 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
             Parser = MimeSieveMessage.Parse,
         };
     }
+
+    // With the mailboxes and addresses that the script chose.
+    private static string Told(SieveResult result, string otherwise) => result.Actions.Count == 0 ? otherwise : string.Join("; ", result.Actions.Select(action => action switch
+    {
+        SieveAction.FileInto file => $"fileinto {file.Target.Mailbox}",
+        SieveAction.Redirect redirect => $"redirect {redirect.Address}",
+        _ => action.Name,
+    }));
 
     private static IReadOnlyList<string> Words(DsnNotify notify) =>
         notify == DsnNotify.Unspecified ? [] : [.. Enum.GetValues<DsnNotify>().Where(one => one != DsnNotify.Unspecified && notify.HasFlag(one)).Select(one => one.ToString().ToUpperInvariant())];

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
 using Posthorn.Store.Scripts;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Filtering;
 
@@ -11,6 +12,11 @@ public sealed class SieveServices(IMailStores stores, IScriptStore scripts, IVol
     public IMailStores Stores => stores;
     public TimeProvider Time => time;
     public ILogger Log => log;
+
+    /// <summary>Keeps the life of messages; null for nobody.</summary>
+    public TraceLog? TraceLog { init => Trace = value is null ? NoTrace.Instance : value; }
+
+    internal ITrace Trace { get; init; } = NoTrace.Instance;
 
     /// <summary>Scripts, compiled.</summary>
     public ScriptLibrary Library { get; } = new(scripts, volume, time, log);

@@ -1,14 +1,21 @@
 using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Policy;
 
 /// <summary>What all checks of a session share: who speaks, and what has been ordered so far.</summary>
 public sealed class CheckContext
 {
+    /// <summary>Remarks on a session that its messages' traces begin with; the rest is in the log.</summary>
+    private const int MaxSessionRemarks = 20;
+
     private readonly ClientNames _names;
     private readonly List<CheckRemark>? _remarks;
+    private readonly List<CheckRemark> _early = [];
     private ClientName? _name;
     private CheckOrders? _message;
+    private QueueId? _messageId;
 
     /// <param name="client">Who connects.</param>
     /// <param name="names">Finds names of clients.</param>
@@ -33,14 +40,23 @@ public sealed class CheckContext
 
     internal ILogger Log { get; }
 
+    /// <summary>Where what is found is told for the message's trace.</summary>
+    internal ITrace Trace { get; init; } = NoTrace.Instance;
+
     /// <summary>The client's name in the DNS; looked up when it is first asked for.</summary>
     public async ValueTask<ClientName> NameAsync(CancellationToken cancel) => _name ??= Client.Name ?? await _names.FindAsync(Client.Address, cancel);
 
     /// <summary>Says what a check has found or ordered, for the log and for <c>explain</c>.</summary>
     public void Remark(CheckRemark remark)
     {
-        if (_remarks is not null) _remarks.Add(remark);
-        else Log.CheckRemarked(Client.Session, remark.Stage, remark.By, remark.Text);
+        if (_remarks is not null)
+        {
+            _remarks.Add(remark);
+            return;
+        }
+        Log.CheckRemarked(Client.Session, remark.Stage, remark.By, remark.Text);
+        if (_messageId is { } id) Tell(id, remark);
+        else if (_early.Count < MaxSessionRemarks) _early.Add(remark);
     }
 
     /// <summary>A transaction begins.</summary>
@@ -48,10 +64,17 @@ public sealed class CheckContext
     {
         (_message, Client) = (new(), envelope.Client);
         _message.Include(Session);
+        _messageId = envelope.Id;
+        foreach (CheckRemark remark in _early) Tell(envelope.Id, remark);
     }
 
     /// <summary>It has ended.</summary>
-    internal void End() => _message = null;
+    internal void End() => (_message, _messageId) = (null, null);
+
+    private void Tell(QueueId id, CheckRemark remark)
+    {
+        if (Trace.IsOn) Trace.Tell(new TraceEvent.Checked(id, remark.Stage.ToString().ToLowerInvariant(), remark.By, remark.Text));
+    }
 }
 
 /// <summary>Something that a check has said.</summary>

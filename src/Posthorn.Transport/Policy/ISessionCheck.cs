@@ -19,6 +19,9 @@ public interface ISessionCheck : IAsyncDisposable
     /// <summary>RCPT, which the server itself would take. The envelope does not hold the recipient yet.</summary>
     ValueTask<Verdict> RecipientAsync(CheckContext context, Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel) => new(Verdict.Continue);
 
+    /// <summary>RCPT, which was refused: for checks that want to know. It changes nothing.</summary>
+    ValueTask RecipientRefusedAsync(CheckContext context, Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, CancellationToken cancel) => ValueTask.CompletedTask;
+
     /// <summary>DATA or the first BDAT, with at least one recipient.</summary>
     ValueTask<Verdict> DataAsync(CheckContext context, Envelope envelope, CancellationToken cancel) => new(Verdict.Continue);
 

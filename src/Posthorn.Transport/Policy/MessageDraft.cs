@@ -44,6 +44,9 @@ public sealed class MessageDraft : IAsyncDisposable
     /// <summary>Octets of the body as it is now.</summary>
     public long BodyLength => _body?.Length ?? _content.Length - BodyAt;
 
+    /// <summary>Octets of the message as it came.</summary>
+    public long Size => _content.Length - _start;
+
     /// <summary>Header or body have been changed.</summary>
     internal bool IsRewritten { get; private set; }
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Policy;
 
@@ -20,13 +21,13 @@ public sealed class SessionChecks : IAsyncDisposable
     public CheckContext Context { get; }
 
     /// <summary>The checks that have something to say on this session; null when there are none.</summary>
-    internal static SessionChecks? Open(CheckSet set, ClientContext client, ILogger log, List<CheckRemark>? remarks = null)
+    internal static SessionChecks? Open(CheckSet set, ClientContext client, ILogger log, List<CheckRemark>? remarks = null, ITrace? trace = null)
     {
         if (set.Sources.Count == 0) return null;
         List<ISessionCheck> checks = new(set.Sources.Count);
         foreach (ICheckSource source in set.Sources)
             if (source.Open(client) is { } check) checks.Add(check);
-        return checks.Count == 0 ? null : new([.. checks], new(client, set.Names, log, remarks));
+        return checks.Count == 0 ? null : new([.. checks], new(client, set.Names, log, remarks) { Trace = trace ?? NoTrace.Instance });
     }
 
     public ValueTask<SmtpReply?> ConnectAsync(CancellationToken cancel) => AskAsync(_doneWithSession, check => check.ConnectAsync(Context, cancel));
@@ -47,6 +48,13 @@ public sealed class SessionChecks : IAsyncDisposable
 
     public ValueTask<SmtpReply?> RecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel) =>
         AskAsync(_done, check => check.RecipientAsync(Context, envelope, recipient, cancel));
+
+    /// <summary>A recipient was refused, by whomever.</summary>
+    public async ValueTask RecipientRefusedAsync(Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, CancellationToken cancel)
+    {
+        for (int i = 0; i < _checks.Length; i++)
+            if (!_done[i]) await _checks[i].RecipientRefusedAsync(Context, envelope, recipient, reply, cancel);
+    }
 
     public ValueTask<SmtpReply?> DataAsync(Envelope envelope, CancellationToken cancel) => AskAsync(_done, check => check.DataAsync(Context, envelope, cancel));
 

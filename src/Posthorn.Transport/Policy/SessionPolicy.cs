@@ -41,8 +41,10 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
     {
         if (Pending is { } pending) return pending;
         SmtpReply own = await transport.AdmitRecipientAsync(envelope, recipient, cancel);
-        if (checks is null || !own.IsPositive) return own;
-        return await checks.RecipientAsync(envelope, recipient, cancel) ?? own;
+        if (checks is null) return own;
+        SmtpReply reply = own.IsPositive ? await checks.RecipientAsync(envelope, recipient, cancel) ?? own : own;
+        if (!reply.IsPositive) await checks.RecipientRefusedAsync(envelope, recipient, reply, cancel);
+        return reply;
     }
 
     /// <summary>Why the message is not to be sent; null to go on.</summary>

@@ -36,6 +36,7 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
             Content = sink,
             RepliesSeparately = true,
             IsFromQueue = true,
+            LifeOf = message.Id,
             Settle = done =>
             {
                 recorded = [.. done];

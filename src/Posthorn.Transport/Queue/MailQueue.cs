@@ -3,6 +3,7 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Queue;
 
@@ -50,6 +51,9 @@ public sealed class MailQueue : IJournalParticipant
     /// <summary>What stands for the next hop of a recipient; messages of one destination share its connections.</summary>
     internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf { get; set; } = (_, recipient) => recipient.Address.Domain.Ascii;
 
+    /// <summary>Where orders are told of.</summary>
+    internal ITrace Trace { get; set; } = NoTrace.Instance;
+
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;
 
@@ -71,6 +75,7 @@ public sealed class MailQueue : IJournalParticipant
         QueueSpool spool = new(volume, directory, log);
         MailQueue queue = new(spool, options, time, log);
         foreach (QueueEntry entry in spool.Load()) queue.Enter(entry);
+        queue._removedFiles.AddRange(spool.Orphans);
         return queue;
     }
 
@@ -141,6 +146,7 @@ public sealed class MailQueue : IJournalParticipant
         }
         await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () => Apply(id, order), cancel);
         _log.Ordered(id, order);
+        Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant()));
         return true;
     }
 
@@ -282,21 +288,35 @@ public sealed class MailQueue : IJournalParticipant
         {
             case QueueStep.Accept when QueueFormat.TryReadAccept(payload, out QueueMessage? message, out QueueAnswers? cause):
                 Apply(message, record);
-                if (cause is not null) Apply(cause);
+                if (cause is not null) Replay(cause);
                 return true;
             case QueueStep.AcceptSeveral when QueueFormat.TryReadSeveral(payload, out IReadOnlyList<QueueMessage>? messages, out QueueAnswers? cause):
                 foreach (QueueMessage one in messages) Apply(one, record);
-                if (cause is not null) Apply(cause);
+                if (cause is not null) Replay(cause);
                 return true;
             case QueueStep.Answers when QueueFormat.TryReadAnswers(payload, out QueueAnswers? answers):
-                Apply(answers);
+                Replay(answers);
                 return true;
             case QueueStep.Command when QueueFormat.TryReadCommand(payload, out QueueId id, out QueueOrder order):
+                NoteGone(id);
                 Apply(id, order);
                 return true;
             default:
                 return false;
         }
+    }
+
+    private void Replay(QueueAnswers answers)
+    {
+        NoteGone(answers.Id);
+        Apply(answers);
+    }
+
+    // Its file went before the last end, perhaps not durably. The checkpoint that forgets the last word sees to that.
+    private void NoteGone(QueueId id)
+    {
+        lock (_gate)
+            if (!_entries.ContainsKey(id)) _removedFiles.Add(id);
     }
 
     private void Apply(QueueMessage message, long record)

@@ -23,6 +23,10 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     private const int SyncTogether = 8;
 
     private readonly HashSet<string> _folders = [];
+    private readonly List<QueueId> _orphans = [];
+
+    /// <summary>After <see cref="Load"/>: states whose message is gone, perhaps not durably yet.</summary>
+    public IReadOnlyList<QueueId> Orphans => _orphans;
 
     /// <summary>Reads the envelopes of all messages; removes what a crash left half-written.</summary>
     public List<QueueEntry> Load()
@@ -42,8 +46,8 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                     if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is { } entry) entries.Add(entry);
                     else log.SpoolFileUnreadable(path);
                 }
-                else if (name.EndsWith(Temporary, StringComparison.Ordinal) || name.EndsWith(StateSuffix, StringComparison.Ordinal) && !names.Contains(name[..^StateSuffix.Length]))
-                    volume.Unlink(path);
+                else if (name.EndsWith(Temporary, StringComparison.Ordinal)) volume.Unlink(path);
+                else if (name.EndsWith(StateSuffix, StringComparison.Ordinal) && name[..^StateSuffix.Length] is var id && !names.Contains(id) && QueueIds.IsWellFormed(id)) _orphans.Add(new(id));
             }
         }
         entries.Sort((a, b) => string.CompareOrdinal(a.Message.Id.Value, b.Message.Id.Value));
@@ -108,7 +112,7 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     {
         if (ids.Count >= SyncTogether) volume.SyncVolume(directory);
         else
-            foreach (string folder in ids.Select(FolderOf).Distinct())
+            foreach (string folder in ids.Select(FolderOf).Distinct().Where(_folders.Contains))
                 volume.SyncDirectory($"{directory}/{folder}");
     }
 

@@ -1,7 +1,9 @@
+using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Bounce;
 using Posthorn.Transport.Remote;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Queue;
 
@@ -107,9 +109,15 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
     {
         TimeSpan delay = now - message.Arrived;
         foreach (Settled one in settled)
-            services.Log.Answered(one.State == RecipientState.Delivered ? "sent" : "bounced", message.Id, message.From, message.Recipients[one.Recipient].Address, one.Host, delay, one.Reply);
-        foreach ((int recipient, SmtpReply reply, string host) in waiting)
-            services.Log.Answered("deferred", message.Id, message.From, message.Recipients[recipient].Address, host, delay, reply);
+            Answered(one.State == RecipientState.Delivered ? "sent" : "bounced", message, one.Recipient, one.Host, delay, one.Reply);
+        foreach ((int recipient, SmtpReply reply, string host) in waiting) Answered("deferred", message, recipient, host, delay, reply);
+    }
+
+    private void Answered(string status, QueueMessage message, int recipient, string host, TimeSpan delay, SmtpReply reply)
+    {
+        EmailAddress to = message.Recipients[recipient].Address;
+        services.Log.Answered(status, message.Id, message.From, to, host, delay, reply);
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Attempted(message.Id, status, to, host, reply));
     }
 
     private static SmtpReply Expired(SmtpReply last, bool wasDue) => new(550, "5.4.7", $"The message could not be delivered {(wasDue ? "in the time that its sender allowed" : "for too long")}; the last answer was: {last}");

@@ -7,6 +7,7 @@ using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote.Security;
+using Posthorn.Transport.Trace;
 using Posthorn.Trust.TlsReporting;
 
 namespace Posthorn.Transport.Remote;
@@ -29,6 +30,8 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 
     /// <summary>Counts TLS sessions; null when nobody wants to know.</summary>
     public TlsTally? Tally { get; init; }
+
+    public ITrace Trace { get; init; } = NoTrace.Instance;
 }
 
 /// <summary>Takes deliveries of one destination to its servers, over one connection for as long as there are more.</summary>
@@ -138,6 +141,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (fault is null) return demand;
         if (demand is not null) Count(message, demand, question.Host.Name, null, demand.PolicyTrouble);
         services.Log.RelayFailed(message.Id, question.Host.Name, fault);
+        services.Trace.Tell(new TraceEvent.Contacted(message.Id, question.Host.Name, null, fault));
         attempt.Fault(fault, "");
         return null;
     }
@@ -152,11 +156,14 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (opening.Fault is { } fault)
         {
             services.Log.RelayFailed(message.Id, Describe(host, endPoint), fault);
+            services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), null, fault));
             attempt.Fault(fault, opening.FromRemote ? host : "");
             return;
         }
         attempt.Worked = true;
-        services.Log.RelayConnected(message.Id, Describe(host, endPoint), _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none");
+        string secured = _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none";
+        services.Log.RelayConnected(message.Id, Describe(host, endPoint), secured);
+        services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), secured, null));
         await SendAsync(attempt, content, cancel);
     }
 

@@ -116,6 +116,7 @@ internal static class QueueCommand
             return;
         }
         if (report.Messages.Count > 0) WriteTable(report);
+        if (report.Messages.Count > 0) Console.Out.WriteLine("'posthorn trace ID' tells all that has happened to one of them.");
         if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{report.Matching} messages match; {report.Messages.Count} are listed.");
         foreach (QueueReportTotal total in report.Totals) Console.Out.WriteLine($"{total.Destination}: {total.Messages} waiting{(total.LastFault is null ? "" : $", last fault: {total.LastFault}")}");
         foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{reason.Recipients} recipients: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried yet")}");
@@ -144,6 +145,7 @@ internal static class QueueCommand
         Console.Out.WriteLine($"  tries    {message.Attempts}, next {Local(message.NextAttempt)}");
         foreach (QueueReportRecipient recipient in message.Recipients)
             Console.Out.WriteLine($"  to       {recipient.Address}{(recipient.IsPending ? "" : " (done)")}{(recipient.LastReply is null ? "" : $": {recipient.LastReply}")}");
+        Console.Out.WriteLine($"  its life so far: posthorn trace {message.Id}");
     }
 
     private static string Local(DateTimeOffset time) => time.ToLocalTime().ToString("MM-dd HH:mm:ss", CultureInfo.InvariantCulture);

@@ -27,6 +27,7 @@ internal static class ConfigurationBinder
         IReadOnlyList<ListenEntry> listeners = reader.Section("listen", ListenBinder.Read);
         ListenBinder.Check(reader, listeners, tls is not null);
         DnsSection dns = reader.Section("dns", Dns);
+        LookupBinder.Read(reader);
         ServerConfiguration? configuration = new()
         {
             File = file,
@@ -44,9 +45,13 @@ internal static class ConfigurationBinder
             Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
+            Rules = reader.Sections("rule", RuleBinder.Read),
             Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
+            Milters = reader.Sections("milter", MilterBinder.Read),
+            Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
+        configuration = configuration with { Lookups = LookupBinder.Finish(context) };
         reader.Finish();
         return configuration;
     }
@@ -125,9 +130,12 @@ internal static class ConfigurationBinder
         List<IPNetwork> trusted = Networks(reader, "trusted", ["127.0.0.0/8", "::1"]);
         List<IPNetwork> relay = reader.Has("relay") ? Networks(reader, "relay", []) : trusted;
         if (!reader.Has("relay")) reader.Texts("relay", []); // known, and as trusted by default
+        List<IPNetwork> xclient = Networks(reader, "xclient", []), xforward = Networks(reader, "xforward", []);
+        foreach (IPNetwork wide in xclient.Where(n => n.PrefixLength == 0))
+            reader.Problem(reader.PlaceOf("xclient"), $"'network.xclient' names {wide}: everybody could send as anybody; name the servers before this one");
         foreach (IPNetwork wide in relay.Where(n => n.PrefixLength < 8))
             reader.Warning(reader.PlaceOf(reader.Has("relay") ? "relay" : "trusted"), $"{wide} may relay: everybody there may send mail through this server");
-        return new(trusted, relay);
+        return new(trusted, relay) { XClient = xclient, XForward = xforward };
     }
 
     private static List<IPNetwork> Networks(ConfigReader reader, string key, IReadOnlyList<string> fallback)
@@ -162,6 +170,18 @@ internal static class ConfigurationBinder
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
         ReceivedHops = reader.Number("received-hops", 50, 1, 1000),
         ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
+        IPv6Prefix = reader.Number("ipv6-prefix", 64, 32, 128),
+        RateWindow = reader.Duration("rate-window", TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
+        ConnectionRate = reader.Number("connection-rate", 600, 0, 1_000_000),
+        MessageRate = reader.Number("message-rate", 0, 0, 1_000_000),
+        RecipientRate = reader.Number("recipient-rate", 0, 0, 10_000_000),
+        FailureWindow = reader.Duration("failure-window", TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
+        ErrorRate = reader.Number("errors", 200, 0, 1_000_000),
+        FailedLogins = reader.Number("failed-logins", 60, 0, 1_000_000),
+        GreetingDelay = reader.Duration("greeting-delay", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromMinutes(4)),
+        ForbidEarlyTalk = reader.Flag("forbid-early-talk", true),
+        Tarpit = reader.Duration("tarpit", TimeSpan.FromSeconds(1), TimeSpan.Zero, TimeSpan.FromMinutes(1)),
+        TarpitAfter = reader.Number("tarpit-after", 10, 0, 1_000_000),
     };
 
     private static LogSection Log(ConfigReader reader)
@@ -174,7 +194,7 @@ internal static class ConfigurationBinder
         return new(reader.Choice("level", LogLevel.Information, levels), reader.Choice("format", false, formats), reader.Flag("file", true));
     }
 
-    private static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
+    public static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
     {
         bool good = true;
         foreach (string path in paths)

@@ -20,7 +20,11 @@ internal static class ListenBinder
         ["managesieve"] = TlsMode.StartTls,
         ["pop3"] = TlsMode.StartTls,
         ["pop3s"] = TlsMode.Implicit,
+        [DovecotAuth] = TlsMode.None,
     };
+
+    /// <summary>The listener for programs on this machine that check logins here.</summary>
+    public const string DovecotAuth = "dovecot-auth";
 
     public static IReadOnlyList<ListenEntry> Read(ConfigReader reader)
     {
@@ -50,16 +54,60 @@ internal static class ListenBinder
     {
         switch (value)
         {
+            // Its clients say themselves who logs in from where, and whether it was by TLS: only programs that the socket's mode admits may.
+            case ConfigValue.Text when name == DovecotAuth:
+                reader.Problem(value.Place, $"'listen.{name}' is a Unix socket only; expected {{ unix = \"/var/spool/postfix/private/auth\", mode = \"0660\", group = \"postfix\" }}");
+                return null;
             case ConfigValue.Text text:
                 if (TryEndPoint(text.Value) is { } endPoint) return new(new(name, endPoint, tls), value.Place);
                 reader.Problem(value.Place, $"'listen.{name}' has \"{text.Value}\"; expected \":PORT\" or \"ADDRESS:PORT\", such as \":25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\"");
                 return null;
+            case ConfigValue.Table table when table.Items.ContainsKey("address"):
+                return Address(reader, name, tls, table);
             case ConfigValue.Table table:
                 return Unix(reader, name, tls, table);
             default:
-                reader.Problem(value.Place, $"'listen.{name}' has {value.Kind}; expected \":PORT\", \"ADDRESS:PORT\" or {{ unix = \"/path\" }}");
+                reader.Problem(value.Place, $"'listen.{name}' has {value.Kind}; expected \":PORT\", \"ADDRESS:PORT\", {{ unix = \"/path\" }} or {{ address = \":PORT\", proxy = [\"NETWORK\"] }}");
                 return null;
         }
+    }
+
+    // A place behind proxies that say for whom they speak.
+    private static ListenEntry? Address(ConfigReader reader, string name, TlsMode tls, ConfigValue.Table table)
+    {
+        IPEndPoint? endPoint = null;
+        List<IPNetwork> proxies = [];
+        foreach ((string key, (ConfigPlace place, ConfigValue value)) in table.Items)
+        {
+            switch (key, value)
+            {
+                case ("address", ConfigValue.Text text) when TryEndPoint(text.Value) is { } found: endPoint = found; break;
+                case ("proxy", ConfigValue.Text text): proxies.AddRange(Proxies(reader, name, [text])); break;
+                case ("proxy", ConfigValue.List list): proxies.AddRange(Proxies(reader, name, list.Items)); break;
+                case ("address" or "proxy", _): reader.Problem(place, $"'listen.{name}.{key}' is {value.Kind}; expected {(key == "address" ? "\":PORT\" or \"ADDRESS:PORT\"" : "networks, such as [\"10.0.0.0/8\"]")}"); break;
+                default: reader.Problem(place, $"unknown key 'listen.{name}.{key}'; known beside 'address': proxy"); break;
+            }
+        }
+        return endPoint is null ? null : new(new(name, endPoint, tls) { Proxies = new(proxies) }, table.Place);
+    }
+
+    private static IEnumerable<IPNetwork> Proxies(ConfigReader reader, string name, IEnumerable<ConfigValue> values)
+    {
+        foreach (ConfigValue value in values)
+        {
+            if (value is ConfigValue.Text text && NetworkOf(text.Value) is { } network)
+            {
+                if (network.PrefixLength == 0) reader.Problem(value.Place, $"'listen.{name}.proxy' names {network}: everybody could claim any address; name the proxies");
+                yield return network;
+            }
+            else reader.Problem(value.Place, $"'listen.{name}.proxy' has {value.Kind}; expected a network or an address, such as \"10.0.0.5\"");
+        }
+    }
+
+    private static IPNetwork? NetworkOf(string text)
+    {
+        if (IPNetwork.TryParse(text, out IPNetwork network)) return network;
+        return IPAddress.TryParse(text, out IPAddress? address) ? new(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128) : null;
     }
 
     private static ListenEntry? Unix(ConfigReader reader, string name, TlsMode tls, ConfigValue.Table table)
@@ -76,7 +124,7 @@ internal static class ListenBinder
                 default:
                     string? near = Spelling.Nearest(key, ["unix", "mode", "group"]);
                     reader.Problem(place, near == key ? $"'listen.{name}.{key}' is {value.Kind}; expected a text{(key == "mode" ? " of octal digits such as \"0660\"" : "")}"
-                        : $"unknown key 'listen.{name}.{key}'; known here: group, mode, unix");
+                        : $"unknown key 'listen.{name}.{key}'; known here: group, mode, unix; or address, proxy");
                     break;
             }
         }

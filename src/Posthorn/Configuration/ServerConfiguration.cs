@@ -1,7 +1,10 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Transport;
+using Posthorn.Transport.Milter;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Configuration;
 
@@ -30,6 +33,16 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary>The tables that are asked for, by the names that other settings use: <c>[[lookup]]</c>, and <c>type:/path</c> written in place.</summary>
+    public IReadOnlyDictionary<string, LookupSource> Lookups { get; init; } = new Dictionary<string, LookupSource>();
+
+    /// <summary><c>[[milter]]</c>: mail filters, in order.</summary>
+    public required IReadOnlyList<MilterOptions> Milters { get; init; }
+    public required TraceOptions Trace { get; init; }
+
+    /// <summary><c>[[rule]]</c>, in the order of the file.</summary>
+    public required IReadOnlyList<RuleSection> Rules { get; init; }
 }
 
 /// <summary><c>[[domain]]</c>: a domain whose mail is ours.</summary>
@@ -52,7 +65,14 @@ public sealed record TlsSection(string Certificate, string Key);
 public sealed record ListenEntry(ListenOptions Options, ConfigPlace Place);
 
 /// <summary><c>[network]</c>: networks that may log in without TLS, and networks that may send to anybody without login.</summary>
-public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyList<IPNetwork> Relay);
+public sealed record NetworkSection(IReadOnlyList<IPNetwork> Trusted, IReadOnlyList<IPNetwork> Relay)
+{
+    /// <summary>Servers that may say for which client they speak.</summary>
+    public required IReadOnlyList<IPNetwork> XClient { get; init; }
+
+    /// <summary>Filters that may say from whom they had the mail.</summary>
+    public required IReadOnlyList<IPNetwork> XForward { get; init; }
+}
 
 /// <summary><c>[dns]</c>: resolvers; empty means the system's.</summary>
 public sealed record DnsSection(IReadOnlyList<IPEndPoint> Servers);
@@ -70,6 +90,24 @@ public sealed record LimitsSection
     public required int ConnectionsPerAddress { get; init; }
     public required int ReceivedHops { get; init; }
     public required TimeSpan ShortestDeliverBy { get; init; }
+    public required int IPv6Prefix { get; init; }
+    public required TimeSpan RateWindow { get; init; }
+    public required int ConnectionRate { get; init; }
+    public required int MessageRate { get; init; }
+    public required int RecipientRate { get; init; }
+    public required TimeSpan FailureWindow { get; init; }
+    public required int ErrorRate { get; init; }
+    public required int FailedLogins { get; init; }
+    public required TimeSpan GreetingDelay { get; init; }
+    public required bool ForbidEarlyTalk { get; init; }
+    public required TimeSpan Tarpit { get; init; }
+    public required int TarpitAfter { get; init; }
+
+    /// <summary>So often within the window of rates.</summary>
+    public RateLimit Rate(int max) => new(max, RateWindow, IPv6Prefix);
+
+    /// <summary>So often within the window of failures.</summary>
+    public RateLimit Failures(int max) => new(max, FailureWindow, IPv6Prefix);
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>

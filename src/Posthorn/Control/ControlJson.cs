@@ -57,6 +57,9 @@ internal sealed record RestoredMessage(string Id, string Mailbox, uint Uid);
 /// <summary>One that did not, and why.</summary>
 internal sealed record UndeleteProblem(string Id, string Problem);
 
+/// <summary>What has happened until now can be read in the trace.</summary>
+internal sealed record TraceFlushed(bool Written);
+
 /// <summary>JSON forms of what goes over the control socket.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ControlError))]
@@ -68,4 +71,6 @@ internal sealed record UndeleteProblem(string Id, string Problem);
 [JsonSerializable(typeof(ReindexedAccount))]
 [JsonSerializable(typeof(ExpungedReport))]
 [JsonSerializable(typeof(UndeleteReport))]
+[JsonSerializable(typeof(TraceFlushed))]
+[JsonSerializable(typeof(ExplainReport))]
 internal sealed partial class ControlJson : JsonSerializerContext;

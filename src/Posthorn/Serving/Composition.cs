@@ -2,6 +2,8 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
+using Posthorn.DovecotAuth;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -17,9 +19,13 @@ using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
+using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 using Posthorn.Transport.Remote.Security;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Serving;
 
@@ -43,8 +49,11 @@ internal sealed class Composition : IAsyncDisposable
     private readonly Journal.Journal _journal;
     private readonly SievePlanner _planner;
     private readonly MailTransport _transport;
+    private readonly Checks _checks;
     private readonly QueueRunner _runner;
     private readonly HttpsClient _https;
+    private readonly TraceLog _trace;
+    private readonly MilterPool _milters;
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
@@ -55,6 +64,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
     private readonly List<SmtpServer> _smtp = [];
+    private readonly SmtpRates _rates;
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
     private long _recordsSeen;
@@ -65,15 +75,21 @@ internal sealed class Composition : IAsyncDisposable
     {
         (_configuration, Time, _logOutput, _base, _journal) = (configuration, time, logOutput, foundation, journal);
         Log = logOutput.CreateLogger("server");
-        Connections = new(time);
+        Connections = new(time) { IPv6Prefix = configuration.Limits.IPv6Prefix };
+        _rates = new(time);
         ListenerServices = new(Connections, foundation.Tls, OptionsFor.Connections(configuration), new SessionIds().Next, time, logOutput.CreateLogger("net"));
-        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve"));
+        _trace = new(configuration.Trace, time, logOutput.CreateLogger("trace"));
+        SieveServices filtering = new(foundation.Stores, foundation.Scripts, foundation.Volume, time, logOutput.CreateLogger("sieve")) { TraceLog = _trace };
         Filters = filtering.Library;
         Lists = filtering.Lists;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
-        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, time, logOutput.CreateLogger("transport")));
+        _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
+        _milters = new(new SocketConnector(), time);
+        _checks = new(foundation.Directory, dns, foundation.Tables, time);
+        _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
         _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
@@ -92,6 +108,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }
@@ -141,9 +160,10 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "imap" or "imaps") return _imap;
         if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
+        if (options.Name == ListenBinder.DovecotAuth) return new AuthServer(new(), new(Directory, Time, _logOutput.CreateLogger("auth")));
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
-            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")));
+            new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });
         _smtp.Add(server);
         return server;
     }
@@ -154,6 +174,7 @@ internal sealed class Composition : IAsyncDisposable
         _configuration = fresh;
         _logOutput.Configure(fresh.Log.Level, fresh.Log.Json, OptionsFor.LogFile(fresh));
         _base.Directory.Reload(OptionsFor.Directory(fresh));
+        _base.Tables.Reload(OptionsFor.Lookups(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
@@ -161,6 +182,25 @@ internal sealed class Composition : IAsyncDisposable
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
         _planner.Options = OptionsFor.Sieve(fresh);
+        _transport.Checks = ChecksOf(fresh);
+        _trace.Options = fresh.Trace;
+    }
+
+    /// <summary>Completes when the trace tells all that has happened until now.</summary>
+    public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
+
+    // Rules first, then the filters: what a rule refuses no filter need read.
+    private CheckSet ChecksOf(ServerConfiguration configuration)
+    {
+        CheckSet rules = _checks.For(configuration);
+        if (configuration.Milters.Count == 0) return rules;
+        MilterServices services = new()
+        {
+            Hostname = configuration.Hostname.Ascii, Stores = _base.Stores, Pool = _milters, Time = Time, Log = _logOutput.CreateLogger("milter"),
+            MaxHeaderSize = _transport.Options.MaxHeaderSize, MaxMessageSize = configuration.Limits.MessageSize,
+            IsLocal = _base.Directory.IsLocalDomain, Connections = Connections.CountFrom,
+        };
+        return rules with { Sources = [.. rules.Sources, .. configuration.Milters.Select(options => new MilterSource(options, services))] };
     }
 
     private Task CheckpointWhenIdleAsync()
@@ -205,10 +245,13 @@ internal sealed class Composition : IAsyncDisposable
         await _tidying.DisposeAsync();
         await _looking.DisposeAsync();
         await CheckpointAsync(CancellationToken.None);
+        await _milters.DisposeAsync();
+        await _trace.DisposeAsync();
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
+        _checks.Dispose();
         _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();
@@ -218,7 +261,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue, LookupTables Tables)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -228,10 +271,11 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
-        return new(volume, tls, directory, stores, scripts, queue);
+        LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));
+        return new(volume, tls, directory, stores, scripts, queue, tables);
     }
 
-    public TransportServices TransportServices(IDeliveryPlanner planner, TimeProvider time, ILogger log) => new()
+    public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()
     {
         Directory = Directory,
         Stores = Stores,
@@ -239,5 +283,6 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         Planner = planner,
         Time = time,
         Log = log,
+        TraceLog = trace,
     };
 }

@@ -2,6 +2,7 @@ using System.Net;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
@@ -33,7 +34,10 @@ internal static class OptionsFor
         Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null),
         Mechanisms = configuration.Auth.Mechanisms,
         AuthTrustedNetworks = configuration.Network.Trusted,
+        FailureRate = configuration.Limits.Failures(configuration.Limits.FailedLogins),
     };
+
+    public static LookupOptions Lookups(ServerConfiguration configuration) => new() { Tables = configuration.Lookups };
 
     public static SmtpOptions Smtp(ServerConfiguration configuration, DomainName defaultDomain) => new()
     {
@@ -45,6 +49,15 @@ internal static class OptionsFor
         MaxTextLine = configuration.Limits.TextLine,
         ShortestDeliverBy = configuration.Limits.ShortestDeliverBy,
         FutureRelease = configuration.Submission.FutureRelease,
+        XClientNetworks = configuration.Network.XClient,
+        XForwardNetworks = configuration.Network.XForward,
+        GreetingDelay = configuration.Limits.GreetingDelay,
+        ForbidEarlyTalk = configuration.Limits.ForbidEarlyTalk,
+        Tarpit = configuration.Limits.Tarpit,
+        TarpitAfter = configuration.Limits.TarpitAfter,
+        MessageRate = configuration.Limits.Rate(configuration.Limits.MessageRate),
+        RecipientRate = configuration.Limits.Rate(configuration.Limits.RecipientRate),
+        ErrorRate = configuration.Limits.Failures(configuration.Limits.ErrorRate),
     };
 
     public static ImapOptions Imap(ServerConfiguration configuration) => new()
@@ -136,6 +149,8 @@ internal static class OptionsFor
     {
         Total = configuration.Limits.Connections,
         PerAddress = configuration.Limits.ConnectionsPerAddress,
+        Rate = configuration.Limits.Rate(configuration.Limits.ConnectionRate),
+        Exempt = new([.. configuration.Network.Trusted, .. configuration.Network.Relay]),
     };
 
     public static string? LogFile(ServerConfiguration configuration) =>

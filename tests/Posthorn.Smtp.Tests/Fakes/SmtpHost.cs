@@ -16,11 +16,12 @@ internal sealed class SmtpHost : ITranscriptHost
     private readonly List<Task> _sessions = [];
     private readonly List<Connection> _connections = [];
     private readonly ConnectionSet _set;
+    private readonly SmtpRates _rates;
     private SmtpServer? _server;
 
     public SmtpHost()
     {
-        _set = new(Time);
+        (_set, _rates) = (new(Time), new(Time));
     }
 
     public WatchedTime Time { get; } = new(new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero));
@@ -40,6 +41,8 @@ internal sealed class SmtpHost : ITranscriptHost
         BinaryMime = false,
         FutureRelease = TimeSpan.Zero,
         ShortestDeliverBy = null,
+        ForbidEarlyTalk = false,
+        Tarpit = TimeSpan.Zero,
     };
 
     public IReadOnlyList<Task> Sessions => _sessions;
@@ -80,6 +83,9 @@ internal sealed class SmtpHost : ITranscriptHost
                 break;
             case "time":
                 return PassTimeAsync(int.Parse(rest, CultureInfo.InvariantCulture));
+            case "seconds":
+                Time.Advance(TimeSpan.FromSeconds(int.Parse(rest, CultureInfo.InvariantCulture)));
+                break;
             case "passwords":
                 Directory.Passwords++;
                 _set.Review();
@@ -98,7 +104,7 @@ internal sealed class SmtpHost : ITranscriptHost
     public MemoryChannel Connect(ReadSplit serverReads, int window)
     {
         (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(serverReads, window);
-        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, Directory, Identity, Time, Log));
+        _server ??= new(new("smtp", Role, Tls), Options, new(Transport, Directory, Identity, Time, Log) { Rates = _rates });
         Connection connection = new(server, new("s1"), Time);
         _set.Add(connection);
         _connections.Add(connection);
@@ -162,6 +168,10 @@ internal sealed class SmtpHost : ITranscriptHost
                 "line" => Options with { MaxCommandLine = value },
                 "auth-line" => Options with { MaxAuthLine = value },
                 "text-line" => Options with { MaxTextLine = value },
+                "messages-in-time" => Options with { MessageRate = new(value, TimeSpan.FromMinutes(1)) },
+                "recipients-in-time" => Options with { RecipientRate = new(value, TimeSpan.FromMinutes(1)) },
+                "errors-in-time" => Options with { ErrorRate = new(value, TimeSpan.FromMinutes(1)) },
+                "tarpit-after" => Options with { TarpitAfter = value, Tarpit = TimeSpan.FromSeconds(1) },
                 "logins" => Options with { MaxAuthAttempts = value },
                 _ => throw new FormatException($"limit what? {words[0]}"),
             };
@@ -175,6 +185,10 @@ internal sealed class SmtpHost : ITranscriptHost
         "binary" => Options with { BinaryMime = true },
         "future" => Options with { FutureRelease = TimeSpan.FromDays(1) },
         "deliver-by" => Options with { ShortestDeliverBy = TimeSpan.FromSeconds(30) },
+        "early-talk-check" => Options with { ForbidEarlyTalk = true },
+        "xclient" => Options with { XClientNetworks = [IPNetwork.Parse("192.0.2.0/24")] },
+        "xforward" => Options with { XForwardNetworks = [IPNetwork.Parse("192.0.2.0/24")] },
+        "relay-from-198" => Options with { TrustedNetworks = [IPNetwork.Parse("198.51.100.0/24")] },
         "limits" => Options with { AnnounceLimits = true },
         "early-sender-refusal" => Options with { DelaySenderRefusal = false },
         _ => throw new FormatException($"switch what on? {name}"),
@@ -217,6 +231,7 @@ internal sealed class SmtpHost : ITranscriptHost
         if (envelope.EnvelopeId is not null) text.Append(CultureInfo.InvariantCulture, $" envid={envelope.EnvelopeId}");
         if (envelope.DeclaredSize is not null) text.Append(CultureInfo.InvariantCulture, $" size={envelope.DeclaredSize}");
         text.Append(CultureInfo.InvariantCulture, $" helo={envelope.Client.Helo}");
+        if (!envelope.Client.Address.Equals(IPAddress.Parse("192.0.2.10"))) text.Append(CultureInfo.InvariantCulture, $" client={envelope.Client.Name?.Verified ?? (envelope.Client.Name is null ? "" : "unknown")}[{envelope.Client.Address}]:{envelope.Client.Port} at {envelope.Client.LocalEndPoint}");
         if (envelope.Client.Account is not null) text.Append(CultureInfo.InvariantCulture, $" as={envelope.Client.Account}");
         return text.ToString();
     }

@@ -19,6 +19,7 @@ public sealed class FuzzTests
         "HELO c.example\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nBDAT 3\r\nabc",
         "LHLO c.example\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRCPT TO:<bea@example.org>\r\n",
         "HELO c.example\r\nAUTH LOGIN\r\n",
+        "XCLIENT ADDR=198.51.100.7 HELO=x",
     ];
 
     // Words of the protocol, halves of them, and noise.
@@ -26,7 +27,7 @@ public sealed class FuzzTests
         OneOf(
             "MAIL FROM:", "RCPT TO:", "<", ">", "<>", "@", "bob@example.net", "ann@example.org", "\"", "\\", "[192.0.2.1]", "[IPv6:::1]", ",", ":", " ", "\r\n", "\r\n", "\r\n", "\n", "\r",
             ".", "\r\n.\r\n", "DATA\r\n", "BDAT 3\r\n", "BDAT 3 LAST\r\nabc", "BDAT ", "RSET\r\n", "NOOP", "VRFY x", "EHLO c.example\r\n", "LHLO c.example\r\n", "AUTH PLAIN ", "AGFubgBzZWNyZXQ=", "=", "*", "STARTTLS\r\n",
-            " SIZE=", "1", "99999999999999999999", " BODY=8BITMIME", " SMTPUTF8", " NOTIFY=NEVER", " ORCPT=utf-8;\\x{E4}", " ENVID=a+2B", "\0", "é", "xn--a", "..", "postmaster"),
+            " SIZE=", "1", "99999999999999999999", " BODY=8BITMIME", " SMTPUTF8", " NOTIFY=NEVER", " ORCPT=utf-8;\\x{E4}", " ENVID=a+2B", "\0", "é", "xn--a", "..", "postmaster", "XCLIENT", "XFORWARD", " ADDR=", " NAME=", " LOGIN=ann", " HELO=", "IPV6:::1", "198.51.100.7", "[UNAVAILABLE]", "[TEMPUNAVAIL]"),
         Gen.Byte.Select(b => ((char)b).ToString()));
 
     public static IEnumerable<TheoryDataRow<ListenerRole, int>> Cases =>
@@ -53,6 +54,8 @@ public sealed class FuzzTests
     {
         await using SmtpHost host = new() { Role = role };
         await host.GivenAsync("trusted");
+        await host.GivenAsync("on xclient");
+        await host.GivenAsync("on xforward");
         MemoryChannel client = host.Connect(split, window: 4 * 1024 * 1024);
         await client.SendAsync(input, CancellationToken.None);
         client.CloseWriting();

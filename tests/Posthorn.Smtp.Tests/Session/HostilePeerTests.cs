@@ -132,6 +132,41 @@ public sealed class HostilePeerTests
         Assert.Equal("250 mx.example.org", await honest.AskAsync("HELO client.example.net"));
     }
 
+    [Theory]
+    [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|554")]
+    [InlineData("EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "554")]
+    [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRSET\r\nNOOP\r\nQUIT\r\n", "250|250|250|250|221")]
+    public async Task WhoGoesOnWhereItHasToWaitIsSentAway(string commands, string codes)
+    {
+        await using SmtpHost host = new();
+        await host.GivenAsync("on early-talk-check");
+        await using TestClient client = new(host.Connect(ReadSplit.Whole));
+        await client.ReplyAsync();
+        await client.AskAsync("HELO a");
+        await client.SendAsync(commands);
+        Assert.Equal(codes, string.Join('|', (await client.RestAsync()).Select(line => line[..3])));
+        Assert.Empty(host.Transport.Taken);
+    }
+
+    [Fact]
+    public async Task RefusalsAfterTheTenthComeSlowly()
+    {
+        await using SmtpHost host = new();
+        await host.GivenAsync("limit tarpit-after 2");
+        await using TestClient guesser = new(host.Connect(ReadSplit.Whole));
+        await guesser.ReplyAsync();
+        await guesser.AskAsync("HELO a");
+        await guesser.AskAsync("MAIL FROM:<>");
+        for (int i = 0; i < 2; i++) Assert.StartsWith("550 ", await guesser.AskAsync($"RCPT TO:<nobody{i}@example.org>"), StringComparison.Ordinal);
+        Task delayed = host.Time.NextTimerAsync();
+        Task<string> slow = guesser.AskAsync("RCPT TO:<nobody3@example.org>");
+        await delayed.WaitAsync(Patience);
+        Assert.False(slow.IsCompleted);
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.StartsWith("550 ", await slow, StringComparison.Ordinal);
+        Assert.StartsWith("250 ", await guesser.AskAsync("RCPT TO:<ann@example.org>"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task ALargeMessageIsHandedOverInPiecesAndNeverHeld()
     {

@@ -9,6 +9,9 @@ internal sealed class FakeDirectory : IDirectory
     private readonly Dictionary<EmailAddress, MailAccount> _accounts = [];
     private readonly Dictionary<EmailAddress, EmailAddress[]> _aliases = [];
 
+    /// <summary>A file of accounts could never be read.</summary>
+    public bool IsIncomplete { get; set; }
+
     public HashSet<DomainName> Domains { get; } = [DomainName.Create("example.org")];
     public DomainName DefaultDomain => DomainName.Create("example.org");
     public IReadOnlyCollection<MailAccount> Accounts => _accounts.Values;
@@ -27,9 +30,12 @@ internal sealed class FakeDirectory : IDirectory
 
     public void AddAlias(string address, params string[] targets) => _aliases[EmailAddress.Parse(address)] = [.. targets.Select(EmailAddress.Parse)];
 
-    public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) => throw new InvalidOperationException("Nobody logs in here.");
+    /// <summary>Everybody's password is <c>secret</c>.</summary>
+    public ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel) =>
+        new(FindLogin(request.Login) is { } account && request.Password.Span.SequenceEqual("secret"u8) ? new AuthOutcome.Success(account, PasswordForm.AsSent) : new AuthOutcome.Denied(DenialKind.WrongPassword));
+
     public ScramLookup FindScramKeys(ScramRequest request) => throw new InvalidOperationException("Nobody logs in here.");
-    public IReadOnlyList<string> MechanismsFor(LoginContext context) => [];
+    public IReadOnlyList<string> MechanismsFor(LoginContext context) => ["PLAIN"];
     public bool MayUsePasswords(LoginContext context) => false;
     public bool IsLocalDomain(DomainName domain) => Domains.Contains(domain);
 
@@ -38,6 +44,7 @@ internal sealed class FakeDirectory : IDirectory
         if (!IsLocalDomain(recipient.Domain)) return new Resolution.NotOurs();
         List<Target> targets = [];
         if (Expand(recipient, targets, 0) is { } loop) return loop;
+        if (targets.Count == 0 && IsIncomplete) return new Resolution.Unavailable();
         return targets.Count == 0 ? new Resolution.Unknown() : new Resolution.Recipients(targets);
     }
 

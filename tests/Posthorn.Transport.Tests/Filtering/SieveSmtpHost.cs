@@ -4,7 +4,7 @@ using Posthorn.Core;
 using Posthorn.Net;
 using Posthorn.Smtp;
 using Posthorn.Testing;
-using Posthorn.Testing.Time;
+using Posthorn.Transport.Tests.Fakes;
 
 namespace Posthorn.Transport.Tests.Filtering;
 
@@ -12,13 +12,9 @@ namespace Posthorn.Transport.Tests.Filtering;
 /// <remarks><c>given role lmtp</c>, <c>given script ann TEXT</c>, <c>given mail ann 1</c> (messages in INBOX), <c>given queued 1</c> (messages in the queue).</remarks>
 internal sealed class SieveSmtpHost : ITranscriptHost
 {
-    private readonly WatchedTime _time = new(new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero));
     private readonly SieveRig _rig = new();
-    private readonly ConnectionSet _set;
-    private readonly List<(Connection Connection, Task Session)> _sessions = [];
+    private readonly SmtpSessions _sessions = new();
     private ListenerRole _role = ListenerRole.Mx;
-
-    public SieveSmtpHost() => _set = new(_time);
 
     public async ValueTask GivenAsync(string text)
     {
@@ -36,39 +32,15 @@ internal sealed class SieveSmtpHost : ITranscriptHost
 
     public MemoryChannel Connect(ReadSplit serverReads)
     {
-        (MemoryChannel client, MemoryChannel channel) = MemoryChannel.Pair(serverReads, 1024 * 1024);
         SmtpOptions options = new() { Hostname = DomainName.Create("mx.example.org"), DefaultDomain = DomainName.Create("example.org"), AnnounceLimits = false };
-        SmtpServer server = new(new("smtp", _role, TlsMode.None), options, new(_rig.Rig.Transport, _rig.Rig.Directory, null, _time, NullLogger.Instance));
-        Connection connection = new(channel, new("s1"), _time);
-        _set.Add(connection);
-        _sessions.Add((connection, ServeAsync(server, connection)));
-        return client;
+        return _sessions.Connect(new(new("smtp", _role, TlsMode.None), options, new(_rig.Rig.Transport, _rig.Rig.Directory, null, _sessions.Time, NullLogger.Instance)), serverReads);
     }
 
-    public async ValueTask PassTimeAsync(int connection)
-    {
-        while (_sessions[connection - 1].Connection.Stopped == StopReason.None && !_sessions[connection - 1].Session.IsCompleted)
-        {
-            _time.Advance(TimeSpan.FromSeconds(5));
-            await Task.Yield();
-        }
-    }
+    public ValueTask PassTimeAsync(int connection) => _sessions.PassTimeAsync(connection);
 
     public async ValueTask DisposeAsync()
     {
-        foreach ((Connection connection, _) in _sessions) connection.Abort();
-        await Task.WhenAll(_sessions.Select(one => one.Session)).WaitAsync(TimeSpan.FromSeconds(60));
-        await _set.DisposeAsync();
+        await _sessions.DisposeAsync();
         _rig.Dispose();
-    }
-
-    private async Task ServeAsync(SmtpServer server, Connection connection)
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await using (connection)
-        {
-            try { await server.ServeAsync(connection, CancellationToken.None); }
-            finally { _set.Remove(connection); }
-        }
     }
 }

@@ -44,6 +44,31 @@ public sealed class QueueCrashTests
     }
 
     [Fact]
+    public async Task What_was_finished_before_a_restart_does_not_come_back_with_a_power_cut()
+    {
+        for (int seed = 0; seed < 40; seed++)
+        {
+            FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            CrashVolume volume = new(time);
+            Server server = await Server.OpenAsync(volume, time);
+            QueueId id = new("00000000001");
+            await server.AcceptAsync(id.Value, "one", "a@example.com", "b@example.com");
+            await server.Journal.CheckpointAsync(default); // spooled
+            await server.Queue.AnswerAsync(new(id, [new(0, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), default);
+            await server.Journal.CheckpointAsync(default); // with a state
+            await server.Queue.AnswerAsync(new(id, [new(1, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), default);
+            await server.Journal.DisposeAsync();
+
+            server = await Server.OpenAsync(volume, time);
+            Assert.Null(server.Find(id.Value));
+            await server.Journal.CheckpointAsync(default);
+            volume.Crash(seed);
+            server = await Server.OpenAsync(volume, time);
+            Assert.True(server.Find(id.Value) is null, $"seed {seed}: would be sent again");
+        }
+    }
+
+    [Fact]
     public async Task A_local_delivery_from_the_queue_and_its_last_word_are_one()
     {
         int total = await DeliverLocallyAsync(cutAt: null, seed: 0);

@@ -1,0 +1,77 @@
+using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using Posthorn.Directory.Sasl;
+
+namespace Posthorn.Directory.Tests;
+
+/// <summary>Failed logins are counted by address, over all protocols.</summary>
+public sealed class FailedLoginTests : IDisposable
+{
+    private readonly World _world = new("ann:{PLAIN}secret\n");
+
+    public FailedLoginTests() => _world.Options = _world.Options with { FailureRate = new(3, TimeSpan.FromMinutes(10)), AuthTrustedNetworks = [IPNetwork.Parse("10.0.0.0/8")] };
+
+    public void Dispose() => _world.Dispose();
+
+    private static LoginContext From(string address, string protocol = "imap") => new(IPAddress.Parse(address), true, protocol);
+
+    [Fact]
+    public async Task Too_many_failures_shut_an_address_out_until_its_time_has_passed()
+    {
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "wrong", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("nobody", "wrong", From("192.0.2.7", "pop3")));
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "wrong", From("192.0.2.7", "submission")));
+        Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("192.0.2.8")));
+        _world.Time.Advance(TimeSpan.FromMinutes(21));
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+    }
+
+    [Fact]
+    public async Task A_login_that_succeeds_forgives_the_failures()
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "old password", From("192.0.2.7")));
+            Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "old password", From("192.0.2.7")));
+            Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+        }
+    }
+
+    [Fact]
+    public async Task Networks_of_our_own_and_unix_sockets_are_not_counted()
+    {
+        foreach (LoginContext context in (LoginContext[])[From("10.1.2.3"), new(null, true, "lmtp")])
+        {
+            for (int i = 0; i < 10; i++) await _world.LoginAsync("ann", "wrong", context);
+            Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", context));
+        }
+    }
+
+    [Fact]
+    public async Task Scram_is_counted_too()
+    {
+        _world.Options = _world.Options with { Mechanisms = ["SCRAM-SHA-256", "PLAIN"] };
+        for (int i = 0; i < 3; i++) Assert.IsType<AuthOutcome.Denied>(await ScramAsync("wrong"));
+        Assert.IsType<AuthOutcome.Temporary>(await ScramAsync("secret"));
+        Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+    }
+
+    [Fact]
+    public async Task Networks_of_IPv6_count_as_one()
+    {
+        for (int i = 0; i < 3; i++) await _world.LoginAsync("ann", "wrong", From($"2001:db8::{i}"));
+        Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("ann", "secret", From("2001:db8::ffff")));
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("2001:db8:0:1::1")));
+    }
+
+    // The SCRAM client with a proof of that password.
+    private async Task<AuthOutcome> ScramAsync(string password)
+    {
+        SaslExchange exchange = SaslExchange.Create("SCRAM-SHA-256", _world.Directory, From("192.0.2.7"))!;
+        SaslClient client = SaslClient.Choose(["SCRAM-SHA-256"], ["SCRAM-SHA-256"], "ann", password)!;
+        SaslResult result = await exchange.StartAsync(client.Initial(), default);
+        while (result is SaslResult.Challenge challenge) result = await exchange.StepAsync(client.Respond(challenge.Data.Span)!, default);
+        return result is SaslResult.Success success ? new AuthOutcome.Success(success.Account, PasswordForm.SaslPrep) : Assert.IsType<SaslResult.Failure>(result).Outcome;
+    }
+}
