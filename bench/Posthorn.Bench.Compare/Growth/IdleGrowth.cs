@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using Posthorn.Bench.Compare.Servers;
 using Posthorn.Bench.Load;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security;
 using System.Text;
-using Posthorn.Bench.Compare.Report;
 
 namespace Posthorn.Bench.Compare.Growth;
 

@@ -30,8 +30,11 @@ public sealed class RetrieverTests
             {more}
             ca_certs = {Path.Combine(server.Directory, "tls", "certificate.pem")}
             [destination]
-            type = Maildir
-            path = {maildir}/
+            type = MDA_external
+            path = /bin/sh
+            arguments = ("-c", "cat > $(mktemp {maildir}/new/XXXXXXXX)")
+            unixfrom = false
+            allow_root_commands = true
             [options]
             read_all = false
             delete = false
