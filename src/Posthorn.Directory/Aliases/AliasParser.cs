@@ -1,41 +1,19 @@
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 
 namespace Posthorn.Directory.Aliases;
 
 /// <summary>Reads the text format of Postfix's virtual(5).</summary>
-/// <remarks>A logical line begins with text; lines that begin with white space continue it. Empty lines and lines whose first
-/// character is <c>#</c> are left out wherever they stand, also between a line and its continuation.</remarks>
 internal static class AliasParser
 {
     public static AliasTable Parse(string file, string text)
     {
         List<AliasEntry> entries = [];
         List<DirectoryProblem> problems = [];
-        StringBuilder logical = new();
-        int start = 0, number = 0;
-        foreach (string raw in text.Split('\n'))
-        {
-            number++;
-            string line = raw.TrimEnd('\r');
-            if (string.IsNullOrWhiteSpace(line) || line.TrimStart()[0] == '#') continue;
-            if (line[0] is not (' ' or '\t'))
-            {
-                Finish();
-                logical.Append(line);
-                start = number;
-            }
-            else if (start == 0) problems.Add(new(ProblemSeverity.Error, file, number, "the line begins with white space but there is no line that it could continue; not used"));
-            else logical.Append(' ').Append(line);
-        }
-        Finish();
+        foreach (LogicalLine line in LogicalLines.Read(file, text, problems))
+            if (ParseEntry(file, line.Number, line.Text, problems) is { } entry) entries.Add(entry);
         return new(file, entries, problems);
-
-        void Finish()
-        {
-            if (logical.Length > 0 && ParseEntry(file, start, logical.ToString(), problems) is { } entry) entries.Add(entry);
-            logical.Clear();
-        }
     }
 
     /// <summary>Reads one name; null and what is wrong where it is none.</summary>
@@ -68,13 +46,20 @@ internal static class AliasParser
         return null;
     }
 
+    /// <summary>Reads the right side of an entry that a pattern gives; null where nothing in it can be used.</summary>
+    public static AliasEntry? ParseTargets(string file, string text)
+    {
+        List<AliasName> targets = [.. Words("key " + text, file, 0, []).Skip(1).Select(static word => ParseName(word, out _)).OfType<AliasName>()];
+        return targets.Count == 0 ? null : new(file, 0, default, targets);
+    }
+
     private static AliasEntry? ParseEntry(string file, int line, string text, List<DirectoryProblem> problems)
     {
         List<string> words = Words(text, file, line, problems);
         if (words.Count == 0) return null;
         if (words[0].EndsWith(':') || words[0].Contains(":,", StringComparison.Ordinal))
         {
-            problems.Add(new(ProblemSeverity.Error, file, line, $"'{words[0]}' ends with a colon: that is the format of aliases(5); in virtual(5) write 'name target' without it. Not used"));
+            problems.Add(new(ProblemSeverity.Error, file, line, $"'{words[0]}' ends with a colon: that is the format of aliases(5); name the file as aliases:{file}, or write 'name target' without it. Not used"));
             return null;
         }
         if (ParseName(words[0], out string wrong) is not { } key)

@@ -10,9 +10,8 @@ internal sealed class AccountCatalogue : IDisposable
 {
     private readonly Database _database;
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
-        _renameFile, _putTombstone, _tombstones, _dirty, _moveFiles;
+        _renameFile, _dirty, _moveFiles;
     private readonly byte[] _packed = new byte[80];
-    private readonly HashSet<long> _counted = [];
 
     internal AccountCatalogue(string path)
     {
@@ -54,12 +53,11 @@ internal sealed class AccountCatalogue : IDisposable
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
             _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
-            _putTombstone = _database.Prepare("INSERT INTO tombstones(mailbox, modseq, uid, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
-            _tombstones = _database.Prepare("SELECT uid, modseq, checksum FROM tombstones WHERE mailbox = ?1 AND modseq > ?2");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             Lists = new(_database);
             Annotations = new(_database);
             Acls = new(_database);
+            Tombstones = new(_database);
             Notes = new(_database);
             Keywords = new(_database);
             Contents = new(this, _database);
@@ -86,6 +84,9 @@ internal sealed class AccountCatalogue : IDisposable
     internal AnnotationTable Annotations { get; }
 
     internal AclTable Acls { get; }
+
+    /// <summary>What is gone, for clients that were away.</summary>
+    internal TombstoneTable Tombstones { get; }
 
     internal void Begin() => _begin.Run();
 
@@ -299,6 +300,15 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>Messages whose files are still to be made.</summary>
+    internal List<(long Mailbox, Uid Uid)> Unplaced()
+    {
+        List<(long, Uid)> rows = [];
+        using Statement query = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
+        while (query.Step()) rows.Add((query.Int64(0), new((uint)query.Int64(1))));
+        return rows;
+    }
+
     internal List<FileRow> Files(long mailbox)
     {
         List<FileRow> rows = [];
@@ -354,38 +364,6 @@ internal sealed class AccountCatalogue : IDisposable
 
     /// <summary>Reads many messages at once.</summary>
     internal MessageScan Scan => field ??= new(_database, this);
-
-    /// <summary>Notes that a message is gone; how many tombstones the mailbox has more: 0 or 1.</summary>
-    internal int PutTombstone(long mailbox, ModSeq modSeq, Uid uid)
-    {
-        _putTombstone.Bind(1, mailbox).Bind(2, modSeq.Value).Bind(3, uid.Value).Bind(4, RowSum.Tombstone(mailbox, modSeq, uid)).Run();
-        return _database.Changes;
-    }
-
-    /// <summary>The UIDs that went after a MODSEQ, in order. Those of a mailbox are counted before they are believed, once for each opening.</summary>
-    internal List<Uid> Tombstones(long mailbox, ModSeq since, long counted)
-    {
-        if (_counted.Add(mailbox) && Audit.TombstoneCount(mailbox) is long found && found != counted)
-            throw _database.Damage($"A mailbox has {found} tombstones, and {counted} are counted.");
-        List<Uid> uids = [];
-        _tombstones.Bind(1, mailbox).Bind(2, since.Value);
-        try
-        {
-            while (_tombstones.Step())
-            {
-                Uid uid = new((uint)_tombstones.Int64(0));
-                Hold(_tombstones.Int64(2), RowSum.Tombstone(mailbox, new(_tombstones.Int64(1)), uid), "tombstones");
-                uids.Add(uid);
-            }
-        }
-        finally
-        {
-            _tombstones.Reset();
-        }
-
-        uids.Sort();
-        return uids;
-    }
 
     internal List<string> Subscriptions()
     {

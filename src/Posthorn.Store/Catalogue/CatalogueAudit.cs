@@ -13,13 +13,6 @@ internal sealed class CatalogueAudit(Database database)
         return query.Bind(1, mailbox).Step() ? query.Int64(0) : 0;
     }
 
-    /// <summary>How many tombstones a mailbox has by their rows.</summary>
-    internal long TombstoneCount(long mailbox)
-    {
-        using Statement query = database.Prepare("SELECT count(*) FROM tombstones WHERE mailbox = ?1");
-        return query.Bind(1, mailbox).Step() ? query.Int64(0) : 0;
-    }
-
     /// <summary>The UIDs of a mailbox, in order, whatever their rows say.</summary>
     internal List<Uid> Uids(long mailbox) => Numbers("SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid", mailbox).ConvertAll(uid => new Uid((uint)uid));
 

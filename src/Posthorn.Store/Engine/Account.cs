@@ -38,6 +38,7 @@ internal sealed class Account : IDisposable
     private volatile bool _homeStale = true;
     private volatile bool _notesStale;
     private readonly bool _countsKept;
+    private readonly int _tombstones;
     private bool _aclStale;
     private volatile bool _isOver;
 
@@ -45,7 +46,7 @@ internal sealed class Account : IDisposable
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
-        _countsKept = options.CountExpunged;
+        (_countsKept, _tombstones) = (options.CountExpunged, options.Tombstones);
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
         _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, time, log);
@@ -532,6 +533,8 @@ internal sealed class Account : IDisposable
             lock (_gate) (boxes, subscriptions) = ([.. _boxes.Values], [.. _subscriptions.Order(StringComparer.Ordinal)]);
             try
             {
+                foreach (Box box in boxes)
+                    if (box.Tombstones > _tombstones) Forget(box);
                 tidier.WriteHome(_catalogue, boxes, subscriptions);
                 if (_notesStale) NotesKeeper.Export(_catalogue, Tree.Volume, Who, _log);
                 _notesStale = false;
@@ -543,6 +546,25 @@ internal sealed class Account : IDisposable
             }
 
             return true;
+        }
+    }
+
+    // Who has not been here since is told of all numbers that are not there, as after a rebuild.
+    private void Forget(Box box)
+    {
+        _catalogue.Begin();
+        try
+        {
+            (int gone, ModSeq upTo) = _catalogue.Tombstones.Prune(box.Id, _tombstones / 2);
+            ModSeq floor = upTo > box.Floor ? upTo : box.Floor;
+            _catalogue.PutMailbox(box.ToRow() with { Floor = floor, Tombstones = box.Tombstones - gone });
+            _catalogue.Commit();
+            lock (_gate) (box.Floor, box.Tombstones) = (floor, box.Tombstones - gone);
+        }
+        catch
+        {
+            _catalogue.Rollback();
+            throw;
         }
     }
 

@@ -162,7 +162,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         {
             // Clients of Dovecot's still have it.
             if (here.Contains(gone.Uid)) continue;
-            row = row with { Highest = changed, Tombstones = row.Tombstones + catalogue.PutTombstone(row.Id, changed, new(gone.Uid)) };
+            row = row with { Highest = changed, Tombstones = row.Tombstones + catalogue.Tombstones.Put(row.Id, changed, new(gone.Uid)) };
         }
 
         row = row with { Counts = counts };

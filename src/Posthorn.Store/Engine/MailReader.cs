@@ -68,7 +68,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     internal static IReadOnlyList<Uid> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
     {
         if (account.Published(mailbox) is not { } box) return [];
-        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones(box.Id, since, box.Tombstones));
+        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones.Since(box.Id, since, box.Tombstones));
         // What was expunged before the floor is not known for sure any more.
         MailboxVersion version = account.VersionOf(box);
         List<Uid> absent = [];

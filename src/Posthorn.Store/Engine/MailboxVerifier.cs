@@ -45,7 +45,7 @@ internal sealed class MailboxVerifier(StoreVerifier report, AccountCatalogue cat
         foreach (string disk in _disk.Values) report.Add(StorePart.File, _name, null, $"{_folder}/{disk} belongs to no message; it is taken in when the mailbox is opened");
         foreach (Uid uid in catalogue.Audit.StrayFiles(box.Id)) Add(StorePart.Catalogue, uid, "a file without a message");
         if (counts != box.Counts) report.Add(StorePart.Mailbox, _name, null, StoreVerifier.Text($"counts say {box.Counts.Messages} messages, {box.Counts.Unseen} unseen, {box.Counts.Octets} octets; the rows {counts.Messages}, {counts.Unseen}, {counts.Octets}"));
-        if (catalogue.Audit.TombstoneCount(box.Id) is long gone && gone != box.Tombstones) report.Add(StorePart.Mailbox, _name, null, StoreVerifier.Text($"{box.Tombstones} tombstones are counted, and there are {gone}"));
+        if (catalogue.Tombstones.Count(box.Id) is long gone && gone != box.Tombstones) report.Add(StorePart.Mailbox, _name, null, StoreVerifier.Text($"{box.Tombstones} tombstones are counted, and there are {gone}"));
         if (uids.Count > 0 && uids[^1] >= box.UidNext) Add(StorePart.Mailbox, uids[^1], StoreVerifier.Text($"is not below UIDNEXT {box.UidNext.Value}"));
         if (box.Highest.Value > catalogue.Meta(MetaKey.ModSeq).Number) report.Add(StorePart.Mailbox, _name, null, StoreVerifier.Text($"HIGHESTMODSEQ {box.Highest.Value} is above the account's"));
     }

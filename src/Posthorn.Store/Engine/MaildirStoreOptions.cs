@@ -67,6 +67,9 @@ public sealed record MaildirStoreOptions
     /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
     public long SortKeyMemory { get; init; } = 64L << 20;
 
+    /// <summary>Removals of one mailbox that are remembered for clients that were away (RFC 7162 section 5.1); when there are more, the older half is forgotten, and who was away longer is told of every number that is not there. 100,000: some megabytes of catalogue.</summary>
+    public int Tombstones { get; init; } = 100_000;
+
     /// <summary>Whether words are indexed, for text searches. Without it every search reads all mail.</summary>
     public bool WordIndex { get; init; } = true;
 

@@ -24,7 +24,7 @@ internal sealed class MessageRows(Account account, AccountCatalogue catalogue)
     {
         Uid uid = stored.Row.Uid;
         catalogue.RemoveMessage(box.Box.Id, uid);
-        box.Tombstones += catalogue.PutTombstone(box.Box.Id, modSeq, uid);
+        box.Tombstones += catalogue.Tombstones.Put(box.Box.Id, modSeq, uid);
         box.Highest = modSeq;
         box.Counts = box.Counts.With(stored.Row, -1);
         box.Upserts.Remove(uid);

@@ -17,6 +17,15 @@ internal sealed class ConfigReader
         (_table, _path, _context) = (table, path, context);
     }
 
+    /// <summary>What the whole reading gathers.</summary>
+    public ConfigContext Context => _context;
+
+    /// <summary>A key with its section, as messages name it.</summary>
+    public string PathOf(string key) => _path + key;
+
+    /// <summary>A path that is part of a setting's text; a relative one starts at the folder of the file that holds the setting.</summary>
+    public string Absolute(string key, string path) => Absolute(path, PlaceOf(key));
+
     public string Text(string key, string fallback) => Find(key) switch
     {
         null => fallback,
@@ -230,6 +239,12 @@ internal sealed class ConfigContext
 
     /// <summary>Every key that was asked for, with its section: <c>mail.home</c>.</summary>
     public IReadOnlyCollection<string> KnownKeys => _keys;
+
+    /// <summary>The tables that the configuration names so far.</summary>
+    public Dictionary<string, Posthorn.Directory.Lookups.LookupSource> Tables { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Names of tables that settings use, to be checked when all tables are known.</summary>
+    public List<(string Name, string Key, ConfigPlace Place)> TablesAsked { get; } = [];
 
     public void Add(ConfigPlace place, string text) => _problems.Add(new(place, text));
 

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Transport;
+using Posthorn.Transport.Rewriting;
 
 namespace Posthorn.Configuration;
 
@@ -27,6 +28,8 @@ internal static class ConfigurationBinder
         IReadOnlyList<ListenEntry> listeners = reader.Section("listen", ListenBinder.Read);
         ListenBinder.Check(reader, listeners, tls is not null);
         DnsSection dns = reader.Section("dns", Dns);
+        LookupBinder.Read(reader);
+        RewritingOptions rewriting = reader.Section("rewrite", RewriteBinder.Read);
         ServerConfiguration? configuration = new()
         {
             File = file,
@@ -50,6 +53,7 @@ internal static class ConfigurationBinder
             Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
+        configuration = configuration with { Rewriting = rewriting, Lookups = LookupBinder.Finish(context) };
         reader.Finish();
         return configuration;
     }
@@ -59,8 +63,7 @@ internal static class ConfigurationBinder
         DomainName? name = reader.OptionalDomain("name");
         if (!reader.Has("name")) reader.Problem("a [[domain]] needs a name, such as name = \"example.org\"");
         string delimiter = reader.Text("recipient-delimiter", "+");
-        IReadOnlyList<string> aliases = reader.Paths("aliases");
-        CheckFiles(reader, "aliases", aliases);
+        IReadOnlyList<string> aliases = LookupBinder.AliasFiles(reader, "aliases");
         string? passwd = reader.OptionalPath("passwd-file");
         if (passwd is not null) CheckFiles(reader, "passwd-file", [passwd]);
         EmailAddress? postmaster = null;
@@ -167,6 +170,7 @@ internal static class ConfigurationBinder
         Connections = reader.Number("connections", 20_000, 1, 1_000_000),
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
         ReceivedHops = reader.Number("received-hops", 50, 1, 1000),
+        ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
         IPv6Prefix = reader.Number("ipv6-prefix", 64, 32, 128),
         RateWindow = reader.Duration("rate-window", TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
         ConnectionRate = reader.Number("connection-rate", 600, 0, 1_000_000),
@@ -191,7 +195,7 @@ internal static class ConfigurationBinder
         return new(reader.Choice("level", LogLevel.Information, levels), reader.Choice("format", false, formats), reader.Flag("file", true));
     }
 
-    private static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
+    public static bool CheckFiles(ConfigReader reader, string key, IReadOnlyList<string> paths)
     {
         bool good = true;
         foreach (string path in paths)

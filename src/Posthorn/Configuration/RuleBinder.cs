@@ -19,7 +19,12 @@ internal static class RuleBinder
 
     private static readonly string[] Listeners = ["smtp", "submission", "submissions", "lmtp"];
 
-    private static readonly string[] Actions = ["permit", "reject", "defer", "hold", "discard", "warn-only", "redirect", "prepend", "ask"];
+    private static readonly string[] Actions = ["permit", "reject", "defer", "hold", "discard", "warn-only", "redirect", "prepend", "ask", "lookup"];
+
+    private static readonly Dictionary<string, TableKey> Keys = new()
+    {
+        ["client"] = TableKey.Client, ["client-name"] = TableKey.ClientName, ["helo"] = TableKey.Helo, ["sender"] = TableKey.Sender, ["recipient"] = TableKey.Recipient, ["account"] = TableKey.Account,
+    };
 
     public static RuleSection? Read(ConfigReader reader)
     {
@@ -33,10 +38,33 @@ internal static class RuleBinder
             Conditions = Conditions(reader, stage),
             Action = new FixedAction(new PolicyAction.Pass()),
         };
+        TableQuestion? tables = TablesOf(reader, stage);
         (PolicyServerOptions? server, PolicyAction failure) = ServerOf(reader);
         string word = reader.Text("action", "");
         if (ActionOf(reader, word, server is not null) is not { } action) return null;
+        if (word == "lookup")
+        {
+            if (tables is not null) return new(rule with { Action = new AskTable(tables) }, null, failure);
+            reader.Problem(reader.PlaceOf("action"), "action = \"lookup\" needs a table: lookup = \"hash:/etc/posthorn/access\", and lookup-key");
+            return null;
+        }
+        if (tables is not null) rule = rule with { Conditions = [.. rule.Conditions, new IsInTable(tables)] };
         return server is null ? new(rule with { Action = new FixedAction(action) }, null, failure) : new(rule, server, failure);
+    }
+
+    private static TableQuestion? TablesOf(ConfigReader reader, CheckStage stage)
+    {
+        IReadOnlyList<string> names = LookupBinder.Names(reader, "lookup");
+        TableKey key = reader.Choice("lookup-key", TableKey.Client, Keys);
+        if (names.Count == 0)
+        {
+            if (reader.Has("lookup-key") && !reader.Has("lookup")) reader.Problem(reader.PlaceOf("lookup-key"), "'rule.lookup-key' counts only with 'lookup'");
+            return null;
+        }
+        if (!reader.Has("lookup-key")) reader.Problem(reader.PlaceOf("lookup"), $"'rule.lookup' needs 'lookup-key': what is looked up, one of {string.Join(", ", Keys.Keys)}");
+        TableQuestion question = new(names, key);
+        if (question.KnownAt > stage) reader.Problem(reader.PlaceOf("lookup-key"), $"'rule.lookup-key' is not yet known at stage = \"{Word(stage)}\"; it is from \"{Word(question.KnownAt)}\" on");
+        return question;
     }
 
     private static HashSet<string> ListenersOf(ConfigReader reader)

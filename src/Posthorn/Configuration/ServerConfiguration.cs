@@ -1,7 +1,9 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Transport;
+using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Milter;
 using Posthorn.Transport.Trace;
 
@@ -32,6 +34,12 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary><c>[rewrite]</c>: what addresses become, and who gets copies.</summary>
+    public RewritingOptions Rewriting { get; init; } = new();
+
+    /// <summary>The tables that are asked for, by the names that other settings use: <c>[[lookup]]</c>, and <c>type:/path</c> written in place.</summary>
+    public IReadOnlyDictionary<string, LookupSource> Lookups { get; init; } = new Dictionary<string, LookupSource>();
 
     /// <summary><c>[[milter]]</c>: mail filters, in order.</summary>
     public required IReadOnlyList<MilterOptions> Milters { get; init; }
@@ -85,6 +93,7 @@ public sealed record LimitsSection
     public required int Connections { get; init; }
     public required int ConnectionsPerAddress { get; init; }
     public required int ReceivedHops { get; init; }
+    public required TimeSpan ShortestDeliverBy { get; init; }
     public required int IPv6Prefix { get; init; }
     public required TimeSpan RateWindow { get; init; }
     public required int ConnectionRate { get; init; }

@@ -1,5 +1,6 @@
 using Posthorn.Configuration;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Policy.Delegation;
 using Posthorn.Transport.Policy.Rules;
@@ -8,7 +9,7 @@ using Posthorn.Transport.Remote;
 namespace Posthorn.Serving;
 
 /// <summary>Makes the checks that the configuration names, and keeps what they hold open.</summary>
-internal sealed class Checks(IDirectory directory, IMailDns dns, TimeProvider time) : IDisposable
+internal sealed class Checks(IDirectory directory, IMailDns dns, LookupTables tables, TimeProvider time) : IDisposable
 {
     private readonly Dictionary<PolicyServerOptions, PolicyServer> _servers = [];
 
@@ -24,7 +25,7 @@ internal sealed class Checks(IDirectory directory, IMailDns dns, TimeProvider ti
         }
         Rule[] rules = [.. configuration.Rules.Select(Made)];
         List<ICheckSource> sources = [];
-        if (rules.Length > 0) sources.Add(new RuleSet(rules, new(directory, dns)));
+        if (rules.Length > 0) sources.Add(new RuleSet(rules, new(directory, dns) { Tables = tables }));
         return new(sources, new(dns));
     }
 

@@ -2,6 +2,8 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
+using Posthorn.DovecotAuth;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -18,6 +20,7 @@ using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -83,8 +86,9 @@ internal sealed class Composition : IAsyncDisposable
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
+        Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _milters = new(new SocketConnector(), time);
-        _checks = new(foundation.Directory, dns, time);
+        _checks = new(foundation.Directory, dns, foundation.Tables, time);
         _transport.Checks = ChecksOf(configuration);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
@@ -104,6 +108,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Says what would happen to a message.</summary>
+    public Explainer Explainer { get; }
     public ILogger Log { get; }
     public ConnectionSet Connections { get; }
     public ListenerServices ListenerServices { get; }
@@ -153,6 +160,7 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "imap" or "imaps") return _imap;
         if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
+        if (options.Name == ListenBinder.DovecotAuth) return new AuthServer(new(), new(Directory, Time, _logOutput.CreateLogger("auth")));
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });
@@ -166,6 +174,7 @@ internal sealed class Composition : IAsyncDisposable
         _configuration = fresh;
         _logOutput.Configure(fresh.Log.Level, fresh.Log.Json, OptionsFor.LogFile(fresh));
         _base.Directory.Reload(OptionsFor.Directory(fresh));
+        _base.Tables.Reload(OptionsFor.Lookups(fresh));
         _base.Tls?.ReloadIfChanged();
         _imap.Options = OptionsFor.Imap(fresh);
         _manageSieve.Options = OptionsFor.ManageSieve(fresh);
@@ -252,7 +261,7 @@ internal sealed class Composition : IAsyncDisposable
 }
 
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
-internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue)
+internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue, LookupTables Tables)
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
@@ -262,7 +271,8 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
-        return new(volume, tls, directory, stores, scripts, queue);
+        LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));
+        return new(volume, tls, directory, stores, scripts, queue, tables);
     }
 
     public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()
@@ -270,6 +280,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         Directory = Directory,
         Stores = Stores,
         Queue = Queue,
+        Tables = Tables,
         Planner = planner,
         Time = time,
         Log = log,

@@ -2,6 +2,7 @@ using System.Net;
 using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.ManageSieve;
@@ -36,6 +37,8 @@ internal static class OptionsFor
         FailureRate = configuration.Limits.Failures(configuration.Limits.FailedLogins),
     };
 
+    public static LookupOptions Lookups(ServerConfiguration configuration) => new() { Tables = configuration.Lookups };
+
     public static SmtpOptions Smtp(ServerConfiguration configuration, DomainName defaultDomain) => new()
     {
         Hostname = configuration.Hostname,
@@ -44,6 +47,7 @@ internal static class OptionsFor
         BrokenAuthLine = configuration.Submission.BrokenClients,
         MaxRecipients = configuration.Limits.Recipients,
         MaxTextLine = configuration.Limits.TextLine,
+        ShortestDeliverBy = configuration.Limits.ShortestDeliverBy,
         FutureRelease = configuration.Submission.FutureRelease,
         XClientNetworks = configuration.Network.XClient,
         XForwardNetworks = configuration.Network.XForward,
@@ -83,6 +87,7 @@ internal static class OptionsFor
         MaxMessageSize = configuration.Limits.MessageSize,
         MaxReceived = configuration.Limits.ReceivedHops,
         HideSubmissionClient = configuration.Submission.HideClient,
+        Rewriting = configuration.Rewriting,
         Queue = configuration.Outbound.Queue,
         Outbound = configuration.Outbound.Options,
     };

@@ -120,6 +120,7 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.HoldAsync(filter, cancel)),
         ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.ReleaseAsync(filter, cancel)),
         ["POST /queue/requeue"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.RequeueAsync(filter, cancel)),
+        ["GET /explain"] = ExplainAsync,
         ["POST /sieve/replay"] = (request, cancel) => SieveRoutes().ReplayAsync(request, cancel),
         ["GET /sieve/mailboxes"] = (request, cancel) => SieveRoutes().MailboxesAsync(request, cancel),
         ["POST /store/reindex"] = (request, cancel) => StoreRoutes.ReindexAsync(_parts, request, cancel),
@@ -132,6 +133,12 @@ internal sealed class ServerHost : IAsyncDisposable
         ["POST /undelete"] = (request, cancel) => UndeleteRoutes.RestoreAsync(_parts, request, cancel),
         ["POST /queue/delete"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.DeleteAsync(filter, cancel)),
     };
+
+    private async ValueTask<ControlReply> ExplainAsync(ControlRequest request, CancellationToken cancel)
+    {
+        (ExplainReport? report, string? problem) = await new ExplainRoutes(_configuration, Directory, _parts.Explainer).AnswerAsync(ExplainQuestion.Of(request), cancel);
+        return report is null ? ControlReply.Refused(problem!) : new(200, JsonSerializer.Serialize(report, ControlJson.Default.ExplainReport));
+    }
 
     private SieveRoutes SieveRoutes() => new(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Lists, _parts.Directory, _parts.Stores, _parts.Time);
 

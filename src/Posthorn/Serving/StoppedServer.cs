@@ -3,6 +3,11 @@ using Posthorn.Configuration;
 using Posthorn.Directory;
 using Posthorn.Logging;
 using Posthorn.Store.Engine;
+using Posthorn.Transport;
+using Posthorn.Transport.Accept;
+using Posthorn.Transport.Filtering;
+using Posthorn.Transport.Policy.Explaining;
+using Posthorn.Transport.Remote;
 
 namespace Posthorn.Serving;
 
@@ -38,6 +43,19 @@ internal sealed class StoppedServer : IAsyncDisposable
             await log.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Says what would happen to a message, as the server would if it ran.</summary>
+    public async ValueTask<(Control.ExplainReport? Report, string? Problem)> ExplainAsync(ServerConfiguration configuration, ExplainQuestion question, CancellationToken cancel)
+    {
+        ILogger log = _log.CreateLogger("transport");
+        SieveServices filtering = new(_base.Stores, _base.Scripts, _base.Volume, TimeProvider.System, log);
+        MailTransport transport = new(OptionsFor.Transport(configuration), new() { Directory = _base.Directory, Stores = _base.Stores, Queue = _base.Queue, Planner = new InboxPlanner(false, configuration.Mail.Separator), Time = TimeProvider.System, Log = log });
+        MailDns dns = new(configuration.Dns.Servers);
+        using Checks checks = new(_base.Directory, dns, _base.Tables, TimeProvider.System);
+        transport.Checks = checks.For(configuration);
+        Explainer explainer = ExplainRoutes.For(transport, dns, filtering.Library, () => OptionsFor.Sieve(configuration));
+        return await new ExplainRoutes(configuration, _base.Directory, explainer).AnswerAsync(question, cancel);
     }
 
     public async ValueTask DisposeAsync()

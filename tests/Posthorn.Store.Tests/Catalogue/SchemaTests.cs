@@ -39,7 +39,7 @@ public sealed class SchemaTests : IDisposable
             Assert.Equal(Uids(1, 2, 4, 5), rows.Select(row => row.Row.Uid));
             Assert.Equal((SystemFlags.Flagged, Keywords("$Label1", "project")), (rows[1].Row.Flags, rows[1].Row.Keywords));
             Assert.Equal(box.Counts, rows.Aggregate(default(Counts), (all, row) => all.With(row.Row, 1)));
-            Assert.Equal(Uids(3, 6), catalogue.Tombstones(box.Id, new(0), box.Tombstones));
+            Assert.Equal(Uids(3, 6), catalogue.Tombstones.Since(box.Id, new(0), box.Tombstones));
             Assert.Equal(4, catalogue.Files(box.Id).Count);
             Assert.Contains("number2", System.Text.Encoding.UTF8.GetString(catalogue.Scan.Summary(box.Id, new(2), SummaryFields.Envelope)!.Envelope.Span), StringComparison.Ordinal);
             Assert.Contains("Work.Plan", catalogue.Subscriptions());

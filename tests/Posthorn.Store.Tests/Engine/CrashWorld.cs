@@ -115,7 +115,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         _server = new("/data", _volume, _time, _catalogues.Directory)
         {
             Others = [_queue],
-            Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = LeavesMail ? TimeSpan.FromDays(40) : TimeSpan.Zero, UnappliedOfAccount = 5, Ids = new(bytes => _ids.NextBytes(bytes.Span)) }, // a cut on another thread would be nobody's
+            Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = LeavesMail ? TimeSpan.FromDays(40) : TimeSpan.Zero, UnappliedOfAccount = 5, Tombstones = 12, Ids = new(bytes => _ids.NextBytes(bytes.Span)) }, // a cut on another thread would be nobody's
             BootId = $"boot {++_boots}",
             Logger = new ListLogger(Log),
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },

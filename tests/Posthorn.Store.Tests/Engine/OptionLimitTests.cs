@@ -49,6 +49,43 @@ public sealed class OptionLimitTests : IDisposable
     }
 
     [Fact]
+    public async Task Tombstones()
+    {
+        MaildirHarness server = await StartAsync(options => options with { Tombstones = 8, SpecialMailboxes = [] });
+        IMailStore store = await server.MustOpenAsync(Ann);
+        AppendReceipt made = await store.MustAppendAsync(server, "INBOX", [.. Enumerable.Range(1, 20).Select(i => Text($"number {i}"))]);
+        MailboxId inbox = made.Mailbox;
+        List<ModSeq> after = [await HighestAsync(store)];
+        for (uint uid = 1; uid <= 12; uid++)
+        {
+            Must(await store.ChangeFlagsAsync(inbox, [new(uid)], new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+            Must(await store.ExpungeAsync(inbox, [new(uid)], Cancel));
+            after.Add(await HighestAsync(store));
+        }
+
+        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value));
+        await server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value)); // of the four that are kept
+        Assert.Equal(Enumerable.Range(1, 12).Select(uid => (uint)uid), (await store.ExpungedSinceAsync(inbox, after[3], Cancel)).Select(uid => uid.Value)); // all that is not there
+        await store.DisposeAsync();
+        await server.StopAsync(kill: false);
+
+        server = await StartAsync(options => options);
+        store = await server.MustOpenAsync(Ann);
+        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value));
+        Assert.Equal(12, (await store.ExpungedSinceAsync(inbox, after[3], Cancel)).Count);
+        Assert.True(await HighestAsync(store) >= after[^1]);
+        await store.DisposeAsync();
+        await server.DisposeAsync();
+
+        static async ValueTask<ModSeq> HighestAsync(IMailStore store)
+        {
+            await using IMailbox open = await store.MustSelectAsync("INBOX", readOnly: true);
+            return open.Current.HighestModSeq;
+        }
+    }
+
+    [Fact]
     public async Task FilterNotes()
     {
         await using MaildirHarness server = await StartAsync(options => options with { FilterNotes = 2 });

@@ -17,6 +17,7 @@ public sealed class RuleConfigurationTests : IDisposable
     [Fact]
     public void Every_key_is_read()
     {
+        _folder.Write("access", "192.0.2.0/24 REJECT\n");
         ConfigurationResult result = Load("""
             [[rule]]
             name = "bad neighbours"
@@ -59,11 +60,22 @@ public sealed class RuleConfigurationTests : IDisposable
             stage = "message"
             action = "ask"
             server = "unix:/run/policy"
+            [[rule]]
+            lookup = ["hash:access", "blocked"]
+            lookup-key = "sender"
+            action = "lookup"
+            [[rule]]
+            lookup = "blocked"
+            lookup-key = "client"
+            action = "reject"
+            [[lookup]]
+            name = "blocked"
+            source = "cidr:access"
             """);
         Assert.False(result.HasErrors, string.Join('\n', result.Problems));
         IReadOnlyList<RuleSection> rules = result.Configuration!.Rules;
         Assert.Equal("posthorn.toml:5 (bad neighbours)", rules[0].Rule.Label);
-        Assert.Equal([CheckStage.Connect, CheckStage.Sender, CheckStage.Recipient, CheckStage.Recipient, CheckStage.Recipient, CheckStage.Data, CheckStage.Message], rules.Select(rule => rule.Rule.Stage));
+        Assert.Equal([CheckStage.Connect, CheckStage.Sender, CheckStage.Recipient, CheckStage.Recipient, CheckStage.Recipient, CheckStage.Data, CheckStage.Message, CheckStage.Recipient, CheckStage.Recipient], rules.Select(rule => rule.Rule.Stage));
         Assert.Equal(4, rules[0].Rule.Conditions.Count);
         Assert.Equal("550 5.7.1 {client} is in {list}", Refusal(rules[0]));
         Assert.Equal(["submission", "submissions"], rules[1].Rule.Listeners.Order(StringComparer.Ordinal));
@@ -73,6 +85,8 @@ public sealed class RuleConfigurationTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(20), rules[5].Server!.Timeout);
         Assert.IsType<PolicyAction.Pass>(rules[5].OnFailure);
         Assert.IsType<PolicyAction.Refuse>(rules[6].OnFailure);
+        Assert.Equal(("blocked", TableKey.Sender), (Assert.IsType<AskTable>(rules[7].Rule.Action).Question.Names[1], Assert.IsType<AskTable>(rules[7].Rule.Action).Question.Key));
+        Assert.IsType<IsInTable>(Assert.Single(rules[8].Rule.Conditions));
     }
 
     [Theory]
@@ -93,6 +107,11 @@ public sealed class RuleConfigurationTests : IDisposable
     [InlineData("action = \"ask\"\nserver = \"tcp:1\"", "expected \"unix:/path\" or \"inet:ADDRESS:PORT\"")]
     [InlineData("action = \"ask\"\nserver = \"inet:127.0.0.1:1\"\non-failure = \"maybe\"", "'rule.on-failure': \"MAYBE\" is no action")]
     [InlineData("action = \"reject\"\nlisteners = \"imap\"", "'rule.listeners' names \"imap\"; known are smtp")]
+    [InlineData("action = \"lookup\"", "needs a table")]
+    [InlineData("action = \"reject\"\nlookup = \"nothing\"\nlookup-key = \"sender\"", "'rule.lookup' names the table \"nothing\", which no [[lookup]] defines")]
+    [InlineData("action = \"reject\"\nlookup-key = \"sender\"", "counts only with 'lookup'")]
+    [InlineData("action = \"reject\"\nlookup = \"hash:posthorn.toml\"", "'rule.lookup' needs 'lookup-key'")]
+    [InlineData("action = \"reject\"\nstage = \"connect\"\nlookup = \"hash:posthorn.toml\"\nlookup-key = \"helo\"", "'rule.lookup-key' is not yet known at stage = \"connect\"")]
     [InlineData("action = \"reject\"\nsendr = \"x\"", "did you mean 'rule.sender'?")]
     public void Each_mistake_is_named(string rule, string expected)
     {

@@ -36,6 +36,19 @@ public sealed class AcceptTests
     }
 
     [Fact]
+    public async Task Nobody_is_unknown_while_the_accounts_could_not_be_read()
+    {
+        using TransportRig rig = new();
+        rig.Directory.IsIncomplete = true;
+        Assert.Equal(451, (await rig.RcptAsync(TransportRig.Stranger, "carl@example.org")).Code);
+        Assert.Equal(250, (await rig.RcptAsync(TransportRig.Stranger, "ann@example.org")).Code);
+        // Also when that is so only at the end: a positive answer would lose the mail.
+        Assert.Equal(451, (await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "eve@example.net", "carl@example.org"), Message)).Overall.Code);
+        rig.Directory.IsIncomplete = false;
+        Assert.Equal(550, (await rig.RcptAsync(TransportRig.Stranger, "carl@example.org")).Code);
+    }
+
+    [Fact]
     public async Task Tls_and_protocol_are_told_and_several_recipients_are_not()
     {
         using TransportRig rig = new();

@@ -9,6 +9,9 @@ internal sealed class FakeDirectory : IDirectory
     private readonly Dictionary<EmailAddress, MailAccount> _accounts = [];
     private readonly Dictionary<EmailAddress, EmailAddress[]> _aliases = [];
 
+    /// <summary>A file of accounts could never be read.</summary>
+    public bool IsIncomplete { get; set; }
+
     public HashSet<DomainName> Domains { get; } = [DomainName.Create("example.org")];
     public DomainName DefaultDomain => DomainName.Create("example.org");
     public IReadOnlyCollection<MailAccount> Accounts => _accounts.Values;
@@ -41,6 +44,7 @@ internal sealed class FakeDirectory : IDirectory
         if (!IsLocalDomain(recipient.Domain)) return new Resolution.NotOurs();
         List<Target> targets = [];
         if (Expand(recipient, targets, 0) is { } loop) return loop;
+        if (targets.Count == 0 && IsIncomplete) return new Resolution.Unavailable();
         return targets.Count == 0 ? new Resolution.Unknown() : new Resolution.Recipients(targets);
     }
 

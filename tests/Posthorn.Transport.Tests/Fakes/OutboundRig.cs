@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Testing;
 using Posthorn.Transport.Accept;
@@ -21,10 +22,10 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     private readonly QueueRunner _runner;
     private readonly TemporaryFolder _folder = new();
 
-    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IHttpsClient? https = null, IDeliveryPlanner? planner = null)
+    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IHttpsClient? https = null, IDeliveryPlanner? planner = null, LookupTables? tables = null)
     {
         TransportOptions options = new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
-        Rig = new(change is null ? options : change(options), planner);
+        Rig = new(change is null ? options : change(options), planner, tables: tables);
         Tally = new(Path.Combine(_folder.Path, "reports"), Rig.Time, NullLogger.Instance);
         StsPolicies? sts = https is null ? null : new(Dns, https, () => Rig.Transport.Options, Path.Combine(_folder.Path, "sts"), Rig.Time, NullLogger.Instance);
         _runner = new(Rig.Transport, Dns, this, sts, Tally);
@@ -93,6 +94,12 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     /// <summary>Waits until nothing is being tried, with so many messages waiting.</summary>
     public Task UntilWaitingAsync(int messages, int attempts) =>
         UntilAsync(() => Rig.Queue.Read((entries, schedule) => entries.Count == messages && schedule.Running == 0 && entries.Values.All(entry => entry.Attempts >= attempts)), $"{messages} waiting after {attempts} attempts");
+
+    /// <summary>Connections that rest.</summary>
+    public int Idle => _runner.Idle.Count;
+
+    /// <summary>Ends the queue's work when what is under way is done.</summary>
+    public Task StopAsync() => _runner.StopAsync(Patience);
 
     public static string Text(PeerMessage message) => Encoding.Latin1.GetString(message.Content);
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Smtp;
 using Posthorn.Testing;
@@ -14,7 +15,7 @@ namespace Posthorn.Transport.Tests.Policy;
 /// <summary>A server over the real transport with rules, for transcripts.</summary>
 /// <remarks>
 /// <c>given rule TEXT</c> (see <see cref="RuleText"/>), <c>given role submission</c>, <c>given client ADDRESS</c>, <c>given name ADDRESS NAME</c> (both ways), <c>given listed NAME ADDRESS</c>,
-/// <c>given broken NAME</c>, <c>given trusted</c>, <c>given at-once</c> (early refusals are not kept for RCPT);
+/// <c>given table NAME TYPE LINE|LINE</c>, <c>given no-table NAME</c> (its file is gone before it was ever read), <c>given broken NAME</c>, <c>given trusted</c>, <c>given at-once</c> (early refusals are not kept for RCPT);
 /// <c>given mail ann 1</c>, <c>given first ann FIELD</c> (the first field above Received of the last message), <c>given held 1</c>, <c>given queued 1</c> (not held).
 /// </remarks>
 internal sealed class PolicyHost : ITranscriptHost
@@ -23,6 +24,8 @@ internal sealed class PolicyHost : ITranscriptHost
     private readonly SmtpSessions _sessions = new();
     private readonly List<Rule> _rules = [];
     private readonly FakeDns _dns = new();
+    private readonly TemporaryFolder _folder = new();
+    private readonly Dictionary<string, LookupSource> _tables = [];
     private ListenerRole _role = ListenerRole.Mx;
     private string _client = "192.0.2.10";
 
@@ -47,6 +50,11 @@ internal sealed class PolicyHost : ITranscriptHost
                 _dns.Hosts[words[2]] = [IPAddress.Parse(words[1])];
                 break;
             case "listed": _dns.Hosts[words[1]] = [IPAddress.Parse(words[2])]; break;
+            case "table":
+                string[] parts = words[2].Split(' ', 2);
+                _tables[words[1]] = new(Enum.Parse<LookupType>(parts[0], ignoreCase: true), _folder.Write(words[1], parts[1].Replace('|', '\n') + "\n"));
+                break;
+            case "no-table": _tables[words[1]] = new(LookupType.Hash, Path.Combine(_folder.Path, "nowhere", words[1])); break;
             case "broken": _dns.Broken.Add(words[1]); break;
             case "mail": Assert.Equal(int.Parse(words[2], CultureInfo.InvariantCulture), (await _rig.MailAsync(account)).Count); break;
             case "first": Assert.Equal(words[2], (await _rig.MailAsync(account))[^1].Split("\r\n")[2]); break;
@@ -58,7 +66,7 @@ internal sealed class PolicyHost : ITranscriptHost
 
     public MemoryChannel Connect(ReadSplit serverReads)
     {
-        _rig.Transport.Checks = new([new RuleSet(_rules, new(_rig.Directory, _dns))], new(_dns));
+        _rig.Transport.Checks = new([new RuleSet(_rules, new(_rig.Directory, _dns) { Tables = new(new() { Tables = _tables }, TimeProvider.System, NullLogger.Instance) })], new(_dns));
         string listener = _role switch { ListenerRole.Mx => "smtp", ListenerRole.Lmtp => "lmtp", _ => "submission" };
         return _sessions.Connect(new(new(listener, _role, TlsMode.None), _options, new(_rig.Transport, _rig.Directory, null, _sessions.Time, NullLogger.Instance)), serverReads, _client);
     }
@@ -69,5 +77,6 @@ internal sealed class PolicyHost : ITranscriptHost
     {
         await _sessions.DisposeAsync();
         _rig.Dispose();
+        _folder.Dispose();
     }
 }

@@ -15,11 +15,14 @@ internal static class RuleText
         HashSet<string> listeners = ["smtp"];
         IReadOnlyList<DnsList> lists = [];
         int threshold = 1;
+        string[] tables = [];
+        TableKey key = TableKey.Client;
+        bool asks = false;
         foreach (string part in text.Split("; "))
         {
-            (string key, string value) = part.Split('=', 2) is [string k, string v] ? (k, v) : throw new FormatException(part);
+            (string word, string value) = part.Split('=', 2) is [string k, string v] ? (k, v) : throw new FormatException(part);
             string[] values = value.Split(',');
-            switch (key)
+            switch (word)
             {
                 case "stage": stage = Enum.Parse<CheckStage>(value, ignoreCase: true); break;
                 case "listeners": listeners = [.. values]; break;
@@ -35,13 +38,17 @@ internal static class RuleText
                 case "login-mismatch": conditions.Add(new IsLoginMismatch(bool.Parse(value))); break;
                 case "dns-lists": lists = [.. values.Select(one => DnsList.Read(one)!)]; break;
                 case "dns-score": threshold = int.Parse(value, CultureInfo.InvariantCulture); break;
+                case "lookup": tables = values; break;
+                case "lookup-key": key = Enum.Parse<TableKey>(value.Replace("-", "", StringComparison.Ordinal), ignoreCase: true); break;
+                case "action" when value == "lookup": asks = true; break;
                 case "action":
                     Assert.True(PolicyAction.TryParse(value, out action, out string problem), problem);
                     break;
-                default: throw new FormatException(key);
+                default: throw new FormatException(word);
             }
         }
         if (lists.Count > 0) conditions.Add(new IsListed(lists, threshold));
-        return new() { Place = string.Create(CultureInfo.InvariantCulture, $"rules:{line}"), Stage = stage, Listeners = listeners, Conditions = conditions, Action = new FixedAction(action) };
+        if (tables.Length > 0 && !asks) conditions.Add(new IsInTable(new(tables, key)));
+        return new() { Place = string.Create(CultureInfo.InvariantCulture, $"rules:{line}"), Stage = stage, Listeners = listeners, Conditions = conditions, Action = asks ? new AskTable(new(tables, key)) : new FixedAction(action) };
     }
 }

@@ -15,6 +15,7 @@ public sealed class RuleSet(IReadOnlyList<Rule> rules, RuleServices services) : 
 /// <summary>The rules in one session.</summary>
 internal sealed class RuleCheck(Rule[] rules, RuleServices services) : ISessionCheck
 {
+    private static readonly SmtpReply Unavailable = new(451, "4.3.0", "A table cannot be read now, try again later");
     private readonly Dictionary<string, Task<AddressAnswer>> _lists = [];
 
     public ValueTask<Verdict> ConnectAsync(CheckContext context, CancellationToken cancel) => AskAsync(Facts(context, CheckStage.Connect), cancel);
@@ -40,8 +41,14 @@ internal sealed class RuleCheck(Rule[] rules, RuleServices services) : ISessionC
         SmtpReply? ifPermitted = null, ifRejected = null;
         foreach (Rule rule in rules)
         {
-            if (rule.Stage != facts.Stage || !await HoldsAsync(rule, facts, cancel)) continue;
-            PolicyAction action = await rule.Action.DecideAsync(facts, cancel);
+            if (rule.Stage != facts.Stage) continue;
+            PolicyAction action = await HoldsAsync(rule, facts, cancel) ? await rule.Action.DecideAsync(facts, cancel) : new PolicyAction.Pass();
+            if (facts.Trouble is { } trouble)
+            {
+                // What the table would have said may be a refusal, or a permit before one.
+                facts.Context.Remark(new(facts.Stage, rule.Label, trouble, IsDecision: true));
+                return new Verdict.Refuse(Unavailable);
+            }
             if (action is PolicyAction.Pass) continue;
             facts.Context.Remark(new(facts.Stage, rule.Label, Describe(action), action is not PolicyAction.Warn));
             switch (action)

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy.Rules;
@@ -27,6 +28,12 @@ public sealed class RuleFacts
 
     /// <summary>When the message is here.</summary>
     internal MessageDraft? Draft { get; init; }
+
+    /// <summary>Why something could not be found out for the time being; null when all could.</summary>
+    internal string? Trouble { get; set; }
+
+    /// <summary>Tables by their names.</summary>
+    internal IReadOnlyList<ILookupTable> Tables(IReadOnlyList<string> names) => _services.Tables?.Find(names) ?? [];
 
     internal IDirectory Directory => _services.Directory;
 
@@ -61,4 +68,8 @@ public sealed class RuleFacts
 /// <summary>What rules work with.</summary>
 /// <param name="Directory">Whose addresses are whose.</param>
 /// <param name="Dns">For DNS lists.</param>
-public sealed record RuleServices(IDirectory Directory, IMailDns? Dns);
+public sealed record RuleServices(IDirectory Directory, IMailDns? Dns)
+{
+    /// <summary>The tables of the configuration; null where there are none.</summary>
+    public LookupTables? Tables { get; init; }
+}
