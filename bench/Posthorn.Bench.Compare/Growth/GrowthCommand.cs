@@ -24,7 +24,7 @@ internal static class GrowthCommand
             {
                 string folder = Directory.CreateTempSubdirectory("phg.").FullName;
                 Plot plot;
-                using (MailServer server = new PosthornServer(folder, 110, posthorn))
+                using (MailServer server = new PosthornServer(folder, 120, posthorn))
                 {
                     int[] steps = [.. (what == "idle" ? Connections : Sizes).Where(step => step <= parsed.GetValue(most))];
                     plot = what == "idle" ? new IdleGrowth(server).Run(steps) : new MailboxGrowth(server).Run(steps);

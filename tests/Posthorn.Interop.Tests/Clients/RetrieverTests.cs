@@ -64,9 +64,8 @@ public sealed class RetrieverTests
         string original = Text((await Mail.ReadAllAsync(server, ann))[4]);
         string configuration = home.Write("config.lua", $$"""
             options.timeout = 60
-            options.certificates = false
             options.create = true
-            account = IMAP { server = '127.0.0.1', port = {{server.Port("imaps")}}, username = '{{ann.Login}}', password = '{{ann.Password}}', ssl = 'tls1.2' }
+            account = IMAP { server = 'localhost', port = {{server.Port("imaps")}}, username = '{{ann.Login}}', password = '{{ann.Password}}', ssl = 'tls1.2' }
             found = account.INBOX:contain_subject('INBOX 3')
             assert(#found == 1)
             found:mark_flagged()
@@ -81,7 +80,7 @@ public sealed class RetrieverTests
             account.INBOX:contain_subject('INBOX 7'):delete_messages()
             assert(#account.INBOX:select_all() == 9)
             """);
-        await Peer.SucceedAsync(imapfilter, ["-c", configuration], home: home.Path);
+        await Peer.SucceedAsync(imapfilter, ["-t", Path.Combine(server.Directory, "tls", "certificate.pem"), "-c", configuration], home: home.Path);
         Assert.Equal(original, Text(File.ReadAllBytes(Path.Combine(home.Path, "fetched"))));
         Assert.Equal([original], (await Mail.ReadAllAsync(server, ann, "Archive")).Select(Text));
         Assert.Equal([original], (await Mail.ReadAllAsync(server, ann, "Drafts")).Select(Text));
@@ -158,10 +157,10 @@ public sealed class RetrieverTests
 
     private static string[] Files(string maildir) => [.. Folder.EnumerateFiles(Path.Combine(maildir, "new")), .. Folder.EnumerateFiles(Path.Combine(maildir, "cur"))];
 
-    // Line ends are those of the disk there; getmail adds what it took for the envelope's sender.
+    // Line ends are those of the disk there; getmail adds where it was, and what it took for the envelope's sender.
     private static string Text(byte[] message)
     {
         string text = Encoding.Latin1.GetString(message).Replace("\r\n", "\n", StringComparison.Ordinal);
-        return string.Join('\n', text.Split('\n').Where(line => !line.StartsWith("Return-Path: ", StringComparison.Ordinal)));
+        return string.Join('\n', text.Split('\n').Where(line => !line.StartsWith("Return-Path: ", StringComparison.Ordinal) && !line.StartsWith("X-getmail-", StringComparison.Ordinal)));
     }
 }
