@@ -24,5 +24,6 @@ fetch() {
 
 fetch exim exim4-base exim4-daemon-light libidn12 libnsl2 libgnutls-dane0 libdb5.3 libdb5.3t64 libunbound8 libevent-2.1-7 libevent-2.1-7t64
 fetch opensmtpd opensmtpd libdb5.3 libdb5.3t64 libevent-2.1-7 libevent-2.1-7t64
+fetch pcre postfix-pcre
 fetch dns unbound nsd ldnsutils libldns3 libldns3t64 libfstrm0 libprotobuf-c1 libpython3.11 libpython3.13 libnghttp2-14 libevent-2.1-7 libevent-2.1-7t64
 echo "unpacked: export POSTHORN_PEERS=$root"

@@ -300,6 +300,15 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>Messages whose files are still to be made.</summary>
+    internal List<(long Mailbox, Uid Uid)> Unplaced()
+    {
+        List<(long, Uid)> rows = [];
+        using Statement query = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
+        while (query.Step()) rows.Add((query.Int64(0), new((uint)query.Int64(1))));
+        return rows;
+    }
+
     internal List<FileRow> Files(long mailbox)
     {
         List<FileRow> rows = [];

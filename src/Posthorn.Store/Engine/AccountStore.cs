@@ -454,18 +454,26 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         if (!_account.Tree.Names.TryDirectory(target, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
         if (_account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return NoMailbox;
         MailboxVersion version = _account.VersionOf(inbox);
-        List<(Uid Uid, string Base)> messages = MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]);
+        // What one record cannot carry follows in more of them: a power cut in between leaves the rest in INBOX, and the client has had no OK.
+        List<(Uid Uid, string Base)>[] parts = [.. InParts(MailReader.BasesOf(_account, inbox, [.. version.Chunks.SelectMany(chunk => chunk.ToArray()).Select(row => row.Uid)]))];
         MailboxId id = services.Options.Ids.Mailbox();
         Change[] annotations = AnnotationKeeper.CopyOf(_account, inbox, id) is { } copied ? [copied] : [];
-        return DoneOr(await _changes.RunAsync(() =>
+        Result<Done> renamed = DoneOr(await _changes.RunAsync(() =>
         {
             if (_account.Pending(target.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, "A mailbox of that name exists");
-            Pair[] pairs = [.. messages.Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
+            Pair[] pairs = [.. parts[0].Select((message, i) => new Pair(message.Uid, new((uint)i + 1), message.Base, i))];
             Operation operation = services.Recorder.Append(_account,
                 [new Change.Create(id, target, SpecialUse.None, _account.NextValidity()), new Change.Place(inbox.Mailbox, id, Move: true, pairs), .. annotations], null, 0, 0);
             _account.Pending(target.Value)!.NextUid = (uint)pairs.Length + 1;
             return operation;
         }));
+        foreach (List<(Uid Uid, string Base)> part in parts.Skip(1))
+        {
+            if (!renamed.IsOk) return renamed;
+            renamed = (await PlaceAsync(inbox, version, part, target, move: true)).TryGet(out _, out Refusal? refusal) ? Done.It : refusal;
+        }
+
+        return renamed;
     }
 
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;

@@ -113,6 +113,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     {
         if (draft.Find(gone.Mailbox) is not { } box) return false;
         if (account.IsReplaying) _files.BringBack(box.Name, gone.Mailbox, box.Box.Validity);
+        PlaceWaiting(box, [.. gone.Messages.Select(message => message.Uid)], draft);
         bool changed = false;
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
@@ -193,6 +194,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         BringOver(draft, box);
+        PlaceWaiting(box, null, draft);
         _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
@@ -223,14 +225,34 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (away.Count > 0 && account.IsReplaying) _files.BringBack(leaving.Name, leaving.Box.Mailbox, leaving.Box.Validity);
         foreach ((long mailbox, Uid uid, string path) in away)
         {
-            MailboxName? name = draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.Name : account.PublishedById(mailbox)?.Name;
-            if (name is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
+            if (NameOf(mailbox, draft) is not { } target || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !tree.Exists(tree.Root + path)) continue;
             string disk = "cur/" + path[(path.LastIndexOf('/') + 1)..];
             disk = "cur/" + file.Base + disk[(disk.IndexOf(':', StringComparison.Ordinal) is var colon and >= 0 ? colon : disk.Length)..];
             _files.Move(tree.Root + path, tree.PathOf(target, disk));
             catalogue.PutFile(mailbox, uid, disk, file.Base, dirty: true);
         }
     }
+
+    // Copies that a disk refused have no file yet: they get it before that of their source goes. When the disk still refuses, the source stays until it does not.
+    private void PlaceWaiting(BoxDraft leaving, HashSet<Uid>? uids, Draft draft)
+    {
+        foreach ((long mailbox, Uid uid) in catalogue.Unplaced())
+        {
+            if (mailbox == leaving.Box.Id && uids?.Contains(uid) != false) continue; // it goes itself
+            if (!catalogue.TryGetMessage(mailbox, uid, out StoredRow row) || !catalogue.TryGetFile(mailbox, uid, out FileRow file)) continue;
+            if (!catalogue.Contents.CopiesOf(row.Content).Any(copy => copy.Mailbox == leaving.Box.Id && uids?.Contains(copy.Uid) != false)) continue;
+            if (NameOf(mailbox, draft) is not { } name || account.Delayed.IsWaiting(catalogue.Contents.Of(row.Content)) || _files.LocateCopy(row.Content) is not { } source) continue;
+            bool isNew = row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0;
+            string disk = MaildirName.Format(file.Base, isNew, row.Row.Flags, _files.LettersOf(mailbox, name, row.Row.Keywords), default);
+            if (tree.Exists(tree.PathOf(name, disk))) tree.Volume.Unlink(tree.PathOf(name, disk)); // the beginning of an earlier attempt
+            _files.LinkOrCopy(source, tree.PathOf(name, disk));
+            account.Delayed.Keep(tree.PathOf(name, disk));
+            catalogue.PutFile(mailbox, uid, disk, file.Base, dirty: false);
+        }
+    }
+
+    private MailboxName? NameOf(long mailbox, Draft draft) =>
+        draft.Boxes.FirstOrDefault(box => box.Box.Id == mailbox) is { } box ? box.IsDeleted ? null : box.Name : account.PublishedById(mailbox)?.Name;
 
     private bool Subscribe(Change.Subscribe subscribe, Draft draft)
     {

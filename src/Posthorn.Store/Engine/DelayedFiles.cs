@@ -33,6 +33,9 @@ internal sealed class DelayedFiles(Account account)
     internal RecordContent? Open(ContentRow content) =>
         Find(content) is { } store && account.Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
 
+    /// <summary>Whether a message's file is still to be written from its record, so that it needs nobody else's.</summary>
+    internal bool IsWaiting(ContentRow content) => Find(content) is not null;
+
     internal void DiscardLater(string path, string target)
     {
         lock (_gate) _discards.Add((path, target));

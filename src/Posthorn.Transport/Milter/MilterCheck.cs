@@ -16,6 +16,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     private string? _failure;
     private SmtpReply? _refused;
     private bool _isInMessage;
+    private bool _mayServeAgain;
     private bool _skipsRcpt;
 
     public async ValueTask<Verdict> ConnectAsync(CheckContext context, CancellationToken cancel)
@@ -49,6 +50,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     public async ValueTask<Verdict> HeloAsync(CheckContext context, CancellationToken cancel)
     {
         await EndMessageAsync(context, cancel);
+        _mayServeAgain = false;
         MilterConnection.WriteTexts(Fresh(), context.Client.Helo);
         return await TellAsync(context, CheckStage.Helo, new(MilterCommand.Helo, MilterStage.Helo, MilterSteps.NoHelo, MilterSteps.NoHeloReply), cancel);
     }
@@ -56,7 +58,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     public async ValueTask<Verdict> SenderAsync(CheckContext context, Envelope envelope, CancellationToken cancel)
     {
         await EndMessageAsync(context, cancel);
-        _skipsRcpt = false;
+        (_skipsRcpt, _mayServeAgain) = (false, false);
         (_macros.Envelope, _macros.Sender) = (envelope, envelope.From);
         MilterConnection.WriteTexts(Fresh(), [$"<{envelope.From}>", .. MilterParameters.Of(envelope)]);
         _isInMessage = true;
@@ -95,6 +97,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
         {
             MilterAnswer answer = await run.PlayAsync(draft, cancel);
             _isInMessage = !run.HasEnded;
+            _mayServeAgain = run.HasEnded && answer is MilterAnswer.Continue;
             if (run.HasEnded && answer is MilterAnswer.Continue or MilterAnswer.Accept or MilterAnswer.Skip) await ApplyAsync(context, draft, run.Edits, connection, cancel);
             return Judge(context, CheckStage.Message, answer);
         }
@@ -104,13 +107,17 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     public ValueTask AbortAsync(CheckContext context, CancellationToken cancel) => EndMessageAsync(context, cancel);
 
     /// <summary>The client has gone: the connection is kept for the next one where the filter knows how.</summary>
+    /// <remarks>
+    /// Filters on libmilter do not hear SMFIC_QUIT_NC but right after the end of a message to which they have said "continue" (or an unknown command): elsewhere their table of states
+    /// has no way for it, it is passed over without a word, and the next client would wait in vain.
+    /// </remarks>
     public async ValueTask DisposeAsync()
     {
         if (_connection is not { } connection) return;
         _connection = null;
         try
         {
-            bool again = connection.Terms.Version >= 6 && options.MaxIdle > 0;
+            bool again = _mayServeAgain && connection.Terms.Version >= 6 && options.MaxIdle > 0;
             if (_isInMessage) connection.Write(MilterCommand.Abort, default);
             connection.Write(again ? MilterCommand.QuitNewConnection : MilterCommand.Quit, default);
             await connection.FlushAsync(options.CommandTimeout, CancellationToken.None);

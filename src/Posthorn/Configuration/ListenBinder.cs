@@ -20,7 +20,11 @@ internal static class ListenBinder
         ["managesieve"] = TlsMode.StartTls,
         ["pop3"] = TlsMode.StartTls,
         ["pop3s"] = TlsMode.Implicit,
+        [DovecotAuth] = TlsMode.None,
     };
+
+    /// <summary>The listener for programs on this machine that check logins here.</summary>
+    public const string DovecotAuth = "dovecot-auth";
 
     public static IReadOnlyList<ListenEntry> Read(ConfigReader reader)
     {
@@ -50,6 +54,10 @@ internal static class ListenBinder
     {
         switch (value)
         {
+            // Its clients say themselves who logs in from where, and whether it was by TLS: only programs that the socket's mode admits may.
+            case ConfigValue.Text when name == DovecotAuth:
+                reader.Problem(value.Place, $"'listen.{name}' is a Unix socket only; expected {{ unix = \"/var/spool/postfix/private/auth\", mode = \"0660\", group = \"postfix\" }}");
+                return null;
             case ConfigValue.Text text:
                 if (TryEndPoint(text.Value) is { } endPoint) return new(new(name, endPoint, tls), value.Place);
                 reader.Problem(value.Place, $"'listen.{name}' has \"{text.Value}\"; expected \":PORT\" or \"ADDRESS:PORT\", such as \":25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\"");

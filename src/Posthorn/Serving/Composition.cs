@@ -3,6 +3,7 @@ using Posthorn.Configuration;
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
+using Posthorn.DovecotAuth;
 using Posthorn.Imap;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
@@ -159,6 +160,7 @@ internal sealed class Composition : IAsyncDisposable
         if (options.Name is "imap" or "imaps") return _imap;
         if (options.Name == "managesieve") return _manageSieve;
         if (options.Name is "pop3" or "pop3s") return _pop3;
+        if (options.Name == ListenBinder.DovecotAuth) return new AuthServer(new(), new(Directory, Time, _logOutput.CreateLogger("auth")));
         ListenerRole role = options.Name switch { "smtp" => ListenerRole.Mx, "lmtp" => ListenerRole.Lmtp, _ => ListenerRole.Submission };
         SmtpServer server = new(new(options.Name, role, options.Tls), OptionsFor.Smtp(_configuration, Directory.DefaultDomain),
             new(_transport, Directory, _base.Tls, Time, _logOutput.CreateLogger("smtp")) { Rates = _rates });
@@ -278,6 +280,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         Directory = Directory,
         Stores = Stores,
         Queue = Queue,
+        Tables = Tables,
         Planner = planner,
         Time = time,
         Log = log,

@@ -9,7 +9,6 @@ using Posthorn.Directory;
 using Posthorn.Net;
 using Posthorn.Transport;
 using Posthorn.Transport.Filtering;
-using Posthorn.Transport.Policy;
 using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Remote;
 

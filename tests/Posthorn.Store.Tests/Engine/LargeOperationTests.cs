@@ -65,6 +65,17 @@ public sealed class LargeOperationTests : IAsyncLifetime
         Assert.Equal(All, await _store.ExpungedSinceAsync(moved.Target, new(0), Cancel));
     }
 
+    // RFC 9051 section 6.3.6: all messages of INBOX go to a new mailbox.
+    [Fact]
+    public async Task The_inbox_is_renamed()
+    {
+        Must(await _store.RenameAsync(MailboxName.Inbox, Name("Old"), Cancel));
+        Assert.Equal((0, Many), (await CountAsync("INBOX"), await CountAsync("Old")));
+        await using IMailbox old = await _store.MustSelectAsync("Old", readOnly: true);
+        Assert.Equal(All, old.Current.Rows().Select(row => row.Uid));
+        Assert.Equal(Text($"number {Many - 1}"), await _store.ContentAsync(old.Info.Id!.Value, All[^1]));
+    }
+
     // RFC 9051 section 6.4.7: a COPY that fails leaves nothing behind.
     [Fact]
     public async Task A_copy_of_which_a_part_fails_is_undone()

@@ -21,6 +21,7 @@ public sealed class LayerTests
         ["Posthorn.Imap"] = 4,
         ["Posthorn.Pop3"] = 4,
         ["Posthorn.ManageSieve"] = 4,
+        ["Posthorn.DovecotAuth"] = 4,
         ["Posthorn.Web"] = 4,
         ["Posthorn"] = 5,
     };

@@ -17,6 +17,7 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
 
     private readonly ScriptedMilter[] _filters;
     private SessionPolicy? _policy;
+    private Func<MilterOptions, MilterOptions>? _change;
 
     public MilterRig(Func<MilterOptions, MilterOptions>? change, params ScriptedMilter[] filters)
     {
@@ -27,11 +28,14 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
             Hostname = "mail.example.org", Stores = Rig.Stores, Pool = Pool, Time = TimeProvider.System, Log = NullLogger.Instance,
             MaxHeaderSize = 20_000, MaxMessageSize = 300_000, IsLocal = domain => domain.Ascii == "example.org", Connections = _ => 3,
         };
-        MilterSource[] sources = [.. filters.Select((_, i) =>
-        {
-            MilterOptions options = new() { Name = $"f{i}", EndPoint = new IPEndPoint(IPAddress.Loopback, 1000 + i), Listeners = ["smtp", "lmtp"] };
-            return new MilterSource(change is null ? options : change(options), Services);
-        })];
+        Change(change ?? (options => options));
+    }
+
+    /// <summary>Other settings, for sessions that begin from now on.</summary>
+    public void Change(Func<MilterOptions, MilterOptions> change)
+    {
+        _change = _change is { } before ? options => change(before(options)) : change;
+        MilterSource[] sources = [.. _filters.Select((_, i) => new MilterSource(_change(new() { Name = $"f{i}", EndPoint = new IPEndPoint(IPAddress.Loopback, 1000 + i), Listeners = ["smtp", "lmtp"] }), Services))];
         Rig.Transport.Checks = new(sources, new(null));
     }
 
@@ -62,21 +66,23 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
     public SessionPolicy Policy => _policy!;
 
     /// <summary>A transaction in the open session, up to its last reply.</summary>
-    public async Task<SmtpReply> SendAsync(string mail = Mail, string to = "ann@example.org", string from = "eve@example.net")
+    public Task<SmtpReply> SendAsync(string mail = Mail, string to = "ann@example.org", string from = "eve@example.net") => SendAsync(Policy, mail, to, from);
+
+    public async Task<SmtpReply> SendAsync(SessionPolicy policy, string mail = Mail, string to = "ann@example.org", string from = "eve@example.net")
     {
         Envelope envelope = Rig.Envelope(Client, from);
-        SmtpReply reply = await Policy.SenderAsync(envelope, default);
+        SmtpReply reply = await policy.SenderAsync(envelope, default);
         if (reply.IsPositive)
         {
             foreach (string address in to.Split(' '))
             {
                 EnvelopeRecipient recipient = new(EmailAddress.Parse(address), DsnNotify.Unspecified, null);
-                reply = await Policy.RecipientAsync(envelope, recipient, default);
+                reply = await policy.RecipientAsync(envelope, recipient, default);
                 if (reply.IsPositive) envelope.Recipients.Add(recipient);
             }
-            if (envelope.Recipients.Count > 0) reply = await Policy.DataAsync(envelope, default) ?? (await Rig.SendAsync(envelope, mail)).Overall;
+            if (envelope.Recipients.Count > 0) reply = await policy.DataAsync(envelope, default) ?? (await Rig.SendAsync(envelope, mail)).Overall;
         }
-        await Policy.EndAsync(default);
+        await policy.EndAsync(default);
         return reply;
     }
 

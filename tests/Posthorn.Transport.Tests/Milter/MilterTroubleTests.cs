@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Posthorn.Testing;
 using Posthorn.Transport.Milter;
+using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Tests.Milter;
@@ -179,6 +180,22 @@ public sealed class MilterTroubleTests
         Assert.Equal("OCHMRTLLLLNBEKCHMRTLLLLNBEKCHMRTLLLLNBEK", string.Concat(filter.Heard.Select(word => word[0])));
     }
 
+    [Theory]
+    [InlineData('E', 'a')]
+    [InlineData('E', 'r')]
+    [InlineData('E', 'd')]
+    [InlineData('R', 'r')]
+    public async Task After_anything_but_continue_a_connection_is_closed_since_libmilter_would_not_hear_of_the_next_client(char stage, char answer)
+    {
+        ScriptedMilter filter = new();
+        filter.At(stage, new MilterAct.Say((answer, [])));
+        await using MilterRig rig = new(null, filter);
+        await rig.SendOneAsync();
+        Assert.Equal(0, rig.Pool.Count);
+        await rig.EndAsync();
+        Assert.Equal("Q", filter.Heard[^1]);
+    }
+
     [Fact]
     public async Task A_connection_that_the_filter_closes_meanwhile_is_not_used_again()
     {
@@ -195,9 +212,15 @@ public sealed class MilterTroubleTests
     {
         ScriptedMilter filter = new();
         await using MilterRig rig = new(options => options with { MaxIdle = 2 }, filter);
-        SessionChecksHolder[] sessions = [.. Enumerable.Range(0, 4).Select(_ => new SessionChecksHolder(rig))];
-        foreach (SessionChecksHolder session in sessions) await session.ConnectAsync();
-        foreach (SessionChecksHolder session in sessions) await session.DisposeAsync();
+        List<SessionPolicy> sessions = [];
+        for (int i = 0; i < 4; i++)
+        {
+            SessionPolicy policy = new(rig.Rig.Transport, rig.Rig.Transport.OpenChecks(rig.Client), false);
+            sessions.Add(policy);
+            Assert.Null(await policy.ConnectAsync(default));
+            Assert.Equal(250, (await rig.SendAsync(policy)).Code);
+        }
+        foreach (SessionPolicy policy in sessions) await policy.DisposeAsync();
         Assert.Equal((4, 2), (rig.Dialled, rig.Pool.Count));
     }
 
@@ -212,7 +235,7 @@ public sealed class MilterTroubleTests
         Assert.Equal(250, (await rig.SendAsync()).Code);
         await rig.Policy.SenderAsync(rig.Rig.Envelope(rig.Client, "eve@example.net"), default);
         await rig.EndAsync();
-        Assert.Equal("OCHMAMRTLLLLNBEMAK", string.Concat(filter.Heard.Select(word => word[0])));
+        Assert.Equal("OCHMAMRTLLLLNBEMAQ", string.Concat(filter.Heard.Select(word => word[0])));
     }
 
     [Fact]
@@ -258,13 +281,4 @@ public sealed class MilterTroubleTests
         "unknown command" => new MilterAct.Say(('z', [1, 2])),
         _ => new MilterAct.Say(('h', ScriptedMilter.Texts("X", "1")), ('c', [])),
     };
-
-    private sealed class SessionChecksHolder(MilterRig rig) : IAsyncDisposable
-    {
-        private readonly Transport.Policy.SessionPolicy _policy = new(rig.Rig.Transport, rig.Rig.Transport.OpenChecks(rig.Client), false);
-
-        public async Task ConnectAsync() => Assert.Null(await _policy.ConnectAsync(default));
-
-        public ValueTask DisposeAsync() => _policy.DisposeAsync();
-    }
 }

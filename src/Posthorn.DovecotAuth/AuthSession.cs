@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using Posthorn.Directory;
+using Posthorn.Directory.Sasl;
+using Posthorn.Net;
+
+namespace Posthorn.DovecotAuth;
+
+/// <summary>One client's connection: tells what is offered, then carries authentications on, each under the client's number for it.</summary>
+/// <remarks>
+/// Client: <c>VERSION</c>, <c>CPID</c>, <c>AUTH id mechanism service=… [secured] [rip=…] [resp=…]</c>, <c>CONT id response</c>, <c>CANCEL id</c>.
+/// Server: <c>VERSION</c>, <c>MECH</c>…, <c>SPID</c>, <c>CUID</c>, <c>COOKIE</c>, <c>DONE</c>; then <c>OK id user=…</c>, <c>CONT id challenge</c>, <c>FAIL id …</c>.
+/// </remarks>
+internal sealed class AuthSession(Connection connection, AuthOptions options, AuthServices services, string number)
+{
+    private const string Version = "1";
+
+    // One authentication that waits for its client.
+    private sealed record Pending(SaslExchange Exchange, string Service, string Client, bool TakesFinalResponse);
+
+    private readonly Dictionary<string, Pending> _pending = new(StringComparer.Ordinal);
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        Greet();
+        while (true)
+        {
+            await FlushAsync(cancel);
+            connection.ClearDeadline(); // mail servers keep the connection for as long as they live
+            InputLine line = await connection.ReadLineAsync(options.MaxLine, cancel);
+            if (line.Status == LineStatus.Ended) return;
+            string? fault = line.Status == LineStatus.TooLong ? $"a line of more than {options.MaxLine} octets" : await HandleAsync(AuthLine.Parse(line.Bytes.Span), cancel);
+            if (fault is null) continue;
+            // A client that does not speak the protocol is cut off, as Dovecot does: an answer could only be misread.
+            services.Log.NotUnderstood(connection.Session, fault);
+            return;
+        }
+    }
+
+    private void Greet()
+    {
+        Write("VERSION", Version, "2");
+        // What a client must know to choose; whether this or that one of its users may send a clear password is decided when he does.
+        foreach (string mechanism in services.Directory.MechanismsFor(new(null, true, "auth")))
+        {
+            if (mechanism is "PLAIN" or "LOGIN") Write("MECH", mechanism, "plaintext");
+            else Write("MECH", mechanism, "mutual-auth");
+        }
+        Write("SPID", Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        Write("CUID", number);
+        Write("COOKIE", RandomNumberGenerator.GetHexString(32, lowercase: true));
+        Write("DONE");
+    }
+
+    // Null, or what is wrong with the line.
+    private async ValueTask<string?> HandleAsync(AuthLine line, CancellationToken cancel)
+    {
+        switch (line.Command)
+        {
+            case "VERSION": return line[0] == Version ? null : $"version {line[0]} of the protocol";
+            case "CPID": return null;
+            case "AUTH": return await BeginAsync(line, cancel);
+            case "CONT": return await GoOnAsync(line, cancel);
+            case "CANCEL":
+                _pending.Remove(line[0]);
+                return null;
+            default: return null; // commands of later versions
+        }
+    }
+
+    private async ValueTask<string?> BeginAsync(AuthLine line, CancellationToken cancel)
+    {
+        string id = line[0], mechanism = line[1];
+        if (!uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out _) || _pending.ContainsKey(id)) return "AUTH without a number of its own";
+        if (line.Parameter("service", 2) is not { Length: > 0 } service) return "AUTH without service";
+        IPAddress? remote = null;
+        if (line.Parameter("rip", 2) is { Length: > 0 } text && !IPAddress.TryParse(text, out remote)) return "AUTH with an rip that is no address";
+        byte[]? initial = null;
+        if (line.Parameter("resp", 2) is { } response && !TryDecode(response, out initial)) return "AUTH with a resp that is not base64";
+
+        // Without an address the client speaks for somebody on this machine.
+        LoginContext context = new(remote, line.Parameter("secured", 2) is not null || remote is null, service);
+        string client = remote?.ToString() ?? "local";
+        if (_pending.Count >= options.MaxPending) return Fail(id, "", "Too many authentications at once", isTemporary: true);
+        if (SaslExchange.Create(mechanism, services.Directory, context) is not { } exchange)
+        {
+            bool insecure = SaslExchange.IsKnown(mechanism) && !context.IsSecure;
+            services.Log.Refused(connection.Session, service, client, "", insecure ? nameof(DenialKind.NotSecure) : "no such mechanism");
+            return Fail(id, "", insecure ? "Passwords are not taken without TLS" : "Unsupported authentication mechanism", isTemporary: false);
+        }
+        Pending pending = new(exchange, service, client, line.Parameter("final-resp-ok", 2) is not null);
+        return await AnswerAsync(id, pending, await exchange.StartAsync(initial, cancel), cancel);
+    }
+
+    private async ValueTask<string?> GoOnAsync(AuthLine line, CancellationToken cancel)
+    {
+        if (!_pending.Remove(line[0], out Pending? pending)) return null; // ended meanwhile
+        if (!TryDecode(line[1], out byte[]? response)) return "CONT that is not base64";
+        return await AnswerAsync(line[0], pending, await pending.Exchange.StepAsync(response, cancel), cancel);
+    }
+
+    private async ValueTask<string?> AnswerAsync(string id, Pending pending, SaslResult result, CancellationToken cancel)
+    {
+        string? final = null;
+        if (result is SaslResult.Challenge { IsLast: true } last && pending.TakesFinalResponse)
+        {
+            final = Convert.ToBase64String(last.Data.Span);
+            result = await pending.Exchange.StepAsync(default, cancel);
+        }
+        string login = pending.Exchange.Login ?? "";
+        switch (result)
+        {
+            case SaslResult.Challenge challenge:
+                _pending[id] = pending;
+                Write("CONT", id, Convert.ToBase64String(challenge.Data.Span));
+                return null;
+            case SaslResult.Success success:
+                services.Log.Admitted(connection.Session, pending.Service, pending.Client, success.Account.ToString(), pending.Exchange.Name);
+                if (final is null) Write("OK", id, $"user={success.Account}");
+                else Write("OK", id, $"user={success.Account}", $"resp={final}");
+                return null;
+            case SaslResult.Failure { Outcome: AuthOutcome.Temporary temporary }:
+                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, temporary.Text);
+                return Fail(id, login, temporary.Text, isTemporary: true);
+            case SaslResult.Failure { Outcome: AuthOutcome.Denied denied }:
+                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, denied.Kind.ToString());
+                if (denied.Kind == DenialKind.NotSecure) return Fail(id, login, "Passwords are not taken without TLS", isTemporary: false);
+                await DelayAsync(cancel);
+                return Fail(id, login, null, isTemporary: false);
+            case SaslResult.Malformed malformed:
+                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, malformed.Text);
+                await DelayAsync(cancel);
+                return Fail(id, login, malformed.Text, isTemporary: false);
+            default: throw new UnreachableException();
+        }
+    }
+
+    private async ValueTask DelayAsync(CancellationToken cancel)
+    {
+        await FlushAsync(cancel);
+        if (options.FailedLoginDelay > TimeSpan.Zero) await Task.Delay(options.FailedLoginDelay, services.Time, cancel);
+    }
+
+    private string? Fail(string id, string login, string? reason, bool isTemporary)
+    {
+        List<string> fields = ["FAIL", id];
+        if (login.Length > 0) fields.Add("user=" + login);
+        if (isTemporary) fields.AddRange(["temp", "code=temp_fail"]);
+        if (reason is not null) fields.Add("reason=" + reason);
+        Write([.. fields]);
+        return null;
+    }
+
+    private void Write(params ReadOnlySpan<string> fields)
+    {
+        for (int i = 0; i < fields.Length; i++)
+        {
+            if (i > 0) connection.Output.Write("\t"u8);
+            connection.Output.Write(System.Text.Encoding.UTF8.GetBytes(AuthLine.Escape(fields[i])));
+        }
+        connection.Output.Write("\n"u8);
+    }
+
+    private async ValueTask FlushAsync(CancellationToken cancel)
+    {
+        if (connection.Output.Length == 0) return;
+        connection.SetDeadline(options.WriteTimeout);
+        await connection.Output.FlushAsync(cancel);
+    }
+
+    private static bool TryDecode(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out byte[]? octets)
+    {
+        octets = null;
+        byte[] buffer = new byte[text.Length];
+        if (!Convert.TryFromBase64String(text, buffer, out int length)) return false;
+        octets = buffer[..length];
+        return true;
+    }
+}
