@@ -64,6 +64,18 @@ public static class Xtext
         return coded.ToString();
     }
 
+    /// <summary>Writes text as utf-8-addr-xtext, which is ASCII.</summary>
+    public static string EncodeUtf8(string text)
+    {
+        StringBuilder coded = new(text.Length + 8);
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            if (rune.Value is > ' ' and < 0x7F and not ('+' or '=' or '\\')) coded.Append((char)rune.Value);
+            else coded.Append(CultureInfo.InvariantCulture, $"\\x{{{rune.Value:X2}}}");
+        }
+        return coded.ToString();
+    }
+
     // EmbeddedUnicodeChar = "\x{" HEXPOINT "}"
     private static bool TryEmbedded(ReadOnlySpan<byte> text, out Rune rune, out int length)
     {

@@ -31,6 +31,9 @@ public sealed record SmtpOptions
     /// <summary>How far ahead users may ask for a message to be sent (RFC 4865); zero turns it off. 30 days: longer than a holiday.</summary>
     public TimeSpan FutureRelease { get; init; } = TimeSpan.FromDays(30);
 
+    /// <summary>The shortest time that a sender may set for a message to arrive or come back (RFC 2852), announced unless it is zero; null turns DELIVERBY off. Zero: mail for mailboxes here is there before the reply.</summary>
+    public TimeSpan? ShortestDeliverBy { get; init; } = TimeSpan.Zero;
+
     /// <summary>Announce LIMITS (RFC 9422), so that clients split large recipient lists themselves.</summary>
     public bool AnnounceLimits { get; init; } = true;
 

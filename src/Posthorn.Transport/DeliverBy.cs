@@ -1,6 +1,6 @@
 namespace Posthorn.Transport;
 
-/// <summary>When a message must have arrived (RFC 2852; asked for by redirect, RFC 6009 section 7).</summary>
+/// <summary>When a message must have arrived (RFC 2852; asked for with BY, or by redirect, RFC 6009 section 7).</summary>
 /// <param name="Time">The end of the time.</param>
 /// <param name="Return">Return the message when it is late; otherwise tell the sender, and go on trying.</param>
 /// <param name="Trace">Each server that hands it on reports so.</param>

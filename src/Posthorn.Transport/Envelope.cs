@@ -84,6 +84,13 @@ public enum DsnNotify
     Delay = 8,
 }
 
+/// <summary>Reckoning with NOTIFY.</summary>
+internal static class DsnNotifyTraits
+{
+    /// <summary>The same wishes but for success (RFC 3461 section 5.2.7.3). Who wanted to hear of nothing else wants to hear of nothing: an empty list would mean failures.</summary>
+    public static DsnNotify WithoutSuccess(this DsnNotify notify) => notify == DsnNotify.Success ? DsnNotify.Never : notify & ~DsnNotify.Success;
+}
+
 /// <summary>One recipient of a transaction, as accepted in RCPT.</summary>
 /// <param name="Address">The forward-path's address.</param>
 /// <param name="Notify">NOTIFY.</param>
@@ -115,6 +122,9 @@ public sealed class Envelope
 
     /// <summary>ENVID, decoded from xtext; null when not given.</summary>
     public string? EnvelopeId { get; init; }
+
+    /// <summary>BY (RFC 2852): when it must have arrived; null for whenever.</summary>
+    public DeliverBy? By { get; init; }
 
     /// <summary>SIZE as declared, octets; null when not given.</summary>
     public long? DeclaredSize { get; init; }

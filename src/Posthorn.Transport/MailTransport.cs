@@ -181,7 +181,7 @@ public sealed class MailTransport : IMailTransport
         if (message.From.IsNull) return;
         List<ReportedRecipient> delivered = [];
         for (int i = 0; i < message.Recipients.Count; i++)
-            if (outcome.Replies[i].IsPositive && !outcome.Relayed[i] && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], "delivered", outcome.Replies[i], ""));
+            if (outcome.Replies[i].IsPositive && !outcome.Handovers[i].IsToldElsewhere && Report.IsWanted(ReportKind.Success, message.Recipients[i].Notify)) delivered.Add(new(message.Recipients[i], outcome.Handovers[i].Action, outcome.Replies[i], ""));
         if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Read }, cancel);
     }
 

@@ -76,6 +76,9 @@ public sealed record OutboundOptions
     /// <summary>Transactions in one connection.</summary>
     public int MaxTransactions { get; init; } = 100;
 
+    /// <summary>How long a connection is kept that has nothing to do, for more mail to the same destination. 2 s as in Postfix: a busy destination need not be greeted for each message, and no server minds the wait.</summary>
+    public TimeSpan KeepIdle { get; init; } = TimeSpan.FromSeconds(2);
+
     public SmtpTimeouts Timeouts { get; init; } = new();
 }
 

@@ -12,6 +12,9 @@ internal sealed class RelayRow : Row
 
     internal override string Unit => "messages/s";
 
+    /// <summary>Messages that go the whole way before the clock starts: both servers are to be measured as they are when they have been up for a while.</summary>
+    private const int Warm = 4_000, WarmPeer = 400;
+
     internal override Measure Run(MailServer server, RunScope scope)
     {
         LoadPlan plan = new()
@@ -19,8 +22,8 @@ internal sealed class RelayRow : Row
             Kind = LoadKind.Smtp, Port = server.SmtpPort, Messages = scope.Scale(Ours, Peers), Message = new(4096, scope.Tag), Sessions = Sessions, Kept = true, Users = 100, Domain = MailServer.RelayedDomain,
         };
         using MailSink sink = new(server.SinkPort);
-        LoadDriver.Run(plan with { Messages = Math.Min(200, plan.Messages), Message = new(4096, scope.Tag + "w") });
-        int already = Math.Min(200, plan.Messages);
+        int already = scope.Scale(Warm, WarmPeer);
+        LoadDriver.Run(plan with { Messages = already, Message = new(4096, scope.Tag + "w") });
         sink.WaitFor(already);
         server.WaitUntilQuiet();
         double cpu = server.Meter.Cpu(), machine = ServerMeter.MachineCpu(), taking = sink.Meter.Cpu();

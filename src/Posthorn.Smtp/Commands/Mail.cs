@@ -35,6 +35,11 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         if (Parameters.HasHold && !session.OffersFutureRelease) return Reply.UnknownParameter(Parameters.HoldName);
         DateTimeOffset? release = Parameters.ReleaseAt(session.Time.GetUtcNow());
         if (release > session.LatestRelease) return Reply.BadParameter(Parameters.HoldName);
+        DeliverBy? by = Parameters.DeliverBy(session.Time.GetUtcNow());
+        if (by is not null && session.Options.ShortestDeliverBy is null) return Reply.UnknownParameter("BY");
+        if (by is { Return: true } && Parameters.BySeconds < session.Options.ShortestDeliverBy?.TotalSeconds) return Reply.TooSoon;
+        // RFC 4865 section 5.2.2: what has to be there before it may go.
+        if (by?.Time < release) return Reply.BadParameter("BY");
         if (Parameters.Size > session.Transport.MaxMessageSize) return Reply.TooBig;
         if (!From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8) return Reply.NeedSmtpUtf8;
 
@@ -49,6 +54,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             ReleaseAt = release,
             Return = Parameters.Return,
             EnvelopeId = Parameters.EnvelopeId,
+            By = by,
             DeclaredSize = Parameters.Size,
         };
         SmtpReply verdict = await session.Policy.SenderAsync(envelope, cancel);
@@ -61,7 +67,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
     internal static SmtpReply ForRole(SmtpSession session, SmtpReply reply) => session.Role == ListenerRole.Submission ? reply with { Code = 550, Status = "5.7.1" } : reply;
 }
 
-/// <summary>The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689), HOLDFOR and HOLDUNTIL (RFC 4865), AUTH (RFC 4954 section 5).</summary>
+/// <summary>The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), BY (RFC 2852), REQUIRETLS (RFC 8689), HOLDFOR and HOLDUNTIL (RFC 4865), AUTH (RFC 4954 section 5).</summary>
 internal sealed class MailParameters
 {
     /// <summary>RFC 3461 section 4.4.</summary>
@@ -71,6 +77,8 @@ internal sealed class MailParameters
     private const int MaxHoldFor = 999_999_999;
 
     private readonly HashSet<string> _seen = [];
+    private bool _returns;
+    private bool _traces;
     private int? _holdFor;
     private DateTimeOffset? _holdUntil;
 
@@ -83,6 +91,12 @@ internal sealed class MailParameters
     public DsnReturn Return { get; private set; }
     public string? EnvelopeId { get; private set; }
     public bool RequiresTls { get; private set; }
+
+    /// <summary>Seconds in which it has to arrive (RFC 2852); null for whenever.</summary>
+    public long? BySeconds { get; private set; }
+
+    /// <summary>When it has to arrive, reckoned from now.</summary>
+    public DeliverBy? DeliverBy(DateTimeOffset now) => BySeconds is { } seconds ? new(now.AddSeconds(seconds), _returns, _traces) : null;
 
     /// <summary>The message is to wait (RFC 4865).</summary>
     public bool HasHold => _holdFor is not null || _holdUntil is not null;
@@ -125,6 +139,8 @@ internal sealed class MailParameters
                 if (value.Length is 0 or > MaxEnvelopeId || !Xtext.TryDecode(value, out string id)) return false;
                 EnvelopeId = id;
                 return true;
+            case "BY":
+                return TakeBy(value);
             case "REQUIRETLS":
                 RequiresTls = true;
                 return value.IsEmpty;
@@ -140,6 +156,22 @@ internal sealed class MailParameters
             default:
                 return null;
         }
+    }
+
+    // by-value = ["-" / "+"]1*9digit ";" ("N" / "R") ["T"]; only what is to be told may be late already (RFC 2852 section 4).
+    private bool TakeBy(ReadOnlySpan<byte> value)
+    {
+        int semicolon = value.IndexOf((byte)';');
+        if (semicolon < 1) return false;
+        ReadOnlySpan<byte> time = value[..semicolon], mode = value[(semicolon + 1)..];
+        bool negative = time[0] == '-';
+        if (time[0] is (byte)'-' or (byte)'+') time = time[1..];
+        if (time.Length > 9 || !SmtpReader.TryNumber(time, out long seconds)) return false;
+        _returns = mode.Length > 0 && mode[0] is (byte)'R' or (byte)'r';
+        _traces = mode.Length == 2 && mode[1] is (byte)'T' or (byte)'t';
+        if (mode.Length - (_traces ? 1 : 0) != 1 || !_returns && mode[0] is not ((byte)'N' or (byte)'n')) return false;
+        BySeconds = negative ? -seconds : seconds;
+        return !_returns || BySeconds > 0;
     }
 
     // RFC 3339, in UTC (RFC 4865 section 4); only one of the two parameters may stand.

@@ -17,6 +17,7 @@ internal static class Capabilities
         lines.Append("\nDSN");
         if (session.OffersRequireTls) lines.Append("\nREQUIRETLS");
         if (session.OffersFutureRelease) lines.Append(CultureInfo.InvariantCulture, $"\nFUTURERELEASE {(long)options.FutureRelease.TotalSeconds} {session.LatestRelease.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}");
+        if (options.ShortestDeliverBy is { } shortest) lines.Append(shortest > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"\nDELIVERBY {(long)Math.Ceiling(shortest.TotalSeconds)}") : "\nDELIVERBY");
         if (options.AnnounceLimits) lines.Append(Limits(options));
         if (session.MayUseXClient) lines.Append("\nXCLIENT ").AppendJoin(' ', Commands.XClient.Known);
         if (session.MayUseXForward) lines.Append("\nXFORWARD ").AppendJoin(' ', Commands.XForward.Known);

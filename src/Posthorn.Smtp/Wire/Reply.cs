@@ -90,6 +90,9 @@ internal static class Reply
         new(501, "5.5.4", string.Create(CultureInfo.InvariantCulture, $"Syntax error: expected {what} at {column}"));
 
     public static SmtpReply BadParameter(string name) => new(501, "5.5.4", $"Bad value of parameter {name}");
+
+    /// <summary>RFC 2852 section 4.</summary>
+    public static SmtpReply TooSoon { get; } = new(555, "5.5.4", "BY asks for less time than DELIVERBY says is needed");
     public static SmtpReply RepeatedParameter(string name) => new(501, "5.5.4", $"Parameter {name} is given twice");
 
     public static SmtpReply UnknownAttribute(string name) => new(501, "5.5.4", $"Attribute {name} is not recognized");

@@ -42,10 +42,29 @@ internal sealed record AcceptedMessage
 
 /// <summary>What became of a message.</summary>
 /// <param name="Replies">One for each recipient.</param>
-/// <param name="Relayed">Whether a recipient's mail went to the queue.</param>
+/// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
 /// <param name="Shortfalls">Places that an alias leads to and that did not take the message, while others for the same recipient did: its positive reply does not speak for them.</param>
-internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<bool> Relayed, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<Handover> Handovers, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+
+/// <summary>How a recipient that has been served left our hands.</summary>
+/// <param name="Action">The word of RFC 3464 section 2.3.3.</param>
+internal sealed record Handover(string Action)
+{
+    public static Handover Delivered { get; } = new("delivered");
+
+    /// <summary>An alias of several addresses (RFC 3461 section 5.2.7.3).</summary>
+    public static Handover Expanded { get; } = new("expanded");
+
+    /// <summary>It is on its way to another address under the same wishes: that tells, when it is there.</summary>
+    public static Handover Onward { get; } = new("relayed") { IsToldElsewhere = true };
+
+    /// <summary>Somebody else has the duty to report success.</summary>
+    public bool IsToldElsewhere { get; init; }
+
+    /// <summary>Another server tells whether it was in time (RFC 2852).</summary>
+    public bool IsTimedElsewhere { get; init; }
+}
 
 /// <summary>A recipient that is still owed the message, or word of why not.</summary>
 internal sealed record Shortfall(EnvelopeRecipient Recipient, SmtpReply Reply);

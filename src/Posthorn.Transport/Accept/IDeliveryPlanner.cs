@@ -37,6 +37,9 @@ public sealed record QueueEnvelope(QueueId Id, ReversePath From, DateTimeOffset 
     /// <summary>ENVID, decoded; null when not given.</summary>
     public string? EnvelopeId { get; init; }
 
+    /// <summary>When it must have arrived; null for whenever.</summary>
+    public DeliverBy? By { get; init; }
+
     /// <summary>The account that handed the message in, when it logged in.</summary>
     public EmailAddress? Author { get; init; }
 

@@ -6,13 +6,14 @@ namespace Posthorn.Transport.Accept;
 internal sealed class Ledger
 {
     private readonly AcceptedMessage _accepted;
+    private readonly RecipientPlan _plan;
     private readonly bool[] _served;
     private readonly bool[] _relayed;
     private readonly List<RecipientPlan.Refused> _refused;
 
     public Ledger(AcceptedMessage accepted, RecipientPlan plan)
     {
-        _accepted = accepted;
+        (_accepted, _plan) = (accepted, plan);
         _served = new bool[accepted.Message.Recipients.Count];
         _relayed = new bool[_served.Length];
         _refused = [.. plan.Refusals];
@@ -51,8 +52,10 @@ internal sealed class Ledger
             replies[i] = refusal ?? Positive(i);
         }
         Shortfall[] shortfalls = [.. _refused.Where(one => _served[one.Recipient]).DistinctBy(one => one.Address).Select(one => new Shortfall(RecipientFor(one), one.Reply))];
-        return new(replies, _relayed, isRecorded, shortfalls);
+        return new(replies, [.. replies.Select((_, i) => HandoverOf(i))], isRecorded, shortfalls);
     }
+
+    private Handover HandoverOf(int recipient) => !_relayed[recipient] ? Handover.Delivered : _plan.IsExpanded(recipient) ? Handover.Expanded : Handover.Onward;
 
     private SmtpReply Positive(int recipient) => _accepted.RepliesSeparately
         ? Replies.Delivered(_accepted.Message.Recipients[recipient].Address, _accepted.Message.Id)
@@ -61,6 +64,6 @@ internal sealed class Ledger
     private EnvelopeRecipient RecipientFor(RecipientPlan.Refused refused)
     {
         EnvelopeRecipient given = _accepted.Message.Recipients[refused.Recipient];
-        return new(refused.Address, given.Notify & ~DsnNotify.Success, given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}");
+        return new(refused.Address, given.Notify.WithoutSuccess(), given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}");
     }
 }

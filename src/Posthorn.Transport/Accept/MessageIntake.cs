@@ -200,7 +200,7 @@ internal sealed class MessageIntake : IMessageIntake
         {
             Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),
             RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldReason = holdReason,
-            Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId,
+            Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId, By = _envelope.By,
             Traits = traits, Size = _sink?.Length ?? 0, Recipients = _rewritten ?? _readdressed ?? [.. _envelope.Recipients],
         };
         return new()

@@ -20,6 +20,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
     private readonly List<Rejection> _rejections = [];
     private readonly List<(int Recipient, Target.Local Where)> _circles = [];
     private readonly HashSet<int> _taken = [];
+    private readonly HashSet<int> _expanded = [];
     private readonly List<FilterNote> _notes = [];
     private readonly List<IDisposable> _holds = [];
     private readonly ContentTail _tail = new(accepted.Content, accepted.Message.Size);
@@ -56,6 +57,9 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
     public IReadOnlyList<Refused> Refusals => _refused;
     public IReadOnlyList<FilterNote> Notes => _notes;
 
+    /// <summary>Whether the recipient is an alias of several addresses.</summary>
+    public bool IsExpanded(int recipient) => _expanded.Contains(recipient);
+
     /// <summary>Decides for all recipients.</summary>
     public async ValueTask MakeAsync(CancellationToken cancel)
     {
@@ -83,7 +87,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             bool utf8 = (traits & ContentTraits.EightBitHeader) != 0 || mail.Recipients.Any(recipient => recipient.Address.NeedsUtf8) || !mail.From.IsNull && mail.From.Address.NeedsUtf8;
             messages.Add(new()
             {
-                Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return, By = mail.By,
+                Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return, By = mail.By ?? (mail.IsRedirect ? message.By : null),
                 EnvelopeId = mail.IsRedirect ? message.EnvelopeId : null, Body = mail.Content is { RestFrom: null } ? BodyType.EightBitMime : message.Body, Traits = traits, SmtpUtf8 = utf8,
                 // RFC 8689 section 6: what is made of a message keeps to its wishes.
                 RequiresTls = message.RequiresTls, IsTlsOptional = mail.IsRedirect && message.IsTlsOptional,
@@ -115,17 +119,18 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         {
             switch (domains.Resolve(next.Address))
             {
-                case Resolution.NotOurs: SendOn(new(next.Address, given.Notify, given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient, next.By); break;
+                case Resolution.NotOurs: SendOn(new(next.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient, next.By); break;
                 case Resolution.Unknown: Refuse(recipient, next.Address, Replies.Unknown); break;
                 case Resolution.Unavailable: Refuse(recipient, next.Address, Replies.MailboxUnavailable); break;
                 case Resolution.Loop: Refuse(recipient, next.Address, Replies.AliasLoop); break;
                 case Resolution.TooMany: Refuse(recipient, next.Address, Replies.TooManyTargets); break;
                 case Resolution.Recipients { Targets: var targets }:
+                    if (targets.Count > 1) _expanded.Add(recipient);
                     TellOfAlias(next.Address, targets);
                     foreach (Target target in targets)
                     {
-                        if (target is Target.Remote remote) SendOn(Forwarded(remote.Address, given, targets.Count == 1), given, recipient, next.By);
-                        else if (target is Target.Local { FinalAddress: var behind } && behindUs(behind.Domain)) SendOn(new(behind, given.Notify, given.OriginalRecipient), given, recipient, next.By);
+                        if (target is Target.Remote remote) SendOn(new(remote.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = true }, given, recipient, next.By);
+                        else if (target is Target.Local { FinalAddress: var behind } && behindUs(behind.Domain)) SendOn(new(behind, WishesOf(given, recipient), given.OriginalRecipient), given, recipient, next.By);
                         else if (target is Target.Local local)
                         {
                             IReadOnlyList<EmailAddress> redirects = await DeliverAsync(local, recipient, next.Depth, cancel);
@@ -183,9 +188,9 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         EnvelopeRecipient given = message.Recipients[recipient];
         QueueEnvelope envelope = new(message.Id, message.From, message.Arrived)
         {
-            Return = message.Return, EnvelopeId = message.EnvelopeId, Author = accepted.Client?.Account?.Address, Client = accepted.Client?.Address,
+            Return = message.Return, EnvelopeId = message.EnvelopeId, By = message.By, Author = accepted.Client?.Account?.Address, Client = accepted.Client?.Address,
         };
-        return new(envelope, local.Account, local.FinalAddress, local.Detail, given.Address, accepted.Content, message.Size) { Notify = given.Notify, OriginalRecipient = given.OriginalRecipient, LifeOf = accepted.LifeOf };
+        return new(envelope, local.Account, local.FinalAddress, local.Detail, given.Address, accepted.Content, message.Size) { Notify = WishesOf(given, recipient), OriginalRecipient = given.OriginalRecipient, LifeOf = accepted.LifeOf };
     }
 
     private async ValueTask StoreAsync(Target.Local local, PlannedCopy copy, HashSet<int> recipients, CancellationToken cancel)
@@ -225,9 +230,8 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         }
     }
 
-    // RFC 3461 section 5.2.7: an alias with one target keeps the sender's wishes; one with several has been delivered when it was expanded.
-    private static EnvelopeRecipient Forwarded(EmailAddress address, EnvelopeRecipient given, bool single) =>
-        new(address, single ? given.Notify : given.Notify & ~DsnNotify.Success, given.OriginalRecipient) { IsForwarded = true };
+    // RFC 3461 section 5.2.7: an alias with one target keeps the sender's wishes; of one with several, success is told when it has been expanded.
+    private DsnNotify WishesOf(EnvelopeRecipient given, int recipient) => IsExpanded(recipient) ? given.Notify.WithoutSuccess() : given.Notify;
 
     private void SendOn(EnvelopeRecipient target, EnvelopeRecipient given, int recipient, EmailAddress? by)
     {

@@ -16,7 +16,11 @@ internal enum ReportKind
 /// <param name="Action">The word of RFC 3464 section 2.3.3.</param>
 /// <param name="Reply">The reply that decided it.</param>
 /// <param name="Host">Who said so; empty for ourselves.</param>
-internal sealed record ReportedRecipient(EnvelopeRecipient Recipient, string Action, SmtpReply Reply, string Host);
+internal sealed record ReportedRecipient(EnvelopeRecipient Recipient, string Action, SmtpReply Reply, string Host)
+{
+    /// <summary>What was last said where <see cref="Reply"/> is our own word: that time has run out.</summary>
+    public SmtpReply? Last { get; init; }
+}
 
 /// <summary>Reads a message from an offset; the number of octets read, 0 at the end.</summary>
 internal delegate int ContentReader(long offset, Span<byte> into);

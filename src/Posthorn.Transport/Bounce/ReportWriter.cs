@@ -3,6 +3,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Bounce;
 
@@ -18,16 +19,15 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
     /// <summary>Writes the whole message.</summary>
     public async ValueTask WriteAsync(Report report, IMessageSink sink, CancellationToken cancel)
     {
-        string boundary = $"={id}.report=";
-        bool global = NeedsUtf8(report);
-        // Within a returned header 8-bit octets may stand as they came.
-        bool whole = report.Kind == ReportKind.Failed && report.About.Return != DsnReturn.Headers && !report.About.RequiresTls && report.About.Size <= MaxReturned;
+        string boundary = $"={id}.report=", words = Explain(report);
+        bool whole = IsWhole(report);
         StringBuilder text = new(4096);
         Header(report, boundary, text);
-        text.Append(CultureInfo.InvariantCulture, $"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-        Explain(report, text);
-        text.Append(CultureInfo.InvariantCulture, $"\r\n--{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/{(global ? "global-" : "")}delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-        Status(report, global, text);
+        text.Append(CultureInfo.InvariantCulture, $"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {Encoded(!Ascii.IsValid(words))}\r\n\r\n{words}");
+        // RFC 3464 section 2.1: what programs read is 7-bit, unless it is of the kind that RFC 6533 has for more.
+        bool global = NeedsUtf8(report);
+        text.Append(CultureInfo.InvariantCulture, $"\r\n--{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/{(global ? "global-" : "")}delivery-status\r\nContent-Transfer-Encoding: {Encoded(global)}\r\n\r\n");
+        new StatusFields(report, global, now).Write(hostname, text);
         string type = (whole, report.About.SmtpUtf8) switch
         {
             (true, true) => "message/global",
@@ -35,14 +35,26 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
             (false, true) => "message/global-headers",
             (false, false) => "text/rfc822-headers",
         };
-        text.Append(CultureInfo.InvariantCulture, $"\r\n--{boundary}\r\nContent-Description: {(whole ? "Your message" : "The header of your message")}\r\nContent-Type: {type}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+        text.Append(CultureInfo.InvariantCulture, $"\r\n--{boundary}\r\nContent-Description: {(whole ? "Your message" : "The header of your message")}\r\nContent-Type: {type}\r\nContent-Transfer-Encoding: {Encoded(ReturnsEightBit(report))}\r\n\r\n");
         await sink.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), cancel);
         await ReturnAsync(report.Content, whole ? MaxReturned : MaxReturnedHeader, whole, sink, cancel);
         await sink.WriteAsync(Encoding.UTF8.GetBytes($"\r\n--{boundary}--\r\n"), cancel);
     }
 
+    /// <summary>Something in the report is not ASCII.</summary>
+    public bool IsEightBit(Report report) => NeedsUtf8(report) || ReturnsEightBit(report) || !Ascii.IsValid(Explain(report));
+
     /// <summary>Addresses in the report that ASCII cannot say (RFC 6533).</summary>
-    public static bool NeedsUtf8(Report report) => report.Recipients.Any(recipient => recipient.Recipient.Address.NeedsUtf8);
+    public static bool NeedsUtf8(Report report) =>
+        report.Recipients.Any(recipient => recipient.Recipient.Address.NeedsUtf8 || recipient.Recipient.OriginalRecipient is { } original && !Ascii.IsValid(original));
+
+    // RFC 3461 section 6.2: only failures return the message. Binary content would need a way back that bears it (RFC 6522 section 3).
+    private static bool IsWhole(Report report) =>
+        report.Kind == ReportKind.Failed && report.About is { Return: not DsnReturn.Headers, RequiresTls: false, Body: not BodyType.BinaryMime, Size: <= MaxReturned };
+
+    private static bool ReturnsEightBit(Report report) => (report.About.Traits & (IsWhole(report) ? ContentTraits.EightBitHeader | ContentTraits.EightBitBody : ContentTraits.EightBitHeader)) != 0;
+
+    private static string Encoded(bool eightBit) => eightBit ? "8bit" : "7bit";
 
     private void Header(Report report, string boundary, StringBuilder text)
     {
@@ -55,11 +67,12 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
         text.Append(CultureInfo.InvariantCulture, $"Received: by {hostname} (Posthorn) id {id};\r\n\t{ReceivedLine.Date(now)}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"From: Mail Delivery System <MAILER-DAEMON@{hostname}>\r\nTo: {report.About.From}\r\nSubject: {subject}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"Date: {ReceivedLine.Date(now)}\r\nMessage-ID: <{id}@{hostname}>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
-        text.Append(CultureInfo.InvariantCulture, $"Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nThis is a report in MIME format.\r\n\r\n");
+        text.Append(CultureInfo.InvariantCulture, $"Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\nContent-Transfer-Encoding: {Encoded(IsEightBit(report))}\r\n\r\nThis is a report in MIME format.\r\n\r\n");
     }
 
-    private void Explain(Report report, StringBuilder text)
+    private string Explain(Report report)
     {
+        StringBuilder text = new();
         text.Append(report.Kind switch
         {
             ReportKind.Failed => $"This is the mail server {hostname}.\r\n\r\nYour message could not be delivered to the following address{(report.Recipients.Count > 1 ? "es" : "")}.\r\nIt will not be tried again.\r\n\r\n",
@@ -71,46 +84,20 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
             text.Append(CultureInfo.InvariantCulture, $"<{recipient.Recipient.Address}>\r\n");
             if (report.Kind == ReportKind.Success)
             {
-                text.Append(recipient.Action == "relayed"
-                    ? $"    was handed to {recipient.Host}, which will not report what becomes of it.\r\n\r\n"
-                    : "    was delivered.\r\n\r\n");
+                text.Append(recipient.Action switch
+                {
+                    "relayed" => $"    was handed to {recipient.Host}, which will not report what becomes of it.\r\n\r\n",
+                    "expanded" => "    stands for several addresses, to which it has been sent on. They do not report.\r\n\r\n",
+                    _ => "    was delivered.\r\n\r\n",
+                });
                 continue;
             }
-            string said = recipient.Host.Length > 0 ? $"The mail server {recipient.Host} said: " : "";
+            string said = recipient is { Host.Length: > 0, Last: null } ? $"The mail server {recipient.Host} said: " : "";
             text.Append(CultureInfo.InvariantCulture, $"    {said}{recipient.Reply}\r\n");
             if (report.Kind == ReportKind.Failed) text.Append(CultureInfo.InvariantCulture, $"    {Advice.For(recipient.Reply.Status)}\r\n");
             text.Append("\r\n");
         }
-    }
-
-    private void Status(Report report, bool global, StringBuilder text)
-    {
-        text.Append(CultureInfo.InvariantCulture, $"Reporting-MTA: dns; {hostname}\r\n");
-        if (report.About.EnvelopeId is { } envelope) text.Append(CultureInfo.InvariantCulture, $"Original-Envelope-Id: {Xtext.Encode(envelope)}\r\n");
-        text.Append(CultureInfo.InvariantCulture, $"Arrival-Date: {ReceivedLine.Date(report.About.Arrived)}\r\nX-Posthorn-Queue-ID: {report.About.Id}\r\n");
-        // RFC 4865 section 5.1.2.
-        if (report.About.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $"Future-Release-Request: until;{release.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}\r\n");
-        foreach (ReportedRecipient recipient in report.Recipients)
-        {
-            EnvelopeRecipient given = recipient.Recipient;
-            text.Append("\r\n");
-            if (given.OriginalRecipient?.Split(';', 2) is [string originalType, string original]) text.Append(CultureInfo.InvariantCulture, $"Original-Recipient: {originalType}; {original}\r\n");
-            text.Append(CultureInfo.InvariantCulture, $"Final-Recipient: {(global && given.Address.NeedsUtf8 ? "utf-8" : "rfc822")}; {given.Address}\r\n");
-            text.Append(CultureInfo.InvariantCulture, $"Action: {recipient.Action}\r\nStatus: {StatusOf(recipient)}\r\n");
-            if (recipient.Host.Length > 0) text.Append(CultureInfo.InvariantCulture, $"Remote-MTA: dns; {recipient.Host}\r\n");
-            if (report.Kind != ReportKind.Success)
-                text.Append(recipient.Host.Length > 0 ? $"Diagnostic-Code: smtp; {recipient.Reply}\r\n" : $"Diagnostic-Code: x-posthorn; {recipient.Reply.Text.Replace('\n', ' ')}\r\n");
-            text.Append(CultureInfo.InvariantCulture, $"Last-Attempt-Date: {ReceivedLine.Date(now)}\r\n");
-            if (report.Until is { } until) text.Append(CultureInfo.InvariantCulture, $"Will-Retry-Until: {ReceivedLine.Date(until)}\r\n");
-        }
-    }
-
-    // The class of the code has to fit the action (RFC 3464 section 2.3.4): a 4xx that has lasted too long is a 5.
-    private static string StatusOf(ReportedRecipient recipient)
-    {
-        string status = recipient.Reply.Status.Length > 2 ? recipient.Reply.Status : string.Create(CultureInfo.InvariantCulture, $"{recipient.Reply.Code / 100}.0.0");
-        char kind = recipient.Action switch { "failed" => '5', "delayed" => '4', _ => '2' };
-        return kind + status[1..];
+        return text.ToString();
     }
 
     private static async ValueTask ReturnAsync(ContentReader content, long limit, bool whole, IMessageSink sink, CancellationToken cancel)

@@ -16,7 +16,8 @@ internal sealed class Reporter(TransportServices services, DeliveryStage stage, 
         QueueId id = newId();
         DateTimeOffset now = services.Time.GetLocalNow();
         await using IMessageSink sink = services.Stores.CreateSink();
-        try { await new ReportWriter(options().Hostname, id, now).WriteAsync(report, sink, cancel); }
+        ReportWriter writer = new(options().Hostname, id, now);
+        try { await writer.WriteAsync(report, sink, cancel); }
         catch (IOException e)
         {
             services.Log.NotStored(e, id);
@@ -25,8 +26,10 @@ internal sealed class Reporter(TransportServices services, DeliveryStage stage, 
         EmailAddress sender = report.About.From.Address;
         QueueMessage message = new()
         {
-            Id = id, Arrived = now.ToUniversalTime(), From = ReversePath.Null, Origin = "reports", Body = BodyType.EightBitMime,
-            SmtpUtf8 = report.About.SmtpUtf8 || ReportWriter.NeedsUtf8(report) || sender.NeedsUtf8, Traits = report.About.Traits,
+            Id = id, Arrived = now.ToUniversalTime(), From = ReversePath.Null, Origin = "reports", Body = writer.IsEightBit(report) ? BodyType.EightBitMime : BodyType.SevenBit,
+            SmtpUtf8 = report.About.SmtpUtf8 || ReportWriter.NeedsUtf8(report) || sender.NeedsUtf8,
+            // Whoever signed what comes back has not signed the report.
+            Traits = (writer.IsEightBit(report) ? ContentTraits.EightBitBody : 0) | (sender.NeedsUtf8 ? ContentTraits.EightBitHeader : 0),
             RequiresTls = report.About.RequiresTls,
             Size = sink.Length, Recipients = [new(sender, DsnNotify.Never, null)],
         };

@@ -17,7 +17,7 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
         if (content is null)
         {
             services.Log.ContentMissing(message.Id);
-            return new([.. hosts.Select(_ => new SmtpReply(554, "5.3.0", "The message's content is lost"))], hosts, new ConnectionVerdict.Worked(), false);
+            return new([.. hosts.Select(_ => new SmtpReply(554, "5.3.0", "The message's content is lost"))], hosts, [.. hosts.Select(_ => Handover.Delivered)], new ConnectionVerdict.Worked());
         }
         await using IMessageSink sink = services.Stores.CreateSink();
         byte[] buffer = new byte[32 * 1024];
@@ -47,7 +47,7 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
         Shortfall[] owed = [.. outcome.Shortfalls, .. Broken(accepted, outcome, recorded)];
         if (outcome.IsRecorded && owed.Length > 0) await transport.KeepPromiseAsync(accepted, owed, cancel);
         return new([.. outcome.Replies.Select((reply, i) => outcome.IsRecorded && recorded.Contains(i) && !reply.IsPositive ? Replies.Delivered(accepted.Message.Recipients[i].Address, message.Id) : reply)],
-            hosts, new ConnectionVerdict.Worked(), false) { IsRecorded = outcome.IsRecorded };
+            hosts, outcome.Handovers, new ConnectionVerdict.Worked()) { IsRecorded = outcome.IsRecorded };
     }
 
     // The word is given, and then the mailbox was gone after all: the message waits anew.

@@ -43,12 +43,8 @@ internal sealed class QueueEntry(QueueMessage message, long record)
     /// <summary>When trying ends: after its lifetime, or when its sender said (RFC 2852 section 4.1.4.1).</summary>
     public DateTimeOffset EndOf(TimeSpan lifetime) => Message.By is { Return: true } by && by.Time < Since + lifetime ? by.Time : Since + lifetime;
 
-    /// <summary>When the sender is told that it is late; null for never.</summary>
-    public DateTimeOffset? WarningAt(TimeSpan? delay)
-    {
-        DateTimeOffset? warn = Since + delay;
-        return Message.By is { Return: false } by && (warn is null || by.Time < warn) ? by.Time : warn;
-    }
+    /// <summary>When the sender is told that it is late; null for never. Who named a time is told then, as RFC 2852 section 4.1.3 demands, and not before.</summary>
+    public DateTimeOffset? WarningAt(TimeSpan? delay) => Message.By is { Return: false } by ? by.Time : Since + delay;
 
     /// <summary>Its share of the schedule: one job for each destination.</summary>
     public List<Job> Jobs { get; } = [];

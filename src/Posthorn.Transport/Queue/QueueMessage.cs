@@ -12,6 +12,8 @@ internal enum ContentTraits : byte
     EightBitBody = 2,
     /// <summary>Somebody has signed it (DKIM): its octets should stay as they are.</summary>
     Signed = 4,
+    /// <summary>A line of the body has more than 998 octets (RFC 5321 section 4.5.3.1.6).</summary>
+    LongLine = 8,
 }
 
 /// <summary>What has become of a recipient. Values reach disk: never renumber.</summary>

@@ -16,6 +16,7 @@ public sealed class QueueRunner : IAsyncDisposable
     private readonly RemoteServices _remote;
     private readonly Settlement _settlement;
     private readonly LocalAttempt _local;
+    private readonly IdleConnections _idle;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
@@ -36,7 +37,7 @@ public sealed class QueueRunner : IAsyncDisposable
         (_queue, _time, _log) = (services.Queue, services.Time, services.Log);
         MailRouter router = new(dns, services.Directory, () => transport.Options);
         _queue.DestinationOf = router.DestinationOf;
-        Connections = new(_time);
+        (Connections, _idle) = (new(_time), new(_time));
         _remote = new(router, connector, Connections, _queue, services.Stores, _time, _log) { Policies = new(dns, sts, () => transport.Options), Tally = tally, Trace = services.Trace, Tables = services.Tables };
         _settlement = new(services, transport.Reporter, () => transport.Options);
         _local = new(services, transport);
@@ -44,6 +45,9 @@ public sealed class QueueRunner : IAsyncDisposable
 
     /// <summary>The connections to other servers.</summary>
     internal ConnectionSet Connections { get; }
+
+    /// <summary>Those of them that have nothing to do.</summary>
+    internal IdleConnections Idle => _idle;
 
     public void Start() => _loop = LoopAsync();
 
@@ -53,6 +57,7 @@ public sealed class QueueRunner : IAsyncDisposable
         if (_stop.IsCancellationRequested) return;
         await _stop.CancelAsync();
         await _loop;
+        _idle.Close();
         Task[] running;
         lock (_gate) running = [.. _running];
         Task all = Task.WhenAll(running);
@@ -79,7 +84,8 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             Task news = _queue.News;
             DateTimeOffset now = _time.GetUtcNow();
-            while (_queue.TryTake(now) is { } delivery) Track(RunAsync(delivery));
+            while (_queue.TryTake(now) is { } delivery)
+                if (!_idle.TryHand(delivery)) Track(RunAsync(delivery));
             TimeSpan sleep = _queue.NextDue is { } due ? due - now : MaxSleep;
             if (sleep <= TimeSpan.Zero) sleep = TimeSpan.FromMilliseconds(1); // due, but no connection is free: the next end wakes us
             try { await news.WaitAsync(sleep < MaxSleep ? sleep : MaxSleep, _time, _stop.Token); }
@@ -101,7 +107,7 @@ public sealed class QueueRunner : IAsyncDisposable
         lock (_gate) _running.Remove(task);
     }
 
-    // One connection's life: a delivery, and after it whatever else waits for the same destination.
+    // One connection's life: a delivery, and after it whatever else waits for the same destination or comes within a moment.
     private async Task RunAsync(Delivery first)
     {
         await Task.Yield(); // the loop goes on at once
@@ -109,8 +115,10 @@ public sealed class QueueRunner : IAsyncDisposable
         Delivery? delivery = first;
         while (delivery is not null)
         {
-            ConnectionVerdict verdict = await AttemptAsync(delivery, remote);
-            delivery = _queue.End(delivery, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
+            Delivery last = delivery;
+            ConnectionVerdict verdict = await AttemptAsync(last, remote);
+            delivery = _queue.End(last, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
+            if (delivery is null && remote.IsOpen) delivery = await remote.RestAsync(_idle, last.Destination.Key);
         }
         try { await remote.DisposeAsync(); }
 #pragma warning disable CA1031 // The queue worker: how a connection ends is no reason to end the queue.
@@ -127,7 +135,7 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             DeliveryResult result = delivery switch
             {
-                { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], new ConnectionVerdict.Nothing(), false),
+                { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Accept.Handover.Delivered)], new ConnectionVerdict.Nothing()),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
                 _ => await remote.TryAsync(delivery, _abort.Token),
             };

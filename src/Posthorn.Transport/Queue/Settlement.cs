@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Bounce;
 using Posthorn.Transport.Remote;
 using Posthorn.Transport.Trace;
@@ -9,7 +10,11 @@ namespace Posthorn.Transport.Queue;
 /// <summary>Turns the result of an attempt into last words, reports and further waiting. Last words and the report of them are one record.</summary>
 internal sealed class Settlement(TransportServices services, Reporter reporter, Func<TransportOptions> options)
 {
-    private readonly record struct Settled(int Recipient, RecipientState State, SmtpReply Reply, string Host);
+    private readonly record struct Settled(int Recipient, RecipientState State, SmtpReply Reply, string Host, Handover Handover)
+    {
+        /// <summary>The last answer, when time ran out over it.</summary>
+        public SmtpReply? Last { get; init; }
+    }
 
     /// <summary>Settles what can be settled. It is durable when the task completes, or the recipients wait on.</summary>
     public async ValueTask SettleAsync(Delivery delivery, DeliveryResult result, CancellationToken cancel)
@@ -23,10 +28,10 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
         for (int i = 0; i < delivery.Recipients.Count; i++)
         {
-            (int recipient, SmtpReply reply, string host) = (delivery.Recipients[i], result.Replies[i], result.Hosts[i]);
-            if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host));
-            else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host));
-            else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply), host));
+            (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], result.Replies[i], result.Hosts[i], result.Handovers[i]);
+            if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host, handover));
+            else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host, handover));
+            else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply, message.By is { Return: true } by && by.Time <= now), host, handover) { Last = reply });
             else waiting.Add((recipient, reply, host));
         }
         Log(message, settled, waiting, now);
@@ -44,11 +49,10 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             EnvelopeRecipient recipient = message.Recipients[one.Recipient];
             ReportKind kind = one.State == RecipientState.Failed ? ReportKind.Failed : ReportKind.Success;
             // A server that knows no Deliver By tells nobody whether it was in time: that it has the message is told (RFC 2852 section 4.1.4.2).
-            bool handsOn = kind == ReportKind.Success && message.By is { } by && one.Host.Length > 0 && (by.Trace || !by.Return && !result.RelaysBy) && !recipient.Notify.HasFlag(DsnNotify.Never);
+            bool handsOn = kind == ReportKind.Success && message.By is { } by && one.Handover.Action == "relayed" && one.Host.Length > 0 && (by.Trace || !by.Return && !one.Handover.IsTimedElsewhere) && !recipient.Notify.HasFlag(DsnNotify.Never);
             if (message.From.IsNull || !handsOn && !Report.IsWanted(kind, recipient.Notify)) continue;
-            if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host));
-            // A server that knows DSN reports success itself (RFC 3461 section 5.2.1).
-            else if (handsOn || !result.RelaysDsn) relayed.Add(new(recipient, one.Host.Length > 0 ? "relayed" : "delivered", one.Reply, one.Host));
+            if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host) { Last = one.Last });
+            else if (handsOn || !one.Handover.IsToldElsewhere) relayed.Add(new(recipient, one.Handover.Action, one.Reply, one.Host));
         }
         // Deliveries first: should the report of the failures not find room, the mail does not go out twice.
         if (!result.IsRecorded) await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
@@ -80,9 +84,11 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
     {
         QueueMessage message = entry.Message;
         QueueAnswers warned = new(message.Id, []) { Warned = true };
+        // RFC 2852 section 4.1.3: that its sender's time is over is what is told, and the last answer beside it.
+        SmtpReply? late = message.By is { Return: false } by && by.Time <= services.Time.GetUtcNow() ? new(450, "4.4.7", "The message could not be delivered in the time that its sender wished; it will be tried further") : null;
         ReportedRecipient[] delayed = message.From.IsNull ? [] : [.. waiting
             .Where(one => Report.IsWanted(ReportKind.Delayed, message.Recipients[one.Recipient].Notify))
-            .Select(one => new ReportedRecipient(message.Recipients[one.Recipient], "delayed", one.Reply, one.Host))];
+            .Select(one => new ReportedRecipient(message.Recipients[one.Recipient], "delayed", late ?? one.Reply, one.Host) { Last = late is null ? null : one.Reply })];
         if (delayed.Length > 0)
         {
             await ReportAsync(entry, ReportKind.Delayed, delayed, warned, entry.EndOf(options().Queue.Lifetime), cancel);
@@ -114,5 +120,5 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Attempted(message.Id, status, to, host, reply));
     }
 
-    private static SmtpReply Expired(SmtpReply last) => new(550, "5.4.7", $"The message could not be delivered for too long; the last answer was: {last}");
+    private static SmtpReply Expired(SmtpReply last, bool wasDue) => new(550, "5.4.7", $"The message could not be delivered {(wasDue ? "in the time that its sender allowed" : "for too long")}; the last answer was: {last}");
 }

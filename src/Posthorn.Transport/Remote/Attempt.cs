@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
@@ -8,12 +9,11 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
 {
     private readonly SmtpReply?[] _replies = new SmtpReply?[delivery.Recipients.Count];
     private readonly string[] _hosts = [.. Enumerable.Repeat("", delivery.Recipients.Count)];
+    private readonly Handover[] _handovers = [.. Enumerable.Repeat(Handover.Delivered, delivery.Recipients.Count)];
     private int _batchSize = batchSize;
     private SmtpReply? _fault;
     private string _faultHost = "";
     private bool _faultMayPass;
-    private bool _relaysDsn = true;
-    private bool _relaysBy = true;
 
     public Delivery Delivery { get; } = delivery;
 
@@ -42,8 +42,10 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private bool IsForwarded(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].IsForwarded;
 
     /// <summary>Takes over how a transaction ended.</summary>
-    public void Take(IReadOnlyList<int> batch, TransactionResult result, string host, ServerFeatures features)
+    public void Take(IReadOnlyList<int> batch, TransactionResult result, SmtpClientSession session)
     {
+        // What LMTP has taken lies in a mailbox; a server that knows DSN reports success itself (RFC 3461 section 5.2.1).
+        Handover handover = new(session.IsLmtp ? "delivered" : "relayed") { IsToldElsewhere = session.Features.Dsn, IsTimedElsewhere = session.Features.DeliverBy };
         int accepted = result.Replies.Count(reply => reply is { IsPositive: true });
         for (int i = 0; i < batch.Count; i++)
         {
@@ -55,11 +57,10 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
                 continue;
             }
             _replies[batch[i]] = reply;
-            _hosts[batch[i]] = result.FromRemote ? host : "";
-            _relaysDsn &= features.Dsn || !reply.IsPositive;
-            _relaysBy &= features.DeliverBy || !reply.IsPositive;
+            _hosts[batch[i]] = result.FromRemote ? session.Host : "";
+            _handovers[batch[i]] = handover;
         }
-        if (result.HostFault is { } fault) Fault(fault, result.FromRemote ? host : "");
+        if (result.HostFault is { } fault) Fault(fault, result.FromRemote ? session.Host : "");
     }
 
     /// <summary>A host could not be used; the next one may.</summary>
@@ -90,5 +91,5 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         return Result(unanswered && fault.IsTransient || !usable ? new ConnectionVerdict.Failed(fault) : new ConnectionVerdict.Worked());
     }
 
-    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, verdict, _relaysDsn) { RelaysBy = _relaysBy };
+    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, _handovers, verdict);
 }

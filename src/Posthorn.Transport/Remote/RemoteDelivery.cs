@@ -17,13 +17,10 @@ namespace Posthorn.Transport.Remote;
 /// <summary>What an attempt brought for each recipient of a delivery.</summary>
 /// <param name="Replies">One for each recipient, in order.</param>
 /// <param name="Hosts">Who said so; empty for ourselves.</param>
+/// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="Verdict">What it taught about the destination.</param>
-/// <param name="RelaysDsn">The server took over the duty to report success.</param>
-internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, ConnectionVerdict Verdict, bool RelaysDsn)
+internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, IReadOnlyList<Handover> Handovers, ConnectionVerdict Verdict)
 {
-    /// <summary>The server took over the duty to tell whether the message was in time (RFC 2852).</summary>
-    public bool RelaysBy { get; init; }
-
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
 }
@@ -77,6 +74,17 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         else await TryHostsAsync(attempt, route, content, cancel);
         if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
         return attempt.End();
+    }
+
+    /// <summary>Keeps the connection for a moment, in case that there is more for its destination; null when nothing came.</summary>
+    public async ValueTask<Delivery?> RestAsync(IdleConnections idle, string destination)
+    {
+        if (_session is not { } session) return null;
+        session.Connection.Input.IsBusy = false; // no buffer for who says nothing
+        // Beside all that work, a quarter as many may rest: those of other destinations are not worth more sockets.
+        Delivery? next = await idle.WaitAsync(destination, options().Outbound.KeepIdle, Math.Max(1, options().Queue.MaxConnections / 4));
+        session.Connection.Input.IsBusy = true;
+        return next;
     }
 
     /// <summary>Says goodbye.</summary>
@@ -192,12 +200,12 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             {
                 // Better late than with addresses that nobody outside should see.
                 services.Log.TableUnavailable(message.Id, why);
-                attempt.Take(batch, TransactionResult.All(recipients.Length, Replies.TableUnavailable, false), session.Host, session.Features);
+                attempt.Take(batch, TransactionResult.All(recipients.Length, Replies.TableUnavailable, false), session);
                 continue;
             }
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
-            attempt.Take(batch, result, session.Host, session.Features);
+            attempt.Take(batch, result, session);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
             if (!session.IsUsable) attempt.Worked = false;
@@ -232,6 +240,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (channel is null) return new(unreachable, false);
         Connection connection = new(channel, new($"out-{attempt.Delivery.Entry.Message.Id}"), services.Time);
         services.Connections.Add(connection);
+        connection.Input.IsBusy = true; // each answer follows soon
         SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
         Opening secured = new(null, true);
         if (hop is NextHop.Host { ImplicitTls: true }) secured = await HandshakeAsync(session, demand, cancel);

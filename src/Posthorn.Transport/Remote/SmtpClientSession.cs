@@ -31,6 +31,9 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     /// <summary>For which messages the way was found good.</summary>
     public TlsWish Serves { get; init; } = TlsWish.Normal;
 
+    /// <summary>A transaction was begun and not carried to a good end: RSET has to clear it away before the next (RFC 5321 section 4.1.1.5).</summary>
+    public bool IsDirty { get; set; }
+
     /// <summary>Transactions so far.</summary>
     public int Transactions { get; set; }
 

@@ -12,6 +12,7 @@ namespace Posthorn.Transport.Remote;
 internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores)
 {
     private IMessageContent _content = mail.Content;
+    private bool _taken;
     private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
 
     /// <summary>The form in which it goes out, when that is not the one in which it came.</summary>
@@ -30,12 +31,17 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     private async ValueTask<TransactionResult> TransferAsync(IMessageContent content, CancellationToken cancel)
     {
         _content = content;
-        if (session.Transactions++ > 0)
+        session.Transactions++;
+        if (session.IsDirty)
         {
             SmtpReply reset = await session.CommandAsync("RSET", cancel);
             if (!reset.IsPositive) return Untried(reset);
         }
-        return session.Features.Pipelining ? await PipelinedAsync(cancel) : await StepByStepAsync(cancel);
+        session.IsDirty = true;
+        TransactionResult result = session.Features.Pipelining ? await PipelinedAsync(cancel) : await StepByStepAsync(cancel);
+        // A message that was taken leaves nothing behind (RFC 5321 section 4.1.1.4).
+        session.IsDirty = !_taken;
+        return result;
     }
 
     // What can be said without asking: another host may be able to, so that each is a fault of this host.
@@ -120,9 +126,10 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             // A server that gives up amid the data often says why before it closes.
             return Accepted(lost);
         }
-        if (!session.IsLmtp) return Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        if (!session.IsLmtp) return Ended(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
         for (int i = 0; i < _replies.Length; i++)
             if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
+        _taken = _replies.Any(reply => reply is { IsPositive: true });
         return Done();
     }
 
@@ -135,7 +142,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
         if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
-        return Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        return Ended(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
     }
 
     private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
@@ -200,6 +207,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length; i++)
             if (_replies[i]!.IsPositive) _replies[i] = reply;
         return Done();
+    }
+
+    private TransactionResult Ended(SmtpReply reply)
+    {
+        _taken = reply.IsPositive;
+        return Accepted(reply);
     }
 
     private TransactionResult Done() => new(_replies, null, true);

@@ -170,6 +170,7 @@ internal static class ConfigurationBinder
         Connections = reader.Number("connections", 20_000, 1, 1_000_000),
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
         ReceivedHops = reader.Number("received-hops", 50, 1, 1000),
+        ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
         IPv6Prefix = reader.Number("ipv6-prefix", 64, 32, 128),
         RateWindow = reader.Duration("rate-window", TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
         ConnectionRate = reader.Number("connection-rate", 600, 0, 1_000_000),

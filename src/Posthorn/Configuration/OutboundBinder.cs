@@ -35,6 +35,7 @@ internal static class OutboundBinder
             Behind = domains.Where(domain => domain.Behind is not null).ToDictionary(domain => domain.Name, domain => domain.Behind!),
             MaxAddresses = reader.Number("addresses-tried", 5, 1, 100),
             MaxTransactions = reader.Number("messages-per-connection", 100, 1, 100_000),
+            KeepIdle = reader.Duration("keep-idle", TimeSpan.FromSeconds(2), TimeSpan.Zero, TimeSpan.FromMinutes(5)),
         };
         if (dns.Servers.Any(server => !IPAddress.IsLoopback(server.Address)))
             foreach (RouteRule rule in routes.Where(rule => rule.Hop.Tls?.Level == OutboundTls.DaneOnly))

@@ -93,6 +93,7 @@ public sealed record LimitsSection
     public required int Connections { get; init; }
     public required int ConnectionsPerAddress { get; init; }
     public required int ReceivedHops { get; init; }
+    public required TimeSpan ShortestDeliverBy { get; init; }
     public required int IPv6Prefix { get; init; }
     public required TimeSpan RateWindow { get; init; }
     public required int ConnectionRate { get; init; }

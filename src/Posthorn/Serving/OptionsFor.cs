@@ -47,6 +47,7 @@ internal static class OptionsFor
         BrokenAuthLine = configuration.Submission.BrokenClients,
         MaxRecipients = configuration.Limits.Recipients,
         MaxTextLine = configuration.Limits.TextLine,
+        ShortestDeliverBy = configuration.Limits.ShortestDeliverBy,
         FutureRelease = configuration.Submission.FutureRelease,
         XClientNetworks = configuration.Network.XClient,
         XForwardNetworks = configuration.Network.XForward,

@@ -40,6 +40,7 @@ internal sealed class SmtpHost : ITranscriptHost
         AnnounceLimits = false,
         BinaryMime = false,
         FutureRelease = TimeSpan.Zero,
+        ShortestDeliverBy = null,
         ForbidEarlyTalk = false,
         Tarpit = TimeSpan.Zero,
     };
@@ -183,6 +184,7 @@ internal sealed class SmtpHost : ITranscriptHost
         "broken-auth-line" => Options with { BrokenAuthLine = true },
         "binary" => Options with { BinaryMime = true },
         "future" => Options with { FutureRelease = TimeSpan.FromDays(1) },
+        "deliver-by" => Options with { ShortestDeliverBy = TimeSpan.FromSeconds(30) },
         "early-talk-check" => Options with { ForbidEarlyTalk = true },
         "xclient" => Options with { XClientNetworks = [IPNetwork.Parse("192.0.2.0/24")] },
         "xforward" => Options with { XForwardNetworks = [IPNetwork.Parse("192.0.2.0/24")] },
@@ -224,6 +226,7 @@ internal sealed class SmtpHost : ITranscriptHost
         if (envelope.SmtpUtf8) text.Append(" utf8");
         if (envelope.RequiresTls) text.Append(" requiretls");
         if (envelope.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $" release={release:yyyy-MM-dd'T'HH:mm:ss}");
+        if (envelope.By is { } by) text.Append(CultureInfo.InvariantCulture, $" by={by.Time:yyyy-MM-dd'T'HH:mm:ss};{(by.Return ? "R" : "N")}{(by.Trace ? "T" : "")}");
         if (envelope.Return != DsnReturn.Unspecified) text.Append(CultureInfo.InvariantCulture, $" ret={envelope.Return}");
         if (envelope.EnvelopeId is not null) text.Append(CultureInfo.InvariantCulture, $" envid={envelope.EnvelopeId}");
         if (envelope.DeclaredSize is not null) text.Append(CultureInfo.InvariantCulture, $" size={envelope.DeclaredSize}");

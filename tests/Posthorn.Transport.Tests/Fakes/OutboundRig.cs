@@ -95,6 +95,12 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     public Task UntilWaitingAsync(int messages, int attempts) =>
         UntilAsync(() => Rig.Queue.Read((entries, schedule) => entries.Count == messages && schedule.Running == 0 && entries.Values.All(entry => entry.Attempts >= attempts)), $"{messages} waiting after {attempts} attempts");
 
+    /// <summary>Connections that rest.</summary>
+    public int Idle => _runner.Idle.Count;
+
+    /// <summary>Ends the queue's work when what is under way is done.</summary>
+    public Task StopAsync() => _runner.StopAsync(Patience);
+
     public static string Text(PeerMessage message) => Encoding.Latin1.GetString(message.Content);
 
     public async ValueTask DisposeAsync()

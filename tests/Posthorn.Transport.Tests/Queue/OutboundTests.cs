@@ -98,8 +98,8 @@ public sealed class OutboundTests
         MessageDeliveryStatus status = Assert.IsType<MessageDeliveryStatus>(body[1]);
         Assert.Equal(2, status.StatusGroups.Count);
         Assert.Equal("dns; mail.example.org", status.StatusGroups[0]["Reporting-MTA"]);
-        Assert.Equal("id+201", status.StatusGroups[0]["Original-Envelope-Id"]);
-        Assert.Equal("rfc822; orig+2B@x", status.StatusGroups[1]["Original-Recipient"]);
+        Assert.Equal("id 1", status.StatusGroups[0]["Original-Envelope-Id"]);
+        Assert.Equal("rfc822; orig+@x", status.StatusGroups[1]["Original-Recipient"]);
         Assert.Equal("rfc822; nobody@example.com", status.StatusGroups[1]["Final-Recipient"]);
         Assert.Equal("failed", status.StatusGroups[1]["Action"]);
         Assert.Equal("5.1.1", status.StatusGroups[1]["Status"]);
