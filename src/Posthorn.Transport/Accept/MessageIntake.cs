@@ -23,6 +23,7 @@ internal sealed class MessageIntake : IMessageIntake
     private SmtpReply? _refusal;
     private long _received;
     private bool _eightBitBody;
+    private LineMeter _lines;
     private BodyType _body;
     private long _start;
     private ReversePath _from;
@@ -68,6 +69,7 @@ internal sealed class MessageIntake : IMessageIntake
         }
         if (bytes.Length == 0) return;
         if (!_eightBitBody && !Ascii.IsValid(bytes.Span)) _eightBitBody = true;
+        _lines.Look(bytes.Span);
         await StoreAsync(bytes, cancel);
     }
 
@@ -141,7 +143,7 @@ internal sealed class MessageIntake : IMessageIntake
 
     private async ValueTask RewriteAsync(MessageDraft draft, IMessageSink old, CancellationToken cancel)
     {
-        (_sink, _eightBitBody, _header, _messageId) = (null, false, new(_options.MaxHeaderSize, null), null);
+        (_sink, _eightBitBody, _lines, _header, _messageId) = (null, false, default, new(_options.MaxHeaderSize, null), null);
         await using (old)
         {
             await draft.WriteAsync(bytes => PassAsync(bytes, cancel), cancel);
@@ -195,7 +197,7 @@ internal sealed class MessageIntake : IMessageIntake
     private AcceptedMessage Accepted(string? holdReason)
     {
         ClientContext client = _envelope.Client;
-        ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0) | (_header.IsSigned ? ContentTraits.Signed : 0);
+        ContentTraits traits = (_header.HasEightBit ? ContentTraits.EightBitHeader : 0) | (_eightBitBody ? ContentTraits.EightBitBody : 0) | (_header.IsSigned ? ContentTraits.Signed : 0) | (_lines.HasLong ? ContentTraits.LongLine : 0);
         QueueMessage message = new()
         {
             Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),

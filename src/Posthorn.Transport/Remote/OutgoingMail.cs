@@ -20,7 +20,7 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
     /// <summary>Worth saying SMTPUTF8 where it is offered: the client said it, and the header makes use of it.</summary>
     public bool WantsUtf8 => NeedsUtf8 || Message.SmtpUtf8 && Message.Traits.HasFlag(ContentTraits.EightBitHeader);
 
-    public bool IsEightBit => Message.Body != BodyType.SevenBit || Message.Traits != ContentTraits.None;
+    public bool IsEightBit => Message.Body != BodyType.SevenBit || (Message.Traits & ~ContentTraits.LongLine) != ContentTraits.None;
 }
 
 /// <summary>How a transaction ended.</summary>

@@ -25,6 +25,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         _form = FormFor(session.Features);
         if (_form is not { } form) return await TransferAsync(mail.Content, cancel);
         await using RecodedContent? recoded = await RecodedContent.MakeAsync(mail.Content, form, stores, cancel);
+        // Servers that cut long lines are few: where that is all that is amiss, a signature counts for more.
+        if (recoded is null && !IsUnbearable(session.Features))
+        {
+            _form = null;
+            return await TransferAsync(mail.Content, cancel);
+        }
         return recoded is not null ? await TransferAsync(recoded, cancel) : Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break a signature"));
     }
 
@@ -51,7 +57,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
         if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
-        if (FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
+        if (IsUnbearable(features) && FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
         if (mail is { SecondsLeft: { } left, Message.By.Return: true })
         {
             // RFC 2852 section 4.1.4.1: handed on only to who promises to be in time.
@@ -64,11 +70,17 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 
     private bool IsSevenBitProblem(ServerFeatures features) => mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime;
 
+    // It cannot go as it is, whatever recoding may break.
+    private bool IsUnbearable(ServerFeatures features) => IsBinaryMessage && !features.Binary || IsSevenBitProblem(features) && eightBit == EightBitPolicy.Convert;
+
     // How the message has to be recoded for this server; null when it goes as it is.
     private WireForm? FormFor(ServerFeatures features)
     {
         if (IsBinaryMessage && !features.Binary) return features.EightBitMime ? WireForm.EightBit : WireForm.SevenBit;
-        return IsSevenBitProblem(features) && eightBit == EightBitPolicy.Convert && !(IsBinaryMessage && features.Binary) ? WireForm.SevenBit : null;
+        if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Convert && !(IsBinaryMessage && features.Binary)) return WireForm.SevenBit;
+        // RFC 5321 section 4.5.3.1.6: a line of more than 998 octets is nothing that a server must take.
+        if (IsBinaryMessage || !mail.Message.Traits.HasFlag(ContentTraits.LongLine) || mail.Message.Traits.HasFlag(ContentTraits.Signed)) return null;
+        return features.EightBitMime ? WireForm.EightBit : WireForm.SevenBit;
     }
 
     private static string Missing(WireForm form) => form == WireForm.SevenBit ? "8BITMIME" : "BINARYMIME";

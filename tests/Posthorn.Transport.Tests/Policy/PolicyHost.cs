@@ -31,7 +31,7 @@ internal sealed class PolicyHost : ITranscriptHost
 
     private SmtpOptions _options = new()
     {
-        Hostname = DomainName.Create("mx.example.org"), DefaultDomain = DomainName.Create("example.org"), AnnounceLimits = false, BinaryMime = false, FutureRelease = TimeSpan.Zero,
+        Hostname = DomainName.Create("mx.example.org"), DefaultDomain = DomainName.Create("example.org"), AnnounceLimits = false, BinaryMime = false, FutureRelease = TimeSpan.Zero, ShortestDeliverBy = null,
     };
 
     public async ValueTask GivenAsync(string text)

@@ -162,6 +162,36 @@ public sealed class RelayTests
         Assert.EndsWith($"SIZE={peer.Messages[0].Content.Length}", peer.Messages[0].From, StringComparison.Ordinal);
     }
 
+    /// <summary>RFC 5321 section 4.5.3.1.6: no server need take a line of more than 998 octets; a signature counts for more.</summary>
+    [Theory]
+    [InlineData(998, "", false)]
+    [InlineData(999, "", true)]
+    [InlineData(20_000, "", true)]
+    [InlineData(20_000, "DKIM-Signature: v=1\n", false)]
+    public async Task Long_lines_are_recoded_unless_somebody_signed_them(int length, string signature, bool recoded)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["SIZE", "8BITMIME"] });
+        string line = new('x', length), text = $"From: ann@example.org\nMIME-Version: 1.0\n{signature}Content-Type: text/plain\n\nshort\n{line}\nend\n";
+        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "far@example.com"), text);
+        await rig.UntilEmptyAsync();
+        byte[] content = Assert.Single(peer.Messages).Content;
+        Assert.Equal(recoded, Encoding.Latin1.GetString(content).Contains("Content-Transfer-Encoding: quoted-printable\r\n", StringComparison.Ordinal));
+        if (recoded) Assert.All(Encoding.Latin1.GetString(content).Split("\r\n"), one => Assert.InRange(one.Length, 0, 998));
+        MimeKit.MimeMessage read = MimeKit.MimeMessage.Load(new MemoryStream(content));
+        Assert.Equal($"short\r\n{line}\r\nend\r\n", ((MimeKit.TextPart)read.Body!).Text.ReplaceLineEndings("\r\n"));
+    }
+
+    /// <summary>A mailbox bears any line: what comes for it stays as it was.</summary>
+    [Fact]
+    public async Task Long_lines_for_mailboxes_stay()
+    {
+        await using OutboundRig rig = new();
+        string line = new('x', 5000);
+        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "bob@example.org"), $"From: ann@example.org\n\n{line}\n");
+        Assert.EndsWith($"\r\n\r\n{line}\r\n", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob)), StringComparison.Ordinal);
+    }
+
     /// <summary>RFC 4865: it waits, is listed with its time, is not hurried, and then goes to all alike.</summary>
     [Fact]
     public async Task A_message_of_the_future_waits_for_its_time()
