@@ -11,4 +11,7 @@ Option<string> program = new("--posthorn") { Description = "the program: posthor
 Option<string?> plot = new("--plot") { Description = "write memory and queue over time to this file, comma separated" };
 Command soak = new("soak", "Mixed load on a running server, with peers that fail at random; every message is accounted for") { minutes, rate, program, plot };
 soak.SetAction((parsed, cancel) => Soak.RunAsync(parsed.GetRequiredValue(program), TimeSpan.FromMinutes(parsed.GetValue(minutes)), parsed.GetValue(rate), parsed.GetValue(plot), cancel));
-return await new RootCommand("Measures and tries the queue") { queue, soak }.Parse(args).InvokeAsync();
+Option<int> traced = new("--messages") { Description = "messages in thirty days", DefaultValueFactory = _ => 1_000_000 };
+Command trace = new("trace", "The trace of many messages: writing it, and finding one") { traced };
+trace.SetAction((parsed, cancel) => TraceScale.RunAsync(parsed.GetValue(traced), cancel));
+return await new RootCommand("Measures and tries the queue") { queue, soak, trace }.Parse(args).InvokeAsync();

@@ -22,7 +22,7 @@ public sealed record DirectoryOptions
     /// <summary>A passwd-file for all domains, in Dovecot's format.</summary>
     public string? PasswdFile { get; init; }
 
-    /// <summary>Alias files for all domains; a bare name in them stands for that name in the default domain.</summary>
+    /// <summary>Alias files for all domains, as in <see cref="DomainOptions.Aliases"/>; a bare name in them stands for that name in the default domain.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
 
     /// <summary>Who receives the mail for postmaster and abuse where nothing else says so (RFC 5321 section 4.5.1). Else the first account does.</summary>
@@ -50,7 +50,7 @@ public sealed record DomainOptions
     /// <summary>The characters that part a name from its detail, as Postfix's <c>recipient_delimiter</c>: any one of them does. Empty for none.</summary>
     public string RecipientDelimiter { get; init; } = "+";
 
-    /// <summary>Alias files in the text format of Postfix's virtual(5). A bare name in them stands for that name in this domain.</summary>
+    /// <summary>Alias files in the text format of Postfix's virtual(5); with <c>aliases:</c>, <c>regexp:</c> or <c>pcre:</c> before the path, in that format. A bare name in them stands for that name in this domain.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
 
     /// <summary>A passwd-file whose bare names belong to this domain.</summary>
@@ -89,6 +89,9 @@ public sealed record DirectoryLimits
 
     /// <summary>How long a success is remembered: longer than a mail program's polling interval.</summary>
     public TimeSpan CacheLifetime { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Files that aliases may include. A thousand lists are more than any file of aliases names by intent.</summary>
+    public int MaxIncludes { get; init; } = 1000;
 
     /// <summary>How often, at most, files are looked at for changes.</summary>
     public TimeSpan FileCheckInterval { get; init; } = TimeSpan.FromSeconds(1);

@@ -16,6 +16,9 @@ internal sealed class SnapshotBuilder
     private readonly List<AccountEntry> _accounts = [];
     private readonly Dictionary<EmailAddress, AccountEntry> _byAddress = [];
 
+    /// <summary>Aliases by pattern.</summary>
+    public IReadOnlyList<AliasPatterns> Patterns { get; init; } = [];
+
     public SnapshotBuilder(DirectoryOptions options)
     {
         _options = options;
@@ -102,6 +105,7 @@ internal sealed class SnapshotBuilder
         Dictionary<EmailAddress, AliasEntry> full = [], bare = [];
         Dictionary<DomainName, AliasEntry> catchAll = [];
         Dictionary<string, DomainName> origin = [];
+        foreach (AliasPatterns patterns in Patterns) origin.TryAdd(patterns.File, patterns.Domains.Count == 1 ? patterns.Domains[0] : _default);
         foreach ((AliasTable table, IReadOnlyList<DomainName> named) in aliases)
         {
             _problems.AddRange(table.Problems);
@@ -115,7 +119,7 @@ internal sealed class SnapshotBuilder
                     foreach (DomainName owner in owners) AddAddress(bare, user, owner, entry);
             }
         }
-        return new() { Full = full.ToFrozenDictionary(), Bare = bare.ToFrozenDictionary(), CatchAll = catchAll.ToFrozenDictionary(), Origin = origin.ToFrozenDictionary() };
+        return new() { Full = full.ToFrozenDictionary(), Bare = bare.ToFrozenDictionary(), CatchAll = catchAll.ToFrozenDictionary(), Origin = origin.ToFrozenDictionary(), Patterns = Patterns };
     }
 
     // "example.org anything" declares a virtual alias domain in Postfix; here the configuration does.

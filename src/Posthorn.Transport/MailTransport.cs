@@ -6,6 +6,7 @@ using Posthorn.Transport.Accept;
 using Posthorn.Transport.Bounce;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport;
@@ -52,6 +53,9 @@ public sealed class MailTransport : IMailTransport
 
     internal TransportServices Services { get; }
     internal DeliveryStage Stage { get; }
+
+    /// <summary>What rewrites the addresses of one message; null when nothing is to be rewritten.</summary>
+    internal AddressRewriter? Rewriter => Services.Tables is { } tables && (_options.Rewriting.IsSet || _options.Rewriting.Relocated.Count > 0) ? new(_options.Rewriting, tables, Services.Directory) : null;
     internal Reporter Reporter { get; }
 
     /// <summary>The same, asked without anybody's knowing: neither log nor trace hear of it.</summary>
@@ -68,7 +72,21 @@ public sealed class MailTransport : IMailTransport
 
     public async ValueTask<SmtpReply> AdmitRecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel)
     {
-        Resolution resolution = new LocalDomains(Services.Directory, _options, Services.Time.GetUtcNow()).Resolve(recipient.Address);
+        LocalDomains domains = new(Services.Directory, _options, Services.Time.GetUtcNow());
+        Resolution resolution = domains.Resolve(recipient.Address);
+        if (resolution is not Resolution.NotOurs && Rewriter is { } rewriter)
+        {
+            // Of an address of ours that canonical tables rewrite, what it becomes must exist; where it may lead is the administrator's word, as with an alias.
+            EmailAddress rewritten = await rewriter.RecipientAsync(recipient.Address, cancel);
+            if (rewritten != recipient.Address) resolution = domains.Resolve(rewritten) is Resolution.NotOurs ? new Resolution.Recipients([new Target.Remote(rewritten)]) : domains.Resolve(rewritten);
+            string? moved = resolution is Resolution.Unknown ? await rewriter.NewPlaceAsync(recipient.Address, cancel) : null;
+            if (rewriter.Failure is { } why)
+            {
+                Services.Log.AliasTrouble(envelope.Id, recipient.Address, why);
+                return Replies.MailboxUnavailable;
+            }
+            if (moved is not null) return new(550, "5.1.6", $"The user has moved to {moved}");
+        }
         switch (resolution)
         {
             // DESIGN invariant 5: this line is the relay control. No setting reaches it.

@@ -1,5 +1,6 @@
 using System.Net;
 using Posthorn.Core;
+using Posthorn.Transport.Rewriting;
 
 namespace Posthorn.Transport;
 
@@ -35,6 +36,9 @@ public sealed record TransportOptions
 
     /// <summary>How senders of mail that is sent on are rewritten; null leaves them.</summary>
     public SenderRewritingOptions? SenderRewriting { get; init; }
+
+    /// <summary>How addresses are rewritten, and who gets copies.</summary>
+    public RewritingOptions Rewriting { get; init; } = new();
 
     /// <summary>How the queue works.</summary>
     public QueueOptions Queue { get; init; } = new();

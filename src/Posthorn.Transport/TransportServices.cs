@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
@@ -16,6 +17,9 @@ public sealed record TransportServices
     public required IDeliveryPlanner Planner { get; init; }
     public required TimeProvider Time { get; init; }
     public required ILogger Log { get; init; }
+
+    /// <summary>The tables that settings name; null where there are none.</summary>
+    public LookupTables? Tables { get; init; }
 
     /// <summary>Keeps the life of messages; null for nobody.</summary>
     public TraceLog? TraceLog { init => Trace = value is null ? NoTrace.Instance : value; }

@@ -20,7 +20,11 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     StoreCommand.Create(),
     UndeleteCommand.Create(),
     ExportCommand.Create(),
+    SendmailCommand.Create(),
 };
+InvocationConfiguration invocation = new() { ProcessTerminationTimeout = null };
+if (SendmailCommand.Called(Environment.GetCommandLineArgs()[0], args) is { } local)
+    return await SendmailCommand.RunAsync(local.Name, local.Words, words => root.Parse(words).InvokeAsync(invocation), CancellationToken.None);
 ParseResult parsed = root.Parse(args);
-int status = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+int status = await parsed.InvokeAsync(invocation);
 return parsed.Errors.Count > 0 ? ExitStatus.Usage : status;

@@ -17,11 +17,21 @@ internal sealed class AliasMap
     /// <summary>The domain that completes the bare targets of each file.</summary>
     public required FrozenDictionary<string, DomainName> Origin { get; init; }
 
+    /// <summary>Tables of patterns, asked for the whole address after the files.</summary>
+    public IReadOnlyList<AliasPatterns> Patterns { get; init; } = [];
+
     /// <summary>What an address becomes in one step, or null where nothing is written about it.</summary>
-    public IReadOnlyList<EmailAddress>? Lookup(DirectorySnapshot directory, EmailAddress address)
+    public IReadOnlyList<EmailAddress>? Lookup(DirectorySnapshot directory, EmailAddress address, out bool cannotSay)
     {
+        cannotSay = false;
         bool split = directory.TrySplit(address, out EmailAddress plain, out string extension);
         if (Full.TryGetValue(address, out AliasEntry? entry)) return Targets(entry, address, "");
+        foreach (AliasPatterns patterns in Patterns)
+        {
+            cannotSay = !patterns.TryFind(address, out entry);
+            if (cannotSay) return null;
+            if (entry is not null) return Targets(entry, address, "");
+        }
         if (split && Full.TryGetValue(plain, out entry)) return Targets(entry, address, extension);
         if (Bare.TryGetValue(address, out entry)) return Targets(entry, address, "");
         if (split && Bare.TryGetValue(plain, out entry)) return Targets(entry, address, extension);

@@ -46,13 +46,20 @@ internal static class AliasParser
         return null;
     }
 
+    /// <summary>Reads the right side of an entry that a pattern gives; null where nothing in it can be used.</summary>
+    public static AliasEntry? ParseTargets(string file, string text)
+    {
+        List<AliasName> targets = [.. Words("key " + text, file, 0, []).Skip(1).Select(static word => ParseName(word, out _)).OfType<AliasName>()];
+        return targets.Count == 0 ? null : new(file, 0, default, targets);
+    }
+
     private static AliasEntry? ParseEntry(string file, int line, string text, List<DirectoryProblem> problems)
     {
         List<string> words = Words(text, file, line, problems);
         if (words.Count == 0) return null;
         if (words[0].EndsWith(':') || words[0].Contains(":,", StringComparison.Ordinal))
         {
-            problems.Add(new(ProblemSeverity.Error, file, line, $"'{words[0]}' ends with a colon: that is the format of aliases(5); in virtual(5) write 'name target' without it. Not used"));
+            problems.Add(new(ProblemSeverity.Error, file, line, $"'{words[0]}' ends with a colon: that is the format of aliases(5); name the file as aliases:{file}, or write 'name target' without it. Not used"));
             return null;
         }
         if (ParseName(words[0], out string wrong) is not { } key)

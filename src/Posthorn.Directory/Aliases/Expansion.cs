@@ -23,7 +23,13 @@ internal sealed class Expansion(DirectorySnapshot directory)
     private void Follow(EmailAddress address)
     {
         if (_failure is not null || _done.Contains(address)) return;
-        IReadOnlyList<EmailAddress>? next = directory.Domains.ContainsKey(address.Domain) ? directory.Aliases.Lookup(directory, address) : null;
+        bool cannotSay = false;
+        IReadOnlyList<EmailAddress>? next = directory.Domains.ContainsKey(address.Domain) ? directory.Aliases.Lookup(directory, address, out cannotSay) : null;
+        if (cannotSay)
+        {
+            _failure = new Resolution.Unavailable();
+            return;
+        }
         if (next is null)
         {
             Arrive(address);

@@ -118,13 +118,14 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         if (target is not null) account.Files.BringBack(target.Name, target.Mailbox, target.Validity);
         // A mailbox that later records removed still has its folder somewhere.
         string? from = source is not null ? tree.FolderPath(source.Name) : tree.FindFolder(place.Source);
+        string? into = target is not null ? tree.FolderPath(target.Name) : tree.FindFolder(place.Target);
         foreach (Pair pair in place.Pairs)
         {
             string prefix = string.Create(CultureInfo.InvariantCulture, $".J{operation.Lsn.Value:x}_{pair.Index:x}.");
             if (target is not null && catalogue.TryGetFile(target.Id, pair.Target, out FileRow file) && file.Base.Contains(prefix, StringComparison.Ordinal))
                 mended += MendPlaced(from, pair, target, file);
-            else if (target is not null && from is not null)
-                mended += Redo(operation, place, pair, source, from, target);
+            else if (into is not null && from is not null)
+                mended += Redo(operation, place, pair, source, from, into);
             if (place.Move && source is not null) mended += RemoveLeft(source, place.Source, pair.Source, pair.SourceBase, operation);
         }
 
@@ -160,9 +161,8 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     private bool HasLength(string path, long octets) => tree.Volume.TryStat(path, out VolumeStat stat) && stat.Length == octets;
 
     // Later records took the copy further: it must be where they will look for it.
-    private int Redo(Operation operation, Change.Place place, Pair pair, Box? source, string from, Box target)
+    private int Redo(Operation operation, Change.Place place, Pair pair, Box? source, string from, string folder)
     {
-        string folder = tree.FolderPath(target.Name);
         if (PathIn(from, pair.SourceBase) is not { } path || !tree.Volume.TryStat(path, out VolumeStat stat) || tree.FindOwn(folder, operation.Lsn.Value, pair.Index) is not null) return 0;
         long wire = MaildirName.SizeOf(pair.SourceBase, ",W=");
         string name = string.Create(CultureInfo.InvariantCulture,

@@ -5,6 +5,7 @@ using Posthorn.Mime.Recoding;
 using Posthorn.Store;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Accept;
@@ -28,6 +29,9 @@ internal sealed class MessageIntake : IMessageIntake
     private ReversePath _from;
     private byte[]? _messageId;
     private IReadOnlyList<EnvelopeRecipient>? _readdressed;
+    private readonly AddressRewriter? _rewriter;
+    private readonly HeaderRewriter? _fields;
+    private IReadOnlyList<EnvelopeRecipient>? _rewritten;
 
     public MessageIntake(MailTransport transport, Envelope envelope)
     {
@@ -36,6 +40,9 @@ internal sealed class MessageIntake : IMessageIntake
         (_body, _from) = (envelope.Body, envelope.From);
         // Our users' programs may leave out what every message needs (RFC 6409 section 8); what others send stays as it is.
         _header = new(_options.MaxHeaderSize, IsSubmission(envelope.Client) ? AddMissingFields : null);
+        _rewriter = transport.Rewriter;
+        if (_rewriter is { } rewriter && _options.Rewriting.IsCanonical && WantsHeaders(envelope.Client, _options.Rewriting.Headers))
+            _fields = new((address, isSender, cancel) => isSender ? rewriter.SenderAsync(address, cancel) : rewriter.RecipientAsync(address, cancel), bytes => PassAsync(bytes, CancellationToken.None));
     }
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
@@ -47,7 +54,7 @@ internal sealed class MessageIntake : IMessageIntake
             _refusal = Replies.TooBig;
             return;
         }
-        await PassAsync(bytes, cancel);
+        await (_fields?.WriteAsync(bytes, cancel) ?? PassAsync(bytes, cancel));
     }
 
     private async ValueTask PassAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
@@ -68,10 +75,12 @@ internal sealed class MessageIntake : IMessageIntake
 
     public async ValueTask<AcceptOutcome> FinishAsync(CancellationToken cancel)
     {
+        if (_fields is { } fields) await fields.CompleteAsync(cancel);
         await EndAsync(cancel);
         await StoreAsync(default, cancel); // a message without a single byte still gets its Received line
         _refusal ??= CheckHeader();
         CheckOrders? orders = _envelope.Checks is { } checks && _refusal is null ? await ScreenAsync(checks, cancel) : null;
+        if (_rewriter is { } rewriter && _refusal is null) await ReaddressAsync(rewriter, cancel);
         if (_refusal is { } refusal)
         {
             _transport.Services.Log.Refused(_envelope.Id, _envelope.Client.Session, _envelope.From, refusal);
@@ -91,7 +100,9 @@ internal sealed class MessageIntake : IMessageIntake
         Tell(accepted, orders?.HoldReason is { } why ? $"held: {why}" : null);
         AcceptOutcome outcome = await _transport.FinishAsync(accepted, cancel);
         if (!outcome.Overall.IsPositive) _transport.NoteRefusal(_envelope, null, outcome.Overall);
-        return _readdressed is null ? outcome : ToAll(outcome.Overall);
+        if (_readdressed is not null) return ToAll(outcome.Overall);
+        // Copies have no reply of their own.
+        return _rewritten is null ? outcome : new(outcome.Overall, [.. outcome.Recipients.Take(_envelope.Recipients.Count)]);
     }
 
     public ValueTask DisposeAsync() => _sink?.DisposeAsync() ?? ValueTask.CompletedTask;
@@ -141,6 +152,31 @@ internal sealed class MessageIntake : IMessageIntake
         }
     }
 
+    // canonical(5) for the envelope, then copies: after all checks, before aliases, as Postfix's cleanup(8).
+    private async ValueTask ReaddressAsync(AddressRewriter rewriter, CancellationToken cancel)
+    {
+        if (!_from.IsNull) _from = ReversePath.Of(await rewriter.SenderAsync(_from.Address, cancel));
+        List<EnvelopeRecipient> recipients = [];
+        foreach (EnvelopeRecipient given in _readdressed ?? [.. _envelope.Recipients])
+        {
+            EmailAddress address = await rewriter.RecipientAsync(given.Address, cancel);
+            recipients.Add(address == given.Address ? given : given with { Address = address, OriginalRecipient = given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}" });
+        }
+        foreach (EmailAddress copy in await rewriter.CopiesAsync(_from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
+        _rewritten = recipients;
+        if (rewriter.Failure is not { } why) return;
+        _transport.Services.Log.TableUnavailable(_envelope.Id, why);
+        _refusal = Replies.TableUnavailable;
+    }
+
+    private static bool WantsHeaders(ClientContext client, HeaderRewriting whose) => whose switch
+    {
+        HeaderRewriting.None => false,
+        HeaderRewriting.Local => client.Role != ListenerRole.Lmtp && System.Net.IPAddress.IsLoopback(client.Address),
+        HeaderRewriting.Ours => client.Role != ListenerRole.Lmtp && (client.Account is not null || client.IsTrusted || System.Net.IPAddress.IsLoopback(client.Address)),
+        _ => true,
+    };
+
     private SmtpReply? CheckHeader()
     {
         ClientContext client = _envelope.Client;
@@ -167,7 +203,7 @@ internal sealed class MessageIntake : IMessageIntake
             Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),
             RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldReason = holdReason,
             Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId, By = _envelope.By,
-            Traits = traits, Size = _sink?.Length ?? 0, Recipients = _readdressed ?? [.. _envelope.Recipients],
+            Traits = traits, Size = _sink?.Length ?? 0, Recipients = _rewritten ?? _readdressed ?? [.. _envelope.Recipients],
         };
         return new()
         {

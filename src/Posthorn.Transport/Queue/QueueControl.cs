@@ -68,7 +68,7 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
     {
         QueueMessage message = entry.Message;
         QueuedRecipient[] recipients = [.. message.Recipients.Select((recipient, i) => new QueuedRecipient(recipient.Address, entry.IsPending(i), entry.LastReply(i)))];
-        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld, ReleaseAt = message.ReleaseAt };
+        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld, HoldReason = entry.IsHeld ? message.HoldReason : null, ReleaseAt = message.ReleaseAt };
     }
 }
 
@@ -114,6 +114,9 @@ public sealed record QueuedMessage(QueueId Id, ReversePath From, IReadOnlyList<Q
     public required int Attempts { get; init; }
     public required DateTimeOffset NextAttempt { get; init; }
     public required bool IsHeld { get; init; }
+
+    /// <summary>Why it was held from the first; null when an operator holds it, or nobody does.</summary>
+    public string? HoldReason { get; init; }
 
     /// <summary>The time that its sender asked for (RFC 4865); null when it may go at once.</summary>
     public DateTimeOffset? ReleaseAt { get; init; }

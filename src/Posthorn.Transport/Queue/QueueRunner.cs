@@ -38,7 +38,7 @@ public sealed class QueueRunner : IAsyncDisposable
         MailRouter router = new(dns, services.Directory, () => transport.Options);
         _queue.DestinationOf = router.DestinationOf;
         (Connections, _idle) = (new(_time), new(_time));
-        _remote = new(router, connector, Connections, _queue, services.Stores, _time, _log) { Policies = new(dns, sts, () => transport.Options), Tally = tally, Trace = services.Trace };
+        _remote = new(router, connector, Connections, _queue, services.Stores, _time, _log) { Policies = new(dns, sts, () => transport.Options), Tally = tally, Trace = services.Trace, Tables = services.Tables };
         _settlement = new(services, transport.Reporter, () => transport.Options);
         _local = new(services, transport);
     }

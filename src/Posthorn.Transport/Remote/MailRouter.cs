@@ -69,6 +69,8 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         } + hop.Variant;
     }
 
+    public IDirectory Directory => directory;
+
     public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
 
     public NextHop HopOf(EmailAddress recipient, ReversePath from)

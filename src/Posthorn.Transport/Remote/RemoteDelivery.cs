@@ -2,11 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote.Security;
+using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Trace;
 using Posthorn.Trust.TlsReporting;
 
@@ -32,6 +34,9 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
     public TlsTally? Tally { get; init; }
 
     public ITrace Trace { get; init; } = NoTrace.Instance;
+
+    /// <summary>The tables that settings name; null where there are none.</summary>
+    public LookupTables? Tables { get; init; }
 }
 
 /// <summary>Takes deliveries of one destination to its servers, over one connection for as long as there are more.</summary>
@@ -179,11 +184,25 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     // Several transactions when there are more recipients than one takes, or when the server wants fewer at once (452).
     private async ValueTask SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
     {
+        AddressRewriter? rewriter = services.Tables is { } tables && options().Rewriting.Generic.Count > 0 && _session is { IsLmtp: false } ? new(options().Rewriting, tables, services.Router.Directory) : null;
+        if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
         while (_session is { IsUsable: true } session && attempt.Next(session.Features) is { Count: > 0 } batch)
         {
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
             ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
+            if (rewriter is not null)
+            {
+                if (!from.IsNull) from = ReversePath.Of(await rewriter.GenericAsync(from.Address, cancel));
+                for (int i = 0; i < recipients.Length; i++) recipients[i] = recipients[i] with { Address = await rewriter.GenericAsync(recipients[i].Address, cancel) };
+            }
+            if (rewriter?.Failure is { } why)
+            {
+                // Better late than with addresses that nobody outside should see.
+                services.Log.TableUnavailable(message.Id, why);
+                attempt.Take(batch, TransactionResult.All(recipients.Length, Replies.TableUnavailable, false), session);
+                continue;
+            }
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
             attempt.Take(batch, result, session);

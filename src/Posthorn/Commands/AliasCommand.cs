@@ -48,7 +48,7 @@ internal static class AliasCommand
         Command command = new("list", "List the aliases") { config, json };
         command.SetAction((parsed, _) => WithConfiguration.RunAsync(parsed.GetValue(config), configuration =>
         {
-            List<AliasEntry> entries = [.. configuration.Domains.SelectMany(d => d.Aliases).Distinct(StringComparer.Ordinal)
+            List<AliasEntry> entries = [.. configuration.Domains.SelectMany(d => d.Aliases).Where(IsEditable).Distinct(StringComparer.Ordinal)
                 .SelectMany(path => new AliasFile(path, TimeProvider.System).List()).Select(e => new AliasEntry(e.Name, e.Targets))];
             if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(new AliasList(entries), CommandJson.Default.AliasList));
             else foreach (AliasEntry entry in entries) Console.Out.WriteLine($"{entry.Name} -> {string.Join(", ", entry.Targets)}");
@@ -63,10 +63,13 @@ internal static class AliasCommand
         DomainSection? domain = at < 0 ? configuration.Domains[0]
             : DomainName.TryCreate(alias.AsSpan(at + 1), out DomainName name) ? configuration.Domains.FirstOrDefault(d => d.Name == name) : null;
         if (domain is null) Console.Error.WriteLine($"'{alias}' is in no domain of this server; known are {string.Join(", ", configuration.Domains.Select(d => d.Name))}");
-        else if (domain.Aliases.Count == 0) Console.Error.WriteLine($"the configuration names no alias file for {domain.Name}: set 'aliases' in its [[domain]]");
-        else return new(domain.Aliases[0], TimeProvider.System);
+        else if (domain.Aliases.FirstOrDefault(IsEditable) is { } path) return new(path, TimeProvider.System);
+        else Console.Error.WriteLine($"the configuration names no alias file for {domain.Name}: set 'aliases' in its [[domain]]");
         return null;
     }
+
+    // Files of aliases(5) and tables of patterns are for editors: what stands there may mean more than one alias.
+    private static bool IsEditable(string file) => file.StartsWith('/');
 
     private static Argument<string> Name() => new("ALIAS") { Description = "An address, or @DOMAIN for all that has no other home" };
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Configuration;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
 using Posthorn.Serving;
 
 namespace Posthorn.Commands;
@@ -27,12 +28,13 @@ internal static class CheckCommand
         return result.HasErrors ? ExitStatus.Wrong : ExitStatus.Done;
     }
 
-    // Passwd-files and alias files are read as the server would read them.
+    // Passwd-files, alias files and tables are read as the server would read them.
     private static ConfigurationResult WithAccounts(ConfigurationResult loaded)
     {
         if (loaded.Configuration is not { } configuration) return loaded;
         using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
-        IEnumerable<ConfigProblem> found = directory.Problems.Select(p => new ConfigProblem(new(p.File, Math.Max(p.Line, 1), 1), p.Text, p.Severity != ProblemSeverity.Error));
+        LookupTables tables = new(OptionsFor.Lookups(configuration), TimeProvider.System, NullLogger.Instance);
+        IEnumerable<ConfigProblem> found = directory.Problems.Concat(tables.Problems).Select(p => new ConfigProblem(new(p.File, Math.Max(p.Line, 1), 1), p.Text, p.Severity != ProblemSeverity.Error));
         return loaded with { Problems = [.. loaded.Problems, .. found] };
     }
 

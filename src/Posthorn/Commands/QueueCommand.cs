@@ -138,7 +138,7 @@ internal static class QueueCommand
 
     private static void WriteMessage(QueueReportMessage message)
     {
-        Console.Out.WriteLine($"{message.Id}{(message.IsHeld ? " (held)" : "")}");
+        Console.Out.WriteLine($"{message.Id}{(message.IsHeld ? message.HoldReason is { } reason ? $" (held: {reason})" : " (held)" : "")}");
         Console.Out.WriteLine($"  from     {(message.From.Length > 0 ? message.From : "<>")}");
         Console.Out.WriteLine($"  arrived  {Local(message.Arrived)}, {Units.Size(message.Size)}");
         if (message.ReleaseAt is { } release) Console.Out.WriteLine($"  not before {release.ToLocalTime():yyyy-MM-dd HH:mm:ss}, as its sender asked");

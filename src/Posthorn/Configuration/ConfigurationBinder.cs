@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Transport;
+using Posthorn.Transport.Rewriting;
 
 namespace Posthorn.Configuration;
 
@@ -28,6 +29,7 @@ internal static class ConfigurationBinder
         ListenBinder.Check(reader, listeners, tls is not null);
         DnsSection dns = reader.Section("dns", Dns);
         LookupBinder.Read(reader);
+        RewritingOptions rewriting = reader.Section("rewrite", RewriteBinder.Read);
         ServerConfiguration? configuration = new()
         {
             File = file,
@@ -51,7 +53,7 @@ internal static class ConfigurationBinder
             Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
-        configuration = configuration with { Lookups = LookupBinder.Finish(context) };
+        configuration = configuration with { Rewriting = rewriting, Lookups = LookupBinder.Finish(context) };
         reader.Finish();
         return configuration;
     }
@@ -61,8 +63,7 @@ internal static class ConfigurationBinder
         DomainName? name = reader.OptionalDomain("name");
         if (!reader.Has("name")) reader.Problem("a [[domain]] needs a name, such as name = \"example.org\"");
         string delimiter = reader.Text("recipient-delimiter", "+");
-        IReadOnlyList<string> aliases = reader.Paths("aliases");
-        CheckFiles(reader, "aliases", aliases);
+        IReadOnlyList<string> aliases = LookupBinder.AliasFiles(reader, "aliases");
         string? passwd = reader.OptionalPath("passwd-file");
         if (passwd is not null) CheckFiles(reader, "passwd-file", [passwd]);
         EmailAddress? postmaster = null;

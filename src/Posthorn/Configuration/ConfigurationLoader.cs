@@ -36,6 +36,14 @@ public static class ConfigurationLoader
         return new(problems.Any(p => !p.IsWarning) ? null : configuration, problems);
     }
 
+    /// <summary>What can be read of it, mistakes or not; null where nothing can. For programs that run as somebody who may not read all that it names.</summary>
+    public static ServerConfiguration? Glance(string file)
+    {
+        if (Read(file, []) is not { } root) return null;
+        MergeIncludes(root, file, []);
+        return ConfigurationBinder.Bind(root, file, new());
+    }
+
     /// <summary>Every key that the configuration knows, with its section.</summary>
     public static IReadOnlyCollection<string> KnownKeys()
     {

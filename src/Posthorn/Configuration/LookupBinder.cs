@@ -40,6 +40,19 @@ internal static class LookupBinder
         return names;
     }
 
+    /// <summary>Files of aliases: paths of virtual(5), or a path with its type before it.</summary>
+    public static IReadOnlyList<string> AliasFiles(ConfigReader reader, string key)
+    {
+        List<string> files = [];
+        foreach (string text in reader.Texts(key, []))
+        {
+            if (Source(reader, key, text, LookupType.Hash) is not { } source) continue;
+            if (source.Type == LookupType.Cidr) reader.Problem(reader.PlaceOf(key), $"'{reader.PathOf(key)}' is \"{text}\": addresses are no networks; for aliases there are hash, aliases, regexp and pcre");
+            else files.Add(source.Type == LookupType.Hash ? source.Path : source.ToString());
+        }
+        return files;
+    }
+
     private static string? Table(ConfigReader reader)
     {
         string? name = reader.OptionalText("name"), text = reader.OptionalText("source");

@@ -3,6 +3,7 @@ using Posthorn.Core;
 using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Transport;
+using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Milter;
 using Posthorn.Transport.Trace;
 
@@ -33,6 +34,9 @@ public sealed record ServerConfiguration
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
     public required ImapSection Imap { get; init; }
+
+    /// <summary><c>[rewrite]</c>: what addresses become, and who gets copies.</summary>
+    public RewritingOptions Rewriting { get; init; } = new();
 
     /// <summary>The tables that are asked for, by the names that other settings use: <c>[[lookup]]</c>, and <c>type:/path</c> written in place.</summary>
     public IReadOnlyDictionary<string, LookupSource> Lookups { get; init; } = new Dictionary<string, LookupSource>();

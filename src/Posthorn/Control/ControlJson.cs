@@ -28,7 +28,7 @@ internal sealed record QueueReportReason(string Status, int Recipients, string E
 
 /// <summary>One message that waits. Sizes in octets.</summary>
 internal sealed record QueueReportMessage(
-    string Id, string From, DateTimeOffset Arrived, long Size, int Attempts, DateTimeOffset NextAttempt, bool IsHeld, DateTimeOffset? ReleaseAt, IReadOnlyList<QueueReportRecipient> Recipients);
+    string Id, string From, DateTimeOffset Arrived, long Size, int Attempts, DateTimeOffset NextAttempt, bool IsHeld, string? HoldReason, DateTimeOffset? ReleaseAt, IReadOnlyList<QueueReportRecipient> Recipients);
 
 /// <summary>One of its recipients, with the other server's last words.</summary>
 internal sealed record QueueReportRecipient(string Address, bool IsPending, string? LastReply);

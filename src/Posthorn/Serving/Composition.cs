@@ -280,6 +280,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         Directory = Directory,
         Stores = Stores,
         Queue = Queue,
+        Tables = Tables,
         Planner = planner,
         Time = time,
         Log = log,

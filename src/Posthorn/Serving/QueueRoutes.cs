@@ -45,6 +45,6 @@ internal static class QueueRoutes
     private static string? Text(ControlRequest request, string key) => request.Query[key].ToString() is { Length: > 0 } text ? text : null;
 
     private static QueueReportMessage Describe(QueuedMessage message) => new(
-        message.Id.Value, message.From.ToString(), message.Arrived, message.Size, message.Attempts, message.NextAttempt, message.IsHeld, message.ReleaseAt,
+        message.Id.Value, message.From.ToString(), message.Arrived, message.Size, message.Attempts, message.NextAttempt, message.IsHeld, message.HoldReason, message.ReleaseAt,
         [.. message.Recipients.Select(r => new QueueReportRecipient(r.Address.ToString(), r.IsPending, r.LastReply?.ToString()))]);
 }

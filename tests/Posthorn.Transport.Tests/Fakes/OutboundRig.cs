@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Testing;
 using Posthorn.Transport.Accept;
@@ -21,10 +22,10 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     private readonly QueueRunner _runner;
     private readonly TemporaryFolder _folder = new();
 
-    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IHttpsClient? https = null, IDeliveryPlanner? planner = null)
+    public OutboundRig(Func<TransportOptions, TransportOptions>? change = null, IHttpsClient? https = null, IDeliveryPlanner? planner = null, LookupTables? tables = null)
     {
         TransportOptions options = new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
-        Rig = new(change is null ? options : change(options), planner);
+        Rig = new(change is null ? options : change(options), planner, tables: tables);
         Tally = new(Path.Combine(_folder.Path, "reports"), Rig.Time, NullLogger.Instance);
         StsPolicies? sts = https is null ? null : new(Dns, https, () => Rig.Transport.Options, Path.Combine(_folder.Path, "sts"), Rig.Time, NullLogger.Instance);
         _runner = new(Rig.Transport, Dns, this, sts, Tally);

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
 using Posthorn.Testing.Stores;
@@ -16,7 +17,7 @@ internal sealed class TransportRig : IDisposable
 {
     private readonly DirectoryInfo _folder = System.IO.Directory.CreateTempSubdirectory("posthorn-queue-");
 
-    public TransportRig(TransportOptions? options = null, IDeliveryPlanner? planner = null, Func<TransportRig, IDeliveryPlanner>? makePlanner = null)
+    public TransportRig(TransportOptions? options = null, IDeliveryPlanner? planner = null, Func<TransportRig, IDeliveryPlanner>? makePlanner = null, LookupTables? tables = null)
     {
         Options = options ?? new() { Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)] };
         Ann = Directory.AddAccount("ann@example.org");
@@ -27,7 +28,7 @@ internal sealed class TransportRig : IDisposable
         Queue.Connect(Journal);
         Services = new()
         {
-            Directory = Directory, Stores = Stores, Queue = Queue, Planner = planner ?? makePlanner?.Invoke(this) ?? new InboxPlanner(Options.DetailToFolder, '.'), Time = Time, Log = NullLogger.Instance,
+            Tables = tables, Directory = Directory, Stores = Stores, Queue = Queue, Planner = planner ?? makePlanner?.Invoke(this) ?? new InboxPlanner(Options.DetailToFolder, '.'), Time = Time, Log = NullLogger.Instance,
         };
         Transport = new(Options, Services);
     }

@@ -17,6 +17,7 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
 
     private readonly ScriptedMilter[] _filters;
     private SessionPolicy? _policy;
+    private Func<MilterOptions, MilterOptions>? _change;
 
     public MilterRig(Func<MilterOptions, MilterOptions>? change, params ScriptedMilter[] filters)
     {
@@ -27,11 +28,14 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
             Hostname = "mail.example.org", Stores = Rig.Stores, Pool = Pool, Time = TimeProvider.System, Log = NullLogger.Instance,
             MaxHeaderSize = 20_000, MaxMessageSize = 300_000, IsLocal = domain => domain.Ascii == "example.org", Connections = _ => 3,
         };
-        MilterSource[] sources = [.. filters.Select((_, i) =>
-        {
-            MilterOptions options = new() { Name = $"f{i}", EndPoint = new IPEndPoint(IPAddress.Loopback, 1000 + i), Listeners = ["smtp", "lmtp"] };
-            return new MilterSource(change is null ? options : change(options), Services);
-        })];
+        Change(change ?? (options => options));
+    }
+
+    /// <summary>Other settings, for sessions that begin from now on.</summary>
+    public void Change(Func<MilterOptions, MilterOptions> change)
+    {
+        _change = _change is { } before ? options => change(before(options)) : change;
+        MilterSource[] sources = [.. _filters.Select((_, i) => new MilterSource(_change(new() { Name = $"f{i}", EndPoint = new IPEndPoint(IPAddress.Loopback, 1000 + i), Listeners = ["smtp", "lmtp"] }), Services))];
         Rig.Transport.Checks = new(sources, new(null));
     }
 

@@ -42,24 +42,13 @@ public sealed record TableQuestion(IReadOnlyList<string> Names, TableKey Key)
             case TableKey.Client: return await LookupSearch.NetworkAsync(tables, facts.Client.Address, cancel);
             case TableKey.ClientName: return await LookupSearch.HostAsync(tables, (await facts.Context.NameAsync(cancel)).Verified ?? "unknown", cancel);
             case TableKey.Helo: return await LookupSearch.HostAsync(tables, facts.Client.Helo, cancel);
-            case TableKey.Sender: return await LookupSearch.AccessAsync(tables, facts.Envelope!.From, new Splitter(facts.Directory), cancel);
+            case TableKey.Sender: return await LookupSearch.AccessAsync(tables, facts.Envelope!.From, new DirectorySplitter(facts.Directory), cancel);
             case TableKey.Account: return facts.Client.Account is { } account ? await LookupSearch.KeyAsync(tables, account.Address.ToString(), cancel) : LookupResult.None;
             default:
                 foreach (EmailAddress recipient in facts.Recipients)
-                    if (await LookupSearch.AccessAsync(tables, ReversePath.Of(recipient), new Splitter(facts.Directory), cancel) is var result and not LookupResult.Absent) return result;
+                    if (await LookupSearch.AccessAsync(tables, ReversePath.Of(recipient), new DirectorySplitter(facts.Directory), cancel) is var result and not LookupResult.Absent) return result;
                 return LookupResult.None;
         }
-    }
-
-    private sealed class Splitter(IDirectory directory) : IAddressSplitter
-    {
-        public string Split(EmailAddress address, out string extension)
-        {
-            extension = directory.Detail(address) is { } detail ? address.LocalPart[^(detail.Length + 1)..] : "";
-            return address.LocalPart[..^extension.Length];
-        }
-
-        public bool IsOwn(DomainName domain) => directory.IsLocalDomain(domain);
     }
 }
 

@@ -1,0 +1,83 @@
+using Posthorn.Core;
+using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
+
+namespace Posthorn.Transport.Rewriting;
+
+/// <summary>Asks the tables what addresses become. For one message; after a table could not say, <see cref="Failure"/> tells why, and nothing that it answered counts.</summary>
+internal sealed class AddressRewriter(RewritingOptions options, LookupTables tables, IDirectory directory)
+{
+    /// <summary>How often a result is looked up again, as in Postfix's cleanup(8): longer chains are circles.</summary>
+    private const int MaxSteps = 20;
+
+    private readonly DirectorySplitter _splitter = new(directory);
+
+    /// <summary>Why a table could not say; null while all could.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>A sender by <c>sender-canonical</c>, then <c>canonical</c>.</summary>
+    public async ValueTask<EmailAddress> SenderAsync(EmailAddress address, CancellationToken cancel) =>
+        await MapAsync(options.Canonical, await MapAsync(options.SenderCanonical, address, true, cancel), true, cancel);
+
+    /// <summary>A recipient by <c>recipient-canonical</c>, then <c>canonical</c>.</summary>
+    public async ValueTask<EmailAddress> RecipientAsync(EmailAddress address, CancellationToken cancel) =>
+        await MapAsync(options.Canonical, await MapAsync(options.RecipientCanonical, address, true, cancel), true, cancel);
+
+    /// <summary>An address of mail that leaves, by <c>generic</c>.</summary>
+    public ValueTask<EmailAddress> GenericAsync(EmailAddress address, CancellationToken cancel) => MapAsync(options.Generic, address, false, cancel);
+
+    /// <summary>Who gets copies, none twice and nobody who gets the message anyhow.</summary>
+    public async ValueTask<IReadOnlyList<EmailAddress>> CopiesAsync(ReversePath from, IReadOnlyList<EnvelopeRecipient> recipients, CancellationToken cancel)
+    {
+        List<EmailAddress> copies = [];
+        if (options.AlwaysBcc is { } always) Add(always);
+        if (!from.IsNull && options.SenderBcc.Count > 0) await AddFromAsync(options.SenderBcc, from.Address);
+        if (options.RecipientBcc.Count > 0)
+            foreach (EnvelopeRecipient recipient in recipients) await AddFromAsync(options.RecipientBcc, recipient.Address);
+        return copies;
+
+        async ValueTask AddFromAsync(IReadOnlyList<string> names, EmailAddress key)
+        {
+            (string? value, _) = await FindAsync(names, key, cancel);
+            if (value is not null && Complete(value, key, "") is { } copy) Add(copy);
+        }
+
+        void Add(EmailAddress copy)
+        {
+            if (!copies.Contains(copy) && !recipients.Any(recipient => recipient.Address == copy)) copies.Add(copy);
+        }
+    }
+
+    /// <summary>Where somebody is now, by <c>relocated</c>; null where nothing is written.</summary>
+    public async ValueTask<string?> NewPlaceAsync(EmailAddress address, CancellationToken cancel) => (await FindAsync(options.Relocated, address, cancel)).Value;
+
+    private async ValueTask<EmailAddress> MapAsync(IReadOnlyList<string> names, EmailAddress address, bool keepsExtension, CancellationToken cancel)
+    {
+        if (names.Count == 0) return address;
+        for (int step = 0; step < MaxSteps; step++)
+        {
+            (string? value, string extension) = await FindAsync(names, address, cancel);
+            if (value is null || Complete(value, address, keepsExtension ? extension : "") is not { } next || next == address) return address;
+            address = next;
+        }
+        return address;
+    }
+
+    private async ValueTask<(string? Value, string Extension)> FindAsync(IReadOnlyList<string> names, EmailAddress address, CancellationToken cancel)
+    {
+        if (Failure is not null) return (null, "");
+        (LookupResult result, string extension) = await LookupSearch.AddressAsync(tables.Find(names), address, _splitter, cancel);
+        if (result is LookupResult.Unavailable unavailable) Failure = unavailable.Why;
+        return ((result as LookupResult.Found)?.Value, extension);
+    }
+
+    // "user@domain", "user" of our own domain, "@domain" for the same user there; of several the first.
+    private EmailAddress? Complete(string value, EmailAddress from, string extension)
+    {
+        string text = value.Split(',')[0].Trim();
+        if (text.StartsWith('@')) return DomainName.TryCreate(text.AsSpan(1), out DomainName domain) && EmailAddress.TryCreate(from.LocalPart, domain, out EmailAddress moved) ? moved : null;
+        if (!text.Contains('@', StringComparison.Ordinal)) text = $"{text}@{directory.DefaultDomain}";
+        if (!EmailAddress.TryParse(text, out EmailAddress address)) return null;
+        return extension.Length > 0 && EmailAddress.TryCreate(address.LocalPart + extension, address.Domain, out EmailAddress extended) ? extended : address;
+    }
+}

@@ -1,0 +1,52 @@
+using Posthorn.Core;
+
+namespace Posthorn.Transport.Rewriting;
+
+/// <summary>Whose messages have the addresses in their headers rewritten.</summary>
+public enum HeaderRewriting
+{
+    /// <summary>Nobody's; envelopes only.</summary>
+    None,
+    /// <summary>Those of programs on this machine, as Postfix's <c>local_header_rewrite_clients</c> has it by default: what others write is theirs, and a signature may cover it.</summary>
+    Local,
+    /// <summary>Those too of clients that have logged in or may relay.</summary>
+    Ours,
+    /// <summary>Everybody's. Breaks the signatures of others.</summary>
+    All,
+}
+
+/// <summary>How addresses are rewritten, and who gets copies; tables by their names.</summary>
+public sealed record RewritingOptions
+{
+    /// <summary>canonical(5): senders and recipients, in envelope and header.</summary>
+    public IReadOnlyList<string> Canonical { get; init; } = [];
+
+    /// <summary>Senders only, before <see cref="Canonical"/>.</summary>
+    public IReadOnlyList<string> SenderCanonical { get; init; } = [];
+
+    /// <summary>Recipients only, before <see cref="Canonical"/>.</summary>
+    public IReadOnlyList<string> RecipientCanonical { get; init; } = [];
+
+    /// <summary>generic(5): all addresses of mail that leaves by SMTP.</summary>
+    public IReadOnlyList<string> Generic { get; init; } = [];
+
+    /// <summary>relocated(5): where somebody is now, for the refusal of mail to him.</summary>
+    public IReadOnlyList<string> Relocated { get; init; } = [];
+
+    /// <summary>Who gets a copy of all mail.</summary>
+    public EmailAddress? AlwaysBcc { get; init; }
+
+    /// <summary>Who gets a copy of mail from a sender.</summary>
+    public IReadOnlyList<string> SenderBcc { get; init; } = [];
+
+    /// <summary>Who gets a copy of mail to a recipient.</summary>
+    public IReadOnlyList<string> RecipientBcc { get; init; } = [];
+
+    public HeaderRewriting Headers { get; init; } = HeaderRewriting.Local;
+
+    internal bool ChangesRecipients => Canonical.Count + RecipientCanonical.Count > 0;
+
+    internal bool IsCanonical => ChangesRecipients || SenderCanonical.Count > 0;
+
+    internal bool IsSet => IsCanonical || AlwaysBcc is not null || SenderBcc.Count + RecipientBcc.Count > 0;
+}
