@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Posthorn.Bench.Compare;
+using Posthorn.Bench.Compare.Growth;
 using Posthorn.Bench.Compare.Report;
 using Posthorn.Bench.Compare.Rows;
 using Posthorn.Bench.Compare.Servers;
@@ -15,7 +16,7 @@ Option<bool> json = new("--json") { Description = "print the results as JSON" };
 Option<bool> list = new("--list") { Description = "name the rows and end" };
 Option<bool> noWrite = new("--no-write") { Description = "leave bench/results.json, docs/performance.md and its picture alone (always so with --quick)" };
 Option<string?> directory = new("--directory") { Description = "a folder on the disk to be used; a new one below the temporary folder otherwise" };
-RootCommand command = new("Puts the same load on Posthorn and on Postfix + Dovecot") { rowNames, runs, minutes, quick, native, program, json, list, noWrite, directory };
+RootCommand command = new("Puts the same load on Posthorn and on Postfix + Dovecot") { rowNames, runs, minutes, quick, native, program, json, list, noWrite, directory, GrowthCommand.Create() };
 command.SetAction(parsed =>
 {
     if (parsed.GetValue(list))

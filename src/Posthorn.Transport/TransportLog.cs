@@ -5,7 +5,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3040 and 3061. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3041 and 3061. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -59,7 +59,7 @@ internal static partial class TransportLog
     [LoggerMessage(3016, LogLevel.Warning, "alias-trouble {QueueId} {To} {Reason}", EventName = "alias-trouble")]
     internal static partial void AliasTrouble(this ILogger log, QueueId queueId, EmailAddress to, string reason);
 
-    [LoggerMessage(3060, LogLevel.Warning, "table-unavailable {QueueId} {Reason}", EventName = "table-unavailable")]
+    [LoggerMessage(3040, LogLevel.Warning, "table-unavailable {QueueId} {Reason}", EventName = "table-unavailable")]
     internal static partial void TableUnavailable(this ILogger log, QueueId queueId, string reason);
 
     [LoggerMessage(3018, LogLevel.Information, "derived {QueueId} {What} {Account} {To} {Status}", EventName = "derived")]

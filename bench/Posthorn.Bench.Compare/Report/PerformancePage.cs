@@ -6,17 +6,21 @@ namespace Posthorn.Bench.Compare.Report;
 /// <summary>Keeps the table in <c>docs/performance.md</c>, between two marks, and the picture beside it.</summary>
 internal static class PerformancePage
 {
-    private const string Begin = "<!-- compare: written by bench/compare -->";
-    private const string End = "<!-- compare: end -->";
-
     internal static void Write(string checkout, IReadOnlyList<RowResult> results)
     {
+        Write(checkout, "compare", Block(results));
+        File.WriteAllText(Path.Combine(checkout, "docs", "performance.svg"), Chart.Of(results));
+    }
+
+    /// <summary>Puts text between the two marks of a name.</summary>
+    internal static void Write(string checkout, string name, string block)
+    {
+        string begin = $"<!-- {name}: written by bench/{name.Split(' ')[0]} -->", end = $"<!-- {name}: end -->";
         string page = Path.Combine(checkout, "docs", "performance.md");
         string text = File.ReadAllText(page);
-        int begin = text.IndexOf(Begin, StringComparison.Ordinal), end = text.IndexOf(End, StringComparison.Ordinal);
-        if (begin < 0 || end < begin) throw new IOException($"{page}: the marks \"{Begin}\" and \"{End}\" are missing");
-        File.WriteAllText(page, text[..(begin + Begin.Length)] + "\n\n" + Block(results) + "\n" + text[end..]);
-        File.WriteAllText(Path.Combine(checkout, "docs", "performance.svg"), Chart.Of(results));
+        int from = text.IndexOf(begin, StringComparison.Ordinal), to = text.IndexOf(end, StringComparison.Ordinal);
+        if (from < 0 || to < from) throw new IOException($"{page}: the marks \"{begin}\" and \"{end}\" are missing");
+        File.WriteAllText(page, text[..(from + begin.Length)] + "\n\n" + block + "\n" + text[to..]);
     }
 
     private static string Block(IReadOnlyList<RowResult> results)

@@ -6,25 +6,27 @@ using Posthorn.Store;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>APPEND of one or several messages (RFC 9051 section 6.3.12, RFC 3502, RFC 4469). Bytes go from the connection to the store as they come.</summary>
-/// <remarks><c>append = "APPEND" SP mailbox 1*append-message</c>, <c>append-message = [SP flag-list] [SP date-time] SP literal</c></remarks>
-internal sealed record Append(MailboxName Target, MessageHead First) : IImapCommand<Append>
+/// <remarks><c>append = "APPEND" SP mailbox 1*append-message</c>, <c>append-message = [SP flag-list] [SP date-time] SP (literal / "CATENATE" SP "(" … ")")</c></remarks>
+/// <param name="Target">The mailbox.</param>
+/// <param name="Heads">What stands before the first literal: one message, or several that are put together from what is here.</param>
+internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Heads) : IImapCommand<Append>
 {
     public static Append Parse(ref ImapReader args)
     {
         args.Space();
         MailboxName target = args.Mailbox();
-        return new(target, MessageHead.Parse(ref args));
+        return new(target, MessageHead.ParseAll(ref args));
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (First.Literal.WaitsForUs || First.Parts is not null) await session.SettleAsync(cancel);
+        if (Heads[0].Literal.WaitsForUs || Heads[0].Parts is not null) await session.SettleAsync(cancel);
         List<NewMessage> messages = [];
         Completion? failure = null;
         bool received = false;
         try
         {
-            failure = await ReceiveAsync(session, Target, First, messages, cancel);
+            failure = await ReceiveAsync(session, Target, Heads, messages, cancel);
             received = failure is null;
         }
         finally
@@ -56,46 +58,53 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
     }
 
     /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, IReadOnlyList<MessageHead> heads, List<NewMessage> messages, CancellationToken cancel)
     {
-        MailAccount owner = QuotaRoots.Fresh(session, await session.Store.OwnerOfAsync(target, cancel));
-        if (head.Parts is not null) return await Catenation.ReceiveAsync(session, owner, head, messages, cancel);
-        long total = 0;
-        IOException? broken = null;
-        while (true)
+        // What cannot be put there is refused before it is asked for.
+        Result<MailAccount> owner = await session.Store.MayAppendAsync(target, cancel);
+        if (!owner.IsOk) return Completion.From(owner.Refusal, creatable: true);
+        MailAccount account = QuotaRoots.Fresh(session, owner.Value);
+        Queue<MessageHead> queue = new(heads);
+        while (queue.TryDequeue(out MessageHead? head))
         {
-            if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
-            if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
             if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
-            Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, total + head.Literal.Length, cancel);
-            if (!room.IsOk) return Completion.From(room.Refusal);
-
-            total += head.Literal.Length;
-            CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: !head.Literal.IsBinary);
-            messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
-            session.Frames.Accept(head.Literal);
-            if (!await session.Frames.CopyLiteralAsync(head.Literal, sink, cancel)) return EndedWithin(session);
-            Frame rest = await session.Frames.ReadRestAsync(cancel);
-            session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
-            broken ??= sink.Failure;
-            switch (rest.Status)
-            {
-                case FrameStatus.Command when IsEnd(rest.Text.Span, head.IsInUtf8):
-                    return broken is null ? null : NotTaken(session, broken);
-                case FrameStatus.Message:
-                    ImapReader reader = new(rest.Text.Span, new(false, '/', session.Options, default));
-                    if (head.IsInUtf8) reader.Take((byte)')');
-                    head = MessageHead.Parse(ref reader);
-                    if (reader.Failed) return Completion.Bad(reader.Error!);
-                    if (reader.Refusal is { } refusal) return refusal;
-                    if (head.Parts is not null) return Completion.Bad("A message that is put together stands alone in its command");
-                    break;
-                case FrameStatus.Ended:
-                    return EndedWithin(session);
-                default:
-                    return Completion.Bad("expected the end of the command after the message");
-            }
+            Completion? failure = head.Parts is not null
+                ? await Catenation.ReceiveAsync(session, account, head, messages, queue, cancel)
+                : await ReceiveOneAsync(session, account, head, messages, queue, cancel);
+            if (failure is not null) return failure;
         }
+
+        return null;
+    }
+
+    /// <summary>The octets of the messages so far.</summary>
+    public static long TotalOf(List<NewMessage> messages) => messages.Sum(message => message.Content.Length);
+
+    private static async ValueTask<Completion?> ReceiveOneAsync(ImapSession session, MailAccount owner, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
+    {
+        long total = TotalOf(messages);
+        if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
+        if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
+        Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, total + head.Literal.Length, cancel);
+        if (!room.IsOk) return Completion.From(room.Refusal);
+
+        CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: !head.Literal.IsBinary);
+        messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
+        session.Frames.Accept(head.Literal);
+        if (!await session.Frames.CopyLiteralAsync(head.Literal, sink, cancel)) return EndedWithin(session);
+        Frame rest = await session.Frames.ReadRestAsync(cancel);
+        session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
+        if (rest.Status == FrameStatus.Ended) return EndedWithin(session);
+        if (rest.Status is not (FrameStatus.Command or FrameStatus.Message)) return Completion.Bad("expected the end of the command after the message");
+        return ParseRest(session, rest.Text.Span, head.IsInUtf8, queue) ?? (sink.Failure is { } broken ? NotTaken(session, broken) : null);
+    }
+
+    private static Completion? ParseRest(ImapSession session, ReadOnlySpan<byte> text, bool inUtf8, Queue<MessageHead> queue)
+    {
+        ImapReader reader = new(text, new(false, '/', session.Options, default));
+        if (inUtf8) reader.Take((byte)')');
+        MessageHead.ParseFollowing(ref reader, queue);
+        return reader.Failed ? Completion.Bad(reader.Error!) : reader.Refusal;
     }
 
     public static Completion NotTaken(ImapSession session, IOException problem)
@@ -103,8 +112,6 @@ internal sealed record Append(MailboxName Target, MessageHead First) : IImapComm
         session.Log.CommandFailed(problem, session.Connection.Session, session.Account!.ToString(), "APPEND");
         return Completion.No("UNAVAILABLE", "The server cannot store the message now, try again later");
     }
-
-    private static bool IsEnd(ReadOnlySpan<byte> rest, bool inUtf8) => inUtf8 ? rest.SequenceEqual(")"u8) : rest.IsEmpty;
 
     public static Completion EndedWithin(ImapSession session)
     {
@@ -132,7 +139,30 @@ internal sealed record MessageHead(SystemFlags Flags, KeywordSet Keywords, DateT
     /// <summary>No further parts follow.</summary>
     public bool IsClosed { get; init; }
 
-    public static MessageHead Parse(ref ImapReader args)
+    /// <summary>All that stands up to the next literal that is a message or a part of one, or up to the command's end.</summary>
+    public static IReadOnlyList<MessageHead> ParseAll(ref ImapReader args)
+    {
+        Queue<MessageHead> heads = new();
+        heads.Enqueue(Parse(ref args));
+        if (heads.Peek() is { Parts: not null, IsClosed: true }) ParseFollowing(ref args, heads);
+        return [.. heads];
+    }
+
+    /// <summary>Reads on behind a message: further ones, or the end.</summary>
+    public static void ParseFollowing(ref ImapReader args, Queue<MessageHead> heads)
+    {
+        while (args.Next == ' ' && args.Second is not (0 or (byte)' '))
+        {
+            MessageHead head = Parse(ref args);
+            heads.Enqueue(head);
+            if (heads.Count > args.Dialect.Limits.MaxAppendedMessages) args.Fail("fewer messages");
+            if (head is not { Parts: not null, IsClosed: true }) return;
+        }
+
+        args.End();
+    }
+
+    private static MessageHead Parse(ref ImapReader args)
     {
         args.Space();
         (SystemFlags flags, KeywordSet keywords) = (SystemFlags.None, KeywordSet.Empty);

@@ -13,15 +13,19 @@ internal abstract record CatenatePart
     /// <summary>What a URL names.</summary>
     public sealed record Url(string Address) : CatenatePart;
 
+    /// <summary>What a URL names that is written as a literal, whose octets are still in the stream.</summary>
+    public sealed record UrlLiteral(LiteralHead Literal) : CatenatePart;
+
     /// <summary>A literal, whose octets are still in the stream.</summary>
     public sealed record Text(LiteralHead Literal) : CatenatePart;
 }
 
 /// <summary>Puts the message of an APPEND together from literals and parts of messages on this server (RFC 4469).</summary>
-/// <remarks><c>"CATENATE" SP "(" cat-part *(SP cat-part) ")"</c>, <c>cat-part = "TEXT" SP literal / "URL" SP astring</c>. A URL is quoted or an atom, and such a message stands alone in its command.</remarks>
+/// <remarks><c>"CATENATE" SP "(" cat-part *(SP cat-part) ")"</c>, <c>cat-part = "TEXT" SP literal / "URL" SP astring</c>.</remarks>
 internal static class Catenation
 {
     private const int Piece = 32 * 1024;
+    private const int MaxUrl = 8 * 1024; // a mailbox name of the longest kind, percent-encoded, and a section
 
     /// <summary>Reads parts up to the next literal or the end; true at the end.</summary>
     public static bool ParseParts(ref ImapReader args, List<CatenatePart> parts)
@@ -31,6 +35,12 @@ internal static class Catenation
             if (args.TryWord("URL"u8))
             {
                 args.Space();
+                if (args.Next == '{')
+                {
+                    parts.Add(new CatenatePart.UrlLiteral(args.LiteralHead()));
+                    return false;
+                }
+
                 parts.Add(new CatenatePart.Url(ImapReader.Text(args.AString())));
             }
             else if (args.TryWord("TEXT"u8))
@@ -42,21 +52,17 @@ internal static class Catenation
             else args.Fail("URL or TEXT");
 
             if (parts.Count > args.Dialect.Limits.MaxAppendedMessages) args.Fail("fewer parts");
-            if (args.TryTake((byte)')'))
-            {
-                args.End();
-                return true;
-            }
-
+            if (args.TryTake((byte)')')) return true;
             args.Space();
         }
 
         return true;
     }
 
-    /// <summary>Takes the parts in until the command ends; null, or why not.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailAccount owner, MessageHead head, List<NewMessage> messages, CancellationToken cancel)
+    /// <summary>Takes the parts of one message in; null, or why not. What follows it in the command goes into the queue.</summary>
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailAccount owner, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
     {
+        long before = Append.TotalOf(messages);
         CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: true);
         messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
         List<CatenatePart> parts = [.. head.Parts!];
@@ -67,8 +73,9 @@ internal static class Catenation
             {
                 Completion? failure = part switch
                 {
-                    CatenatePart.Url url => await AddUrlAsync(session, url.Address, sink, cancel),
-                    CatenatePart.Text text => await AddTextAsync(session, owner, text.Literal, sink, cancel),
+                    CatenatePart.Url url => await AddUrlAsync(session, owner, url.Address, before, sink, cancel),
+                    CatenatePart.UrlLiteral url => await AddUrlAsync(session, owner, url.Literal, before, sink, cancel),
+                    CatenatePart.Text text => await AddTextAsync(session, owner, text.Literal, before, sink, cancel),
                     _ => throw new System.Diagnostics.UnreachableException(),
                 };
                 if (failure is not null) return failure;
@@ -80,38 +87,56 @@ internal static class Catenation
             if (rest.Status == FrameStatus.Ended) return Append.EndedWithin(session);
             if (rest.Status is not (FrameStatus.Command or FrameStatus.Message)) return Completion.Bad("expected more parts or the end after the literal");
             parts = [];
-            if (ParseRest(rest.Text.Span, session.Options, parts, out closed) is { } bad) return bad;
+            if (ParseRest(rest.Text.Span, session.Options, parts, queue, out closed) is { } bad) return bad;
         }
 
         if (sink.Failure is { } broken) return Append.NotTaken(session, broken);
         return sink.Length == 0 ? Completion.No("CANNOT", "The message is empty") : null;
     }
 
-    private static Completion? ParseRest(ReadOnlySpan<byte> text, ImapOptions options, List<CatenatePart> parts, out bool closed)
+    private static Completion? ParseRest(ReadOnlySpan<byte> text, ImapOptions options, List<CatenatePart> parts, Queue<MessageHead> queue, out bool closed)
     {
         ImapReader reader = new(text, new(false, '/', options, default));
         closed = reader.TryTake((byte)')');
-        if (closed) reader.End();
-        else
+        if (!closed)
         {
             reader.Space();
             closed = ParseParts(ref reader, parts);
         }
 
-        return reader.Failed ? Completion.Bad(reader.Error!) : null;
+        if (closed) MessageHead.ParseFollowing(ref reader, queue);
+        return reader.Failed ? Completion.Bad(reader.Error!) : reader.Refusal;
     }
 
-    private static async ValueTask<Completion?> AddTextAsync(ImapSession session, MailAccount owner, LiteralHead literal, CrlfSink sink, CancellationToken cancel)
+    // The message so far and those before it count.
+    private static async ValueTask<Completion?> CheckAsync(ImapSession session, MailAccount owner, long more, long before, CrlfSink sink, CancellationToken cancel)
     {
-        if (literal.Length > session.Options.MaxMessage - sink.Length) return TooBig(session);
-        Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, sink.Length + literal.Length, cancel);
-        if (!room.IsOk) return Completion.From(room.Refusal);
+        if (more > session.Options.MaxMessage - before - sink.Length) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
+        Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, before + sink.Length + more, cancel);
+        return room.IsOk ? null : Completion.From(room.Refusal);
+    }
+
+    private static async ValueTask<Completion?> AddTextAsync(ImapSession session, MailAccount owner, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
+    {
+        if (await CheckAsync(session, owner, literal.Length, before, sink, cancel) is { } refused) return refused;
         session.Frames.Accept(literal);
         if (await session.Frames.CopyLiteralAsync(literal, sink, cancel)) return null;
         return Append.EndedWithin(session);
     }
 
-    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, string text, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, MailAccount owner, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
+    {
+        if (literal.Length > MaxUrl) return Completion.No("TOOBIG", $"A URL may have {MaxUrl} octets");
+        await using IMessageSink text = session.Services.Stores.CreateSink();
+        session.Frames.Accept(literal);
+        if (!await session.Frames.CopyLiteralAsync(literal, text, cancel)) return Append.EndedWithin(session);
+        session.TookLiteral(new LiteralHead(0, WaitsForUs: false, IsBinary: false)); // if this URL is refused, the rest of the command is skipped
+        byte[] url = new byte[(int)literal.Length];
+        for (int at = 0, got; at < url.Length && (got = text.Read(at, url.AsSpan(at))) > 0;) at += got;
+        return await AddUrlAsync(session, owner, ImapReader.Text(url), before, sink, cancel);
+    }
+
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, MailAccount owner, string text, long before, CrlfSink sink, CancellationToken cancel)
     {
         Completion bad = Completion.No($"BADURL {new string([.. text.Where(c => c is > ' ' and < (char)127 and not ']').Take(200)])}", "There is nothing under this URL");
         if (!MessageUrl.TryParse(text, session.Store.Separator, out MessageUrl? url)) return bad;
@@ -128,7 +153,7 @@ internal static class Catenation
         await using IMessageContent content = opened.Value;
         if (url.Section is { } picked && picked.Text is Mime.SectionText.HeaderFields or Mime.SectionText.HeaderFieldsNot) return await AddFieldsAsync(url, content, sink, cancel) ? null : bad;
         if (!url.TryRange(content, out long offset, out long length)) return bad;
-        if (length > session.Options.MaxMessage - sink.Length) return TooBig(session);
+        if (await CheckAsync(session, owner, length, before, sink, cancel) is { } refused) return refused;
         byte[] buffer = new byte[(int)Math.Min(length, Piece)];
         for (long at = 0; at < length;)
         {
@@ -147,6 +172,4 @@ internal static class Catenation
         await sink.WriteAsync(fields, cancel);
         return true;
     }
-
-    private static Completion TooBig(ImapSession session) => Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
 }

@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>COPY and UID COPY: all or none (RFC 9051 section 6.4.7, COPYUID of section 7.1).</summary>
 /// <remarks><c>copy = "COPY" SP sequence-set SP mailbox</c></remarks>
-internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapCommand<Copy>
+internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapCommand<Copy>, IReadsMailbox
 {
     public static Copy Parse(ref ImapReader args)
     {

@@ -8,7 +8,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>FETCH and UID FETCH (RFC 9051 section 6.4.5; CHANGEDSINCE and VANISHED of RFC 7162, PARTIAL of RFC 9394).</summary>
 /// <remarks><c>fetch = "FETCH" SP sequence-set SP fetch-items [SP "(" fetch-modifier *(SP fetch-modifier) ")"]</c></remarks>
-internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items, ModSeq? ChangedSince, bool Vanished, PartialRange? Partial) : IImapCommand<Fetch>
+internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items, ModSeq? ChangedSince, bool Vanished, PartialRange? Partial) : IImapCommand<Fetch>, IReadsMailbox
 {
     /// <summary>Messages whose <c>\Seen</c> is set by one change before they are read.</summary>
     private const int SeenBatch = 128;

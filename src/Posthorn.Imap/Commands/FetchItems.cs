@@ -145,15 +145,16 @@ internal static class FetchItems
         return new FetchItem.Section(path, Encoding.UTF8.GetBytes(label.ToString()), peek, partial);
     }
 
+    // Headers and texts have no encoding to take off; Dovecot takes them here, so its clients may ask.
     private static FetchItem.Binary ParseBinary(ref ImapReader args, bool peek, bool sizeOnly)
     {
         StringBuilder label = new(sizeOnly ? "BINARY.SIZE[" : "BINARY[");
         args.Take((byte)'[');
-        ImmutableArray<uint> numbers = ParseNumbers(ref args, label);
+        SectionPath path = ParsePath(ref args, label);
         args.Take((byte)']');
         label.Append(']');
         (long, long)? partial = sizeOnly ? null : ParsePartial(ref args, label);
-        return new FetchItem.Binary(new(numbers, SectionText.None, []), Encoding.ASCII.GetBytes(label.ToString()), peek, sizeOnly, partial);
+        return new FetchItem.Binary(path, Encoding.ASCII.GetBytes(label.ToString()), peek, sizeOnly, partial);
     }
 
     // section-spec = section-msgtext / (section-part ["." section-text])

@@ -129,7 +129,7 @@ internal sealed class FetchWriter
     {
         foreach (FetchItem item in _items)
         {
-            if (item is not FetchItem.Binary { Path: var path } || path.Numbers.IsEmpty || !path.TryPart(structure, out MimePart part)) continue;
+            if (item is not FetchItem.Binary { Path: var path } || path.Numbers.IsEmpty || path.Text != SectionText.None || !path.TryPart(structure, out MimePart part)) continue;
             MetUnknownEncoding |= part.Kind != PartKind.Multipart && part.Encoding == TransferEncoding.Unknown;
         }
         return MetUnknownEncoding;
@@ -260,28 +260,37 @@ internal sealed class FetchWriter
         try
         {
             WholeMessage.ReadExactly(content, offset, header.AsSpan(0, (int)length));
-            _picked ??= new();
-            _picked.ResetWrittenCount();
-            HeaderFields.Select(header.AsSpan(0, (int)length), section.Path.FieldNames, section.Path.Text == SectionText.HeaderFieldsNot, _picked);
+            Picked(section.Path, header.AsSpan(0, (int)length));
         }
         finally { ArrayPool<byte>.Shared.Return(header); }
-        (long skip, long count) = Window(section.Partial, _picked.WrittenCount);
+        (long skip, long count) = Window(section.Partial, _picked!.WrittenCount);
         Out.Literal(count);
         await WriteBytesAsync(_picked.WrittenMemory.Slice((int)skip, (int)count), cancel);
+    }
+
+    private ReadOnlyMemory<byte> Picked(SectionPath path, ReadOnlySpan<byte> header)
+    {
+        _picked ??= new();
+        _picked.ResetWrittenCount();
+        HeaderFields.Select(header, path.FieldNames, path.Text == SectionText.HeaderFieldsNot, _picked);
+        return _picked.WrittenMemory;
     }
 
     private async ValueTask WriteBinaryAsync(FetchItem.Binary binary, IMessageContent content, MimeStructure structure, CancellationToken cancel)
     {
         Out.Raw(binary.Label.Span);
         Out.Raw(" "u8);
-        if (!binary.Path.TryPart(structure, out MimePart part) || !binary.Path.TryResolve(structure, out SectionRange range))
+        bool isPart = binary.Path.Text == SectionText.None;
+        MimePart part = default;
+        if (isPart && !binary.Path.TryPart(structure, out part) || !binary.Path.TryResolve(structure, out SectionRange range))
         {
             Out.Raw(binary.SizeOnly ? "0"u8 : "NIL"u8);
             return;
         }
         // Decoded text is as long as what was decoded or shorter, and parts are bounded by the largest message.
-        TransferEncoding encoding = binary.Path.Numbers.IsEmpty || part.Kind is PartKind.Multipart ? TransferEncoding.Binary : part.Encoding;
+        TransferEncoding encoding = !isPart || binary.Path.Numbers.IsEmpty || part.Kind is PartKind.Multipart ? TransferEncoding.Binary : part.Encoding;
         ReadOnlyMemory<byte> decoded = WholeMessage.Decode(content, range.Offset, range.Length, encoding);
+        if (binary.Path.Text is SectionText.HeaderFields or SectionText.HeaderFieldsNot) decoded = Picked(binary.Path, decoded.Span);
         if (binary.SizeOnly)
         {
             Out.Number(decoded.Length);

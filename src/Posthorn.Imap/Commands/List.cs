@@ -42,11 +42,13 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         }
         MailboxTree tree = new(await session.Store.ListAsync(cancel), session.Store.Separator);
         List<MailboxPattern> patterns = [.. Patterns.Select(pattern => new MailboxPattern(Reference + pattern, session.Store.Separator))];
+        HashSet<MailboxNode> fitting = [.. tree.Nodes.Where(node => patterns.Exists(pattern => pattern.Matches(node.Name)))];
+        HashSet<string> above = LevelsAbove(tree, fitting, session.Store.Separator);
         foreach (MailboxNode node in tree.Nodes)
         {
-            if (!patterns.Exists(pattern => pattern.Matches(node.Name)) || !IsWanted(node, out bool childInfo)) continue;
+            if (!fitting.Contains(node) || !IsWanted(node, above.Contains(node.Name), out bool childInfo)) continue;
             Write(session, node, childInfo);
-            if (StatusItems != StatusItems.None && node.Exists)
+            if (StatusItems != StatusItems.None && node.Exists && IsSelected(node))
             {
                 Result<MailboxStatus> status = await session.Store.StatusAsync(node.Info!.Name, cancel);
                 if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
@@ -64,12 +66,28 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         MetadataEntry.Write(session, info.Name.Value, [.. Metadata.Select(entry => (entry, visible.TryGetValue(entry, out ReadOnlyMemory<byte> value) ? value : (ReadOnlyMemory<byte>?)null))]);
     }
 
-    private bool IsWanted(MailboxNode node, out bool childInfo)
+    // A level that is no mailbox, and CHILDINFO, are told only for what the client does not hear of anyway (RFC 9051 section 6.3.9.6).
+    private bool IsWanted(MailboxNode node, bool isAbove, out bool childInfo)
     {
-        childInfo = (Selection & ListSelection.RecursiveMatch) != 0 && node.HasSubscribedBelow;
-        if ((Selection & ListSelection.SpecialUse) != 0 && node.Use == SpecialUse.None) return false;
-        if ((Selection & ListSelection.Subscribed) != 0) return node.IsSubscribed || childInfo;
-        return node.Exists || node.HasChildren;
+        bool recursive = (Selection & ListSelection.RecursiveMatch) != 0;
+        childInfo = recursive && isAbove;
+        return IsSelected(node) || isAbove && (recursive || (Selection & ListSelection.Criteria) == ListSelection.None);
+    }
+
+    private bool IsSelected(MailboxNode node) =>
+        ((Selection & ListSelection.SpecialUse) == 0 || node.Use != SpecialUse.None) && ((Selection & ListSelection.Subscribed) != 0 ? node.IsSubscribed : node.Exists);
+
+    /// <summary>The levels above mailboxes that are selected but do not fit the patterns.</summary>
+    private HashSet<string> LevelsAbove(MailboxTree tree, HashSet<MailboxNode> fitting, char separator)
+    {
+        HashSet<string> above = new(StringComparer.Ordinal);
+        foreach (MailboxNode node in tree.Nodes)
+        {
+            if (fitting.Contains(node) || !IsSelected(node)) continue;
+            for (int at = node.Name.LastIndexOf(separator); at > 0 && above.Add(node.Name[..at]); at = node.Name.LastIndexOf(separator, at - 1)) { }
+        }
+
+        return above;
     }
 
     private void Write(ImapSession session, MailboxNode node, bool childInfo)
@@ -77,7 +95,12 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         bool subscribed = node.IsSubscribed && ((Selection & ListSelection.Subscribed) != 0 || (Returns & ListReturns.Subscribed) != 0);
         // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
         MailboxTree.WriteLine(session, "LIST ("u8, node, node.Exists ? [] : "\\NonExistent \\Noselect "u8, subscribed);
-        if (childInfo) session.Out.Raw(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"u8);
+        if (childInfo)
+        {
+            string[] criteria = [.. new[] { (ListSelection.Subscribed, "\"SUBSCRIBED\""), (ListSelection.SpecialUse, "\"SPECIAL-USE\"") }.Where(each => (Selection & each.Item1) != 0).Select(each => each.Item2)];
+            session.Out.Raw($" (\"CHILDINFO\" ({string.Join(' ', criteria)}))");
+        }
+
         session.Out.End();
     }
 
@@ -96,7 +119,7 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         }
         while (args.TrySpace());
         // RFC 5258 section 3: RECURSIVEMATCH says nothing on its own or with REMOTE alone.
-        if ((selection & ListSelection.RecursiveMatch) != 0 && (selection & (ListSelection.Subscribed | ListSelection.SpecialUse)) == 0) args.Fail("RECURSIVEMATCH with SUBSCRIBED");
+        if ((selection & ListSelection.RecursiveMatch) != 0 && (selection & ListSelection.Criteria) == 0) args.Fail("RECURSIVEMATCH with SUBSCRIBED");
         args.Take((byte)')');
         return selection;
     }
@@ -157,6 +180,9 @@ internal enum ListSelection
     Remote = 2,
     RecursiveMatch = 4,
     SpecialUse = 8,
+
+    /// <summary>Those that say something of a mailbox itself.</summary>
+    Criteria = Subscribed | SpecialUse,
 }
 
 /// <summary>What LIST tells of them.</summary>

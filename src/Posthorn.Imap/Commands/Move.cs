@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>MOVE and UID MOVE: copy, then expunge, as one step (RFC 9051 section 6.4.8, RFC 6851).</summary>
 /// <remarks><c>move = "MOVE" SP sequence-set SP mailbox</c></remarks>
-internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapCommand<Move>
+internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapCommand<Move>, IReadsMailbox
 {
     public static Move Parse(ref ImapReader args)
     {

@@ -8,7 +8,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>REPLACE and UID REPLACE: a new message takes the place of another (RFC 8508). The new one is durable before the old one goes.</summary>
 /// <remarks><c>replace = "REPLACE" SP seq-number SP mailbox append-message</c></remarks>
-internal sealed record Replace(NumberSet Message, MailboxName Target, MessageHead Head) : IImapCommand<Replace>
+internal sealed record Replace(NumberSet Message, MailboxName Target, IReadOnlyList<MessageHead> Heads) : IImapCommand<Replace>, IReadsMailbox
 {
     public static Replace Parse(ref ImapReader args)
     {
@@ -16,7 +16,7 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, MessageHea
         uint number = args.TryTake((byte)'*') ? NumberSet.Star : args.NzNumber();
         args.Space();
         MailboxName target = args.Mailbox();
-        return new(new([new(number, number)]), target, MessageHead.Parse(ref args));
+        return new(new([new(number, number)]), target, MessageHead.ParseAll(ref args));
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
@@ -29,7 +29,7 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, MessageHea
         List<NewMessage> messages = [];
         try
         {
-            Completion? failure = await Append.ReceiveAsync(session, Target, Head, messages, cancel);
+            Completion? failure = await Append.ReceiveAsync(session, Target, Heads, messages, cancel);
             if (failure is not null) return failure;
             if (messages.Count != 1) return Completion.Bad("REPLACE takes one message");
             Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);

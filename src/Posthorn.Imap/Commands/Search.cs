@@ -7,7 +7,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SEARCH and UID SEARCH (RFC 9051 section 6.4.4; RETURN of RFC 4731, SAVE of RFC 5182, PARTIAL of RFC 9394).</summary>
 /// <remarks><c>search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"] [SP "CHARSET" SP astring] 1*(SP search-key)</c></remarks>
-internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>
+internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>, IReadsMailbox
 {
     public static Search Parse(ref ImapReader args)
     {

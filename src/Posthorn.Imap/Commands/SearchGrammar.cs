@@ -24,6 +24,7 @@ internal ref struct SearchGrammar
         string? charset = null;
         if (args.TryWord("CHARSET"u8))
         {
+            if (args.Dialect.Utf8Accept) args.Fail("no charset after ENABLE UTF8=ACCEPT");
             args.Space();
             charset = Encoding.ASCII.GetString(args.AString());
             args.Space();

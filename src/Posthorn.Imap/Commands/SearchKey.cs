@@ -152,13 +152,18 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
 
     private async ValueTask<List<int>> BySummaryAsync(List<int> candidates, SummaryFields fields, Func<MessageSummary, bool> test, CancellationToken cancel)
     {
+        WorkTally tally = new(candidates.Count);
         return await LongWork.RunAsync(session, async () =>
         {
             List<int> found = [];
             await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, UidsOf(candidates), fields, cancel))
+            {
+                tally.Step();
                 if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);
+            }
+
             return found;
-        }, cancel);
+        }, cancel, tally);
     }
 
     private async ValueTask<List<int>> ByTextAsync(List<int> candidates, TextCriterion criterion, CancellationToken cancel)

@@ -7,7 +7,8 @@ using Posthorn.Store.Sharing;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>SETACL: gives somebody rights to a mailbox, or changes them (RFC 4314 section 3.1).</summary>
-/// <remarks><c>setacl = "SETACL" SP mailbox SP identifier SP mod-rights</c></remarks>
+/// <remarks>The right <c>p</c> is not given to anybody: mailboxes other than INBOX have no address of their own, and to that everybody may write.
+/// <c>setacl = "SETACL" SP mailbox SP identifier SP mod-rights</c></remarks>
 internal sealed record SetAcl(MailboxName Name, string Identifier, char Change, MailboxRights Rights) : IImapCommand<SetAcl>
 {
     public static SetAcl Parse(ref ImapReader args)
@@ -35,12 +36,14 @@ internal sealed record SetAcl(MailboxName Name, string Identifier, char Change, 
         MailboxRights before = info.Acl.Find(identifier) ?? (owner ? MailboxRights.All : MailboxRights.None);
         MailboxRights after = Change switch { '+' => before | Rights, '-' => before & ~Rights, _ => Rights };
         if (owner) after |= MailboxAcl.OwnersMinimum;
+        bool withoutPost = !owner && identifier[0] != '-' && after.HasFlag(MailboxRights.Post);
+        if (!owner) after &= ~MailboxRights.Post;
         if (info.Acl.Entries.Length >= session.Options.MaxAclEntries && info.Acl.Find(identifier) is null) return Completion.No("LIMIT", $"A list can have {session.Options.MaxAclEntries} entries");
         // An entry without rights says nothing, but for the owner, who has all without one.
         MailboxRights? entry = after == MailboxRights.None ? null : owner && after == MailboxRights.All ? null : after;
         Result<Done> done = await session.Store.ShareAsync(id, identifier, entry, cancel);
         if (!done.IsOk) return Completion.From(done.Refusal);
         session.Log.RightsChanged(session.Connection.Session, session.Account!.ToString(), Name.Value, identifier, RightsText.Format(after));
-        return Completion.Ok("Rights changed");
+        return Completion.Ok(withoutPost ? "Rights changed, all but p: no mailbox but INBOX has an address, and to that everybody may write" : "Rights changed");
     }
 }

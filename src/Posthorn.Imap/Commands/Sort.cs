@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SORT and UID SORT (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO of RFC 5957; RETURN of RFC 5267).</summary>
 /// <remarks><c>sort = "SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-criterion *(SP sort-criterion) ")" SP charset 1*(SP search-key)</c></remarks>
-internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>
+internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>, IReadsMailbox
 {
     public static Sort Parse(ref ImapReader args)
     {
@@ -57,19 +57,21 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
     {
         if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
+        WorkTally tally = new(positions.Count);
         return await LongWork.RunAsync(session, async () =>
         {
             List<SortEntry> entries = new(positions.Count);
             int next = 0;
             await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
             {
+                tally.Step();
                 // In the order asked, those that are gone left out.
                 while (box.View[positions[next]].Uid != summary.Uid) next++;
                 entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));
             }
 
             return entries.ToArray();
-        }, cancel);
+        }, cancel, tally);
     }
 
     private static SortKeys NoKeys { get; } = new(null, "", false, "", "", "", "", "", "", []);

@@ -7,7 +7,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>STORE and UID STORE (RFC 9051 section 6.4.6, UNCHANGEDSINCE of RFC 7162 section 3.1.3).</summary>
 /// <remarks><c>store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP mod-sequence ")"] SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))</c></remarks>
-internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool Silent, ModSeq? UnchangedSince) : IImapCommand<StoreCommand>
+internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool Silent, ModSeq? UnchangedSince) : IImapCommand<StoreCommand>, IReadsMailbox
 {
     public static StoreCommand Parse(ref ImapReader args)
     {

@@ -5,7 +5,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>THREAD and UID THREAD (RFC 5256 section 3).</summary>
 /// <remarks><c>thread = "THREAD" SP thread-alg SP charset 1*(SP search-key)</c></remarks>
-internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCommand<ThreadCommand>
+internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCommand<ThreadCommand>, IReadsMailbox
 {
     public static ThreadCommand Parse(ref ImapReader args)
     {

@@ -53,7 +53,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             _mode = value;
             Out.Utf8 = value.Utf8Names;
-            _dialect = _dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly };
+            _dialect = _dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly, Utf8Accept = value.Utf8Accept };
             Metadata = value.Metadata ? Metadata ?? new(this) : null;
         }
     }
@@ -413,7 +413,7 @@ internal sealed class ImapSession : IAsyncDisposable
     {
         Completion completion;
 #pragma warning disable CA1031 // The session loop: a broken disk or a mistake of ours ends one command, not the session.
-        try { completion = await command.RunAsync(this, verb.By, cancel); }
+        try { completion = IsGone(command) ? Completion.No("NONEXISTENT", "The mailbox is not there any more, or not for you") : await command.RunAsync(this, verb.By, cancel); }
         catch (Exception e) when (!_lost && e is not OperationCanceledException)
         {
             Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", verb.Name);
@@ -436,6 +436,9 @@ internal sealed class ImapSession : IAsyncDisposable
         Out.Tagged(_tag, completion);
         EndIfTooBad();
     }
+
+    // Whoever has lost the right to read hears nothing more of what is in it (RFC 4314 section 4); the news after the answer ends the session.
+    private bool IsGone(IImapCommand command) => command is IReadsMailbox && OpenBox is { Exists: false };
 
     // What the session knows of the mail may be wrong, or whether its command happened is unknown until the next start: no tagged answer would be honest.
     private bool EndIfStale(Exception failure)

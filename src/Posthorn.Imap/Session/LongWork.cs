@@ -6,13 +6,17 @@ namespace Posthorn.Imap.Session;
 internal static class LongWork
 {
     /// <summary>Does the work on another thread of the pool, so that this one can speak meanwhile. The work must not write to the client.</summary>
-    public static async ValueTask<T> RunAsync<T>(ImapSession session, Func<ValueTask<T>> work, CancellationToken cancel)
+    /// <param name="session">Whose client.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <param name="tally">Counts the steps, where their number is known.</param>
+    public static async ValueTask<T> RunAsync<T>(ImapSession session, Func<ValueTask<T>> work, CancellationToken cancel, WorkTally? tally = null)
     {
         Task<T> task = ElsewhereAsync(work);
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         while (await Task.WhenAny(task, Task.Delay(session.Options.Progress, session.Services.Time, done.Token)) != task && !cancel.IsCancellationRequested)
         {
-            session.Out.UntaggedOk(Code(session.Tag), "Still working");
+            session.Out.UntaggedOk(Code(session.Tag, tally), "Still working");
             await session.FlushAsync(cancel);
             session.RestartIdleClock();
         }
@@ -22,11 +26,26 @@ internal static class LongWork
     }
 
     // The tag is left out where it could not stand within the brackets.
-    private static string Code(ReadOnlySpan<byte> tag) => tag.IndexOfAny((byte)']', (byte)'"', (byte)'\\') >= 0 ? "INPROGRESS" : $"INPROGRESS (\"{Encoding.ASCII.GetString(tag)}\" NIL NIL)";
+    private static string Code(ReadOnlySpan<byte> tag, WorkTally? tally)
+    {
+        bool named = tag.IndexOfAny((byte)']', (byte)'"', (byte)'\\') < 0;
+        if (!named && tally is null) return "INPROGRESS";
+        return $"INPROGRESS ({(named ? $"\"{Encoding.ASCII.GetString(tag)}\"" : "NIL")} {tally?.ToString() ?? "NIL NIL"})";
+    }
 
     private static async Task<T> ElsewhereAsync<T>(Func<ValueTask<T>> work)
     {
         await Task.Yield();
         return await work();
     }
+}
+
+/// <summary>How far work with a known number of steps has come (RFC 9585: below its goal, which is not 0). One thread counts, another reads.</summary>
+internal sealed class WorkTally(int goal)
+{
+    private int _done;
+
+    public void Step() => Volatile.Write(ref _done, _done + 1);
+
+    public override string ToString() => goal == 0 ? "NIL NIL" : $"{Math.Min(Volatile.Read(ref _done), goal - 1)} {goal}";
 }

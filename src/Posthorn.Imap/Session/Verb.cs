@@ -46,6 +46,9 @@ internal interface IImapCommand
     ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel);
 }
 
+/// <summary>A command that tells or changes what is in the selected mailbox.</summary>
+internal interface IReadsMailbox;
+
 /// <summary>A command with its grammar; the compiler checks its shape.</summary>
 internal interface IImapCommand<TSelf> : IImapCommand where TSelf : IImapCommand<TSelf>
 {

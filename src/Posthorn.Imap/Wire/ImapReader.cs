@@ -13,6 +13,9 @@ internal sealed record Dialect(bool Utf8, char Separator, ImapOptions Limits, Da
 {
     /// <summary>Sequence numbers are not to be used any more (RFC 9586).</summary>
     public bool UidOnly { get; init; }
+
+    /// <summary>The client has said <c>ENABLE UTF8=ACCEPT</c>: text is UTF-8, and a search that names a charset is a mistake (RFC 6855 section 3).</summary>
+    public bool Utf8Accept { get; init; }
 }
 
 /// <summary>Reads one command's arguments (RFC 9051 section 9). Keeps its first error; reads after it return defaults, so parsers are straight lines in the grammar's order.</summary>

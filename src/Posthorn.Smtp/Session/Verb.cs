@@ -59,7 +59,7 @@ internal sealed class Verb
         For<Help>("HELP", VerbTraits.Idle),
         For<StartTls>("STARTTLS", VerbTraits.NeedsHello | VerbTraits.Idle | VerbTraits.EndsPipeline),
         For<XClient>("XCLIENT", VerbTraits.Smtp | VerbTraits.Idle | VerbTraits.EndsPipeline),
-        For<XForward>("XFORWARD", VerbTraits.Smtp | VerbTraits.Idle | VerbTraits.EndsPipeline),
+        For<XForward>("XFORWARD", VerbTraits.Smtp | VerbTraits.Idle),
         For<Auth>("AUTH", VerbTraits.NeedsHello | VerbTraits.EndsPipeline | VerbTraits.LongLine),
     ];
 

@@ -52,8 +52,12 @@ public sealed class UserMailStore : IMailStore
     /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
     public async ValueTask<MailboxRights> RightsToAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Rights ?? MailboxRights.None;
 
-    /// <summary>The account that a mailbox of this name belongs to, or would.</summary>
-    public async ValueTask<MailAccount> OwnerOfAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Store.Account ?? _own.Account;
+    /// <summary>Whose mailbox takes the user's new messages under this name, or why none does.</summary>
+    public async ValueTask<Result<MailAccount>> MayAppendAsync(MailboxName name, CancellationToken cancel)
+    {
+        Result<Place> place = await NeedAsync(name, MailboxRights.Insert, cancel);
+        return place.IsOk ? place.Value.Store.Account : place.Refusal;
+    }
 
     public async ValueTask<Result<MailboxInfo>> CreateAsync(MailboxName name, SpecialUse use, CancellationToken cancel)
     {

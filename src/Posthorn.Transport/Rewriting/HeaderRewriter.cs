@@ -111,7 +111,7 @@ internal static class AddressSpans
     {
         List<Range> found = [];
         int start = -1;
-        bool inAngle = false, hasAt = false;
+        bool hasAt = false;
         for (int i = from; i < field.Length; i++)
         {
             switch (field[i])
@@ -125,18 +125,14 @@ internal static class AddressSpans
                     i = SkipComment(field, i);
                     break;
                 case (byte)'<':
-                    (start, inAngle, hasAt) = (-1, true, false);
-                    break;
-                case (byte)':' when inAngle && hasAt: // a route (RFC 5322 section 4.4): the address follows
                     (start, hasAt) = (-1, false);
                     break;
                 case (byte)'>' or (byte)',' or (byte)';' or (byte)':' or (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n':
                     End(i);
-                    if (field[i] == '>') inAngle = false;
                     break;
                 default:
                     if (start < 0) start = i;
-                    hasAt |= field[i] == '@';
+                    hasAt |= field[i] == '@' && i > start; // at the start it is a route (RFC 5322 section 4.4), which the address follows
                     break;
             }
         }

@@ -1,4 +1,5 @@
 using System.Text;
+using Posthorn.Imap.Session;
 using Posthorn.Testing;
 
 namespace Posthorn.Imap.Tests.Session;
@@ -36,6 +37,18 @@ public sealed class LongWorkTests
         Assert.Equal("* SEARCH", line);
         Assert.Equal($"{tag} OK Searched", await client.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)));
         await channel.DisposeAsync();
+    }
+
+    [Fact]
+    public void Work_of_known_length_is_told_as_less_than_its_goal()
+    {
+        WorkTally tally = new(3);
+        Assert.Equal("0 3", tally.ToString());
+        tally.Step();
+        Assert.Equal("1 3", tally.ToString());
+        for (int i = 0; i < 5; i++) tally.Step();
+        Assert.Equal("2 3", tally.ToString());
+        Assert.Equal("NIL NIL", new WorkTally(0).ToString());
     }
 
     [Fact]

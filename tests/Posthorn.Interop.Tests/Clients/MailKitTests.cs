@@ -72,6 +72,25 @@ public sealed class MailKitTests
     }
 
     [Fact]
+    public async Task A_client_that_sends_and_files_its_copy_has_it_once()
+    {
+        await using PosthornProcess server = await PosthornProcess.StartAsync();
+        Account ann = server["ann"];
+        MimeMessage message = Mail.Compose(ann, server["bob"].Address, "sent once", "text");
+        using (SmtpClient sender = await Mail.SubmissionAsync(server, ann))
+        {
+            await sender.SendAsync(message);
+            await sender.DisconnectAsync(true);
+        }
+
+        await Mail.WaitForAsync(server, server["bob"], 2); // the welcome is there before
+        Assert.Empty(await Mail.ReadAllAsync(server, ann, "Sent")); // trap 41: nothing is filed behind the client's back
+        using ImapClient client = await Mail.ImapAsync(server, ann);
+        await client.GetFolder(SpecialFolder.Sent)!.AppendAsync(new AppendRequest(message, MessageFlags.Seen));
+        Assert.Single(await Mail.ReadAllAsync(server, ann, "Sent"));
+    }
+
+    [Fact]
     public async Task A_sender_that_is_not_ones_own_is_refused()
     {
         await using PosthornProcess server = await PosthornProcess.StartAsync();

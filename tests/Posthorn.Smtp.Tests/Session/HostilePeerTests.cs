@@ -134,12 +134,14 @@ public sealed class HostilePeerTests
 
     [Theory]
     [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|554")]
+    [InlineData("XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "250|250|250|250|221")]
     [InlineData("EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "554")]
     [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRSET\r\nNOOP\r\nQUIT\r\n", "250|250|250|250|221")]
     public async Task WhoGoesOnWhereItHasToWaitIsSentAway(string commands, string codes)
     {
         await using SmtpHost host = new();
         await host.GivenAsync("on early-talk-check");
+        await host.GivenAsync("on xforward");
         await using TestClient client = new(host.Connect(ReadSplit.Whole));
         await client.ReplyAsync();
         await client.AskAsync("HELO a");

@@ -59,8 +59,6 @@ internal sealed class MilterSmtpHost : ITranscriptHost
         return client;
     }
 
-    public ValueTask PassTimeAsync(int connection) => ValueTask.CompletedTask;
-
     public async ValueTask DisposeAsync()
     {
         foreach ((Connection connection, _) in _sessions) connection.Abort();

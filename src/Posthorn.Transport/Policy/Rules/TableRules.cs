@@ -1,5 +1,4 @@
 using Posthorn.Core;
-using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
 
 namespace Posthorn.Transport.Policy.Rules;
