@@ -75,7 +75,7 @@ public sealed class QueueFormatTests
         Assert.Equal([1, 2, 3, 4], Enum.GetValues<QueueStep>().Select(value => (int)value));
         Assert.Equal([1, 2, 3, 4], Enum.GetValues<QueueOrder>().Select(value => (int)value));
         Assert.Equal([0, 1, 2, 3], Enum.GetValues<RecipientState>().Select(value => (int)value));
-        Assert.Equal([0, 1, 2, 4], Enum.GetValues<ContentTraits>().Select(value => (int)value));
+        Assert.Equal([0, 1, 2, 4, 8], Enum.GetValues<ContentTraits>().Select(value => (int)value));
         Assert.Equal([0, 1, 2], Enum.GetValues<BodyType>().Select(value => (int)value));
         Assert.Equal([0, 1, 2], Enum.GetValues<DsnReturn>().Select(value => (int)value));
         Assert.Equal([0, 1, 2, 4, 8], Enum.GetValues<DsnNotify>().Select(value => (int)value));
