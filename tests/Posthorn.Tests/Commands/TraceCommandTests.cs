@@ -36,6 +36,7 @@ public sealed class TraceCommandTests : IAsyncLifetime
             [outbound]
             first-retry = "100ms"
             longest-retry = "200ms"
+            keep-idle = "0s"
             [[outbound.route]]
             to = "far.example"
             host = "127.0.0.1"
