@@ -53,6 +53,9 @@ public abstract record NextHop
     {
         /// <summary>TLS from the first byte (port 465).</summary>
         public bool ImplicitTls { get; init; }
+
+        /// <summary>The name is a domain, whose MX records say which hosts it is.</summary>
+        public bool IsByMx { get; init; }
         public RelayLogin? Login { get; init; }
     }
 

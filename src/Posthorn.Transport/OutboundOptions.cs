@@ -67,6 +67,9 @@ public sealed record OutboundOptions
     /// <summary>Rules by recipient and sender domain, first match wins.</summary>
     public IReadOnlyList<RouteRule> Routes { get; init; } = [];
 
+    /// <summary>Tables in Postfix's transport(5) format, asked after the rules.</summary>
+    public IReadOnlyList<string> TransportTables { get; init; } = [];
+
     /// <summary>Hosted domains whose mailboxes are kept by a server behind this one, to which their mail goes when aliases have been followed.</summary>
     public IReadOnlyDictionary<DomainName, NextHop> Behind { get; init; } = new Dictionary<DomainName, NextHop>();
 

@@ -20,6 +20,11 @@ internal static class AliasParser
     public static AliasName? ParseName(string text, out string error)
     {
         error = "";
+        if (text.Length == 0)
+        {
+            error = "an address is empty";
+            return null;
+        }
         if (text.Length > 2 && text[0] == '<' && text[^1] == '>') text = text[1..^1];
         if (text[0] is '|' or '/' or ':' || text.StartsWith("\"|", StringComparison.Ordinal))
         {

@@ -35,7 +35,7 @@ public sealed class QueueRunner : IAsyncDisposable
         _transport = transport;
         TransportServices services = transport.Services;
         (_queue, _time, _log) = (services.Queue, services.Time, services.Log);
-        MailRouter router = new(dns, services.Directory, () => transport.Options);
+        MailRouter router = new(dns, services.Directory, () => transport.Options, services.Tables);
         _queue.DestinationOf = router.DestinationOf;
         (Connections, _idle) = (new(_time), new(_time));
         _remote = new(router, connector, Connections, _queue, services.Stores, _time, _log) { Policies = new(dns, sts, () => transport.Options), Tally = tally, Trace = services.Trace, Tables = services.Tables };

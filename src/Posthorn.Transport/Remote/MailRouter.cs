@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using Posthorn.Core;
 using Posthorn.Directory;
+using Posthorn.Directory.Lookups;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Remote;
@@ -41,7 +43,7 @@ internal abstract record Route
 }
 
 /// <summary>Says where mail for a domain goes: transport table, relay host, MX records (RFC 5321 section 5.1, RFC 7505).</summary>
-internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<TransportOptions> options)
+internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<TransportOptions> options, LookupTables? tables = null)
 {
     /// <summary>MX hosts looked at; more of them only cost timeouts.</summary>
     private const int MaxHosts = 20;
@@ -60,7 +62,9 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     {
         EmailAddress address = recipient.Address;
         if (directory.IsLocalDomain(address.Domain) && LocalHopOf(address) is null) return LocalKey;
-        NextHop hop = HopOf(address, message.From);
+        OutboundOptions outbound = options().Outbound;
+        // Nobody can wait for a table here: its mail stands under its domain, which only costs shared connections.
+        NextHop hop = RuledHopOf(address, message.From) ?? (outbound.TransportTables.Count > 0 ? null : outbound.Relay) ?? new NextHop.Mx();
         return hop switch
         {
             NextHop.Host host => $"[{host.Name}]:{host.Port}",
@@ -73,22 +77,40 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
 
     public bool IsLocal(DomainName domain) => directory.IsLocalDomain(domain);
 
-    public NextHop HopOf(EmailAddress recipient, ReversePath from)
+    /// <summary>Where mail for a recipient goes next: the server behind this one, routes, tables, the relay host, MX records; the first that says something.</summary>
+    public async ValueTask<NextHop> HopOfAsync(EmailAddress recipient, ReversePath from, CancellationToken cancel)
+    {
+        OutboundOptions outbound = options().Outbound;
+        return RuledHopOf(recipient, from) ?? await TableHopAsync(outbound.TransportTables, recipient, cancel) ?? outbound.Relay ?? new NextHop.Mx();
+    }
+
+    private NextHop? RuledHopOf(EmailAddress recipient, ReversePath from)
     {
         if (directory.IsLocalDomain(recipient.Domain) && LocalHopOf(recipient) is { } behind) return behind;
-        OutboundOptions outbound = options().Outbound;
-        foreach (RouteRule rule in outbound.Routes)
+        foreach (RouteRule rule in options().Outbound.Routes)
             if (rule.Matches(recipient, from)) return rule.Hop;
-        return outbound.Relay ?? new NextHop.Mx();
+        return null;
+    }
+
+    private async ValueTask<NextHop?> TableHopAsync(IReadOnlyList<string> names, EmailAddress recipient, CancellationToken cancel)
+    {
+        if (names.Count == 0 || tables is null) return null;
+        return await LookupSearch.TransportAsync(tables.Find(names), recipient, new DirectorySplitter(directory), cancel) switch
+        {
+            LookupResult.Found found => TransportEntry.Read(found.Value),
+            LookupResult.Unavailable => new NextHop.Refuse(Replies.TableUnavailable),
+            _ => null,
+        };
     }
 
     public async ValueTask<Route> FindAsync(EmailAddress recipient, ReversePath from, CancellationToken cancel)
     {
         DomainName domain = recipient.Domain;
         if (directory.IsLocalDomain(domain) && LocalHopOf(recipient) is null) return new Route.Local();
-        NextHop hop = HopOf(recipient, from);
+        NextHop hop = await HopOfAsync(recipient, from, cancel);
         switch (hop)
         {
+            case NextHop.Host { IsByMx: true } host when DomainName.TryCreate(host.Name, out DomainName named): return await FindMxAsync(named, host.Port, host, cancel);
             case NextHop.Refuse refuse: return new Route.None(refuse.Reply);
             case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host) { IsSecure = true };
             case NextHop.Lmtp lmtp: return new Route.Place(new(lmtp.EndPoint.ToString() ?? "lmtp", [lmtp.EndPoint]), lmtp);

@@ -32,6 +32,7 @@ internal static class OutboundBinder
             Relay = Relay(reader),
             Fallback = reader.OptionalText("fallback-host") is { } fallback ? new NextHop.Host(fallback, reader.Number("fallback-port", 25, 1, 65535)) : KnownPort(reader),
             Routes = routes,
+            TransportTables = LookupBinder.Names(reader, "transport-tables"),
             Behind = domains.Where(domain => domain.Behind is not null).ToDictionary(domain => domain.Name, domain => domain.Behind!),
             MaxAddresses = reader.Number("addresses-tried", 5, 1, 100),
             MaxTransactions = reader.Number("messages-per-connection", 100, 1, 100_000),

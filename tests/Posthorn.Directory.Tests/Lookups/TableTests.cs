@@ -134,6 +134,9 @@ public sealed class TableTests
     }
 
     [Fact]
+    public void A_word_of_a_backslash_alone_is_no_address() => Assert.Contains("an address is empty", Assert.Single(Parse(LookupType.Aliases, "ann: \\, bob\n").Problems).ToString(), StringComparison.Ordinal);
+
+    [Fact]
     public void Any_text_is_read_without_an_exception() => Gen.Select(
         Gen.Enum<LookupType>(),
         Gen.OneOf(Gen.String, OneOf("/a/ b\n", "if /x/\n", "endif\n", "!/(a|b)*/ $1\n", "[", "\\", "(", ")", "{1,", "[[:alpha:]", "$", "*", "192.0.2.0/24 x\n", "a: b\n", "\"", ":include:/x\n", " ", "\n", "(?", "\\1", "++", "^")).Array[0, 12].Select(string.Concat),

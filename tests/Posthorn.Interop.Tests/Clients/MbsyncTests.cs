@@ -17,7 +17,7 @@ public sealed class MbsyncTests
         using TemporaryFolder home = new();
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"];
-        string[] command = ["-c", WriteConfiguration(home, server, ann), "-a"];
+        string[] command = ["-c", ClientConfiguration.Mbsync(home, server, ann), "-a"];
 
         await AppendAsync(server, ann, "INBOX", 20);
         await AppendAsync(server, ann, "Archive", 5);
@@ -49,37 +49,6 @@ public sealed class MbsyncTests
 
         PeerResult again = await Peer.SucceedAsync(mbsync, [.. command, "-V"], home: home.Path);
         Assert.DoesNotContain("propagating", again.Output, StringComparison.Ordinal);
-    }
-
-    private static string WriteConfiguration(TemporaryFolder home, PosthornProcess server, Account account)
-    {
-        Folder.CreateDirectory(Path.Combine(home.Path, "mail"));
-        return home.Write(".mbsyncrc", $"""
-            IMAPAccount posthorn
-            Host 127.0.0.1
-            Port {server.Port("imaps")}
-            User {account.Login}
-            Pass {account.Password}
-            SSLType IMAPS
-            CertificateFile {Path.Combine(server.Directory, "tls", "certificate.pem")}
-
-            IMAPStore remote
-            Account posthorn
-
-            MaildirStore local
-            Path {home.Path}/mail/
-            Inbox {home.Path}/mail/INBOX
-            SubFolders Verbatim
-
-            Channel all
-            Far :remote:
-            Near :local:
-            Patterns *
-            Create Both
-            Expunge Both
-            SyncState *
-
-            """);
     }
 
     private static async Task AppendAsync(PosthornProcess server, Account account, string mailbox, int count)

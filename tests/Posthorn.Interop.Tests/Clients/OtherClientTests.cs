@@ -14,28 +14,7 @@ public sealed class OtherClientTests
         using TemporaryFolder home = new();
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"];
-        string configuration = home.Write(".offlineimaprc", $"""
-            [general]
-            accounts = posthorn
-            metadata = {home.Path}/state
-            ui = quiet
-            [Account posthorn]
-            localrepository = local
-            remoterepository = remote
-            [Repository local]
-            type = Maildir
-            localfolders = {home.Path}/mail
-            [Repository remote]
-            type = IMAP
-            remotehost = localhost
-            remoteport = {server.Port("imaps")}
-            remoteuser = {ann.Login}
-            remotepass = {ann.Password}
-            ssl = yes
-            sslcacertfile = {Path.Combine(server.Directory, "tls", "certificate.pem")}
-            ssl_version = tls1_2
-
-            """);
+        string configuration = ClientConfiguration.Offlineimap(home, server, ann);
         await Peer.SucceedAsync(offlineimap, ["-o", "-c", configuration], home: home.Path);
         string inbox = Path.Combine(home.Path, "mail", "INBOX");
         Assert.Contains(Files(inbox), f => File.ReadAllText(f).Contains("Subject: Welcome to Posthorn", StringComparison.Ordinal));

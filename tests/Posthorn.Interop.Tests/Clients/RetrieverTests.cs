@@ -75,7 +75,7 @@ public sealed class RetrieverTests
             text = box[uid]:fetch_message()
             file = io.open('fetched', 'wb'); file:write(text); file:close()
             account.Drafts:append_message(text, { '\\Seen' })
-            account.INBOX:contain_body('line of 5'):copy_messages(account['Lists/Five'])
+            account.INBOX:contain_body('line of 5'):copy_messages(account.Five)
             found:move_messages(account.Archive)
             account.INBOX:contain_subject('INBOX 7'):delete_messages()
             assert(#account.INBOX:select_all() == 9)
@@ -84,7 +84,7 @@ public sealed class RetrieverTests
         Assert.Equal(original, Text(File.ReadAllBytes(Path.Combine(home.Path, "fetched"))));
         Assert.Equal([original], (await Mail.ReadAllAsync(server, ann, "Archive")).Select(Text));
         Assert.Equal([original], (await Mail.ReadAllAsync(server, ann, "Drafts")).Select(Text));
-        string five = Text(Assert.Single(await Mail.ReadAllAsync(server, ann, "Lists/Five")));
+        string five = Text(Assert.Single(await Mail.ReadAllAsync(server, ann, "Five")));
         Assert.Contains("Subject: INBOX 5", five, StringComparison.Ordinal);
         Assert.DoesNotContain(await Mail.ReadAllAsync(server, ann), message => Text(message).Contains("Subject: INBOX 7", StringComparison.Ordinal));
     }

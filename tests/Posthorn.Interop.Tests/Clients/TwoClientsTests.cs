@@ -23,7 +23,7 @@ public sealed class TwoClientsTests(ITestOutputHelper output)
         using TemporaryFolder one = new(), two = new();
         await using PosthornProcess server = await PosthornProcess.StartAsync();
         Account ann = server["ann"];
-        string[] first = ["-c", MbsyncConfiguration(one, server, ann), "-a"], second = ["-o", "-c", OfflineimapConfiguration(two, server, ann)];
+        string[] first = ["-c", ClientConfiguration.Mbsync(one, server, ann, string.Join(' ', Mailboxes)), "-a"], second = ["-o", "-c", ClientConfiguration.Offlineimap(two, server, ann, Mailboxes)];
         Tree left = new(Path.Combine(one.Path, "mail"), "mbsync"), right = new(Path.Combine(two.Path, "mail"), "offlineimap");
         Random random = new(seed);
         HashSet<string> made = [], removed = [];
@@ -56,61 +56,6 @@ public sealed class TwoClientsTests(ITestOutputHelper output)
             await Peer.SucceedAsync(offlineimap, second, home: two.Path);
         }
     }
-
-    private static string MbsyncConfiguration(TemporaryFolder home, PosthornProcess server, Account account)
-    {
-        Folder.CreateDirectory(Path.Combine(home.Path, "mail"));
-        return home.Write(".mbsyncrc", $"""
-            IMAPAccount posthorn
-            Host 127.0.0.1
-            Port {server.Port("imaps")}
-            User {account.Login}
-            Pass {account.Password}
-            SSLType IMAPS
-            CertificateFile {Path.Combine(server.Directory, "tls", "certificate.pem")}
-
-            IMAPStore remote
-            Account posthorn
-
-            MaildirStore local
-            Path {home.Path}/mail/
-            Inbox {home.Path}/mail/INBOX
-            SubFolders Verbatim
-
-            Channel all
-            Far :remote:
-            Near :local:
-            Patterns {string.Join(' ', Mailboxes)}
-            Create Both
-            Expunge Both
-            SyncState *
-
-            """);
-    }
-
-    private static string OfflineimapConfiguration(TemporaryFolder home, PosthornProcess server, Account account) => home.Write(".offlineimaprc", $"""
-        [general]
-        accounts = posthorn
-        metadata = {home.Path}/state
-        ui = quiet
-        [Account posthorn]
-        localrepository = local
-        remoterepository = remote
-        [Repository local]
-        type = Maildir
-        localfolders = {home.Path}/mail
-        [Repository remote]
-        type = IMAP
-        remotehost = localhost
-        remoteport = {server.Port("imaps")}
-        remoteuser = {account.Login}
-        remotepass = {account.Password}
-        ssl = yes
-        sslcacertfile = {Path.Combine(server.Directory, "tls", "certificate.pem")}
-        ssl_version = tls1_2
-        folderfilter = lambda name: name in [{string.Join(", ", Mailboxes.Select(name => $"'{name}'"))}]
-
-        """);
 
     private static async Task<SortedDictionary<string, string>> RemoteAsync(PosthornProcess server, Account account, string mailbox)
     {

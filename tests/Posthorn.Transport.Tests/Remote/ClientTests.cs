@@ -336,13 +336,13 @@ public sealed class ClientTests
     [InlineData("ann@example.org", "other.example", "relay-c")]
     [InlineData("x@example.net", "other.example", "")]
     [InlineData("", "other.example", "")]
-    public void Routes_are_told_by_recipient_and_sender(string from, string domain, string relay)
+    public async Task Routes_are_told_by_recipient_and_sender(string from, string domain, string relay)
     {
         RouteRule[] rules = [new(".example.com", new NextHop.Host("relay-a", 25)), new("example.com", new NextHop.Host("relay-b", 25)), new("*", new NextHop.Host("relay-c", 587)) { Sender = "example.org" }];
         TransportOptions options = new() { Hostname = "mail.example.org", Outbound = new() { Routes = rules } };
         MailRouter router = new(new FakeDns(), new FakeDirectory(), () => options);
         ReversePath sender = from.Length == 0 ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(from));
-        NextHop hop = router.HopOf(EmailAddress.Parse($"x@{domain}"), sender);
+        NextHop hop = await router.HopOfAsync(EmailAddress.Parse($"x@{domain}"), sender, TestContext.Current.CancellationToken);
         Assert.Equal(relay, hop is NextHop.Host host ? host.Name : "");
     }
 

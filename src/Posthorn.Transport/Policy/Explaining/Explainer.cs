@@ -126,7 +126,7 @@ public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount
 
     private async ValueTask<ExplainedTarget> RouteAsync(EmailAddress recipient, EmailAddress address, ReversePath from, MailTransport transport, CancellationToken cancel)
     {
-        Route route = await new MailRouter(dns, transport.Services.Directory, () => transport.Options).FindAsync(address, from, cancel);
+        Route route = await new MailRouter(dns, transport.Services.Directory, () => transport.Options, transport.Services.Tables).FindAsync(address, from, cancel);
         return new(recipient, address)
         {
             Route = route switch
