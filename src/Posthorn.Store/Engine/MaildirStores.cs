@@ -172,8 +172,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         Result<DovecotHandover> handover = await HandOverAsync(who, progress, cancel);
         if (!handover.IsOk || who.Layout == MailLayout.Plain) return handover;
-        // Only when nothing of ours writes there any more.
-        if (!_accounts.TryClose(who.Address)) return new Refusal(RefusalKind.Unavailable, $"{who.MailRoot} is still in use");
+        // Only when nothing of ours writes there any more. The background may be at work on it for a moment.
+        for (int attempt = 0; !_accounts.TryClose(who.Address); attempt++)
+        {
+            if (attempt == 100) return new Refusal(RefusalKind.Unavailable, $"{who.MailRoot} is still in use");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, cancel);
+        }
+
         new ForeignLayout(new(_volume, who.MailRoot.TrimEnd('/'), new(_options.Separator)), who, _log).GiveBack();
         return handover;
     }
