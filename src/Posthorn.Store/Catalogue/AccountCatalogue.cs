@@ -10,7 +10,7 @@ internal sealed class AccountCatalogue : IDisposable
 {
     private readonly Database _database;
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
-        _renameFile, _dirty, _moveFiles;
+        _renameFile, _dirty, _unplaced, _moveFiles;
     private readonly byte[] _packed = new byte[80];
 
     internal AccountCatalogue(string path)
@@ -53,6 +53,7 @@ internal sealed class AccountCatalogue : IDisposable
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
             _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
+            _unplaced = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             Lists = new(_database);
             Annotations = new(_database);
@@ -304,8 +305,7 @@ internal sealed class AccountCatalogue : IDisposable
     internal List<(long Mailbox, Uid Uid)> Unplaced()
     {
         List<(long, Uid)> rows = [];
-        using Statement query = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
-        while (query.Step()) rows.Add((query.Int64(0), new((uint)query.Int64(1))));
+        while (_unplaced.Step()) rows.Add((_unplaced.Int64(0), new((uint)_unplaced.Int64(1))));
         return rows;
     }
 
