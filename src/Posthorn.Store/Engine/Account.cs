@@ -24,21 +24,17 @@ internal sealed class Account : IDisposable
     private readonly ILogger _log;
     private readonly OperationQueue _queue = new();
     private readonly OperationRunner _runner;
+    private readonly AccountUpkeep _upkeep;
     private readonly Dictionary<MailboxId, Box> _boxes = [];
     private readonly Dictionary<string, Box> _published = new(StringComparer.Ordinal);
     private readonly HashSet<string> _subscriptions;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastBoxId;
     private long _changeNumber = 1;
-    private long _lastChange;
     private long? _limitOctets, _limitMessages;
     private bool _isAwaited;
     private (long Octets, long Messages) _kept;
-    private volatile bool _namesDirty;
-    private volatile bool _homeStale = true;
-    private volatile bool _notesStale;
     private readonly bool _countsKept;
-    private readonly int _tombstones;
     private bool _aclStale;
     private volatile bool _isOver;
 
@@ -46,7 +42,8 @@ internal sealed class Account : IDisposable
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
-        (_countsKept, _tombstones) = (options.CountExpunged, options.Tombstones);
+        _countsKept = options.CountExpunged;
+        _upkeep = new(this, catalogue, options.Tombstones, log);
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
         _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, time, log);
@@ -395,17 +392,10 @@ internal sealed class Account : IDisposable
             int left = _queue.Finish(batch, _published);
             if (left > 0) Backlog!.Leave(left);
             if (draft.AclChanged is not null || draft.Boxes.Any(box => box.IsDeleted && !box.Acl.Entries.IsEmpty)) _aclStale = true;
-            if (draft.HasNotes)
-            {
-                _homeStale = _notesStale = true;
-                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
-            }
-
+            if (draft.HasNotes || draft.IsChanged) _upkeep.Changed(_time.GetUtcNow().ToUnixTimeMilliseconds(), draft.HasNotes);
             if (draft.IsChanged)
             {
                 Words.IsStale = true;
-                _homeStale = true;
-                _lastChange = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 _changeNumber++;
                 _isAwaited = false;
                 TaskCompletionSource changed = _changed;
@@ -423,7 +413,7 @@ internal sealed class Account : IDisposable
     internal void NoteShares()
     {
         _aclStale = false;
-        _homeStale = true;
+        _upkeep.HomeIsStale();
         Sharing.MailboxAcl[] lists;
         lock (_gate) lists = [.. _boxes.Values.Select(box => box.Acl)];
         Shares?.Update(Who.Address, lists);
@@ -479,7 +469,7 @@ internal sealed class Account : IDisposable
 
     internal JournalContent ContentOf(Operation operation) => operation.ContentFrom(Journal);
 
-    internal void NamesAreDirty() => _namesDirty = true;
+    internal void NamesAreDirty() => _upkeep.NamesAreDirty();
 
     private (long Octets, long Messages) Used
     {
@@ -497,10 +487,10 @@ internal sealed class Account : IDisposable
     }
 
     /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
-    internal bool NeedsTidying(long now, TimeSpan idle) => _namesDirty || _homeStale && now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
+    internal bool NeedsTidying(long now, TimeSpan idle) => _upkeep.IsNeeded(now, idle);
 
     /// <summary>Whether nothing changed for a while.</summary>
-    internal bool IsIdle(long now, TimeSpan idle) => now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
+    internal bool IsIdle(long now, TimeSpan idle) => _upkeep.IsIdle(now, idle);
 
     /// <summary>Whether operations wait that could not be applied; such an account must not be closed.</summary>
     internal bool IsBusy
@@ -514,58 +504,7 @@ internal sealed class Account : IDisposable
     /// <summary>Lets file names follow, some at a time, and then writes the second home. False when there is more to do.</summary>
     internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
-        lock (_catalogueLock)
-        {
-            // No list may be made of what is wrong, and no checkpoint pass it.
-            if (IsDamaged) throw _catalogue.Damage("The catalogue is damaged.");
-            foreach ((string path, string target) in Delayed.TakeDiscards()) tidier.Discard(path, target);
-            if (_namesDirty)
-            {
-                // Stays so when it fails: no checkpoint may pass a file that is not written.
-                if (!tidier.FollowNames(_catalogue, limit)) return false;
-                _namesDirty = false;
-            }
-
-            if (!home || !_homeStale) return true;
-            _homeStale = false;
-            Box[] boxes;
-            string[] subscriptions;
-            lock (_gate) (boxes, subscriptions) = ([.. _boxes.Values], [.. _subscriptions.Order(StringComparer.Ordinal)]);
-            try
-            {
-                foreach (Box box in boxes)
-                    if (box.Tombstones > _tombstones) Forget(box);
-                tidier.WriteHome(_catalogue, boxes, subscriptions);
-                if (_notesStale) NotesKeeper.Export(_catalogue, Tree.Volume, Who, _log);
-                _notesStale = false;
-            }
-            catch
-            {
-                _homeStale = true;
-                throw;
-            }
-
-            return true;
-        }
-    }
-
-    // Who has not been here since is told of all numbers that are not there, as after a rebuild.
-    private void Forget(Box box)
-    {
-        _catalogue.Begin();
-        try
-        {
-            (int gone, ModSeq upTo) = _catalogue.Tombstones.Prune(box.Id, _tombstones / 2);
-            ModSeq floor = upTo > box.Floor ? upTo : box.Floor;
-            _catalogue.PutMailbox(box.ToRow() with { Floor = floor, Tombstones = box.Tombstones - gone });
-            _catalogue.Commit();
-            lock (_gate) (box.Floor, box.Tombstones) = (floor, box.Tombstones - gone);
-        }
-        catch
-        {
-            _catalogue.Rollback();
-            throw;
-        }
+        lock (_catalogueLock) return _upkeep.Tidy(tidier, limit, home);
     }
 
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
