@@ -92,6 +92,8 @@ public sealed class MaildirTests : IAsyncLifetime
         foreach (string file in Directory.GetFiles(Root + "/cur", "17000*")) File.Delete(file);
         await LookAsync(store);
         await LookAsync(store); // one listing is not proof
+        // The background looks too; a look during which the test moves the clock seems to take long, and puts others off.
+        for (int i = 0; i < 100 && box.Current.Count > 1; i++) await LookAsync(store);
         Assert.Equal(Uids(1), box.Current.Rows().Select(row => row.Uid));
         Assert.Equal(Uids(2), await store.ExpungedSinceAsync(receipt.Mailbox, new(0), Cancel));
         await store.DisposeAsync();
