@@ -242,8 +242,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (!catalogue.TryGetMessage(mailbox, uid, out StoredRow row) || !catalogue.TryGetFile(mailbox, uid, out FileRow file)) continue;
             if (!catalogue.Contents.CopiesOf(row.Content).Any(copy => copy.Mailbox == leaving.Box.Id && uids?.Contains(copy.Uid) != false)) continue;
             if (NameOf(mailbox, draft) is not { } name || account.Delayed.IsWaiting(catalogue.Contents.Of(row.Content)) || _files.LocateCopy(row.Content) is not { } source) continue;
-            bool isNew = row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0;
-            string disk = MaildirName.Format(file.Base, isNew, row.Row.Flags, _files.LettersOf(mailbox, name, row.Row.Keywords), default);
+            string disk = _files.WantedName(mailbox, name, row.Row, file.Base, "");
             if (tree.Exists(tree.PathOf(name, disk))) tree.Volume.Unlink(tree.PathOf(name, disk)); // the beginning of an earlier attempt
             _files.LinkOrCopy(source, tree.PathOf(name, disk));
             account.Delayed.Keep(tree.PathOf(name, disk));

@@ -222,6 +222,13 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         account.Delayed.Follow(path, target);
     }
 
+    /// <summary>The name that a message's file should have, with <c>new/</c> or <c>cur/</c>. Letters of others that stand in a name that it has are kept.</summary>
+    internal string WantedName(long mailbox, MailboxName name, in MessageRow row, string baseName, string found)
+    {
+        bool isNew = row.Flags == SystemFlags.None && row.Keywords.Count == 0;
+        return MaildirName.Format(baseName, isNew, row.Flags, LettersOf(mailbox, name, row.Keywords), MaildirName.LettersOf(found));
+    }
+
     /// <summary>The letters of keywords in a mailbox's file names; a keyword gets one when it is first used, while there are some left.</summary>
     internal string LettersOf(BoxDraft box, KeywordSet keywords) => keywords.Count == 0 ? "" : LettersOf(box.Box.Id, box.Name, keywords);
 

@@ -61,8 +61,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         if (account.PublishedById(mailbox) is not { } box || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row)) return 0;
         account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
         using MessageBytes bytes = new(account.ContentOf(operation), store);
-        string wanted = MaildirName.Format(
-            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(mailbox, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
+        string wanted = account.Files.WantedName(mailbox, box.Name, row.Row, file.Base, file.DiskName);
         string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
         if (IsWhole(path, bytes))
         {
@@ -147,8 +146,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         string? path = from is null ? null : PathIn(from, pair.SourceBase);
         // A later record may have moved the source on, and the crash undid the copying but not the moving.
         path ??= tree.FindExpunged(pair.SourceBase) ?? account.Files.LocateCopy(row.Content);
-        string wanted = MaildirName.Format(
-            file.Base, row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0, row.Row.Flags, account.Files.LettersOf(target.Id, target.Name, row.Row.Keywords), MaildirName.LettersOf(path ?? ""));
+        string wanted = account.Files.WantedName(target.Id, target.Name, row.Row, file.Base, path ?? "");
         string place = tree.PathOf(target.Name, wanted);
         // Written from its own record's content, or lost by somebody else's hand.
         if (path is null || path == place || !HasLength(path, octets)) return 0;
