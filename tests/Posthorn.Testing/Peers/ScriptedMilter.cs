@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Posthorn.Net;
 
@@ -37,15 +36,16 @@ public abstract record MilterAct
 /// </summary>
 public sealed class ScriptedMilter : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<char, ConcurrentQueue<MilterAct>> _acts = new();
+    private readonly Script<char, MilterAct> _acts = new();
     private readonly ConcurrentQueue<string> _heard = new();
     private readonly ConcurrentBag<ByteChannel> _channels = [];
     private readonly ConcurrentBag<Task> _sessions = [];
     private readonly ConcurrentDictionary<string, string> _macros = new();
     private readonly CancellationTokenSource _stop = new();
-    private Socket? _listener;
-    private Task _accepting = Task.CompletedTask;
+    private readonly LoopbackListener _listener;
     private int _count;
+
+    public ScriptedMilter() => _listener = new(Serve);
 
     /// <summary>The version that it answers with.</summary>
     public int Version { get; init; } = 6;
@@ -76,8 +76,7 @@ public sealed class ScriptedMilter : IAsyncDisposable
 
     public ScriptedMilter At(char command, params ReadOnlySpan<MilterAct> acts)
     {
-        ConcurrentQueue<MilterAct> queue = _acts.GetOrAdd(command, _ => new());
-        foreach (MilterAct act in acts) queue.Enqueue(act);
+        _acts.Add(command, acts);
         return this;
     }
 
@@ -101,17 +100,7 @@ public sealed class ScriptedMilter : IAsyncDisposable
     }
 
     /// <summary>Listens on a free port of 127.0.0.1.</summary>
-    public IPEndPoint Listen()
-    {
-        if (_listener is null)
-        {
-            _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            _listener.Listen();
-            _accepting = AcceptAsync(_listener);
-        }
-        return (IPEndPoint)_listener.LocalEndPoint!;
-    }
+    public IPEndPoint Listen() => _listener.EndPoint;
 
     /// <summary>Closes the connections that there are.</summary>
     public void HangUp()
@@ -125,20 +114,10 @@ public sealed class ScriptedMilter : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        _listener?.Dispose();
-        await _accepting;
+        await _listener.DisposeAsync();
         HangUp();
         await Task.WhenAll(_sessions);
         _stop.Dispose();
-    }
-
-    private async Task AcceptAsync(Socket listener)
-    {
-        while (!_stop.IsCancellationRequested)
-        {
-            try { Serve(new SocketChannel(await listener.AcceptAsync(_stop.Token))); }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException) { return; }
-        }
     }
 
     private void Serve(ByteChannel channel)
@@ -182,7 +161,7 @@ public sealed class ScriptedMilter : IAsyncDisposable
             return true;
         }
         _heard.Enqueue(Words(command, data));
-        switch (Next(command))
+        switch (_acts.Next(command))
         {
             case MilterAct.Say say:
                 await SendAsync(channel, say.Packets);
@@ -231,13 +210,6 @@ public sealed class ScriptedMilter : IAsyncDisposable
         packet[4] = (byte)command;
         data.CopyTo(packet, 5);
         return packet;
-    }
-
-    private MilterAct? Next(char command)
-    {
-        if (!_acts.TryGetValue(command, out ConcurrentQueue<MilterAct>? queue)) return null;
-        if (queue.Count == 1) return queue.TryPeek(out MilterAct? last) ? last : null;
-        return queue.TryDequeue(out MilterAct? next) ? next : null;
     }
 
     private void HearMacros(byte[] data)

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Posthorn.Core;
 using Posthorn.Net;
@@ -21,19 +20,22 @@ public sealed record PeerMessage(string From, IReadOnlyList<string> To, byte[] C
 /// <remarks>Several acts at one point are used one for each time; the last one stays. Scripts count over all connections.</remarks>
 public sealed class ScriptedPeer : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<string, ConcurrentQueue<PeerAct>> _acts = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Script<string, PeerAct> _acts = new(StringComparer.OrdinalIgnoreCase);
     private readonly ConcurrentQueue<PeerMessage> _messages = new();
     private readonly ConcurrentQueue<string> _commands = new();
     private readonly ConcurrentBag<Connection> _connections = [];
     private readonly ConcurrentBag<Task> _sessions = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeProvider _time;
-    private Socket? _listener;
-    private Task _accepting = Task.CompletedTask;
+    private readonly LoopbackListener _listener;
     private int _count;
     private int _disposed;
 
-    public ScriptedPeer(TimeProvider? time = null) => _time = time ?? TimeProvider.System;
+    public ScriptedPeer(TimeProvider? time = null)
+    {
+        _time = time ?? TimeProvider.System;
+        _listener = new(Serve);
+    }
 
     /// <summary>Its name in greeting and EHLO.</summary>
     public string Name { get; init; } = "peer.example.net";
@@ -68,8 +70,7 @@ public sealed class ScriptedPeer : IAsyncDisposable
     /// <summary>Adds acts for a point of the conversation.</summary>
     public ScriptedPeer At(string point, params ReadOnlySpan<PeerAct> acts)
     {
-        ConcurrentQueue<PeerAct> queue = _acts.GetOrAdd(point, _ => new());
-        foreach (PeerAct act in acts) queue.Enqueue(act);
+        _acts.Add(point, acts);
         return this;
     }
 
@@ -82,24 +83,13 @@ public sealed class ScriptedPeer : IAsyncDisposable
     }
 
     /// <summary>Listens on a free port of 127.0.0.1.</summary>
-    public IPEndPoint Listen()
-    {
-        if (_listener is null)
-        {
-            _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            _listener.Listen();
-            _accepting = AcceptAsync(_listener);
-        }
-        return (IPEndPoint)_listener.LocalEndPoint!;
-    }
+    public IPEndPoint Listen() => _listener.EndPoint;
 
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         await _stop.CancelAsync();
-        _listener?.Dispose();
-        await _accepting;
+        await _listener.DisposeAsync();
         foreach (Connection connection in _connections) connection.Abort();
         await Task.WhenAll(_sessions);
         _stop.Dispose();
@@ -108,12 +98,7 @@ public sealed class ScriptedPeer : IAsyncDisposable
     internal TimeProvider Time => _time;
 
     /// <summary>The next act at a point; null for the usual answer.</summary>
-    internal PeerAct? Next(string point)
-    {
-        if (!_acts.TryGetValue(point, out ConcurrentQueue<PeerAct>? queue)) return null;
-        if (queue.Count == 1) return queue.TryPeek(out PeerAct? last) ? last : null;
-        return queue.TryDequeue(out PeerAct? next) ? next : null;
-    }
+    internal PeerAct? Next(string point) => _acts.Next(point);
 
     internal void Heard(string command)
     {
@@ -124,15 +109,6 @@ public sealed class ScriptedPeer : IAsyncDisposable
     {
         if (Taken is null) _messages.Enqueue(message);
         else Taken(message);
-    }
-
-    private async Task AcceptAsync(Socket listener)
-    {
-        while (!_stop.IsCancellationRequested)
-        {
-            try { Serve(new SocketChannel(await listener.AcceptAsync(_stop.Token))); }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException) { return; }
-        }
     }
 
     private void Serve(ByteChannel channel)
