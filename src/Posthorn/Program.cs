@@ -22,9 +22,11 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     ExportCommand.Create(),
     SendmailCommand.Create(),
 };
+// "@domain" is a filter of ours, not a file with more arguments.
+ParserConfiguration parsing = new() { ResponseFileTokenReplacer = null };
 InvocationConfiguration invocation = new() { ProcessTerminationTimeout = null };
 if (SendmailCommand.Called(Environment.GetCommandLineArgs()[0], args) is { } local)
-    return await SendmailCommand.RunAsync(local.Name, local.Words, words => root.Parse(words).InvokeAsync(invocation), CancellationToken.None);
-ParseResult parsed = root.Parse(args);
+    return await SendmailCommand.RunAsync(local.Name, local.Words, words => root.Parse(words, parsing).InvokeAsync(invocation), CancellationToken.None);
+ParseResult parsed = root.Parse(args, parsing);
 int status = await parsed.InvokeAsync(invocation);
 return parsed.Errors.Count > 0 ? ExitStatus.Usage : status;

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Posthorn.Bench.Load;
 
@@ -20,6 +22,7 @@ internal sealed class MailSink : IDisposable
         _process.BeginErrorReadLine();
         _reader = new(Read) { IsBackground = true };
         _reader.Start();
+        WaitUntilListening(port);
     }
 
     internal ServerMeter Meter => new([_process.Id]);
@@ -32,6 +35,22 @@ internal sealed class MailSink : IDisposable
             if (_process.HasExited) throw new IOException($"smtp-sink ended with status {_process.ExitCode}");
             if (Stopwatch.GetElapsedTime(start) > Patience) throw new IOException($"the sink has {_messages} of {messages} messages");
             Thread.Sleep(2);
+        }
+    }
+
+    // A server that finds nobody there thinks the destination dead, and comes back after minutes.
+    private void WaitUntilListening(int port)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Connect(IPAddress.Loopback, port);
+                return;
+            }
+            catch (SocketException) when (Stopwatch.GetElapsedTime(start) < Patience && !_process.HasExited) { Thread.Sleep(5); }
         }
     }
 

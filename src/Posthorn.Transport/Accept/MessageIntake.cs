@@ -152,18 +152,9 @@ internal sealed class MessageIntake : IMessageIntake
         }
     }
 
-    // canonical(5) for the envelope, then copies: after all checks, before aliases, as Postfix's cleanup(8).
     private async ValueTask ReaddressAsync(AddressRewriter rewriter, CancellationToken cancel)
     {
-        if (!_from.IsNull) _from = ReversePath.Of(await rewriter.SenderAsync(_from.Address, cancel));
-        List<EnvelopeRecipient> recipients = [];
-        foreach (EnvelopeRecipient given in _readdressed ?? [.. _envelope.Recipients])
-        {
-            EmailAddress address = await rewriter.RecipientAsync(given.Address, cancel);
-            recipients.Add(address == given.Address ? given : given with { Address = address, OriginalRecipient = given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}" });
-        }
-        foreach (EmailAddress copy in await rewriter.CopiesAsync(_from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
-        _rewritten = recipients;
+        (_from, _rewritten) = await rewriter.EnvelopeAsync(_from, _readdressed ?? [.. _envelope.Recipients], cancel);
         if (rewriter.Failure is not { } why) return;
         _transport.Services.Log.TableUnavailable(_envelope.Id, why);
         _refusal = Replies.TableUnavailable;

@@ -15,14 +15,29 @@ public sealed record ClientName(string? Verified, string? Reverse, bool IsTempor
 }
 
 /// <summary>Finds the names of clients. A name counts only when it leads back to the address: who owns an address can give it any name.</summary>
-public sealed class ClientNames(IMailDns? dns)
+/// <param name="dns">The DNS; null for no names.</param>
+/// <param name="time">The clock; null for the system's.</param>
+public sealed class ClientNames(IMailDns? dns, TimeProvider? time = null)
 {
+    /// <summary>How long a client waits for its name: filters want it before the greeting, and clients that hear nothing for half a minute go away.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
+
+
     /// <summary>Names of one address that are followed; the rest is somebody's game.</summary>
     private const int MaxNames = 4;
 
+    /// <summary>Finds a client's name. A DNS that hangs counts as one that does not answer.</summary>
     public async ValueTask<ClientName> FindAsync(IPAddress address, CancellationToken cancel)
     {
         if (dns is null) return ClientName.Unknown;
+        using CancellationTokenSource late = new(Patience, time ?? TimeProvider.System);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancel);
+        try { return await FollowAsync(dns, address, either.Token); }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return new(null, null, IsTemporary: true); }
+    }
+
+    private static async ValueTask<ClientName> FollowAsync(IMailDns dns, IPAddress address, CancellationToken cancel)
+    {
         NameAnswer reverse = await dns.FindNamesAsync(address, cancel);
         if (reverse.Status != DnsStatus.Found || reverse.Names.Count == 0) return new(null, null, reverse.Status == DnsStatus.Failed);
         bool failed = false;

@@ -22,7 +22,7 @@ public sealed class MailQueue : IJournalParticipant
     private readonly List<QueueId> _removedFiles = [];
     private readonly Schedule _schedule;
     private readonly QueueSpool _spool;
-    private readonly QueueOptions _options;
+    private volatile QueueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private IQueueJournal? _journal;
@@ -31,7 +31,7 @@ public sealed class MailQueue : IJournalParticipant
     private MailQueue(QueueSpool spool, QueueOptions options, TimeProvider time, ILogger log)
     {
         (_spool, _options, _time, _log) = (spool, options, time, log);
-        _schedule = new(options, (message, recipient) => DestinationOf(message, recipient));
+        _schedule = new(() => _options, (message, recipient) => DestinationOf(message, recipient));
     }
 
     byte IJournalParticipant.Id => Participant;
@@ -53,6 +53,13 @@ public sealed class MailQueue : IJournalParticipant
 
     /// <summary>Where orders are told of.</summary>
     internal ITrace Trace { get; set; } = NoTrace.Instance;
+
+    /// <summary>How the queue works. May be replaced at any time: a message that waits takes the new times at its next attempt.</summary>
+    public QueueOptions Options
+    {
+        get => _options;
+        set => _options = value;
+    }
 
     /// <summary>False when no more mail for others is taken.</summary>
     internal bool HasRoom => Count < _options.MaxMessages;

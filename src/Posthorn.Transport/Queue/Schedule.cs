@@ -38,7 +38,7 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
 /// Destinations take turns; within one, the senders do. Destinations without a success so far may have half of all connections together, those that fail a quarter:
 /// however many of them hang, the rest is never short of connections.
 /// </remarks>
-internal sealed class Schedule(QueueOptions options, Func<QueueMessage, EnvelopeRecipient, string> destinationOf)
+internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, EnvelopeRecipient, string> destinationOf)
 {
     private readonly Dictionary<string, Destination> _destinations = [];
     private readonly PriorityQueue<(Job Job, int Version), long> _waiting = new();
@@ -136,7 +136,7 @@ internal sealed class Schedule(QueueOptions options, Func<QueueMessage, Envelope
             job.Entry.Jobs.Remove(job);
             return;
         }
-        Wait(job, now + Retry.Interval(job.Attempts, options));
+        Wait(job, now + Retry.Interval(job.Attempts, options()));
         job.Entry.NextAttempt = job.Due;
     }
 
@@ -153,8 +153,8 @@ internal sealed class Schedule(QueueOptions options, Func<QueueMessage, Envelope
         Recount(destination, -destination.Running);
         switch (verdict)
         {
-            case ConnectionVerdict.Worked: destination.Worked(options); break;
-            case ConnectionVerdict.Failed failed: destination.Failed(failed.Reply, now, options); break;
+            case ConnectionVerdict.Worked: destination.Worked(options()); break;
+            case ConnectionVerdict.Failed failed: destination.Failed(failed.Reply, now, options()); break;
             default: break;
         }
         Recount(destination, destination.Running);
@@ -197,8 +197,8 @@ internal sealed class Schedule(QueueOptions options, Func<QueueMessage, Envelope
     // When something has to be told to the sender, whether or not the destination can be reached.
     private DateTimeOffset NextDuty(QueueEntry entry)
     {
-        DateTimeOffset end = entry.EndOf(options.Lifetime);
-        if (entry.IsWarned || entry.WarningAt(options.DelayWarning) is not { } warn) return end;
+        DateTimeOffset end = entry.EndOf(options().Lifetime);
+        if (entry.IsWarned || entry.WarningAt(options().DelayWarning) is not { } warn) return end;
         return warn < end ? warn : end;
     }
 
@@ -224,11 +224,11 @@ internal sealed class Schedule(QueueOptions options, Func<QueueMessage, Envelope
 
     private bool MayStart(Destination destination)
     {
-        if (destination.Running >= destination.Window || Running >= options.MaxConnections) return false;
+        if (destination.Running >= destination.Window || Running >= options().MaxConnections) return false;
         return destination.Health switch
         {
-            Health.New => _running[(int)Health.New] < Math.Max(1, options.MaxConnections / 2),
-            Health.Failing => _running[(int)Health.Failing] < Math.Max(1, options.MaxConnections / 4),
+            Health.New => _running[(int)Health.New] < Math.Max(1, options().MaxConnections / 2),
+            Health.Failing => _running[(int)Health.Failing] < Math.Max(1, options().MaxConnections / 4),
             _ => true,
         };
     }

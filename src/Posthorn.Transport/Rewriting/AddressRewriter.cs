@@ -26,6 +26,20 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     /// <summary>An address of mail that leaves, by <c>generic</c>.</summary>
     public ValueTask<EmailAddress> GenericAsync(EmailAddress address, CancellationToken cancel) => MapAsync(options.Generic, address, false, cancel);
 
+    /// <summary>An envelope after canonical(5), with the recipients of copies behind its own: after all checks, before aliases, as in Postfix's cleanup(8).</summary>
+    public async ValueTask<(ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients)> EnvelopeAsync(ReversePath from, IEnumerable<EnvelopeRecipient> given, CancellationToken cancel)
+    {
+        if (!from.IsNull) from = ReversePath.Of(await SenderAsync(from.Address, cancel));
+        List<EnvelopeRecipient> recipients = [];
+        foreach (EnvelopeRecipient one in given)
+        {
+            EmailAddress address = await RecipientAsync(one.Address, cancel);
+            recipients.Add(address == one.Address ? one : one with { Address = address, OriginalRecipient = one.OriginalRecipient ?? $"rfc822;{Xtext.Encode(one.Address.ToString())}" });
+        }
+        foreach (EmailAddress copy in await CopiesAsync(from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
+        return (from, recipients);
+    }
+
     /// <summary>Who gets copies, none twice and nobody who gets the message anyhow.</summary>
     public async ValueTask<IReadOnlyList<EmailAddress>> CopiesAsync(ReversePath from, IReadOnlyList<EnvelopeRecipient> recipients, CancellationToken cancel)
     {

@@ -11,17 +11,6 @@ internal sealed class HeaderRewriter(Func<EmailAddress, bool, CancellationToken,
     /// <summary>The longest field that is rewritten, octets: some two thousand addresses.</summary>
     private const int MaxField = 64 * 1024;
 
-    // As Postfix's header_opts: who speaks, and who is spoken to.
-    private static readonly HashSet<string> Senders = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "From", "Sender", "Reply-To", "Errors-To", "Return-Receipt-To", "Resent-From", "Resent-Sender", "Resent-Reply-To",
-    };
-
-    private static readonly HashSet<string> Recipients = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "To", "Cc", "Bcc", "Apparently-To", "Disposition-Notification-To", "Mail-Followup-To", "Mail-Reply-To", "Resent-To", "Resent-Cc", "Resent-Bcc",
-    };
-
     private readonly ArrayBufferWriter<byte> _field = new(512);
     private bool _inHeader = true;
     private bool _atLineStart = true;
@@ -72,8 +61,8 @@ internal sealed class HeaderRewriter(Func<EmailAddress, bool, CancellationToken,
         if (_field.WrittenCount == 0) return;
         int colon = _field.WrittenSpan.IndexOf((byte)':');
         string name = colon > 0 ? Encoding.Latin1.GetString(_field.WrittenSpan[..colon]).TrimEnd(' ', '\t') : "";
-        bool isSender = Senders.Contains(name);
-        if (!isSender && !Recipients.Contains(name)) await ReleaseAsync(_field.WrittenMemory);
+        bool isSender = AddressFields.IsOfSender(name);
+        if (!isSender && !AddressFields.IsOfRecipient(name)) await ReleaseAsync(_field.WrittenMemory);
         else await ReleaseAsync(await RewriteAsync(_field.WrittenMemory.ToArray(), colon + 1, isSender, cancel));
     }
 
@@ -101,67 +90,5 @@ internal sealed class HeaderRewriter(Func<EmailAddress, bool, CancellationToken,
         if (changed is null) return field;
         changed.Write(field.AsSpan(copied));
         return changed.WrittenMemory;
-    }
-}
-
-/// <summary>Finds where addresses stand in an address field (RFC 5322 section 3.4): between angle brackets, or bare with an <c>@</c>; never in quotes or comments.</summary>
-internal static class AddressSpans
-{
-    public static IReadOnlyList<Range> In(ReadOnlySpan<byte> field, int from)
-    {
-        List<Range> found = [];
-        int start = -1;
-        bool hasAt = false;
-        for (int i = from; i < field.Length; i++)
-        {
-            switch (field[i])
-            {
-                case (byte)'"':
-                    if (start < 0) start = i;
-                    i = SkipQuoted(field, i);
-                    break;
-                case (byte)'(':
-                    End(i);
-                    i = SkipComment(field, i);
-                    break;
-                case (byte)'<':
-                    (start, hasAt) = (-1, false);
-                    break;
-                case (byte)'>' or (byte)',' or (byte)';' or (byte)':' or (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n':
-                    End(i);
-                    break;
-                default:
-                    if (start < 0) start = i;
-                    hasAt |= field[i] == '@' && i > start; // at the start it is a route (RFC 5322 section 4.4), which the address follows
-                    break;
-            }
-        }
-        End(field.Length);
-        return found;
-
-        void End(int at)
-        {
-            if (start >= 0 && hasAt) found.Add(start..at);
-            (start, hasAt) = (-1, false);
-        }
-    }
-
-    private static int SkipQuoted(ReadOnlySpan<byte> field, int at)
-    {
-        for (at++; at < field.Length && field[at] != '"'; at++)
-            if (field[at] == '\\') at++;
-        return at;
-    }
-
-    private static int SkipComment(ReadOnlySpan<byte> field, int at)
-    {
-        int depth = 0;
-        for (; at < field.Length; at++)
-        {
-            if (field[at] == '\\') at++;
-            else if (field[at] == '(') depth++;
-            else if (field[at] == ')' && --depth == 0) break;
-        }
-        return at;
     }
 }

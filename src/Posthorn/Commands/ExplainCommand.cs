@@ -64,7 +64,8 @@ internal static class ExplainCommand
         if (report.Discarded is { } discarded) yield return $"The message is taken, and thrown away: {discarded}";
         else if (report.Held is { } held) yield return $"The message is taken, and waits for 'posthorn queue release': {held}. Then:";
         if (report.RedirectedTo is { } to) yield return $"It goes to {to} alone.";
-        foreach (ExplainReportTarget target in report.Targets) yield return $"<{target.Recipient}>{(target.Address == target.Recipient ? "" : $" is <{target.Address}>")} -> {PlaceOf(target)}";
+        if (report.RewrittenFrom is { } from) yield return $"The sender becomes <{from}>.";
+        foreach (ExplainReportTarget target in report.Targets) yield return $"{(target.Copy ? "a copy to " : "")}<{target.Recipient}>{(target.Address == target.Recipient ? "" : $" is <{target.Address}>")} -> {PlaceOf(target)}";
     }
 
     private static string PlaceOf(ExplainReportTarget target)

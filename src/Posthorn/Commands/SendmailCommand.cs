@@ -91,7 +91,7 @@ internal static class SendmailCommand
 
         DateTimeOffset now = TimeProvider.System.GetLocalNow();
         string id = string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(6))}@{server.Helo}");
-        LocalAuthor author = new(sender.Length > 0 ? sender : user, arguments.FullName ?? Environment.GetEnvironmentVariable("NAME") ?? "", id, now);
+        LocalAuthor author = new(sender.Length > 0 ? sender : user, server.Domain, arguments.FullName ?? Environment.GetEnvironmentVariable("NAME") ?? "", id, now);
         try { reply = await handover.SendAsync(message.ContentAsync(author, cancel), cancel); }
         catch (IOException e) { return Fail(SysExit.InputError, $"the message cannot be read: {e.Message}; nothing was sent"); }
         if (!reply.IsPositive) return await RefusedAsync(handover, "the message", reply, cancel);
@@ -113,7 +113,7 @@ internal static class SendmailCommand
             + "Your message was sent, but not to these, whom the mail server refused:\n\n" + string.Concat(refused.Select(static r => $"  {r.Recipient}: {r.Reply}\n"));
         using MemoryStream notice = new(Encoding.UTF8.GetBytes(text));
         LocalMessage? message = await LocalMessage.ReadAsync(notice, dotIsText: true, cancel);
-        LocalAuthor author = new($"MAILER-DAEMON@{server.Domain}", "", string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.notice@{server.Helo}"), now);
+        LocalAuthor author = new($"MAILER-DAEMON@{server.Domain}", server.Domain, "", string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.notice@{server.Helo}"), now);
         SmtpReply sent = await handover.SendAsync(message!.ContentAsync(author, cancel), cancel);
         return sent.IsPositive ? SysExit.Ok : SysExit.Of(refused[0].Reply);
     }

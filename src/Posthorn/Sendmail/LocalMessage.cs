@@ -3,15 +3,17 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Posthorn.Mime;
+using Posthorn.Transport.Rewriting;
 
 namespace Posthorn.Sendmail;
 
 /// <summary>Who sends, and what a message lacks.</summary>
 /// <param name="Address">The sender's address for From; null adds none.</param>
+/// <param name="Domain">The domain of bare names.</param>
 /// <param name="FullName">His name; empty for none.</param>
 /// <param name="MessageId">The id for Message-ID, without its angle brackets.</param>
 /// <param name="Date">The time of Date.</param>
-internal sealed record LocalAuthor(string? Address, string FullName, string MessageId, DateTimeOffset Date);
+internal sealed record LocalAuthor(string? Address, string Domain, string FullName, string MessageId, DateTimeOffset Date);
 
 /// <summary>A message from a local program: its header is read and completed, its body streams.</summary>
 internal sealed class LocalMessage
@@ -109,7 +111,10 @@ internal sealed class LocalMessage
             hasFrom |= field.Is("From"u8);
             hasDate |= field.Is("Date"u8);
             hasId |= field.Is("Message-ID"u8);
-            output.Write(_header.AsSpan(field.Offset, field.Length));
+            ReadOnlySpan<byte> whole = _header.AsSpan(field.Offset, field.Length);
+            string name = Encoding.Latin1.GetString(field.Name);
+            if (AddressFields.IsOfSender(name) || AddressFields.IsOfRecipient(name)) BareNames.Complete(whole, field.ValueOffset - field.Offset, author.Domain, output);
+            else output.Write(whole);
             if (output.WrittenSpan[^1] != '\n') output.Write("\n"u8);
         }
         AddMissing();

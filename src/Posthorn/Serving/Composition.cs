@@ -19,9 +19,7 @@ using Posthorn.Store.Scripts;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Filtering;
-using Posthorn.Transport.Milter;
 using Posthorn.Transport.Policy.Explaining;
-using Posthorn.Transport.Policy;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
 using Posthorn.Transport.Remote.Security;
@@ -53,7 +51,6 @@ internal sealed class Composition : IAsyncDisposable
     private readonly QueueRunner _runner;
     private readonly HttpsClient _https;
     private readonly TraceLog _trace;
-    private readonly MilterPool _milters;
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
@@ -87,9 +84,8 @@ internal sealed class Composition : IAsyncDisposable
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers);
         Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
-        _milters = new(new SocketConnector(), time);
-        _checks = new(foundation.Directory, dns, foundation.Tables, time);
-        _transport.Checks = ChecksOf(configuration);
+        _checks = new(foundation, dns, Connections.CountFrom, time, logOutput.CreateLogger("milter"));
+        _transport.Checks = _checks.For(configuration, _transport.Options);
         _https = new(dns, () => _transport.Options);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
         _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
@@ -181,27 +177,14 @@ internal sealed class Composition : IAsyncDisposable
         _pop3.Options = OptionsFor.Pop3(fresh);
         foreach (SmtpServer server in _smtp) server.Options = OptionsFor.Smtp(fresh, Directory.DefaultDomain);
         _transport.Options = OptionsFor.Transport(fresh);
+        _base.Queue.Options = fresh.Outbound.Queue;
         _planner.Options = OptionsFor.Sieve(fresh);
-        _transport.Checks = ChecksOf(fresh);
+        _transport.Checks = _checks.For(fresh, _transport.Options);
         _trace.Options = fresh.Trace;
     }
 
     /// <summary>Completes when the trace tells all that has happened until now.</summary>
     public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
-
-    // Rules first, then the filters: what a rule refuses no filter need read.
-    private CheckSet ChecksOf(ServerConfiguration configuration)
-    {
-        CheckSet rules = _checks.For(configuration);
-        if (configuration.Milters.Count == 0) return rules;
-        MilterServices services = new()
-        {
-            Hostname = configuration.Hostname.Ascii, Stores = _base.Stores, Pool = _milters, Time = Time, Log = _logOutput.CreateLogger("milter"),
-            MaxHeaderSize = _transport.Options.MaxHeaderSize, MaxMessageSize = configuration.Limits.MessageSize,
-            IsLocal = _base.Directory.IsLocalDomain, Connections = Connections.CountFrom,
-        };
-        return rules with { Sources = [.. rules.Sources, .. configuration.Milters.Select(options => new MilterSource(options, services))] };
-    }
 
     private Task CheckpointWhenIdleAsync()
     {
@@ -245,13 +228,12 @@ internal sealed class Composition : IAsyncDisposable
         await _tidying.DisposeAsync();
         await _looking.DisposeAsync();
         await CheckpointAsync(CancellationToken.None);
-        await _milters.DisposeAsync();
+        await _checks.DisposeAsync();
         await _trace.DisposeAsync();
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
-        _checks.Dispose();
         _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();
@@ -275,7 +257,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         return new(volume, tls, directory, stores, scripts, queue, tables);
     }
 
-    public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog trace, TimeProvider time, ILogger log) => new()
+    public TransportServices TransportServices(IDeliveryPlanner planner, TraceLog? trace, TimeProvider time, ILogger log) => new()
     {
         Directory = Directory,
         Stores = Stores,

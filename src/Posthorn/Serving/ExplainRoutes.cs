@@ -88,8 +88,8 @@ internal sealed class ExplainRoutes(ServerConfiguration configuration, IDirector
         [.. told.Stages.Select(stage => new ExplainReportStage(stage.Stage.ToString().ToLowerInvariant(), stage.Recipient?.ToString(), stage.Reply?.ToString(), stage.Refusal?.ToString(), stage.DecidedBy,
             [.. stage.Remarks.Select(remark => new ExplainReportRemark(remark.By, remark.Text, remark.IsDecision))]))],
         [.. told.Recipients.Select(one => new ExplainReportRecipient(one.Address.ToString(), one.Reply.IsPositive, one.Reply.ToString()))],
-        told.IsAccepted, told.HoldReason, told.DiscardReason, told.RedirectTo?.ToString(), told.Prepended,
-        [.. told.Targets.Select(target => new ExplainReportTarget(target.Recipient.ToString(), target.Address.ToString(), target.Account?.Address.ToString(), target.Mailbox, target.HasFilter, target.Route, target.Fault?.ToString()))]);
+        told.IsAccepted, told.HoldReason, told.DiscardReason, told.RedirectTo?.ToString(), told.RewrittenFrom?.Address.ToString(), told.Prepended,
+        [.. told.Targets.Select(target => new ExplainReportTarget(target.Recipient.ToString(), target.Address.ToString(), target.Account?.Address.ToString(), target.Mailbox, target.HasFilter, target.Route, target.Fault?.ToString(), target.IsCopy))]);
 
     /// <summary>An explainer over a transport.</summary>
     public static Explainer For(MailTransport transport, IMailDns dns, ScriptLibrary filters, Func<SieveOptions> options) =>

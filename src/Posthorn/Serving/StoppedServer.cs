@@ -50,10 +50,11 @@ internal sealed class StoppedServer : IAsyncDisposable
     {
         ILogger log = _log.CreateLogger("transport");
         SieveServices filtering = new(_base.Stores, _base.Scripts, _base.Volume, TimeProvider.System, log);
-        MailTransport transport = new(OptionsFor.Transport(configuration), new() { Directory = _base.Directory, Stores = _base.Stores, Queue = _base.Queue, Planner = new InboxPlanner(false, configuration.Mail.Separator), Time = TimeProvider.System, Log = log });
+        InboxPlanner planner = new(detailToFolder: false, configuration.Mail.Separator);
+        MailTransport transport = new(OptionsFor.Transport(configuration), _base.TransportServices(planner, trace: null, TimeProvider.System, log));
         MailDns dns = new(configuration.Dns.Servers);
-        using Checks checks = new(_base.Directory, dns, _base.Tables, TimeProvider.System);
-        transport.Checks = checks.For(configuration);
+        await using Checks checks = new(_base, dns, static _ => 0, TimeProvider.System, log);
+        transport.Checks = checks.For(configuration, transport.Options);
         Explainer explainer = ExplainRoutes.For(transport, dns, filtering.Library, () => OptionsFor.Sieve(configuration));
         return await new ExplainRoutes(configuration, _base.Directory, explainer).AnswerAsync(question, cancel);
     }

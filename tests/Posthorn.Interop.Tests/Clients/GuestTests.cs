@@ -25,6 +25,36 @@ public sealed class GuestTests : IDisposable
         Assert.Contains("with ESMTPS ", await LastAsync(server, ann), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("send-proxy")]
+    [InlineData("send-proxy-v2")]
+    public async Task Haproxy_says_who_the_client_is_and_its_checks_are_no_errors(string version)
+    {
+        string haproxy = Peer.Require("haproxy", "haproxy"), swaks = Peer.Require("swaks", "swaks");
+        (Account ann, string configuration) = await PrepareAsync("smtp = [{ address = \"127.0.0.1:0\", proxy = [\"127.0.0.1\"] }]", "");
+        await using PosthornProcess server = await PosthornProcess.ServeAsync(configuration);
+        int port = Ports.Free();
+        string file = _folder.Write("haproxy.cfg", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
+            defaults
+              mode tcp
+              timeout connect 30s
+              timeout client 60s
+              timeout server 60s
+            listen mail
+              bind 127.0.0.1:{port}
+              option smtpchk EHLO haproxy
+              server posthorn 127.0.0.1:{server.Port("smtp")} check inter 100ms check-send-proxy {version}
+
+            """));
+        using Daemon proxy = Daemon.Start(haproxy, "-db", "-f", file);
+        await FilterServer.ReadyAsync(port);
+        await Peer.SucceedAsync(swaks, ["--server", "127.0.0.1", "--port", port.ToString(System.Globalization.CultureInfo.InvariantCulture), "--local-interface", "127.0.0.9", "-tls",
+            "--helo", "client.example", "--from", "x@elsewhere.example", "--to", ann.Address, "--body", "by haproxy"]);
+        Assert.Contains("from client.example ([127.0.0.9])", await LastAsync(server, ann), StringComparison.Ordinal);
+        await server.StopAsync();
+        Assert.DoesNotContain("PROXY header", server.Log, StringComparison.OrdinalIgnoreCase);
+    }
+
     [Fact]
     public async Task Swaks_speaks_for_a_client_by_xclient_where_it_may()
     {

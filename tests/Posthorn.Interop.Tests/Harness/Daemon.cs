@@ -8,6 +8,7 @@ namespace Posthorn.Interop.Tests.Harness;
 internal sealed class Daemon : IDisposable
 {
     private readonly Process _process;
+    private bool _isOver;
 
     private Daemon(Process process) => _process = process;
 
@@ -24,6 +25,8 @@ internal sealed class Daemon : IDisposable
 
     public void Dispose()
     {
+        if (_isOver) return;
+        _isOver = true;
         if (!_process.HasExited) _process.Kill(entireProcessTree: true);
         _process.WaitForExit();
         _process.Dispose();

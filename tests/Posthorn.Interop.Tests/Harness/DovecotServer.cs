@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Posthorn.Interop.Tests.Harness;
 
-/// <summary>A real Dovecot for IMAP and POP3, with a configuration, sockets and log of its own below a folder. It serves Maildirs that belong to somebody without rights.</summary>
+/// <summary>A real Dovecot for IMAP, POP3 and LMTP, with a configuration, sockets and log of its own below a folder. It serves Maildirs that belong to somebody without rights.</summary>
 internal sealed class DovecotServer : IAsyncDisposable
 {
     private const string User = "nobody", Group = "nogroup";
@@ -12,10 +12,12 @@ internal sealed class DovecotServer : IAsyncDisposable
     private readonly Process _process;
     private readonly string _root;
 
-    private DovecotServer(Process process, string root, int imap, int pop3) => (_process, _root, ImapPort, Pop3Port) = (process, root, imap, pop3);
+    private DovecotServer(Process process, string root, int imap, int pop3, int lmtp) => (_process, _root, ImapPort, Pop3Port, LmtpPort) = (process, root, imap, pop3, lmtp);
 
     public int ImapPort { get; }
     public int Pop3Port { get; }
+    public int LmtpPort { get; }
+    public string LmtpSocket => Path.Combine(_root, "run", "lmtp");
 
     /// <summary>The password of everybody.</summary>
     public const string Password = "secret";
@@ -28,7 +30,7 @@ internal sealed class DovecotServer : IAsyncDisposable
     /// <summary>Starts it on the Maildirs <c>mail/NAME</c> below a folder, which are given to the user it runs as.</summary>
     public static async Task<DovecotServer> StartAsync(string folder, string options = "", string home = "mail/%n/home")
     {
-        string dovecot = Peer.Require("dovecot", "dovecot-imapd and dovecot-pop3d");
+        string dovecot = Peer.Require("dovecot", "dovecot-imapd, dovecot-pop3d and dovecot-lmtpd");
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root: Dovecot changes to the user of the mail");
         string root = Path.Combine(folder, "dovecot"), mail = Path.Combine(folder, "mail");
         foreach (string made in (string[])["run", "state"]) Folder.CreateDirectory(Path.Combine(root, made));
@@ -37,13 +39,13 @@ internal sealed class DovecotServer : IAsyncDisposable
             File.SetUnixFileMode(at.FullName, (UnixFileMode)0x1ED);
         Folder.CreateDirectory(Path.Combine(folder, "elsewhere"));
         await Peer.SucceedAsync("/bin/chown", ["-R", $"{User}:{Group}", mail, Path.Combine(folder, "elsewhere")]);
-        int imap = Ports.Free(), pop3 = Ports.Free();
+        int imap = Ports.Free(), pop3 = Ports.Free(), lmtp = Ports.Free();
         string configuration = Path.Combine(root, "dovecot.conf");
         await File.WriteAllTextAsync(configuration, string.Create(CultureInfo.InvariantCulture, $$"""
             base_dir = {{root}}/run
             state_dir = {{root}}/state
             log_path = {{root}}/dovecot.log
-            protocols = imap pop3
+            protocols = imap pop3 lmtp
             ssl = no
             disable_plaintext_auth = no
             first_valid_uid = 1
@@ -78,14 +80,36 @@ internal sealed class DovecotServer : IAsyncDisposable
                 port = 0
               }
             }
+            service lmtp {
+              unix_listener lmtp {
+                mode = 0666
+              }
+              inet_listener lmtp {
+                address = 127.0.0.1
+                port = {{lmtp}}
+              }
+            }
 
             """));
         ProcessStartInfo start = new(dovecot, ["-F", "-c", configuration]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        DovecotServer server = new(Process.Start(start)!, root, imap, pop3);
+        DovecotServer server = new(Process.Start(start)!, root, imap, pop3, lmtp);
         server._process.ErrorDataReceived += (_, _) => { };
         server._process.BeginErrorReadLine();
         await server.WaitAsync();
         return server;
+    }
+
+    /// <summary>The first message in a user's inbox.</summary>
+    public async Task<string> WaitForMailAsync(string user)
+    {
+        string inbox = Path.Combine(Path.GetDirectoryName(_root)!, "mail", user, "new");
+        using CancellationTokenSource patience = new(Patience);
+        while (!Folder.Exists(inbox) || Folder.GetFiles(inbox).Length == 0)
+        {
+            try { await Task.Delay(100, patience.Token); }
+            catch (OperationCanceledException) { Assert.Fail($"Dovecot has no mail for {user}\n{await File.ReadAllTextAsync(Path.Combine(_root, "dovecot.log"))}"); }
+        }
+        return await File.ReadAllTextAsync(Folder.GetFiles(inbox)[0]);
     }
 
     /// <summary>Runs a shell script whose <c>doveadm</c> is this server's.</summary>

@@ -14,6 +14,9 @@ internal sealed class PostfixServer : IAsyncDisposable
 
     public string ConfigurationFolder { get; }
 
+    /// <summary>Its certificate, which it has signed itself, for mx.foreign.example.</summary>
+    public string CertificateFile => Path.Combine(Path.GetDirectoryName(ConfigurationFolder)!, "cert.pem");
+
     public int MailCount => Folder.Exists(Path.Combine(_mailbox, "new")) ? Folder.GetFiles(Path.Combine(_mailbox, "new")).Length : 0;
 
     /// <summary>Starts it on a port; mail for other domains goes to <paramref name="relay"/>.</summary>
@@ -26,7 +29,7 @@ internal sealed class PostfixServer : IAsyncDisposable
         foreach (string made in (string[])[configuration, queue, data, mail]) Folder.CreateDirectory(made);
         await Peer.SucceedAsync("chown", ["postfix", data, mail]);
         string uid = (await Peer.SucceedAsync("id", ["-u", "postfix"])).Output.Trim();
-        await Peer.SucceedAsync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mx.foreign.example",
+        await Peer.SucceedAsync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mx.foreign.example", "-addext", "subjectAltName=DNS:mx.foreign.example",
             "-keyout", Path.Combine(root, "key.pem"), "-out", Path.Combine(root, "cert.pem")]);
         await File.WriteAllTextAsync(Path.Combine(configuration, "main.cf"), $"""
             compatibility_level = 3.6

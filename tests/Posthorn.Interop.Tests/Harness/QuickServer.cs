@@ -4,7 +4,10 @@ namespace Posthorn.Interop.Tests.Harness;
 internal static class QuickServer
 {
     /// <summary>Makes a folder with accounts and certificate, changes its configuration, and serves it.</summary>
-    public static async Task<(PosthornProcess Server, IReadOnlyList<Account> Accounts)> StartAsync(string root, Func<string, string> change)
+    /// <param name="root">The folder.</param>
+    /// <param name="change">Makes the new configuration of the old.</param>
+    /// <param name="before">What else is to be made before the start, knowing the accounts.</param>
+    public static async Task<(PosthornProcess Server, IReadOnlyList<Account> Accounts)> StartAsync(string root, Func<string, string> change, Action<IReadOnlyList<Account>>? before = null)
     {
         IReadOnlyList<Account> accounts;
         await using (PosthornProcess quick = await PosthornProcess.StartAsync(directory: root))
@@ -12,6 +15,7 @@ internal static class QuickServer
             accounts = quick.Accounts;
             await quick.StopAsync();
         }
+        before?.Invoke(accounts);
         string configuration = Path.Combine(root, "posthorn.toml");
         await File.WriteAllTextAsync(configuration, change(await File.ReadAllTextAsync(configuration)));
         return (await PosthornProcess.ServeAsync(configuration), accounts);

@@ -27,6 +27,21 @@ public sealed class NativeTests
             await smtp.DisconnectAsync(true);
         }
         Assert.Contains(await Mail.ReadAllAsync(server, bob), m => Encoding.ASCII.GetString(m).Contains("Subject: native", StringComparison.Ordinal));
+
+        // Under the names by which other programs call it.
+        string sendmail = Link("sendmail"), mailq = Link("mailq"), newaliases = Link("newaliases");
+        PeerResult nobody = await Peer.RunAsync(sendmail, ["-C", server.Configuration], "Subject: to nobody\n\ntext\n", null);
+        Assert.True(nobody.Status == 64, nobody.All); // EX_USAGE, of sysexits.h
+        await Peer.SucceedAsync(sendmail, ["-C", server.Configuration, "-bp"]);
+        await Peer.SucceedAsync(mailq, ["-C", server.Configuration]);
+        await Peer.SucceedAsync(newaliases, []);
         Assert.Equal(0, await server.StopAsync());
+
+        string Link(string name)
+        {
+            string path = Path.Combine(folder.Path, name);
+            File.CreateSymbolicLink(path, Path.Combine(output, "posthorn"));
+            return path;
+        }
     }
 }

@@ -90,7 +90,7 @@ public sealed class PostfixTests
         Assert.Equal(1, peer.MailCount);
     }
 
-    private static async Task SubmitAsync(PosthornProcess server, Account from, string to, string subject)
+    internal static async Task SubmitAsync(PosthornProcess server, Account from, string to, string subject)
     {
         using MailKit.Net.Smtp.SmtpClient client = await Mail.SubmissionAsync(server, from);
         await client.SendAsync(Mail.Compose(from, to, subject, "text"));

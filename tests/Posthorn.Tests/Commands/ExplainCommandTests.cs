@@ -14,7 +14,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
     {
         _server = await PosthornProcess.StartAsync("ann,bob", Path.Combine(_folder.Path, "q"));
         _config = _server.Configuration;
-        await File.AppendAllTextAsync(_config, """
+        await File.AppendAllTextAsync(_config, $"""
 
             [[rule]]
             name = "no eve"
@@ -26,6 +26,13 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             recipient = "bob@example.org"
             action = "hold"
             reason = "odd"
+            [[milter]]
+            name = "asked"
+            address = "unix:/nonexistent/milter"
+            [rewrite]
+            recipient-canonical = ["hash:{_folder.Write("canonical", "old@posthorn.test bob@posthorn.test\n")}"]
+            sender-canonical = ["hash:{_folder.Write("senders", "a@example.net a@new.example\n")}"]
+            recipient-bcc = ["hash:{_folder.Write("copies", "bob@posthorn.test archive@elsewhere.invalid\n")}"]
             """);
         Assert.Equal(0, (await ProgramRun.RunAsync(null, "reload", "--config", _config)).Status);
     }
@@ -43,7 +50,8 @@ public sealed class ExplainCommandTests : IAsyncLifetime
     {
         string ann = _server["ann"].Address, bob = _server["bob"].Address;
         string[][] questions = [["--from", "eve@example.net", "--to", ann, "--ip", "192.0.2.7"], ["--from", "<>", "--to", ann, "--to", bob, "--ip", "192.0.2.7", "--json"],
-            ["--from", ann, "--to", "x@elsewhere.invalid", "--login", _server["ann"].Login, "--tls"], ["--from", "a@example.net", "--to", "x@elsewhere.invalid", "--ip", "192.0.2.7"]];
+            ["--from", ann, "--to", "x@elsewhere.invalid", "--login", _server["ann"].Login, "--tls"], ["--from", "a@example.net", "--to", "x@elsewhere.invalid", "--ip", "192.0.2.7"],
+            ["--from", "a@example.net", "--to", "old@posthorn.test", "--ip", "192.0.2.7"]];
         List<string> running = [];
         foreach (string[] question in questions)
         {
@@ -60,6 +68,11 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         Assert.Contains("account", running[1], StringComparison.Ordinal);
         Assert.Contains("elsewhere.invalid", running[2], StringComparison.Ordinal);
         Assert.Contains("554 5.7.1 Relay access denied   [server]", running[3], StringComparison.Ordinal);
+
+        Assert.Contains("milter asked: would be asked", running[0], StringComparison.Ordinal);
+        Assert.Contains($"<old@posthorn.test> is <{bob}> -> account {bob}", running[4], StringComparison.Ordinal);
+        Assert.Contains("a copy to <archive@elsewhere.invalid> -> ", running[4], StringComparison.Ordinal);
+        Assert.Contains("The sender becomes <a@new.example>.", running[4], StringComparison.Ordinal);
 
         Assert.Equal(4, (await ExplainAsync("--from", "a@example.net", "--to", "no address")).Status);
         Assert.Equal(4, (await ExplainAsync("--from", "a@example.net", "--to", ann, "--ip", "300.1.1.1")).Status);

@@ -12,6 +12,9 @@ internal sealed class FakeDns : IMailDns
     public Dictionary<string, MxHost[]> Mx { get; } = new(StringComparer.OrdinalIgnoreCase);
     public Dictionary<string, IPAddress[]> Hosts { get; } = new(StringComparer.OrdinalIgnoreCase);
     public HashSet<string> Broken { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Nothing is ever answered.</summary>
+    public bool Hangs { get; set; }
     public Dictionary<string, TlsaRecord[]> Tlsa { get; } = new(StringComparer.OrdinalIgnoreCase);
     public Dictionary<string, string[]> Texts { get; } = new(StringComparer.OrdinalIgnoreCase);
     public Dictionary<string, string> Aliases { get; } = new(StringComparer.OrdinalIgnoreCase);
@@ -28,8 +31,12 @@ internal sealed class FakeDns : IMailDns
 
     public Dictionary<IPAddress, string[]> Names { get; } = [];
 
-    public ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel) =>
-        ValueTask.FromResult(Broken.Contains(address.ToString()) ? new NameAnswer(DnsStatus.Failed, []) : Names.TryGetValue(address, out string[]? names) ? new(DnsStatus.Found, names) : new(DnsStatus.NoDomain, []));
+    public async ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel)
+    {
+        if (Hangs) await Task.Delay(System.Threading.Timeout.Infinite, cancel);
+        if (Broken.Contains(address.ToString())) return new(DnsStatus.Failed, []);
+        return Names.TryGetValue(address, out string[]? names) ? new(DnsStatus.Found, names) : new(DnsStatus.NoDomain, []);
+    }
 
     public ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel) =>
         ValueTask.FromResult(Broken.Contains(name) ? new TextAnswer(DnsStatus.Failed, []) : Texts.TryGetValue(name, out string[]? texts) ? new(DnsStatus.Found, texts) : new(DnsStatus.NoDomain, []));

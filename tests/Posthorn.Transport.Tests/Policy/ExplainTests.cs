@@ -3,6 +3,7 @@ using System.Text;
 using CsCheck;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
+using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Smtp;
 using Posthorn.Testing;
@@ -14,12 +15,28 @@ using Posthorn.Transport.Tests.Fakes;
 namespace Posthorn.Transport.Tests.Policy;
 
 /// <summary>What <c>explain</c> says is what happens.</summary>
-public sealed class ExplainTests
+public sealed class ExplainTests : IDisposable
 {
+    private readonly TemporaryFolder _folder = new();
+    private readonly LookupTables _tables;
+
+    public ExplainTests() => _tables = new(new()
+    {
+        Tables = new Dictionary<string, LookupSource>
+        {
+            ["to"] = new(LookupType.Hash, _folder.Write("to", "old@example.org bob@example.org\ngone@example.org gone@far.example\nteam@example.org ann+team@example.org\n")),
+            ["from"] = new(LookupType.Hash, _folder.Write("from", "eve@example.net eva@new.example\n@a.example.net @new.example\n")),
+            ["copies"] = new(LookupType.Hash, _folder.Write("copies", "ann@example.org archive@far.example\nx@elsewhere.example bob@example.org\n")),
+            ["moved"] = new(LookupType.Hash, _folder.Write("moved", "nobody@example.org nobody@new.example\n")),
+        },
+    }, TimeProvider.System, NullLogger.Instance);
+
+    public void Dispose() => _folder.Dispose();
+
     private static readonly string[] Clients = ["192.0.2.10", "198.51.100.7", "2001:db8::7"];
     private static readonly string[] Helos = ["mx.example.org", "client.example.net", "other.example"];
-    private static readonly string[] Senders = ["<>", "eve@example.net", "bob@example.org", "x@a.example.net"];
-    private static readonly string[] Recipients = ["ann@example.org", "bob@example.org", "team@example.org", "away@example.org", "nobody@example.org", "x@elsewhere.example", "ann+lists@example.org"];
+    private static readonly string[] Senders = ["<>", "eve@example.net", "bob@example.org", "ann@example.org", "x@a.example.net"];
+    private static readonly string[] Recipients = ["ann@example.org", "bob@example.org", "team@example.org", "away@example.org", "nobody@example.org", "x@elsewhere.example", "ann+lists@example.org", "old@example.org", "gone@example.org"];
     private static readonly string[] Stages = ["connect", "helo", "sender", "recipient", "data", "message"];
 
     private static readonly string[] Actions =
@@ -29,14 +46,14 @@ public sealed class ExplainTests
     ];
 
     private static readonly Gen<string> Rules = from stage in Gen.Int[0, Stages.Length - 1]
-                                                from conditions in Gen.Int[0, 4].Array[0, 2]
+                                                from conditions in Gen.Int[0, 5].Array[0, 2]
                                                 from pick in Gen.Int[0, 1000].Array[4]
                                                 from action in OneOf(Actions)
                                                 select Rule(stage, conditions, pick, action);
 
-    private sealed record Case(string[] Rules, string Client, string Helo, string Sender, string[] Recipients, bool Delays, bool Trusts)
+    private sealed record Case(string[] Rules, string Client, string Helo, string Sender, string[] Recipients, bool Delays, bool Trusts, bool LogsIn = false, bool Rewrites = false)
     {
-        public override string ToString() => $"{Client} {Helo} {Sender} -> {string.Join(' ', Recipients)}, delays={Delays}, trusts={Trusts}\n{string.Join('\n', Rules)}";
+        public override string ToString() => $"{Client} {Helo} {Sender} -> {string.Join(' ', Recipients)}, delays={Delays}, trusts={Trusts}, logs in={LogsIn}, rewrites={Rewrites}\n{string.Join('\n', Rules)}";
     }
 
     [Fact]
@@ -48,7 +65,9 @@ public sealed class ExplainTests
         from recipients in OneOf(Recipients).Array[1, 3]
         from delays in Gen.Bool
         from trusts in Gen.Bool
-        select new Case(rules, client, helo, sender, [.. recipients.Distinct()], delays, trusts)).SampleAsync(async one =>
+        from logsIn in Gen.Bool
+        from rewrites in Gen.Bool
+        select new Case(rules, client, helo, sender, [.. recipients.Distinct()], delays && !logsIn, trusts, logsIn, rewrites)).SampleAsync(async one =>
     {
         World told = await ExplainedAsync(one), real = await HappenedAsync(one);
         Assert.Equal(real.ToString(), told.ToString());
@@ -99,12 +118,21 @@ public sealed class ExplainTests
         public int Held { get; set; }
         public List<string> Onward { get; } = [];
         public List<string> Prepended { get; set; } = [];
-        public override string ToString() => $"{string.Join('\n', Replies)}\nann={Ann} bob={Bob} held={Held} onward={string.Join(',', Onward.Order(StringComparer.Ordinal))} prepended={string.Join(',', Prepended)}";
+
+        /// <summary>The sender that mailboxes name; null when none got it.</summary>
+        public string? From { get; set; }
+        public override string ToString() => $"from={From} {string.Join('\n', Replies)}\nann={Ann} bob={Bob} held={Held} onward={string.Join(',', Onward.Order(StringComparer.Ordinal))} prepended={string.Join(',', Prepended)}";
     }
 
-    private static async Task<World> ExplainedAsync(Case one)
+    private TransportRig Rig(Case one) => new(new()
     {
-        using TransportRig rig = new();
+        Hostname = "mail.example.org", OwnEndPoints = [new(IPAddress.Parse("192.0.2.1"), 25)],
+        Rewriting = one.Rewrites ? new() { RecipientCanonical = ["to"], SenderCanonical = ["from"], RecipientBcc = ["copies"], Relocated = ["moved"] } : new(),
+    }, tables: _tables);
+
+    private async Task<World> ExplainedAsync(Case one)
+    {
+        using TransportRig rig = Rig(one);
         Explanation told = await ExplainAsync(rig, one);
         World world = new([]);
         foreach (ExplainedStage stage in told.Stages)
@@ -121,25 +149,26 @@ public sealed class ExplainTests
             world.Bob = told.Targets.Any(target => target.Account == rig.Bob) ? 1 : 0;
             world.Onward.AddRange(told.Targets.Where(target => target.Account is null).Select(target => target.Address.ToString()).Distinct());
         }
-        if (world.Ann + world.Bob > 0) world.Prepended = [.. told.Prepended];
+        if (world.Ann + world.Bob > 0) (world.Prepended, world.From) = ([.. told.Prepended], $"<{told.RewrittenFrom?.ToString() ?? one.Sender.Trim('<', '>')}>");
         return world;
     }
 
-    private static async Task<World> HappenedAsync(Case one)
+    private async Task<World> HappenedAsync(Case one)
     {
-        using TransportRig rig = new();
+        using TransportRig rig = Rig(one);
         Prepare(rig, one);
         World world = new([]);
         await using SmtpSessions sessions = new();
         SmtpOptions options = new()
         {
             Hostname = DomainName.Create("mx.example.org"), DefaultDomain = DomainName.Create("example.org"), DelaySenderRefusal = one.Delays,
-            TrustedNetworks = one.Trusts ? [IPNetwork.Parse("192.0.2.0/24"), IPNetwork.Parse("2001:db8::/32")] : [],
+            // Logging in without TLS takes a trusted network.
+            TrustedNetworks = one.LogsIn ? [IPNetwork.Parse("0.0.0.0/0"), IPNetwork.Parse("::/0")] : one.Trusts ? [IPNetwork.Parse("192.0.2.0/24"), IPNetwork.Parse("2001:db8::/32")] : [],
         };
-        MemoryChannel channel = sessions.Connect(new(new("smtp", ListenerRole.Mx, TlsMode.None), options, new(rig.Transport, rig.Directory, null, sessions.Time, NullLogger.Instance)), ReadSplit.Whole, one.Client);
+        MemoryChannel channel = sessions.Connect(new(one.LogsIn ? new("submission", ListenerRole.Submission, TlsMode.None) : new("smtp", ListenerRole.Mx, TlsMode.None), options, new(rig.Transport, rig.Directory, null, sessions.Time, NullLogger.Instance)), ReadSplit.Whole, one.Client);
         await using Connection client = new(channel, new("client"), TimeProvider.System);
         string sender = one.Sender == "<>" ? "" : one.Sender;
-        bool open = await HearAsync("220", whole: false) && await SayAsync($"EHLO {one.Helo}", "250", whole: false) && await SayAsync($"MAIL FROM:<{sender}>", "250");
+        bool open = await HearAsync("220", whole: false) && await SayAsync($"EHLO {one.Helo}", "250", whole: false) && await LogInAsync() && await SayAsync($"MAIL FROM:<{sender}>", "250");
         bool any = false;
         if (open)
         {
@@ -155,9 +184,18 @@ public sealed class ExplainTests
         world.Held = rig.Queued.Count(entry => entry.IsHeld);
         IReadOnlyList<string> ann = await rig.MailAsync(rig.Ann), bob = await rig.MailAsync(rig.Bob);
         (world.Ann, world.Bob) = (ann.Count, bob.Count);
+        world.From = ann.Concat(bob).FirstOrDefault()?.Split("\r\n")[0]["Return-Path: ".Length..];
         world.Onward.AddRange(rig.Queued.Where(entry => !entry.IsHeld).SelectMany(entry => entry.Message.Recipients).Select(recipient => recipient.Address.ToString()));
         world.Prepended = [.. ann.Concat(bob).Take(1).SelectMany(mail => mail.Split("\r\n").Skip(2).TakeWhile(line => !line.StartsWith("Received:", StringComparison.Ordinal)))];
         return world;
+
+        async Task<bool> LogInAsync()
+        {
+            if (!one.LogsIn) return true;
+            Assert.True(await SayAsync("AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBzZWNyZXQ=", "235"));
+            world.Replies.RemoveAt(world.Replies.Count - 1); // explain begins with a session that has logged in
+            return true;
+        }
 
         async Task<bool> SayAsync(string line, string expected, bool whole = true, bool shortened = false)
         {
@@ -190,8 +228,8 @@ public sealed class ExplainTests
         IPAddress address = IPAddress.Parse(one.Client);
         return await new Explainer(rig.Transport, dns, (_, _) => new(false)).RunAsync(new()
         {
-            Role = ListenerRole.Mx, Listener = "smtp", Address = address, Helo = one.Helo, From = one.Sender == "<>" ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(one.Sender)),
-            Recipients = [.. one.Recipients.Select(EmailAddress.Parse)], IsTrusted = one.Trusts && one.Client != "198.51.100.7", Delays = one.Delays,
+            Role = one.LogsIn ? ListenerRole.Submission : ListenerRole.Mx, Listener = one.LogsIn ? "submission" : "smtp", Account = one.LogsIn ? rig.Ann : null, Address = address, Helo = one.Helo, From = one.Sender == "<>" ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(one.Sender)),
+            Recipients = [.. one.Recipients.Select(EmailAddress.Parse)], IsTrusted = one.LogsIn || one.Trusts && one.Client != "198.51.100.7", Delays = one.Delays,
         }, default);
     }
 
@@ -219,6 +257,7 @@ public sealed class ExplainTests
                 1 when stage >= 1 => $"helo={Helos[pick[1] % 3]}",
                 2 when stage >= 2 => $"sender={(pick[2] % 6 < 4 ? Senders[pick[2] % 6] : pick[2] % 6 == 4 ? "*" : ".example.net")}",
                 3 when stage >= 3 => $"recipient={Recipients[pick[3] % Recipients.Length]}",
+                5 => "listeners=submission",
                 4 => pick[3] % 3 == 0 ? "client-name=.dyn.example" : pick[3] % 3 == 1 ? "dns-lists=black.example" : stage >= 2 ? "login-mismatch=true" : null,
                 _ => null,
             };

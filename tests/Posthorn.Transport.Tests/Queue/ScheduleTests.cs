@@ -57,7 +57,7 @@ public sealed class ScheduleTests
     [Fact]
     public void Concurrency_grows_with_success_and_ends_at_the_limit()
     {
-        Schedule schedule = new(new(), (_, recipient) => recipient.Address.Domain.Ascii);
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.Domain.Ascii);
         List<int> running = [];
         for (int i = 0; i < 3000; i++) schedule.Add(Entry("example.com", "a", Start), Start);
         for (int round = 0; round < 60; round++)
@@ -86,7 +86,7 @@ public sealed class ScheduleTests
     [Fact]
     public void Held_entries_are_left_alone_and_hurried_ones_are_not()
     {
-        Schedule schedule = new(new(), (_, recipient) => recipient.Address.Domain.Ascii);
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.Domain.Ascii);
         QueueEntry entry = Entry("example.com", "a", Start);
         schedule.Add(entry, Start);
         schedule.Withdraw(entry);
@@ -116,7 +116,7 @@ public sealed class ScheduleTests
     /// <summary>Plays arrivals and deliveries over simulated time: a good destination takes a second, a dead one fails after thirty.</summary>
     private sealed class Simulation(QueueOptions options, Func<string, bool> isDead)
     {
-        private readonly Schedule _schedule = new(options, (_, recipient) => recipient.Address.Domain.Ascii);
+        private readonly Schedule _schedule = new(() => options, (_, recipient) => recipient.Address.Domain.Ascii);
         private readonly PriorityQueue<QueueEntry, long> _arrivals = new();
         private readonly PriorityQueue<Delivery, long> _ends = new();
 

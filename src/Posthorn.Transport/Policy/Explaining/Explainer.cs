@@ -95,13 +95,30 @@ public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount
     {
         Explanation told = run.End() with { IsAccepted = true, HoldReason = orders?.HoldReason, DiscardReason = orders?.DiscardReason, RedirectTo = orders?.RedirectTo, Prepended = orders?.Prepended ?? [] };
         if (told.DiscardReason is not null) return told;
-        IEnumerable<EmailAddress> recipients = told.RedirectTo is { } to ? [to] : envelope.Recipients.Select(recipient => recipient.Address);
+        EnvelopeRecipient[] given = told.RedirectTo is { } to ? [new(to, DsnNotify.Unspecified, null)] : [.. envelope.Recipients];
+        (ReversePath from, IReadOnlyList<EnvelopeRecipient> recipients) = (envelope.From, given);
+        if (transport.Rewriter is { } rewriter)
+        {
+            (from, recipients) = await rewriter.EnvelopeAsync(from, given, cancel);
+            if (rewriter.Failure is not null)
+            {
+                run.Add(CheckStage.Message, null, Replies.TableUnavailable, Replies.TableUnavailable);
+                return run.End();
+            }
+            if (from != envelope.From) told = told with { RewrittenFrom = from };
+        }
         List<ExplainedTarget> targets = [];
-        foreach (EmailAddress recipient in recipients) await FollowAsync(recipient, envelope, transport, targets, cancel);
+        for (int i = 0; i < recipients.Count; i++)
+        {
+            int before = targets.Count;
+            await FollowAsync(recipients[i].Address, from, transport, targets, cancel);
+            // What a table made of an address is told under the address that was asked about; behind those are copies.
+            for (int k = before; k < targets.Count; k++) targets[k] = targets[k] with { Recipient = i < given.Length ? given[i].Address : recipients[i].Address, IsCopy = i >= given.Length };
+        }
         return told with { Targets = targets };
     }
 
-    private async ValueTask FollowAsync(EmailAddress recipient, Envelope envelope, MailTransport transport, List<ExplainedTarget> targets, CancellationToken cancel)
+    private async ValueTask FollowAsync(EmailAddress recipient, ReversePath from, MailTransport transport, List<ExplainedTarget> targets, CancellationToken cancel)
     {
         LocalDomains domains = new(transport.Services.Directory, transport.Options, transport.Services.Time.GetUtcNow());
         EmailAddress normal = domains.Normalise(recipient);
@@ -110,13 +127,13 @@ public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount
             case Resolution.Recipients found:
                 foreach (Target target in found.Targets)
                 {
-                    if (target is Target.Remote remote) targets.Add(await RouteAsync(recipient, remote.Address, envelope.From, transport, cancel));
-                    else if (target is Target.Local { FinalAddress: var behind } && transport.Options.Outbound.Behind.ContainsKey(behind.Domain)) targets.Add(await RouteAsync(recipient, behind, envelope.From, transport, cancel));
+                    if (target is Target.Remote remote) targets.Add(await RouteAsync(recipient, remote.Address, from, transport, cancel));
+                    else if (target is Target.Local { FinalAddress: var behind } && transport.Options.Outbound.Behind.ContainsKey(behind.Domain)) targets.Add(await RouteAsync(recipient, behind, from, transport, cancel));
                     else if (target is Target.Local local)
                         targets.Add(new(recipient, local.FinalAddress) { Account = local.Account, Mailbox = transport.Options.DetailToFolder && local.Detail is { } detail ? detail : "INBOX", HasFilter = await hasFilter(local.Account, cancel) });
                 }
                 break;
-            case Resolution.NotOurs: targets.Add(await RouteAsync(recipient, normal, envelope.From, transport, cancel)); break;
+            case Resolution.NotOurs: targets.Add(await RouteAsync(recipient, normal, from, transport, cancel)); break;
             case Resolution.Unknown: targets.Add(new(recipient, normal) { Fault = Replies.Unknown }); break;
             case Resolution.Loop: targets.Add(new(recipient, normal) { Fault = Replies.AliasLoop }); break;
             case Resolution.TooMany: targets.Add(new(recipient, normal) { Fault = Replies.TooManyTargets }); break;

@@ -52,6 +52,9 @@ public sealed record Explanation(IReadOnlyList<ExplainedStage> Stages, IReadOnly
     /// <summary>The fields that would be put before it.</summary>
     public IReadOnlyList<string> Prepended { get; init; } = [];
 
+    /// <summary>What tables would make of the sender; null for no change.</summary>
+    public ReversePath? RewrittenFrom { get; init; }
+
     /// <summary>Where it would go; nothing when it is held or thrown away.</summary>
     public IReadOnlyList<ExplainedTarget> Targets { get; init; } = [];
 }
@@ -73,6 +76,9 @@ public sealed record ExplainedRecipient(EmailAddress Address, SmtpReply Reply);
 /// <param name="Address">The address after all aliases.</param>
 public sealed record ExplainedTarget(EmailAddress Recipient, EmailAddress Address)
 {
+    /// <summary>A copy that the configuration orders.</summary>
+    public bool IsCopy { get; init; }
+
     /// <summary>The account of ours; null for a place elsewhere.</summary>
     public MailAccount? Account { get; init; }
 
