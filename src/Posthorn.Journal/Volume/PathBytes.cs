@@ -40,6 +40,13 @@ public static class PathBytes
     {
         if (path.Contains('\0', StringComparison.Ordinal)) throw new VolumeException(VolumeError.Invalid, "open", path.Replace('\0', '?'), "the path holds a zero character");
 
+        if (Ascii.IsValid(path))
+        {
+            byte[] plain = new byte[path.Length + 1];
+            Encoding.ASCII.GetBytes(path, plain);
+            return plain;
+        }
+
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(path.Length) + 1];
         ReadOnlySpan<char> rest = path;
         int length = 0;

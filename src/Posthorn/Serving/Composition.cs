@@ -33,6 +33,9 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>A journal that grew and then rested this long is checkpointed, so that a later start has little to replay and Dovecot's files on disk are true.</summary>
     private static readonly TimeSpan IdleBeforeCheckpoint = TimeSpan.FromSeconds(15);
 
+    /// <summary>Rests of the journal after which memory is given back: two and a half minutes, when accounts that nobody uses have been closed.</summary>
+    private const int QuietTicksBeforeTrim = 10;
+
     /// <summary>How soon a removed account or a changed password ends sessions on a server that nobody asks anything: about a second more than the files are looked at at most.</summary>
     private static readonly TimeSpan LookAtAccounts = TimeSpan.FromSeconds(2);
 
@@ -65,6 +68,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly ITimer _tidying;
     private readonly ITimer _looking;
     private long _recordsSeen;
+    private int _quietTicks;
     private long _recordsSafe;
     private ServerConfiguration _configuration;
 
@@ -190,6 +194,8 @@ internal sealed class Composition : IAsyncDisposable
     {
         long records = _journal.Statistics.Records;
         bool idle = records == Interlocked.Exchange(ref _recordsSeen, records);
+        _quietTicks = idle ? _quietTicks + 1 : 0;
+        if (_quietTicks == QuietTicksBeforeTrim) IdleMemory.GiveBack();
         if (!idle || records == Interlocked.Exchange(ref _recordsSafe, records)) return Task.CompletedTask;
         return CheckpointAsync(CancellationToken.None);
     }
