@@ -17,8 +17,11 @@ public interface IDirectory
     /// <summary>The keys for a SCRAM login; for unknown names made-up ones, whose proof never counts (RFC 5802 section 5).</summary>
     ScramLookup FindScramKeys(ScramRequest request);
 
-    /// <summary>A SCRAM login has ended like this.</summary>
-    void ScramEnded(LoginContext context, AuthOutcome outcome) { }
+    /// <summary>What is said to a client from whose address so many logins have failed that no more is looked at; null to go on.</summary>
+    AuthOutcome.Temporary? ShutOut(LoginContext context) => null;
+
+    /// <summary>A SCRAM login has ended like this; what the client is told.</summary>
+    AuthOutcome ScramEnded(LoginContext context, string login, AuthOutcome outcome) => outcome;
 
     /// <summary>The SASL mechanisms to announce to this client now, in order of preference.</summary>
     IReadOnlyList<string> MechanismsFor(LoginContext context);

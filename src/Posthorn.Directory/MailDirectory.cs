@@ -134,19 +134,19 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     public async ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel)
     {
         DirectoryOptions options = Now().Options;
-        if (_failures.IsShut(request.Context, options))
-        {
-            _log.ShutOut(request.Context.RemoteAddress!.ToString(), request.Context.Protocol);
-            return TooManyFailures;
-        }
+        if (ShutOut(request.Context) is { } shut) return shut;
         AuthOutcome outcome = await CheckAsync(request, cancel);
-        _failures.Ended(request.Context, outcome, options);
-        return outcome;
+        return _failures.Ended(request.Context, FindLogin(request.Login)?.Address, outcome, options);
     }
 
-    public void ScramEnded(LoginContext context, AuthOutcome outcome) => _failures.Ended(context, outcome, Now().Options);
+    public AuthOutcome.Temporary? ShutOut(LoginContext context)
+    {
+        AuthOutcome.Temporary? shut = _failures.Shut(context, Now().Options);
+        if (shut is not null) _log.ShutOut(context.RemoteAddress!.ToString(), context.Protocol);
+        return shut;
+    }
 
-    private static readonly AuthOutcome.Temporary TooManyFailures = new("Too many failed logins from your address, try again later");
+    public AuthOutcome ScramEnded(LoginContext context, string login, AuthOutcome outcome) => _failures.Ended(context, FindLogin(login)?.Address, outcome, Now().Options);
 
     private async ValueTask<AuthOutcome> CheckAsync(LoginRequest request, CancellationToken cancel)
     {
@@ -184,7 +184,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     {
         DirectorySnapshot snapshot = Now();
         AccountEntry? entry = Admit(snapshot, request.Login, request.AuthorizeAs, request.Context, out DenialKind denial);
-        if (_failures.IsShut(request.Context, snapshot.Options)) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), TooManyFailures);
+        if (ShutOut(request.Context) is { } shut) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), shut);
         switch (entry?.Line.Password)
         {
             case StoredPassword.Scram scram when scram.Keys.Hash == request.Hash:
