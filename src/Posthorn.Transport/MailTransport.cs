@@ -115,6 +115,11 @@ public sealed class MailTransport : IMailTransport
         if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.Refused(envelope.Id, envelope.Client, envelope.From, recipient?.Address, reply));
     }
 
+    public void NoteLoss(Envelope envelope, long octets)
+    {
+        if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.BrokenOff(envelope.Id, envelope.Client, envelope.From, [.. envelope.Recipients.Select(recipient => recipient.Address)], octets));
+    }
+
     public IMessageIntake Begin(Envelope envelope) => new MessageIntake(this, envelope);
 
     /// <summary>Delivers a whole message and turns what became of each recipient into what its client hears.</summary>

@@ -42,9 +42,9 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
         if (Pending is { } pending) return pending;
         SmtpReply own = await transport.AdmitRecipientAsync(envelope, recipient, cancel);
         if (checks is null) return own;
-        SmtpReply reply = own.IsPositive ? await checks.RecipientAsync(envelope, recipient, cancel) ?? own : own;
-        if (!reply.IsPositive) await checks.RecipientRefusedAsync(envelope, recipient, reply, cancel);
-        return reply;
+        if (own.IsPositive) return await checks.RecipientAsync(envelope, recipient, cancel) ?? own;
+        await checks.RecipientRefusedAsync(envelope, recipient, own, cancel);
+        return own;
     }
 
     /// <summary>Why the message is not to be sent; null to go on.</summary>

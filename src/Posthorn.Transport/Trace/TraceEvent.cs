@@ -15,6 +15,9 @@ internal abstract record TraceEvent(QueueId Id)
     /// <param name="Reply">What the client was told.</param>
     public sealed record Refused(QueueId Id, ClientContext? Client, ReversePath From, EmailAddress? To, SmtpReply Reply) : TraceEvent(Id);
 
+    /// <summary>The client was lost within the message: nothing of it was taken, and it may come again.</summary>
+    public sealed record BrokenOff(QueueId Id, ClientContext Client, ReversePath From, IReadOnlyList<EmailAddress> To, long Octets) : TraceEvent(Id);
+
     /// <summary>A whole message is here, and it is decided what becomes of it.</summary>
     /// <param name="Message">The message.</param>
     /// <param name="Client">Who brought it; null for one of our own making.</param>

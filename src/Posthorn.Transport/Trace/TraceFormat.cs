@@ -42,6 +42,13 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
         switch (step)
         {
             case TraceEvent.Refused refused: Refused(time, refused, output); break;
+            case TraceEvent.BrokenOff broken:
+                Begin(time, "broken-off", step.Id, output);
+                Path(broken.From);
+                Addresses("to", broken.To);
+                _json.WriteNumber("octets", broken.Octets);
+                Client(broken.Client);
+                break;
             case TraceEvent.Received received: Received(time, received, output); break;
             case TraceEvent.Checked remark:
                 Begin(time, "checked", step.Id, output);
@@ -146,13 +153,24 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
     private void Client(ClientContext client)
     {
         _json.WriteStartObject("client");
-        _json.WriteString("address", redactor.Client(client.Address));
+        _json.WriteString("address", client.IsAddressKnown ? redactor.Client(client.Address) : "unknown");
         if (redactor.Name(client.Helo) is { Length: > 0 } helo) Text("helo", helo);
         _json.WriteString("listener", client.Listener);
         _json.WriteString("session", client.Session.Value);
         if (client.Tls is { } tls) _json.WriteString("tls", $"{tls.Version} {tls.Cipher}");
         if (client.Account is { } account) Address("login", account.Address);
         if (client.Mechanism is { } mechanism) _json.WriteString("mechanism", mechanism);
+        _json.WriteEndObject();
+        if (client.Forwarded is { } forwarded) Forwarded(forwarded);
+    }
+
+    private void Forwarded(ForwardedClient client)
+    {
+        _json.WriteStartObject("forwarded");
+        if (client.Address is { } address) _json.WriteString("address", redactor.Client(address));
+        if (client.Name is { } name && redactor.Name(name) is { Length: > 0 } shown) Text("name", shown);
+        if (client.Helo is { } helo && redactor.Name(helo) is { Length: > 0 } said) Text("helo", said);
+        if (client.Ident is { } ident) Text("ident", ident);
         _json.WriteEndObject();
     }
 
