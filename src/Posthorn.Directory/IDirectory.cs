@@ -51,7 +51,7 @@ public interface IDirectory
     /// <summary>The account that a login name means, whatever its spelling; null when there is none or several.</summary>
     MailAccount? FindLogin(string login);
 
-    /// <summary>True when the account may use this envelope sender: the null path, its own address with or without detail, or an alias that leads to it alone.</summary>
+    /// <summary>True when the account may use this envelope sender: the null path, its own address with or without detail, or an alias that leads to it (alone, where shared aliases are switched off).</summary>
     bool MaySendAs(MailAccount account, ReversePath from);
 
     /// <summary>The detail of an address in a hosted domain (<c>lists</c> in <c>ann+lists@example.org</c>), or null (RFC 5233 section 4).</summary>

@@ -119,7 +119,8 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
         if (from.IsNull) return true;
         DirectorySnapshot snapshot = Now();
         if (snapshot.Find(from.Address, out _) is { } own) return own.Account.Equals(account);
-        return new Expansion(snapshot).Run(from.Address) is Resolution.Recipients { Targets: [Target.Local only] } && only.Account.Equals(account);
+        if (new Expansion(snapshot).Run(from.Address) is not Resolution.Recipients { Targets: var targets }) return false;
+        return (targets.Count == 1 || snapshot.Options.SharedAliases) && targets.Any(target => target is Target.Local local && local.Account.Equals(account));
     }
 
     public IReadOnlyList<string> MechanismsFor(LoginContext context)

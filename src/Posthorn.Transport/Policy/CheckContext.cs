@@ -78,9 +78,12 @@ public sealed class CheckContext
     /// <summary>It has ended.</summary>
     internal void End() => (_message, _messageId) = (null, null);
 
+    /// <summary>What the client calls itself and is called, as far as is known.</summary>
+    internal IReadOnlyList<string> Names => [.. new[] { Client.Helo, _name?.Verified, _name?.Reverse }.OfType<string>()];
+
     private void Tell(QueueId id, CheckRemark remark)
     {
-        if (Trace.IsOn) Trace.Tell(new TraceEvent.Checked(id, remark.Stage.ToString().ToLowerInvariant(), remark.By, remark.Text));
+        if (Trace.IsOn) Trace.Tell(new TraceEvent.Checked(id, remark.Stage.ToString().ToLowerInvariant(), remark.By, remark.Text) { Names = Names });
     }
 }
 

@@ -25,11 +25,8 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
         _sender = null;
         SmtpReply own = await transport.AdmitSenderAsync(envelope, cancel);
         SmtpReply? refusal = own.IsPositive ? null : own;
-        if (checks is not null && refusal is null && Pending is null)
-        {
-            envelope.Checks = checks;
-            refusal = await checks.SenderAsync(envelope, cancel);
-        }
+        envelope.Checks = checks;
+        if (checks is not null && refusal is null && Pending is null) refusal = await checks.SenderAsync(envelope, cancel);
         if (refusal is null) return own;
         SmtpReply reply = KeepBack(refusal, ref _sender) ?? Accept.Replies.SenderOk;
         if (!reply.IsPositive && checks is not null) await checks.EndAsync(cancel);

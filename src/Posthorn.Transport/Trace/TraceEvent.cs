@@ -7,6 +7,9 @@ namespace Posthorn.Transport.Trace;
 /// <param name="Id">The message's queue id.</param>
 internal abstract record TraceEvent(QueueId Id)
 {
+    /// <summary>What the client calls itself and is called, for whoever must not write it down.</summary>
+    public IReadOnlyList<string> Names { get; init; } = [];
+
     /// <summary>A sender, a recipient or the whole message was refused.</summary>
     /// <param name="Id">The message that would have been.</param>
     /// <param name="Client">Who wanted to send; null for mail from the queue.</param>

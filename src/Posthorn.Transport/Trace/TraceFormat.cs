@@ -19,6 +19,7 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
 
     private readonly Utf8JsonWriter _json = new(Stream.Null, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
     private readonly List<ulong> _keys = [];
+    private IReadOnlyList<string> _names = [];
 
     public void Dispose() => _json.Dispose();
 
@@ -39,6 +40,7 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
 
     public void Write(DateTimeOffset time, TraceEvent step, IBufferWriter<byte> output)
     {
+        _names = step.Names;
         switch (step)
         {
             case TraceEvent.Refused refused: Refused(time, refused, output); break;
@@ -224,7 +226,11 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
         if (_keys.Count > 64 || !_keys.Contains(key)) _keys.Add(key); // twice is no harm
     }
 
-    private void Text(string name, string text) => _json.WriteString(name, redactor.Text(text.Length > MaxText ? text[..MaxText] : text));
+    private void Text(string name, string text)
+    {
+        string shown = redactor.Text(text, _names);
+        _json.WriteString(name, shown.Length > MaxText ? shown[..MaxText] : shown);
+    }
 
     // The id alone, without brackets, comments and folds.
     private static string MessageIdOf(ReadOnlySpan<byte> field)

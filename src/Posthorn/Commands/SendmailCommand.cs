@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using Posthorn.Core;
 using Posthorn.Net;
@@ -150,26 +151,29 @@ internal static class SendmailCommand
     private static async Task<int> SpeakAsync(SendmailArguments arguments, CancellationToken cancel)
     {
         LocalServer server = LocalServer.Find(arguments.Config);
-        ByteChannel channel;
-        try { channel = await new SocketConnector().ConnectAsync(server.EndPoint, null, cancel); }
-        catch (IOException e)
+        using Socket socket = server.EndPoint is UnixDomainSocketEndPoint ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new(server.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try { await socket.ConnectAsync(server.EndPoint, cancel); }
+        catch (SocketException e)
         {
             Console.Out.Write("421 4.4.1 The mail server does not answer\r\n");
             return Fail(SysExit.TemporaryFailure, $"no mail server answers at {server.EndPoint}: {e.Message}");
         }
-        await using (channel)
+        await using NetworkStream wire = new(socket, ownsSocket: false);
+        await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput();
+        _ = UpAsync();
+        try { await wire.CopyToAsync(output, cancel); }
+        catch (IOException) { /* the other side has gone */ }
+        return SysExit.Ok;
+
+        // A caller that goes away has said its last word: the server must hear that and nothing else, since within a message any word of ours would be text.
+        async Task UpAsync()
         {
-            await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput(), wire = channel.AsStream();
-            Task up = input.CopyToAsync(wire, cancel), down = wire.CopyToAsync(output, cancel);
             try
             {
-                // The server ends the conversation after QUIT; a program that goes away without it ends it too.
-                if (await Task.WhenAny(up, down) == up) await wire.WriteAsync("QUIT\r\n"u8.ToArray(), cancel);
+                await input.CopyToAsync(wire, cancel);
+                socket.Shutdown(SocketShutdown.Send);
             }
-            catch (IOException) { /* the server has closed already */ }
-            try { await down; }
-            catch (IOException) { /* the other side has gone */ }
-            return SysExit.Ok;
+            catch (Exception e) when (e is IOException or SocketException) { /* the server has closed already */ }
         }
     }
 

@@ -115,7 +115,14 @@ public sealed record LimitsSection
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
-public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease);
+public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease)
+{
+    /// <summary>Who is one of several behind an alias may send under it.</summary>
+    public bool SharedAliases { get; init; } = true;
+
+    /// <summary>Tables of addresses and the logins that may send under them.</summary>
+    public IReadOnlyList<string> SenderLogins { get; init; } = [];
+}
 
 /// <summary><c>[log]</c>: what is written and how.</summary>
 public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, bool Json, bool File);

@@ -94,6 +94,9 @@ public sealed class SendmailTests
         PeerResult spoken = await world.SendmailAsync(["-bs"], $"EHLO here\r\nMAIL FROM:<{world.Bob.Address}>\r\nRCPT TO:<{world.Ann.Address}>\r\nDATA\r\nSubject: spoken\r\n\r\nx\r\n.\r\nQUIT\r\n");
         Assert.True(spoken.Status == 0 && spoken.Output.Contains("\r\n221 ", StringComparison.Ordinal), spoken.All);
         Assert.Contains("Subject: spoken", await world.ReadAsync(world.Ann, 3), StringComparison.Ordinal);
+        // A caller that dies within its message: nothing of it is taken, and nobody waits.
+        PeerResult died = await world.SendmailAsync(["-bs"], $"EHLO here\r\nMAIL FROM:<{world.Bob.Address}>\r\nRCPT TO:<{world.Ann.Address}>\r\nDATA\r\nSubject: half said\r\n");
+        Assert.EndsWith("354 End data with <CR><LF>.<CR><LF>\r\n", died.Output, StringComparison.Ordinal);
         PeerResult queue = await world.SendmailAsync(["-bp"], "");
         Assert.True(queue.Status == 0, queue.All);
         Assert.Equal(0, (await world.SendmailAsync(["-q"], "")).Status);

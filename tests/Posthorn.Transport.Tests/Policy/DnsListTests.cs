@@ -21,7 +21,7 @@ public sealed class DnsListTests
     [Fact]
     public async Task Answers_that_come_at_once_from_everywhere_are_told_one_by_one_and_in_order()
     {
-        SlowDns dns = new();
+        using SlowDns dns = new();
         DnsList[] lists = [.. Enumerable.Range(0, Count).Select(i => DnsList.Read($"{(i % 3 == 0 ? "client-name:" : "")}l{i}.example")!)];
         foreach (DnsList list in lists) dns.Inner.Hosts[list.Subject == DnsListSubject.ClientName ? $"client.example.net.{list.Zone}" : $"7.100.51.198.{list.Zone}"] = [IPAddress.Parse("127.0.0.2")];
         dns.Inner.Names[TransportRig.Stranger.Address] = ["client.example.net"];
@@ -38,7 +38,7 @@ public sealed class DnsListTests
     [Fact]
     public async Task A_list_that_is_late_counts_nothing_and_is_waited_for_once()
     {
-        SlowDns dns = new();
+        using SlowDns dns = new();
         await using SessionChecks checks = Open(new IsListed([DnsList.Read("slow.example")!, DnsList.Read("dead.example")!], 1), dns);
         Task<SmtpReply?> reply = checks.ConnectAsync(default).AsTask();
         await dns.AskedAsync(2);
@@ -58,7 +58,7 @@ public sealed class DnsListTests
     }
 
     // Answers on threads of their own, all at once, when it is told to.
-    private sealed class SlowDns : IMailDns
+    private sealed class SlowDns : IMailDns, IDisposable
     {
         private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly SemaphoreSlim _asked = new(0);
@@ -68,6 +68,8 @@ public sealed class DnsListTests
         public int NamesAsked => _names;
 
         public void Release() => _go.TrySetResult();
+
+        public void Dispose() => _asked.Dispose();
 
         public async Task AskedAsync(int count)
         {

@@ -3,6 +3,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy.Rules;
@@ -39,6 +40,8 @@ public sealed class RuleFacts
     internal IReadOnlyList<ILookupTable> Tables(IReadOnlyList<string> names) => _services.Tables?.Find(names) ?? [];
 
     internal IDirectory Directory => _services.Directory;
+
+    internal SenderRights Rights => new(_services.Directory, _services.Tables, _services.SenderLogins);
 
     /// <summary>The DNS list that made the condition of the rule at hand true: its name, for replies.</summary>
     internal string ListName { get; set; } = "";
@@ -86,4 +89,7 @@ public sealed record RuleServices(IDirectory Directory, IMailDns? Dns)
 
     /// <summary>The tables of the configuration; null where there are none.</summary>
     public LookupTables? Tables { get; init; }
+
+    /// <summary>Those of them that name the logins of addresses.</summary>
+    public IReadOnlyList<string> SenderLogins { get; init; } = [];
 }
