@@ -30,6 +30,7 @@ public sealed record ServerConfiguration
     public required OutboundSection Outbound { get; init; }
     public required LimitsSection Limits { get; init; }
     public required SubmissionSection Submission { get; init; }
+    public SendmailSection Sendmail { get; init; } = new(null, TimeSpan.Zero);
     public required LogSection Log { get; init; }
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
@@ -129,3 +130,8 @@ public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, boo
 
 /// <summary><c>[journal]</c>: the redo log's size on disk.</summary>
 public sealed record JournalSection(long SegmentSize, int Segments);
+
+/// <summary><c>[sendmail]</c>: what local programs' mail does while the server is down.</summary>
+/// <param name="Drop">Where it is left; null for nowhere.</param>
+/// <param name="Wait">How long the program waits for the server.</param>
+public sealed record SendmailSection(string? Drop, TimeSpan Wait);
