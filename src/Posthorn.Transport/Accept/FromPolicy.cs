@@ -1,5 +1,4 @@
 using Posthorn.Core;
-using Posthorn.Directory;
 using Posthorn.Mime;
 
 namespace Posthorn.Transport.Accept;
