@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Text;
 using Posthorn.Core;
-using Posthorn.Net;
 using Posthorn.Sendmail;
 using Posthorn.Transport;
 using Posthorn.Transport.Remote;
