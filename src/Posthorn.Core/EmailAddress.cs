@@ -60,19 +60,19 @@ public readonly record struct EmailAddress
     public override string ToString() => _localPart is null ? "" : $"{QuotedLocalPart}@{Domain}";
 
     /// <summary>The local part as it goes on the wire: a dot-string, or a quoted string where it must be.</summary>
-    public string QuotedLocalPart
+    public string QuotedLocalPart => Quote(LocalPart);
+
+    /// <summary>A local part, or a piece of one, as it would go on the wire.</summary>
+    public static string Quote(string localPart)
     {
-        get
+        if (IsDotString(localPart)) return localPart;
+        StringBuilder quoted = new("\"", localPart.Length + 4);
+        foreach (char c in localPart)
         {
-            if (IsDotString(LocalPart)) return LocalPart;
-            StringBuilder quoted = new("\"", LocalPart.Length + 4);
-            foreach (char c in LocalPart)
-            {
-                if (c is '"' or '\\') quoted.Append('\\');
-                quoted.Append(c);
-            }
-            return quoted.Append('"').ToString();
+            if (c is '"' or '\\') quoted.Append('\\');
+            quoted.Append(c);
         }
+        return quoted.Append('"').ToString();
     }
 
     // Dot-string = Atom *("." Atom); non-ASCII counts as atext (RFC 6531 section 3.3).

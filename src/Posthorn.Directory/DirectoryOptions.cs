@@ -34,9 +34,12 @@ public sealed record DirectoryOptions
     /// <summary>Networks from which passwords are taken without TLS.</summary>
     public IReadOnlyList<IPNetwork> AuthTrustedNetworks { get; init; } = [];
 
-    /// <summary>Failed logins of one address over all protocols; then its passwords are not even looked at until its time has passed. A login that succeeds forgives the others,
-    /// so that an office with one forgotten telephone is not locked out. 60 in ten minutes: three programs that try every half minute. Networks of <see cref="AuthTrustedNetworks"/> are not counted.</summary>
+    /// <summary>Failed logins of one address over all protocols; then its passwords are not even looked at until its time has passed. A login that succeeds forgives the failures of its own account,
+    /// so that who mistypes is not locked out, and guesses at others stay counted. 60 in ten minutes: three programs that try every half minute. Networks of <see cref="AuthTrustedNetworks"/> are not counted.</summary>
     public RateLimit FailureRate { get; init; } = new(60, TimeSpan.FromMinutes(10));
+
+    /// <summary>Who is one of several accounts behind an alias may send under it: a team answers as the team. Off, only who has an alias for himself alone may.</summary>
+    public bool SharedAliases { get; init; } = true;
 
     /// <summary>What the directory takes at most.</summary>
     public DirectoryLimits Limits { get; init; } = new();

@@ -17,8 +17,11 @@ public interface IDirectory
     /// <summary>The keys for a SCRAM login; for unknown names made-up ones, whose proof never counts (RFC 5802 section 5).</summary>
     ScramLookup FindScramKeys(ScramRequest request);
 
-    /// <summary>A SCRAM login has ended like this.</summary>
-    void ScramEnded(LoginContext context, AuthOutcome outcome) { }
+    /// <summary>What is said to a client from whose address so many logins have failed that no more is looked at; null to go on.</summary>
+    AuthOutcome.Temporary? ShutOut(LoginContext context) => null;
+
+    /// <summary>A SCRAM login has ended like this; what the client is told.</summary>
+    AuthOutcome ScramEnded(LoginContext context, string login, AuthOutcome outcome) => outcome;
 
     /// <summary>The SASL mechanisms to announce to this client now, in order of preference.</summary>
     IReadOnlyList<string> MechanismsFor(LoginContext context);
@@ -48,7 +51,7 @@ public interface IDirectory
     /// <summary>The account that a login name means, whatever its spelling; null when there is none or several.</summary>
     MailAccount? FindLogin(string login);
 
-    /// <summary>True when the account may use this envelope sender: the null path, its own address with or without detail, or an alias that leads to it alone.</summary>
+    /// <summary>True when the account may use this envelope sender: the null path, its own address with or without detail, or an alias that leads to it (alone, where shared aliases are switched off).</summary>
     bool MaySendAs(MailAccount account, ReversePath from);
 
     /// <summary>The detail of an address in a hosted domain (<c>lists</c> in <c>ann+lists@example.org</c>), or null (RFC 5233 section 4).</summary>

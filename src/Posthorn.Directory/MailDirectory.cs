@@ -119,7 +119,8 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
         if (from.IsNull) return true;
         DirectorySnapshot snapshot = Now();
         if (snapshot.Find(from.Address, out _) is { } own) return own.Account.Equals(account);
-        return new Expansion(snapshot).Run(from.Address) is Resolution.Recipients { Targets: [Target.Local only] } && only.Account.Equals(account);
+        if (new Expansion(snapshot).Run(from.Address) is not Resolution.Recipients { Targets: var targets }) return false;
+        return (targets.Count == 1 || snapshot.Options.SharedAliases) && targets.Any(target => target is Target.Local local && local.Account.Equals(account));
     }
 
     public IReadOnlyList<string> MechanismsFor(LoginContext context)
@@ -134,19 +135,19 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     public async ValueTask<AuthOutcome> AuthenticateAsync(LoginRequest request, CancellationToken cancel)
     {
         DirectoryOptions options = Now().Options;
-        if (_failures.IsShut(request.Context, options))
-        {
-            _log.ShutOut(request.Context.RemoteAddress!.ToString(), request.Context.Protocol);
-            return TooManyFailures;
-        }
+        if (ShutOut(request.Context) is { } shut) return shut;
         AuthOutcome outcome = await CheckAsync(request, cancel);
-        _failures.Ended(request.Context, outcome, options);
-        return outcome;
+        return _failures.Ended(request.Context, FindLogin(request.Login)?.Address, outcome, options);
     }
 
-    public void ScramEnded(LoginContext context, AuthOutcome outcome) => _failures.Ended(context, outcome, Now().Options);
+    public AuthOutcome.Temporary? ShutOut(LoginContext context)
+    {
+        AuthOutcome.Temporary? shut = _failures.Shut(context, Now().Options);
+        if (shut is not null) _log.ShutOut(context.RemoteAddress!.ToString(), context.Protocol);
+        return shut;
+    }
 
-    private static readonly AuthOutcome.Temporary TooManyFailures = new("Too many failed logins from your address, try again later");
+    public AuthOutcome ScramEnded(LoginContext context, string login, AuthOutcome outcome) => _failures.Ended(context, FindLogin(login)?.Address, outcome, Now().Options);
 
     private async ValueTask<AuthOutcome> CheckAsync(LoginRequest request, CancellationToken cancel)
     {
@@ -184,7 +185,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     {
         DirectorySnapshot snapshot = Now();
         AccountEntry? entry = Admit(snapshot, request.Login, request.AuthorizeAs, request.Context, out DenialKind denial);
-        if (_failures.IsShut(request.Context, snapshot.Options)) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), TooManyFailures);
+        if (ShutOut(request.Context) is { } shut) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), shut);
         switch (entry?.Line.Password)
         {
             case StoredPassword.Scram scram when scram.Keys.Hash == request.Hash:

@@ -20,22 +20,47 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
     // One authentication that waits for its client.
     private sealed record Pending(SaslExchange Exchange, string Service, string Client, bool TakesFinalResponse);
 
+    // A refusal that is told when its time has come.
+    private sealed record Late(long Failed, string[] Fields);
+
     private readonly Dictionary<string, Pending> _pending = new(StringComparer.Ordinal);
+    private readonly Queue<Late> _late = new();
 
     public async Task RunAsync(CancellationToken cancel)
     {
         Greet();
         while (true)
         {
-            await FlushAsync(cancel);
-            connection.ClearDeadline(); // mail servers keep the connection for as long as they live
-            InputLine line = await connection.ReadLineAsync(options.MaxLine, cancel);
+            InputLine line = await ReadAsync(cancel);
             if (line.Status == LineStatus.Ended) return;
             string? fault = line.Status == LineStatus.TooLong ? $"a line of more than {options.MaxLine} octets" : await HandleAsync(AuthLine.Parse(line.Bytes.Span), cancel);
             if (fault is null) continue;
             // A client that does not speak the protocol is cut off, as Dovecot does: an answer could only be misread.
             services.Log.NotUnderstood(connection.Session, fault);
             return;
+        }
+    }
+
+    // One connection carries the logins of all clients of a mail server: while one waits for its refusal the others go on.
+    private async ValueTask<InputLine> ReadAsync(CancellationToken cancel)
+    {
+        Task<InputLine>? reading = null;
+        while (true)
+        {
+            await FlushAsync(cancel);
+            connection.ClearDeadline(); // mail servers keep the connection for as long as they live
+            reading ??= connection.ReadLineAsync(options.MaxLine, cancel).AsTask();
+            if (reading.IsCompleted || _late.Count == 0) return await reading;
+            TimeSpan left = options.FailedLoginDelay - services.Time.GetElapsedTime(_late.Peek().Failed);
+            if (left > TimeSpan.Zero)
+            {
+                using CancellationTokenSource read = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+                Task first = await Task.WhenAny(reading, Task.Delay(left, services.Time, read.Token));
+                await read.CancelAsync();
+                if (first == reading) return await reading;
+                cancel.ThrowIfCancellationRequested();
+            }
+            if (_late.TryDequeue(out Late? late)) Write(late.Fields);
         }
     }
 
@@ -76,14 +101,12 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
         if (!uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out _) || _pending.ContainsKey(id)) return "AUTH without a number of its own";
         if (line.Parameter("service", 2) is not { Length: > 0 } service) return "AUTH without service";
         IPAddress? remote = null;
-        if (line.Parameter("rip", 2) is { Length: > 0 } text && !IPAddress.TryParse(text, out remote)) return "AUTH with an rip that is no address";
-        byte[]? initial = null;
-        if (line.Parameter("resp", 2) is { } response && !TryDecode(response, out initial)) return "AUTH with a resp that is not base64";
+        if (line.Parameter("rip", 2) is { Length: > 0 } text && !IPAddress.TryParse(text, out remote)) return Fail(id, "", "Invalid rip", isTemporary: false);
 
         // Without an address the client speaks for somebody on this machine.
         LoginContext context = new(remote, line.Parameter("secured", 2) is not null || remote is null, service);
         string client = remote?.ToString() ?? "local";
-        if (_pending.Count >= options.MaxPending) return Fail(id, "", "Too many authentications at once", isTemporary: true);
+        if (_pending.Count + _late.Count >= options.MaxPending) return Fail(id, "", "Too many authentications at once", isTemporary: true);
         if (SaslExchange.Create(mechanism, services.Directory, context) is not { } exchange)
         {
             bool insecure = SaslExchange.IsKnown(mechanism) && !context.IsSecure;
@@ -91,13 +114,15 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
             return Fail(id, "", insecure ? "Passwords are not taken without TLS" : "Unsupported authentication mechanism", isTemporary: false);
         }
         Pending pending = new(exchange, service, client, line.Parameter("final-resp-ok", 2) is not null);
+        byte[]? initial = null;
+        if (line.Parameter("resp", 2) is { } response && !TryDecode(response, out initial)) return Refuse(id, pending, "Invalid base64 data in initial response", isTold: true);
         return await AnswerAsync(id, pending, await exchange.StartAsync(initial, cancel), cancel);
     }
 
     private async ValueTask<string?> GoOnAsync(AuthLine line, CancellationToken cancel)
     {
         if (!_pending.Remove(line[0], out Pending? pending)) return null; // ended meanwhile
-        if (!TryDecode(line[1], out byte[]? response)) return "CONT that is not base64";
+        if (!TryDecode(line[1], out byte[]? response)) return Refuse(line[0], pending, "Invalid base64 data in continued response", isTold: true);
         return await AnswerAsync(line[0], pending, await pending.Exchange.StepAsync(response, cancel), cancel);
     }
 
@@ -124,33 +149,39 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
             case SaslResult.Failure { Outcome: AuthOutcome.Temporary temporary }:
                 services.Log.Refused(connection.Session, pending.Service, pending.Client, login, temporary.Text);
                 return Fail(id, login, temporary.Text, isTemporary: true);
-            case SaslResult.Failure { Outcome: AuthOutcome.Denied denied }:
-                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, denied.Kind.ToString());
-                if (denied.Kind == DenialKind.NotSecure) return Fail(id, login, "Passwords are not taken without TLS", isTemporary: false);
-                await DelayAsync(cancel);
-                return Fail(id, login, null, isTemporary: false);
-            case SaslResult.Malformed malformed:
-                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, malformed.Text);
-                await DelayAsync(cancel);
-                return Fail(id, login, malformed.Text, isTemporary: false);
+            case SaslResult.Failure { Outcome: AuthOutcome.Denied { Kind: DenialKind.NotSecure } }:
+                services.Log.Refused(connection.Session, pending.Service, pending.Client, login, nameof(DenialKind.NotSecure));
+                return Fail(id, login, "Passwords are not taken without TLS", isTemporary: false);
+            case SaslResult.Failure { Outcome: AuthOutcome.Denied denied }: return Refuse(id, pending, denied.Kind.ToString(), isTold: false);
+            case SaslResult.Malformed malformed: return Refuse(id, pending, malformed.Text, isTold: true);
             default: throw new UnreachableException();
         }
     }
 
-    private async ValueTask DelayAsync(CancellationToken cancel)
+    // A guess that was wrong, or nonsense: told late.
+    private string? Refuse(string id, Pending pending, string reason, bool isTold)
     {
-        await FlushAsync(cancel);
-        if (options.FailedLoginDelay > TimeSpan.Zero) await Task.Delay(options.FailedLoginDelay, services.Time, cancel);
+        string login = pending.Exchange.Login ?? "";
+        services.Log.Refused(connection.Session, pending.Service, pending.Client, login, reason);
+        string[] fields = FailFields(id, login, isTold ? reason : null, isTemporary: false);
+        if (options.FailedLoginDelay > TimeSpan.Zero) _late.Enqueue(new(services.Time.GetTimestamp(), fields));
+        else Write(fields);
+        return null;
     }
 
     private string? Fail(string id, string login, string? reason, bool isTemporary)
+    {
+        Write(FailFields(id, login, reason, isTemporary));
+        return null;
+    }
+
+    private static string[] FailFields(string id, string login, string? reason, bool isTemporary)
     {
         List<string> fields = ["FAIL", id];
         if (login.Length > 0) fields.Add("user=" + login);
         if (isTemporary) fields.AddRange(["temp", "code=temp_fail"]);
         if (reason is not null) fields.Add("reason=" + reason);
-        Write([.. fields]);
-        return null;
+        return [.. fields];
     }
 
     private void Write(params ReadOnlySpan<string> fields)
@@ -173,6 +204,8 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
     private static bool TryDecode(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out byte[]? octets)
     {
         octets = null;
+        // An empty response as SMTP writes it (RFC 4954 section 4), which some mail servers hand on as it came.
+        if (text == "=") text = "";
         byte[] buffer = new byte[text.Length];
         if (!Convert.TryFromBase64String(text, buffer, out int length)) return false;
         octets = buffer[..length];

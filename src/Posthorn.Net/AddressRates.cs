@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 
 namespace Posthorn.Net;
 
@@ -16,79 +16,55 @@ public readonly record struct RateLimit(int Max, TimeSpan Window, int IPv6Prefix
     public bool IsSet => Max > 0;
 }
 
-/// <summary>Counts what addresses do within a window that moves on: the window that runs, and of the one before it the share that still lies within.</summary>
-/// <remarks>Locking: the table is concurrent; each entry is its own lock. Memory is bounded by <see cref="MaxAddresses"/>.</remarks>
+/// <summary>Counts what addresses do within a window that moves on.</summary>
+/// <remarks>Memory is bounded by <see cref="MaxAddresses"/>. Beyond it a new address counts together with its neighbours: who comes from very many addresses must not be counted less for it.</remarks>
 public sealed class AddressRates(TimeProvider time)
 {
-    /// <summary>Addresses that are remembered: some 20 MB at most. Beyond it new ones are not counted until old ones have had their time.</summary>
+    /// <summary>Addresses that are remembered one by one: some 20 MB at most.</summary>
     public const int MaxAddresses = 100_000;
 
-    private readonly ConcurrentDictionary<IPAddress, Entry> _entries = new();
-    private long _swept;
+    /// <summary>Counts that addresses without one of their own share.</summary>
+    private const int Crowds = 4_096;
 
-    private sealed class Entry
-    {
-        public long Slot;
-        public int Current;
-        public int Previous;
-    }
+    private readonly RateTable<IPAddress> _addresses = new(time, MaxAddresses);
+    private readonly RateTable<int> _crowds = new(time, Crowds);
 
     /// <summary>Counts some more; true when it has become more than the limit.</summary>
     public bool Add(IPAddress address, int count, RateLimit limit)
     {
         if (!limit.IsSet) return false;
-        (long slot, double share) = Now(limit.Window);
-        Sweep(slot);
         IPAddress group = AddressGroup.Of(address, limit.IPv6Prefix);
-        if (!_entries.TryGetValue(group, out Entry? entry))
-        {
-            if (_entries.Count >= MaxAddresses) return false;
-            entry = _entries.GetOrAdd(group, _ => new() { Slot = slot });
-        }
-        lock (entry)
-        {
-            Move(entry, slot);
-            entry.Current = (int)Math.Min(int.MaxValue, (long)entry.Current + count);
-            return Estimate(entry, share) > limit.Max;
-        }
+        return (_addresses.Add(group, count, limit.Window) ?? _crowds.Add(CrowdOf(group), count, limit.Window)) > limit.Max;
+    }
+
+    /// <summary>Counts one more where the limit bears it; false when it does not.</summary>
+    public bool TryAdd(IPAddress address, RateLimit limit)
+    {
+        if (!limit.IsSet) return true;
+        IPAddress group = AddressGroup.Of(address, limit.IPv6Prefix);
+        return _addresses.AddBelow(group, limit.Max, limit.Window) ?? _crowds.AddBelow(CrowdOf(group), limit.Max, limit.Window) ?? false;
     }
 
     /// <summary>True when there has been so much that no more is borne.</summary>
     public bool IsOver(IPAddress address, RateLimit limit)
     {
-        if (!limit.IsSet || !_entries.TryGetValue(AddressGroup.Of(address, limit.IPv6Prefix), out Entry? entry)) return false;
-        (long slot, double share) = Now(limit.Window);
-        lock (entry)
-        {
-            Move(entry, slot);
-            return Estimate(entry, share) >= limit.Max;
-        }
+        if (!limit.IsSet) return false;
+        IPAddress group = AddressGroup.Of(address, limit.IPv6Prefix);
+        double? count = _addresses.Of(group, limit.Window);
+        if (count is null && _addresses.IsFull) count = _crowds.Of(CrowdOf(group), limit.Window);
+        return count >= limit.Max;
     }
 
-    /// <summary>What was is forgiven.</summary>
-    public void Forget(IPAddress address, RateLimit limit) => _entries.TryRemove(AddressGroup.Of(address, limit.IPv6Prefix), out _);
+    /// <summary>Takes so much of an address's count back.</summary>
+    public void TakeBack(IPAddress address, RateShare share, RateLimit limit) => _addresses.TakeBack(AddressGroup.Of(address, limit.IPv6Prefix), share, limit.Window);
 
-    private (long Slot, double Share) Now(TimeSpan window)
+    // By the larger network, which has one owner as a rule: who fills the table with addresses of his own shares a count with himself.
+    private static int CrowdOf(IPAddress group)
     {
-        double at = (double)time.GetTimestamp() / time.TimestampFrequency / window.TotalSeconds;
-        long slot = (long)Math.Floor(at);
-        return (slot, 1 - (at - slot));
-    }
-
-    private static double Estimate(Entry entry, double share) => entry.Current + entry.Previous * share;
-
-    private static void Move(Entry entry, long slot)
-    {
-        if (entry.Slot == slot) return;
-        entry.Previous = entry.Slot == slot - 1 ? entry.Current : 0;
-        (entry.Slot, entry.Current) = (slot, 0);
-    }
-
-    // Once in each window.
-    private void Sweep(long slot)
-    {
-        if (Interlocked.Exchange(ref _swept, slot) == slot) return;
-        foreach ((IPAddress address, Entry entry) in _entries)
-            if (entry.Slot < slot - 1) _entries.TryRemove(address, out _);
+        Span<byte> octets = stackalloc byte[16];
+        group.TryWriteBytes(octets, out _);
+        HashCode hash = new();
+        hash.AddBytes(octets[..(group.AddressFamily == AddressFamily.InterNetworkV6 ? 6 : 3)]);
+        return (int)((uint)hash.ToHashCode() % Crowds);
     }
 }

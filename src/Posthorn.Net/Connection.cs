@@ -45,6 +45,9 @@ public sealed class Connection : IAsyncDisposable
     /// <summary>Unused input is bounded by this: the longest line or command part that is looked at as a whole.</summary>
     public const int DefaultInputLimit = 128 * 1024;
 
+    /// <summary>The end of a client for which a proxy speaks without saying who it is. It is in no network, so nobody trusts it for its address.</summary>
+    public static IPEndPoint Unknown { get; } = new(IPAddress.Any, 0);
+
     private readonly TimeProvider _time;
     private ByteChannel _channel;
     private long _deadline = long.MaxValue;

@@ -134,7 +134,8 @@ public sealed class Listener : IAsyncDisposable
     {
         ConnectionLimits limits = _services.Limits;
         IPAddress address = connection.RemoteAddress;
-        return !connection.IsUnixSocket && !limits.Exempt.Contains(address) && _services.Rates.Add(address, 1, limits.Rate) || _services.Connections.CountFrom(address) >= limits.PerAddress;
+        bool isCounted = !connection.IsUnixSocket && !limits.Exempt.Contains(address) && !address.Equals(Connection.Unknown.Address);
+        return isCounted && _services.Rates.Add(address, 1, limits.Rate) || _services.Connections.CountFrom(address) >= limits.PerAddress;
     }
 
     private async Task TurnAwayAsync(Connection connection)
@@ -157,9 +158,10 @@ public sealed class Listener : IAsyncDisposable
             _services.Log.NoProxyHeader(Name, proxy);
             return false;
         }
-        if (header.Source is not { } source) return true;
+        // Without a source it may be the proxy's own health check, or anybody: the rights of the proxy's address are not theirs.
+        IPEndPoint source = header.Source ?? Connection.Unknown;
         connection.ActFor(source, header.Destination);
-        _services.Log.Proxied(connection.Session, Name, proxy, source.ToString());
+        _services.Log.Proxied(connection.Session, Name, proxy, header.Source is null ? "unknown" : source.ToString());
         return true;
     }
 

@@ -28,6 +28,9 @@ public sealed record ClientContext
     /// <summary>Loopback for a Unix socket.</summary>
     public required IPAddress Address { get; init; }
 
+    /// <summary>Who the client is is known: not so when a server in front of us speaks for it and does not say (<see cref="Connection.Unknown"/>).</summary>
+    public bool IsAddressKnown => !Address.Equals(Connection.Unknown.Address);
+
     /// <summary>The client's port; 0 for a Unix socket.</summary>
     public int Port { get; init; }
 
@@ -53,6 +56,20 @@ public sealed record ClientContext
 
     /// <summary>The address is in a network named as trusted: it may relay without login.</summary>
     public required bool IsTrusted { get; init; }
+
+    /// <summary>From whom a filter in front of us had the mail, as it says (XFORWARD); null when it says nothing. For the trace alone.</summary>
+    public ForwardedClient? Forwarded { get; init; }
+}
+
+/// <summary>A client of a filter in front of us, as the filter says.</summary>
+public sealed record ForwardedClient
+{
+    public string? Name { get; init; }
+    public IPAddress? Address { get; init; }
+    public string? Helo { get; init; }
+
+    /// <summary>The message's id there.</summary>
+    public string? Ident { get; init; }
 }
 
 /// <summary>The BODY parameter of MAIL (RFC 6152, RFC 3030).</summary>

@@ -25,6 +25,9 @@ public interface IMailTransport
     /// <summary>A client was refused a message, or a recipient of it: that is part of the trace.</summary>
     void NoteRefusal(Envelope envelope, EnvelopeRecipient? recipient, SmtpReply reply) { }
 
+    /// <summary>The client was lost within a message, after so many octets: that too.</summary>
+    void NoteLoss(Envelope envelope, long octets) { }
+
     /// <summary>Starts taking the message's bytes over; the envelope has at least one recipient.</summary>
     IMessageIntake Begin(Envelope envelope);
 }

@@ -58,16 +58,19 @@ public sealed class MailTransport : IMailTransport
     internal AddressRewriter? Rewriter => Services.Tables is { } tables && (_options.Rewriting.IsSet || _options.Rewriting.Relocated.Count > 0) ? new(_options.Rewriting, tables, Services.Directory) : null;
     internal Reporter Reporter { get; }
 
+    /// <summary>Under which addresses accounts may send.</summary>
+    internal SenderRights Rights => new(Services.Directory, Services.Tables, _options.SenderLogins);
+
     /// <summary>The same, asked without anybody's knowing: neither log nor trace hear of it.</summary>
     internal MailTransport Quietly() => new(this);
 
     public QueueId NewQueueId() => _ids.Next();
 
-    public ValueTask<SmtpReply> AdmitSenderAsync(Envelope envelope, CancellationToken cancel)
+    public async ValueTask<SmtpReply> AdmitSenderAsync(Envelope envelope, CancellationToken cancel)
     {
-        SmtpReply reply = AdmitSender(envelope);
+        SmtpReply reply = await JudgeSenderAsync(envelope, cancel);
         if (!reply.IsPositive) Services.Log.Refused(envelope.Id, envelope.Client.Session, envelope.From, reply);
-        return ValueTask.FromResult(reply);
+        return reply;
     }
 
     public async ValueTask<SmtpReply> AdmitRecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel)
@@ -112,7 +115,12 @@ public sealed class MailTransport : IMailTransport
 
     public void NoteRefusal(Envelope envelope, EnvelopeRecipient? recipient, SmtpReply reply)
     {
-        if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.Refused(envelope.Id, envelope.Client, envelope.From, recipient?.Address, reply));
+        if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.Refused(envelope.Id, envelope.Client, envelope.From, recipient?.Address, reply) { Names = envelope.Checks?.Context.Names ?? [envelope.Client.Helo] });
+    }
+
+    public void NoteLoss(Envelope envelope, long octets)
+    {
+        if (Services.Trace.WantsRefusals) Services.Trace.Tell(new TraceEvent.BrokenOff(envelope.Id, envelope.Client, envelope.From, [.. envelope.Recipients.Select(recipient => recipient.Address)], octets));
     }
 
     public IMessageIntake Begin(Envelope envelope) => new MessageIntake(this, envelope);
@@ -187,11 +195,12 @@ public sealed class MailTransport : IMailTransport
 
     private static TransportOptions Completed(TransportOptions options) => options with { OwnEndPoints = OwnAddresses.Expand(options.OwnEndPoints) };
 
-    private SmtpReply AdmitSender(Envelope envelope)
+    private async ValueTask<SmtpReply> JudgeSenderAsync(Envelope envelope, CancellationToken cancel)
     {
         ClientContext client = envelope.Client;
         if (client.Role == ListenerRole.Submission && client.Account is null) return Replies.AuthenticationRequired;
-        if (client.Account is { } account && !Services.Directory.MaySendAs(account, envelope.From)) return Replies.NotYourAddress;
+        SenderRight right = client.Account is { } account ? await Rights.OfAsync(account, envelope.From, cancel) : SenderRight.Granted;
+        if (right != SenderRight.Granted) return right == SenderRight.Denied ? Replies.NotYourAddress : Replies.TableUnavailable;
         if (envelope.ReleaseAt is not null && Services.Queue.CountFuture(OriginOf(client)) >= _options.Queue.MaxFuturePerSender) return Replies.TooManyFuture;
         if (envelope.DeclaredSize > _options.MaxMessageSize) return Replies.TooBig;
         return Replies.SenderOk;

@@ -25,6 +25,9 @@ public sealed record TransportOptions
     /// <summary>Leave the client's name and address out of the Received line of submitted mail: where our users sit is nobody's business (RFC 6409 section 8 lets us rewrite).</summary>
     public bool HideSubmissionClient { get; init; } = true;
 
+    /// <summary>Tables, by their names, of addresses and the logins that may send under them beside those that the directory knows (Postfix's smtpd_sender_login_maps).</summary>
+    public IReadOnlyList<string> SenderLogins { get; init; } = [];
+
     /// <summary>Refuse mail from other servers that has several From fields: one is checked, another shown.</summary>
     public bool RefuseSeveralFrom { get; init; } = true;
 

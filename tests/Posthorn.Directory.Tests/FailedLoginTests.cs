@@ -7,7 +7,7 @@ namespace Posthorn.Directory.Tests;
 /// <summary>Failed logins are counted by address, over all protocols.</summary>
 public sealed class FailedLoginTests : IDisposable
 {
-    private readonly World _world = new("ann:{PLAIN}secret\n");
+    private readonly World _world = new("ann:{PLAIN}secret\nmallory:{PLAIN}mine\n");
 
     public FailedLoginTests() => _world.Options = _world.Options with { FailureRate = new(3, TimeSpan.FromMinutes(10)), AuthTrustedNetworks = [IPNetwork.Parse("10.0.0.0/8")] };
 
@@ -36,6 +36,48 @@ public sealed class FailedLoginTests : IDisposable
             Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "old password", From("192.0.2.7")));
             Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
         }
+    }
+
+    [Fact]
+    public async Task A_login_forgives_its_own_failures_and_not_guesses_at_others()
+    {
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "guess 1", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("mallory", "typo", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("mallory@example.org", "mine", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "guess 2", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("mallory", "mine", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Denied>(await _world.LoginAsync("ann", "guess 3", From("192.0.2.7")));
+        Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("mallory", "mine", From("192.0.2.7")));
+    }
+
+    // All are let in before the first has failed: hashes are slow, and connections many.
+    [Fact]
+    public void Of_guesses_at_once_no_more_are_answered_than_of_those_one_after_the_other()
+    {
+        FailedLogins failures = new(_world.Time);
+        LoginContext context = From("192.0.2.7");
+        AuthOutcome wrong = new AuthOutcome.Denied(DenialKind.WrongPassword), right = new AuthOutcome.Success(_world.Directory.FindLogin("ann")!, PasswordForm.AsSent);
+        for (int i = 0; i < 8; i++) Assert.Null(failures.Shut(context, _world.Options));
+        AuthOutcome[] told = [.. Enumerable.Range(0, 8).Select(i => failures.Ended(context, null, i == 7 ? right : wrong, _world.Options))];
+        Assert.Equal(3, told.Count(outcome => outcome is AuthOutcome.Denied));
+        Assert.Equal(5, told.Count(outcome => outcome is AuthOutcome.Temporary)); // the right guess among them
+    }
+
+    [Fact]
+    public async Task Scram_exchanges_at_once_are_answered_no_oftener()
+    {
+        _world.Options = _world.Options with { Mechanisms = ["SCRAM-SHA-256", "PLAIN"] };
+        List<(SaslExchange Exchange, byte[] Proof)> begun = [];
+        for (int i = 0; i < 8; i++)
+        {
+            SaslExchange exchange = SaslExchange.Create("SCRAM-SHA-256", _world.Directory, From("192.0.2.7"))!;
+            SaslClient client = SaslClient.Choose(["SCRAM-SHA-256"], ["SCRAM-SHA-256"], "ann", i < 6 ? $"guess {i}" : "secret")!;
+            begun.Add((exchange, client.Respond(((SaslResult.Challenge)await exchange.StartAsync(client.Initial(), default)).Data.Span)!));
+        }
+        List<SaslResult> results = [];
+        foreach ((SaslExchange exchange, byte[] proof) in begun) results.Add(await exchange.StepAsync(proof, default));
+        Assert.Equal(3, results.Count(result => result is SaslResult.Failure { Outcome: AuthOutcome.Denied }));
+        Assert.Equal(5, results.Count(result => result is SaslResult.Failure { Outcome: AuthOutcome.Temporary })); // the right proof among them
     }
 
     [Fact]

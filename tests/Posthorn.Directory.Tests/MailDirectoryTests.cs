@@ -150,7 +150,7 @@ public sealed class MailDirectoryTests
     [Fact]
     public void Whom_an_account_may_send_as()
     {
-        using World world = new(Users, "sales@example.org ann\nteam@example.org ann, bob\ninfo@other.example ann\n");
+        using World world = new(Users, "sales@example.org ann\nteam@example.org ann, bob, far@elsewhere.example\nbobs@example.org bob, far@elsewhere.example\ninfo@other.example ann\n");
         MailAccount ann = world.Directory.FindLogin("ann")!;
         bool May(string address) => world.Directory.MaySendAs(ann, ReversePath.Of(EmailAddress.Parse(address)));
         Assert.True(world.Directory.MaySendAs(ann, ReversePath.Null));
@@ -158,10 +158,14 @@ public sealed class MailDirectoryTests
         Assert.True(May("Ann+shop@Example.org"));
         Assert.True(May("sales@example.org"));
         Assert.True(May("sales+x@example.org"));
-        Assert.False(May("team@example.org"));
+        Assert.True(May("team@example.org")); // she is one of them
+        Assert.False(May("bobs@example.org"));
         Assert.False(May("bob@example.org"));
         Assert.False(May("ann@elsewhere.example"));
         Assert.False(May("nobody@example.org"));
+        world.Directory.Reload(world.Options with { SharedAliases = false });
+        Assert.False(May("team@example.org"));
+        Assert.True(May("sales@example.org"));
     }
 
     [Fact]

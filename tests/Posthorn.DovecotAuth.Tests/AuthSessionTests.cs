@@ -87,12 +87,43 @@ public sealed class AuthSessionTests
     [InlineData("VERSION\t2\t0\n")]
     [InlineData("AUTH\tx\tPLAIN\tservice=smtp\n")]
     [InlineData("AUTH\t1\tPLAIN\n")]
-    [InlineData("AUTH\t1\tPLAIN\tservice=smtp\tresp=!\n")]
-    [InlineData("AUTH\t1\tPLAIN\tservice=smtp\trip=x\n")]
     public async Task Who_does_not_speak_the_protocol_is_cut_off(string input)
     {
         string[] lines = await SayAsync(new AuthHost(), input + $"AUTH\t9\tPLAIN\tservice=smtp\tsecured\tresp={Good}\n");
         Assert.Equal(7, lines.Length);
+    }
+
+    // One connection carries the logins of all of a mail server's clients: nonsense from one of them must not end those of the others.
+    [Theory]
+    [InlineData("AUTH\t1\tPLAIN\tservice=smtp\tsecured\tresp=!\n", "FAIL\t1\treason=Invalid base64 data in initial response")]
+    [InlineData("AUTH\t1\tPLAIN\tservice=smtp\tsecured\trip=x\n", "FAIL\t1\treason=Invalid rip")]
+    [InlineData("AUTH\t1\tLOGIN\tservice=smtp\tsecured\nCONT\t1\t!\n", "FAIL\t1\treason=Invalid base64 data in continued response")]
+    [InlineData("AUTH\t1\tPLAIN\tservice=smtp\tsecured\tresp==\n", "FAIL\t1\treason=")]
+    public async Task A_bad_response_fails_its_own_login_and_no_other(string input, string answer)
+    {
+        string[] lines = await SayAsync(new AuthHost(), input + $"AUTH\t9\tPLAIN\tservice=smtp\tsecured\tresp={Good}\n");
+        Assert.StartsWith(answer, lines[^2], StringComparison.Ordinal);
+        Assert.Equal("OK\t9\tuser=ann@example.org", lines[^1]);
+    }
+
+    [Fact]
+    public async Task While_one_waits_for_its_refusal_others_log_in()
+    {
+        await using AuthHost host = new() { Options = new() { MaxPending = 2 } };
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        await ReadAsync(channel, "DONE\n");
+        Task waits = host.Time.NextTimerAsync();
+        await SendAsync(channel, $"AUTH\t1\tPLAIN\tservice=smtp\tsecured\tresp={Wrong}\n");
+        await waits.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        await SendAsync(channel, $"AUTH\t2\tPLAIN\tservice=smtp\tsecured\tresp={Good}\n");
+        Assert.Equal("OK\t2\tuser=ann@example.org\n", await ReadAsync(channel, "\n"));
+        await SendAsync(channel, $"AUTH\t3\tPLAIN\tservice=smtp\tsecured\tresp={Wrong}\nAUTH\t4\tPLAIN\tservice=smtp\tsecured\tresp={Good}\n");
+        Assert.Equal("FAIL\t4\ttemp\tcode=temp_fail\treason=Too many authentications at once\n", await ReadAsync(channel, "\n"));
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("FAIL\t1\tuser=ann\n", await ReadAsync(channel, "\n"));
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("FAIL\t3\tuser=ann\n", await ReadAsync(channel, "\n"));
     }
 
     [Fact]

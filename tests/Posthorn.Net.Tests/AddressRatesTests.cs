@@ -37,27 +37,46 @@ public sealed class AddressRatesTests
     }
 
     [Fact]
-    public void No_limit_counts_nothing_and_what_is_forgotten_begins_anew()
+    public void No_limit_counts_nothing_and_what_is_taken_back_does_not_count()
     {
         AddressRates rates = new(_time);
         Assert.False(rates.Add(_address, 1000, RateLimit.None));
-        Assert.True(rates.Add(_address, 1000, Limit));
-        rates.Forget(_address, Limit);
+        Assert.True(rates.Add(_address, 5, Limit));
+        rates.TakeBack(_address, new(2, 0), Limit);
+        Assert.True(rates.IsOver(_address, Limit));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        rates.TakeBack(_address, new(9, 2), Limit);
         Assert.False(rates.IsOver(_address, Limit));
     }
 
     [Fact]
-    public void Memory_is_bounded_and_old_addresses_make_room()
+    public void Many_at_once_are_counted_up_to_the_limit_and_no_further()
+    {
+        AddressRates rates = new(_time);
+        int counted = 0;
+        Parallel.For(0, 1_000, _ =>
+        {
+            if (rates.TryAdd(_address, Limit)) Interlocked.Increment(ref counted);
+        });
+        Assert.Equal(3, counted);
+    }
+
+    [Fact]
+    public void Who_comes_from_more_addresses_than_are_remembered_is_counted_with_his_neighbours()
     {
         AddressRates rates = new(_time);
         byte[] octets = new byte[4];
-        for (int i = 0; i < AddressRates.MaxAddresses + 10; i++)
+        for (int i = 0; i < AddressRates.MaxAddresses; i++)
         {
             System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(octets, i + 1);
             rates.Add(new(octets), 9, Limit);
         }
-        Assert.False(rates.IsOver(new(octets), Limit)); // one too many: not counted
-        _time.Advance(TimeSpan.FromMinutes(3));
-        Assert.True(rates.Add(new(octets), 9, Limit));
+        IPAddress[] crowd = [.. Enumerable.Range(0, 5).Select(i => IPAddress.Parse($"203.0.113.{i}"))];
+        Assert.Equal([true, true, true, false, false], crowd.Select(address => rates.TryAdd(address, Limit)));
+        Assert.True(rates.IsOver(crowd[4], Limit));
+        Assert.False(rates.IsOver(IPAddress.Parse("198.51.100.1"), Limit));
+        _time.Advance(TimeSpan.FromMinutes(3)); // old addresses make room
+        Assert.True(rates.Add(crowd[4], 9, Limit));
+        Assert.False(rates.IsOver(crowd[3], Limit));
     }
 }

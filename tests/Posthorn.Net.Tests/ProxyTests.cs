@@ -107,7 +107,8 @@ public sealed class ProxyTests : IAsyncDisposable
 
     [Theory]
     [InlineData("PROXY TCP4 192.0.2.77 192.0.2.1 4711 25\r\n", "127.0.0.0/8", "192.0.2.77:4711 at 192.0.2.1:25")]
-    [InlineData("PROXY UNKNOWN\r\n", "127.0.0.0/8", "127.0.0.1")]
+    [InlineData("PROXY UNKNOWN\r\n", "127.0.0.0/8", "0.0.0.0:0")] // not the proxy, which may be trusted for its address
+    [InlineData("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "127.0.0.0/8", "0.0.0.0:0")] // LOCAL
     [InlineData("EHLO x\r\n", "127.0.0.0/8", "")]
     [InlineData("PROXY TCP4 192.0.2.77 192.0.2.1 4711 25\r\n", "10.0.0.0/8", "127.0.0.1")]
     public async Task Only_named_networks_may_and_they_must(string header, string proxies, string expected)
@@ -137,6 +138,21 @@ public sealed class ProxyTests : IAsyncDisposable
             answers.Add(await RestAsync(client.GetStream()));
         }
         Assert.Equal(["[2001:db8::1]:4711 at [2001:db8::25]:25", "[2001:db8::2]:4711 at [2001:db8::25]:25", "busy\r\n", "[2001:db8:1::1]:4711 at [2001:db8::25]:25"], answers);
+    }
+
+    [Fact]
+    public async Task Health_checks_without_a_source_are_not_counted_by_address()
+    {
+        ConnectionLimits limits = new() { Rate = new(2, TimeSpan.FromHours(1)) };
+        await using Listener listener = Listener.Bind(new("smtp", new IPEndPoint(IPAddress.Loopback, 0), TlsMode.None) { Proxies = new([IPNetwork.Parse("127.0.0.0/8")]) }, new SaysWho(), Services(null, limits));
+        listener.Start();
+        for (int i = 0; i < 5; i++)
+        {
+            using TcpClient client = new();
+            await client.ConnectAsync((IPEndPoint)listener.EndPoint, TestContext.Current.CancellationToken);
+            await client.GetStream().WriteAsync("PROXY UNKNOWN\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+            Assert.StartsWith("0.0.0.0:0", await RestAsync(client.GetStream()), StringComparison.Ordinal);
+        }
     }
 
     private ListenerServices Services(TlsIdentity? tls = null, ConnectionLimits? limits = null) =>

@@ -16,14 +16,19 @@ internal sealed class HashContent : TableContent
     public override LookupResult Find(string key) =>
         _entries.TryGetValue(key.ToLowerInvariant(), out string? value) ? new LookupResult.Found(value) : LookupResult.None;
 
-    /// <summary>Key, white space, value.</summary>
+    /// <summary>Key, white space, value. White space within quotation marks belongs to the key: a local part may hold it.</summary>
     public static HashContent Parse(string file, string text)
     {
         List<DirectoryProblem> problems = [];
         Dictionary<string, string> entries = new(StringComparer.Ordinal);
         foreach (LogicalLine line in LogicalLines.Read(file, text, problems))
         {
-            int space = line.Text.AsSpan().IndexOfAny(" \t\v\f\r");
+            int space = EndOfKey(line.Text, out bool isOpen);
+            if (isOpen)
+            {
+                problems.Add(new(ProblemSeverity.Error, file, line.Number, $"a quotation mark in '{line.Text}' has no partner. Not used"));
+                continue;
+            }
             if (space < 0)
             {
                 problems.Add(new(ProblemSeverity.Error, file, line.Number, $"'{line.Text}' has no value; expected 'key value'. Not used"));
@@ -34,6 +39,19 @@ internal sealed class HashContent : TableContent
             Add(entries, key, line.Text[space..].Trim(), file, line.Number, problems);
         }
         return new(entries, problems);
+    }
+
+    // The first blank outside quotation marks; negative when there is none.
+    private static int EndOfKey(string text, out bool isOpen)
+    {
+        isOpen = false;
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] == '\\') i++;
+            else if (text[i] == '"') isOpen = !isOpen;
+            else if (!isOpen && text[i] is (' ' or '\t' or '\v' or '\f' or '\r')) return i;
+        }
+        return -1;
     }
 
     /// <summary>Name, colon, values. The value is the list as it is used, parted by comma and space.</summary>

@@ -20,43 +20,37 @@ public static class LookupSearch
     public static async ValueTask<(LookupResult Result, string Extension)> AddressAsync(IReadOnlyList<ILookupTable> tables, EmailAddress address, IAddressSplitter splitter, CancellationToken cancel)
     {
         string domain = address.Domain.ToString();
-        string local = address.LocalPart;
         string plain = splitter.Split(address, out string extension);
-        bool split = extension.Length > 0;
-        (string Key, string Unmatched)[] keys =
-        [
-            ($"{local}@{domain}", ""),
-            .. split ? [($"{plain}@{domain}", extension)] : Array.Empty<(string, string)>(),
-            .. splitter.IsOwn(address.Domain) ? split ? [(local, ""), (plain, extension)] : new[] { (local, "") } : [],
-            ($"@{domain}", ""),
-        ];
-        for (int i = 0; i < keys.Length; i++)
+        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true)];
+        if (extension.Length > 0) keys.AddRange(Keys(plain, $"@{domain}", extension));
+        if (splitter.IsOwn(address.Domain))
         {
-            LookupResult result = await FirstAsync(tables, keys[i].Key, isWhole: i == 0, cancel);
-            if (result is not LookupResult.Absent) return (result, keys[i].Unmatched);
+            keys.AddRange(Keys(address.LocalPart, ""));
+            if (extension.Length > 0) keys.AddRange(Keys(plain, "", extension));
         }
-        return (LookupResult.None, "");
+        keys.Add(new($"@{domain}"));
+        return await FirstAsync(tables, keys, cancel);
     }
 
     /// <summary>
     /// A sender or recipient as access(5) has it: <c>user+ext@domain</c>, <c>user@domain</c>, <c>domain</c> and the domains above it, <c>user+ext@</c>, <c>user@</c>. The null path is <c>&lt;&gt;</c>.
     /// </summary>
-    public static ValueTask<LookupResult> AccessAsync(IReadOnlyList<ILookupTable> tables, ReversePath path, IAddressSplitter splitter, CancellationToken cancel)
+    public static async ValueTask<LookupResult> AccessAsync(IReadOnlyList<ILookupTable> tables, ReversePath path, IAddressSplitter splitter, CancellationToken cancel)
     {
-        if (path.IsNull) return FirstAsync(tables, ["<>"], cancel);
+        if (path.IsNull) return await KeyAsync(tables, "<>", cancel);
         EmailAddress address = path.Address;
         string domain = address.Domain.ToString();
         string plain = splitter.Split(address, out string extension);
-        bool split = extension.Length > 0;
-        return FirstAsync(tables,
-        [
-            $"{address.LocalPart}@{domain}", .. split ? [$"{plain}@{domain}"] : Array.Empty<string>(),
-            .. Domains(domain), $"{address.LocalPart}@", .. split ? [$"{plain}@"] : Array.Empty<string>(),
-        ], cancel);
+        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true)];
+        if (extension.Length > 0) keys.AddRange(Keys(plain, $"@{domain}"));
+        keys.AddRange(Domains(domain).Select(static name => new Key(name)));
+        keys.AddRange(Keys(address.LocalPart, "@"));
+        if (extension.Length > 0) keys.AddRange(Keys(plain, "@"));
+        return (await FirstAsync(tables, keys, cancel)).Result;
     }
 
     /// <summary>A host name as access(5) has it: the name, then the domains above it, each as <c>.domain</c> and as <c>domain</c>.</summary>
-    public static ValueTask<LookupResult> HostAsync(IReadOnlyList<ILookupTable> tables, string name, CancellationToken cancel) => FirstAsync(tables, [.. Domains(name)], cancel);
+    public static ValueTask<LookupResult> HostAsync(IReadOnlyList<ILookupTable> tables, string name, CancellationToken cancel) => FirstAsync(tables, Domains(name), cancel);
 
     /// <summary>A network address as access(5) has it: the address, then its networks octet by octet (<c>192.0.2</c>, <c>192.0</c>), for IPv6 its groups.</summary>
     public static ValueTask<LookupResult> NetworkAsync(IReadOnlyList<ILookupTable> tables, IPAddress address, CancellationToken cancel)
@@ -73,16 +67,27 @@ public static class LookupSearch
     }
 
     /// <summary>A recipient as transport(5) has it: <c>user+ext@domain</c>, <c>user@domain</c>, <c>domain</c>, <c>.domain</c> above it, <c>*</c>.</summary>
-    public static ValueTask<LookupResult> TransportAsync(IReadOnlyList<ILookupTable> tables, EmailAddress address, IAddressSplitter splitter, CancellationToken cancel)
+    public static async ValueTask<LookupResult> TransportAsync(IReadOnlyList<ILookupTable> tables, EmailAddress address, IAddressSplitter splitter, CancellationToken cancel)
     {
         string domain = address.Domain.ToString();
         string plain = splitter.Split(address, out string extension);
-        List<string> keys = [$"{address.LocalPart}@{domain}"];
-        if (extension.Length > 0) keys.Add($"{plain}@{domain}");
-        keys.Add(domain);
-        for (int dot = domain.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = domain.IndexOf('.', dot + 1)) keys.Add(domain[dot..]);
-        keys.Add("*");
-        return FirstAsync(tables, keys, cancel);
+        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true)];
+        if (extension.Length > 0) keys.AddRange(Keys(plain, $"@{domain}"));
+        keys.Add(new(domain));
+        for (int dot = domain.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = domain.IndexOf('.', dot + 1)) keys.Add(new(domain[dot..]));
+        keys.Add(new("*"));
+        return (await FirstAsync(tables, keys, cancel)).Result;
+    }
+
+    // What a table is asked for; for the whole key also tables of patterns are. With it the extension that it leaves out.
+    private readonly record struct Key(string Text, bool IsWhole = false, string Unmatched = "");
+
+    // A local part that needs quotes is asked for with them, as it is written in mail, then without, as in old tables (Postfix's MA_FORM_EXTERNAL_FIRST).
+    private static IEnumerable<Key> Keys(string local, string behind, string unmatched = "", bool isWhole = false)
+    {
+        string quoted = EmailAddress.Quote(local);
+        yield return new(quoted + behind, isWhole, unmatched);
+        if (quoted != local) yield return new(local + behind, isWhole, unmatched);
     }
 
     private static IEnumerable<string> Domains(string name)
@@ -97,16 +102,19 @@ public static class LookupSearch
 
     private static string WithoutScope(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? new IPAddress(address.GetAddressBytes()).ToString() : address.ToString();
 
-    // The first key is the whole one; the others are parts of it.
-    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, List<string> keys, CancellationToken cancel)
+    private static async ValueTask<(LookupResult Result, string Extension)> FirstAsync(IReadOnlyList<ILookupTable> tables, List<Key> keys, CancellationToken cancel)
     {
-        for (int i = 0; i < keys.Count; i++)
+        foreach (Key key in keys)
         {
-            LookupResult result = await FirstAsync(tables, keys[i], isWhole: i == 0, cancel);
-            if (result is not LookupResult.Absent) return result;
+            LookupResult result = await FirstAsync(tables, key.Text, key.IsWhole, cancel);
+            if (result is not LookupResult.Absent) return (result, key.Unmatched);
         }
-        return LookupResult.None;
+        return (LookupResult.None, "");
     }
+
+    // The first key is the whole one; the others are parts of it.
+    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, IEnumerable<string> keys, CancellationToken cancel) =>
+        (await FirstAsync(tables, [.. keys.Select(static (key, i) => new Key(key, IsWhole: i == 0))], cancel)).Result;
 
     // A table that cannot say stops the search: what stands behind it might be overruled by what it would have said.
     private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, string key, bool isWhole, CancellationToken cancel)

@@ -120,9 +120,11 @@ public sealed class SaslExchange
             Login = check.Login;
             step = new SaslStep.Done(await _directory.AuthenticateAsync(new(check.Login, check.Password, _context) { AuthorizeAs = check.AuthorizeAs }, cancel));
         }
+        // The last challenge says that the proof was right: of many exchanges begun at once no more may hear that than of those begun one after the other.
+        if (step is SaslStep.Challenge { IsLast: true } && _directory.ShutOut(_context) is { } shut) step = new SaslStep.Done(shut);
         if (step is SaslStep.Challenge challenge) return new SaslResult.Challenge(challenge.Data, challenge.IsLast);
         _over = true;
-        if (_isScram && step is SaslStep.Done ended) _directory.ScramEnded(_context, ended.Outcome);
+        if (_isScram && step is SaslStep.Done ended) step = new SaslStep.Done(_directory.ScramEnded(_context, Login ?? "", ended.Outcome));
         return step switch
         {
             SaslStep.Done { Outcome: AuthOutcome.Success success } => new SaslResult.Success(success.Account),

@@ -36,11 +36,13 @@ internal sealed record Bdat(long Octets, bool IsLast) : ISmtpCommand<Bdat>
         if (!await mail.Body.ReadChunkAsync(Octets, cancel))
         {
             session.Log.PeerLost(session.Id, mail.Envelope.Id, mail.Body.Size);
+            session.Transport.NoteLoss(mail.Envelope, mail.Body.Size);
             return session.Lost();
         }
         if (IsLast) return await MessageEnd.AnswerAsync(session, mail, cancel);
         if (mail.Body.Refusal is not { } refusal) return Reply.ChunkTaken(Octets);
         mail.ChunksFailed = true;
+        session.Transport.NoteRefusal(mail.Envelope, null, refusal);
         return refusal;
     }
 

@@ -30,6 +30,7 @@ internal sealed record Data : ISmtpCommand<Data>
         await session.FlushAsync(cancel);
         if (await mail.Body.ReadDottedAsync(cancel)) return await MessageEnd.AnswerAsync(session, mail, cancel);
         session.Log.PeerLost(session.Id, mail.Envelope.Id, mail.Body.Size);
+        session.Transport.NoteLoss(mail.Envelope, mail.Body.Size);
         return session.Lost();
     }
 }

@@ -23,6 +23,30 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
     {
         if (session.Transaction is not null) return Reply.NestedMail;
         if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
+        DateTimeOffset now = session.Time.GetUtcNow();
+        Envelope envelope = new()
+        {
+            Id = session.Transport.NewQueueId(),
+            Client = session.Client,
+            From = From,
+            Body = Parameters.Body,
+            SmtpUtf8 = Parameters.SmtpUtf8,
+            RequiresTls = Parameters.RequiresTls,
+            ReleaseAt = Parameters.ReleaseAt(now),
+            Return = Parameters.Return,
+            EnvelopeId = Parameters.EnvelopeId,
+            By = Parameters.DeliverBy(now),
+            DeclaredSize = Parameters.Size,
+        };
+        SmtpReply verdict = Admit(session, envelope) ?? await session.Policy.SenderAsync(envelope, cancel);
+        if (verdict.IsPositive) session.Open(new(envelope));
+        else session.Transport.NoteRefusal(envelope, null, verdict);
+        return verdict;
+    }
+
+    // What the protocol and its limits have against it; null for nothing.
+    private SmtpReply? Admit(SmtpSession session, Envelope envelope)
+    {
         if (session.Role == ListenerRole.Submission)
         {
             if (!session.MayLogIn) return Reply.TlsRequired;
@@ -33,34 +57,13 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         if (Parameters.Body == BodyType.BinaryMime && !session.Options.BinaryMime) return Reply.BadParameter("BODY");
         if (Parameters.RequiresTls && !session.OffersRequireTls) return session.Options.RequireTls ? Reply.RequireTlsNeedsTls : Reply.UnknownParameter("REQUIRETLS");
         if (Parameters.HasHold && !session.OffersFutureRelease) return Reply.UnknownParameter(Parameters.HoldName);
-        DateTimeOffset? release = Parameters.ReleaseAt(session.Time.GetUtcNow());
-        if (release > session.LatestRelease) return Reply.BadParameter(Parameters.HoldName);
-        DeliverBy? by = Parameters.DeliverBy(session.Time.GetUtcNow());
-        if (by is not null && session.Options.ShortestDeliverBy is null) return Reply.UnknownParameter("BY");
-        if (by is { Return: true } && Parameters.BySeconds < session.Options.ShortestDeliverBy?.TotalSeconds) return Reply.TooSoon;
+        if (envelope.ReleaseAt > session.LatestRelease) return Reply.BadParameter(Parameters.HoldName);
+        if (envelope.By is not null && session.Options.ShortestDeliverBy is null) return Reply.UnknownParameter("BY");
+        if (envelope.By is { Return: true } && Parameters.BySeconds < session.Options.ShortestDeliverBy?.TotalSeconds) return Reply.TooSoon;
         // RFC 4865 section 5.2.2: what has to be there before it may go.
-        if (by?.Time < release) return Reply.BadParameter("BY");
+        if (envelope.By?.Time < envelope.ReleaseAt) return Reply.BadParameter("BY");
         if (Parameters.Size > session.Transport.MaxMessageSize) return Reply.TooBig;
-        if (!From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8) return Reply.NeedSmtpUtf8;
-
-        Envelope envelope = new()
-        {
-            Id = session.Transport.NewQueueId(),
-            Client = session.Client,
-            From = From,
-            Body = Parameters.Body,
-            SmtpUtf8 = Parameters.SmtpUtf8,
-            RequiresTls = Parameters.RequiresTls,
-            ReleaseAt = release,
-            Return = Parameters.Return,
-            EnvelopeId = Parameters.EnvelopeId,
-            By = by,
-            DeclaredSize = Parameters.Size,
-        };
-        SmtpReply verdict = await session.Policy.SenderAsync(envelope, cancel);
-        if (verdict.IsPositive) session.Open(new(envelope));
-        else session.Transport.NoteRefusal(envelope, null, verdict);
-        return verdict;
+        return !From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8 ? Reply.NeedSmtpUtf8 : null;
     }
 
     /// <summary>Mail programs of users make an endless loop of a 4xx, or show nothing at all; a 5xx they show.</summary>

@@ -65,7 +65,7 @@ internal sealed class ProxyAttributes
     {
         "ADDR" or "DESTADDR" => ReadAddress(text) is not null,
         "PORT" or "DESTPORT" => ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _),
-        "NAME" => DomainName.TryCreate(text, out _),
+        "NAME" or "REVERSE_NAME" => DomainName.TryCreate(text, out _),
         "PROTO" => text.ToUpperInvariant() is "SMTP" or "ESMTP",
         "SOURCE" => text.ToUpperInvariant() is "LOCAL" or "REMOTE",
         _ => !text.Contains(' ', StringComparison.Ordinal),

@@ -23,11 +23,12 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         if (session.Transaction is not { } mail) return Reply.NeedMail;
         if (mail.Body is not null) return Reply.InChunks;
         if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
-        if (mail.Envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
-        if (session.Bounds.IsRecipientTooMany()) return Mail.ForRole(session, Reply.TooManyRecipientsInTime);
-        if (To.NeedsUtf8 && !mail.Envelope.SmtpUtf8) return Reply.NeedSmtpUtf8;
-
         EnvelopeRecipient recipient = new(To, Parameters.Notify, Parameters.OriginalRecipient);
+        if (Admit(session, mail.Envelope) is { } refusal)
+        {
+            session.Transport.NoteRefusal(mail.Envelope, recipient, refusal);
+            return refusal;
+        }
         SmtpReply verdict = await session.Policy.RecipientAsync(mail.Envelope, recipient, cancel);
         if (verdict.IsPositive)
         {
@@ -41,6 +42,14 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         if (!session.RefusedRecipient()) return verdict;
         session.Say(verdict);
         return Reply.TooManyRefused;
+    }
+
+    // What the protocol and its limits have against it; null for nothing.
+    private SmtpReply? Admit(SmtpSession session, Envelope envelope)
+    {
+        if (envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
+        if (session.Bounds.IsRecipientTooMany()) return Mail.ForRole(session, Reply.TooManyRecipientsInTime);
+        return To.NeedsUtf8 && !envelope.SmtpUtf8 ? Reply.NeedSmtpUtf8 : null;
     }
 }
 

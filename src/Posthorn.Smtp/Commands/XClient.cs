@@ -8,7 +8,7 @@ namespace Posthorn.Smtp.Commands;
 internal sealed record XClient(ProxyAttributes Attributes) : ISmtpCommand<XClient>
 {
     /// <summary>The attributes that are understood, as EHLO announces them.</summary>
-    public static readonly string[] Known = ["NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT"];
+    public static readonly string[] Known = ["NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT", "REVERSE_NAME"];
 
     public static XClient Parse(ref SmtpReader args) => new(ProxyAttributes.Parse(ref args, Known));
 

@@ -87,8 +87,12 @@ internal sealed class MessageBody : IAsyncDisposable
 
     public ValueTask DisposeAsync() => DropAsync();
 
-    private AcceptOutcome AllGet(SmtpReply reply) =>
-        new(reply, [.. Enumerable.Repeat(reply, _session.Transaction?.Envelope.Recipients.Count ?? 0)]);
+    // What the session refuses the transport has not heard of.
+    private AcceptOutcome AllGet(SmtpReply reply)
+    {
+        if (_session.Transaction is { } mail) _session.Transport.NoteRefusal(mail.Envelope, null, reply);
+        return new(reply, [.. Enumerable.Repeat(reply, _session.Transaction?.Envelope.Recipients.Count ?? 0)]);
+    }
 
     private async ValueTask TakeAsync(InputBuffer input, DataStep step, CancellationToken cancel)
     {

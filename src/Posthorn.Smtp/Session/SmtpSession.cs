@@ -17,6 +17,8 @@ internal sealed class SmtpSession
     private readonly SessionTally _tally;
     private ClientContext? _client;
     private ClientName? _name;
+    private ForwardedClient? _forwarded;
+    private SmtpReply? _shut;
     private bool _closing;
     private bool _told;
     private string _verb = "";
@@ -104,6 +106,7 @@ internal sealed class SmtpSession
         Account = Account,
         Mechanism = Mechanism,
         IsTrusted = IsTrusted,
+        Forwarded = _forwarded,
     };
 
     /// <summary>Who speaks, for the directory.</summary>
@@ -188,20 +191,30 @@ internal sealed class SmtpSession
         Log.ActsFor(Id, Connection.RemoteAddress.ToString(), client["NAME"] ?? "unknown", account?.Address.ToString() ?? "");
         await Policy.DisposeAsync();
         Policy = OpenPolicy();
-        return await Policy.ConnectAsync(cancel) ?? Greeting;
+        // A client that is not let in stays out whatever the server before us says for it next; that server may say QUIT, or speak for another.
+        _shut = Bounds.IsSentAway() ? Reply.TooManyErrorsInTime : await Policy.ConnectAsync(cancel);
+        if (_shut is not null) return _shut;
+        if (Helo is { } helo && await GreetedAsync(helo, IsExtended, cancel) is { } refusal) return refusal;
+        return Greeting;
     }
+
+    /// <summary>XFORWARD: from whom the mail came that comes next.</summary>
+    public void Forward(ForwardedClient client) => (_forwarded, _client) = (client, null);
+
+    /// <summary>What was said by XFORWARD so far.</summary>
+    public ForwardedClient Forwarded => _forwarded ?? new();
 
     private void Claim(Commands.ProxyAttributes client)
     {
         if (client.Has("ADDR") || client.Has("PORT"))
         {
-            IPAddress address = client.Has("ADDR") ? client.Address ?? IPAddress.Any : Connection.RemoteAddress;
+            IPAddress address = client.Has("ADDR") ? client.Address ?? Connection.Unknown.Address : Connection.RemoteAddress;
             Connection.ActFor(new IPEndPoint(address, PortOf(client["PORT"])), null);
             IsTrusted = IsIn(Options.TrustedNetworks, address);
         }
         if (client["DESTADDR"] is { } place && IPAddress.TryParse(place.StartsWith("IPV6:", StringComparison.OrdinalIgnoreCase) ? place[5..] : place, out IPAddress? local))
             Connection.ActFor(Connection.RemoteEndPoint, new IPEndPoint(local, PortOf(client["DESTPORT"])));
-        if (client.Has("NAME")) _name = new(client["NAME"], client["NAME"], client.IsNameTemporary);
+        if (client.Has("NAME") || client.Has("REVERSE_NAME")) _name = new(client["NAME"], client["REVERSE_NAME"] ?? client["NAME"], client.IsNameTemporary);
         else if (client.Has("ADDR")) _name = null;
     }
 
@@ -225,6 +238,7 @@ internal sealed class SmtpSession
         Transaction = null;
         if (transaction is null) return;
         Connection.Input.IsBusy = false;
+        (_forwarded, _client) = (null, _forwarded is null ? _client : null);
         await transaction.DisposeAsync();
         await Policy.EndAsync(CancellationToken.None);
     }
@@ -355,7 +369,10 @@ internal sealed class SmtpSession
         bool lmtp = Role == ListenerRole.Lmtp;
         if (verb.Is(VerbTraits.Smtp) && lmtp || verb.Is(VerbTraits.Lmtp) && !lmtp) return Reply.UnknownCommand;
         if (length > Options.MaxCommandLine && !verb.Is(VerbTraits.LongLine)) return Reply.LineTooLong;
-        if (verb.Is(VerbTraits.EndsPipeline) && Connection.Input.Length > 0)
+        if (_shut is not null && verb.Name is not ("XCLIENT" or "QUIT")) return _shut;
+        // Without EHLO nobody has said that commands may follow each other (RFC 2920 section 3.1). XFORWARD is of mail servers that know us.
+        bool endsPipeline = verb.Is(VerbTraits.EndsPipeline) || !IsExtended && !verb.Is(VerbTraits.CarriesData) && verb.Name != "XFORWARD";
+        if (endsPipeline && Connection.Input.Length > 0)
         {
             if (Options.ForbidEarlyTalk && Role == ListenerRole.Mx && !IsTrusted && verb.Name != "QUIT")
             {

@@ -1,5 +1,4 @@
 using Posthorn.Core;
-using Posthorn.Directory;
 using Posthorn.Mime;
 
 namespace Posthorn.Transport.Accept;
@@ -8,7 +7,7 @@ namespace Posthorn.Transport.Accept;
 internal static class FromPolicy
 {
     /// <summary>The reason to refuse, or null. A missing field has been added.</summary>
-    public static SmtpReply? Check(HeaderScanner header, MailAccount account, IDirectory directory)
+    public static async ValueTask<SmtpReply?> CheckAsync(HeaderScanner header, MailAccount account, SenderRights rights, CancellationToken cancel)
     {
         if (header.FromCount > 1) return Replies.SeveralFrom;
         if (header.FromCount == 0) return null;
@@ -18,7 +17,12 @@ internal static class FromPolicy
         foreach (MailAddress author in authors)
         {
             if (!author.TryGetEmailAddress(out EmailAddress address)) return Replies.FromUnreadable;
-            if (!directory.MaySendAs(account, ReversePath.Of(address))) return Replies.FromNotYours;
+            switch (await rights.OfAsync(account, ReversePath.Of(address), cancel))
+            {
+                case SenderRight.Denied: return Replies.FromNotYours;
+                case SenderRight.Unknown: return Replies.TableUnavailable;
+                default: break;
+            }
         }
         return null;
     }

@@ -78,7 +78,7 @@ internal sealed class MessageIntake : IMessageIntake
         if (_fields is { } fields) await fields.CompleteAsync(cancel);
         await EndAsync(cancel);
         await StoreAsync(default, cancel); // a message without a single byte still gets its Received line
-        _refusal ??= CheckHeader();
+        _refusal ??= await CheckHeaderAsync(cancel);
         CheckOrders? orders = _envelope.Checks is { } checks && _refusal is null ? await ScreenAsync(checks, cancel) : null;
         if (_rewriter is { } rewriter && _refusal is null) await ReaddressAsync(rewriter, cancel);
         if (_refusal is { } refusal)
@@ -168,12 +168,12 @@ internal sealed class MessageIntake : IMessageIntake
         _ => true,
     };
 
-    private SmtpReply? CheckHeader()
+    private async ValueTask<SmtpReply?> CheckHeaderAsync(CancellationToken cancel)
     {
         ClientContext client = _envelope.Client;
         if (_options.RefuseSeveralFrom && client.Role == ListenerRole.Mx && _header.FromCount > 1) return Replies.SeveralFrom;
         if (client.Account is not { } account || client.Role == ListenerRole.Lmtp) return null;
-        return FromPolicy.Check(_header, account, _transport.Services.Directory);
+        return await FromPolicy.CheckAsync(_header, account, _transport.Rights, cancel);
     }
 
     // Mailboxes hold what every mail program can read: binary parts become base64 (RFC 3030 section 3). Mail that only goes on stays as it is.

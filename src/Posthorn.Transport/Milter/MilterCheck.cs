@@ -141,6 +141,12 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     private void WriteClient()
     {
         ArrayBufferWriter<byte> data = Fresh();
+        if (!client.IsAddressKnown)
+        {
+            MilterConnection.WriteTexts(data, _macros.Name.Verified ?? "unknown");
+            data.Write("U"u8); // SMFIA_UNKNOWN: neither port nor address follow
+            return;
+        }
         string address = MilterMacros.Shown(client.Address);
         MilterConnection.WriteTexts(data, _macros.IsUnixSocket ? "localhost" : _macros.Name.Verified ?? $"[{address}]");
         if (_macros.IsUnixSocket)

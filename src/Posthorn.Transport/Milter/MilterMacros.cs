@@ -65,14 +65,14 @@ internal sealed class MilterMacros(MilterServices services, string daemonName)
         {
             "j" => services.Hostname,
             "v" => Software,
-            "_" => $"{Name.Verified ?? Unknown} [{Shown(Client.Address)}]",
+            "_" => $"{Name.Verified ?? Unknown} [{Peer}]",
             "i" => Envelope?.Id.Value,
             "s" => Client.Helo,
             "daemon_name" => daemonName,
             "daemon_addr" => Local is { } address ? Shown(address.Address) : null,
             "daemon_port" => Local?.Port.ToString(CultureInfo.InvariantCulture),
             "client_name" => Name.Verified ?? Unknown,
-            "client_addr" => Shown(Client.Address),
+            "client_addr" => Peer,
             "client_port" => Client.Port == 0 ? null : Client.Port.ToString(CultureInfo.InvariantCulture),
             "client_ptr" => Name.Reverse ?? Unknown,
             "client_resolve" => Name.Verified is not null ? "OK" : Name.IsTemporary ? "TEMP" : "FAIL",
@@ -95,6 +95,8 @@ internal sealed class MilterMacros(MilterServices services, string daemonName)
     }
 
     private const string Unknown = "unknown";
+
+    private string Peer => Client.IsAddressKnown ? Shown(Client.Address) : Unknown;
 
     private IPEndPoint? Local => Client.LocalEndPoint is IPEndPoint ip ? new(ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address, ip.Port) : null;
 

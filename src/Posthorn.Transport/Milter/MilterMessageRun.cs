@@ -8,6 +8,7 @@ namespace Posthorn.Transport.Milter;
 internal sealed class MilterMessageRun(MilterConnection connection, MilterOptions options, MilterServices services, MilterMacros macros) : IAsyncDisposable
 {
     private readonly ArrayBufferWriter<byte> _scratch = new(1024);
+    private long _start;
 
     /// <summary>What the filter wants.</summary>
     public MilterEdits Edits { get; } = new();
@@ -25,6 +26,8 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
     /// <summary>Tells it all of the message. The last word: on the message, or the first that is not "go on".</summary>
     public async ValueTask<MilterAnswer> PlayAsync(MessageDraft draft, CancellationToken cancel)
     {
+        // One time for all filters together: the client does not know how many there are.
+        _start = draft.FilteredSince ??= services.Time.GetTimestamp();
         if (await HeaderAsync(draft, cancel) is { } early) return early;
         if (await EndOfHeaderAsync(cancel) is { } atEnd) return atEnd;
         if (await BodyAsync(draft, cancel) is { } within) return within;
@@ -51,8 +54,8 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
             _scratch.Write("\0"u8);
             WriteValue(field.Value.Span);
             connection.Write(MilterCommand.Header, _scratch.WrittenSpan);
-            if (!isAnswered) await connection.RelieveAsync(options.CommandTimeout, cancel);
-            else if (await AnswerAsync(connection, options.CommandTimeout, cancel) is var answer and not MilterAnswer.Continue)
+            if (!isAnswered) await connection.RelieveAsync(Within(options.CommandTimeout), cancel);
+            else if (await AnswerAsync(connection, Within(options.CommandTimeout), cancel) is var answer and not MilterAnswer.Continue)
             {
                 if (answer is MilterAnswer.Skip) break;
                 return answer;
@@ -82,7 +85,7 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
         if (connection.Terms.Has(MilterSteps.NoEndOfHeader)) return null;
         connection.Write(MilterCommand.EndOfHeader, default);
         if (connection.Terms.Has(MilterSteps.NoEndOfHeaderReply)) return null;
-        return await AnswerAsync(connection, options.CommandTimeout, cancel) is var answer and not (MilterAnswer.Continue or MilterAnswer.Skip) ? answer : null;
+        return await AnswerAsync(connection, Within(options.CommandTimeout), cancel) is var answer and not (MilterAnswer.Continue or MilterAnswer.Skip) ? answer : null;
     }
 
     private async ValueTask<MilterAnswer?> BodyAsync(MessageDraft draft, CancellationToken cancel)
@@ -97,8 +100,8 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
             {
                 connection.Write(MilterCommand.Body, chunk.AsSpan(0, read));
                 at += read;
-                if (!isAnswered) await connection.RelieveAsync(options.ContentTimeout, cancel);
-                else if (await AnswerAsync(connection, options.ContentTimeout, cancel) is var answer and not MilterAnswer.Continue) return answer is MilterAnswer.Skip ? null : answer;
+                if (!isAnswered) await connection.RelieveAsync(Within(options.ContentTimeout), cancel);
+                else if (await AnswerAsync(connection, Within(options.ContentTimeout), cancel) is var answer and not MilterAnswer.Continue) return answer is MilterAnswer.Skip ? null : answer;
             }
             return null;
         }
@@ -121,12 +124,9 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
     {
         WriteMacros(MilterCommand.EndOfBody, MilterStage.EndOfMessage);
         connection.Write(MilterCommand.EndOfBody, default);
-        long start = services.Time.GetTimestamp();
         while (true)
         {
-            TimeSpan left = options.MessageTimeout - services.Time.GetElapsedTime(start);
-            if (left <= TimeSpan.Zero) throw new MilterException($"is not done with a message after {options.MessageTimeout.TotalSeconds:0.###} s");
-            MilterAnswer answer = await NextAsync(connection, left < options.ContentTimeout ? left : options.ContentTimeout, cancel);
+            MilterAnswer answer = await NextAsync(connection, Within(options.ContentTimeout), cancel);
             if (answer.IsFinal)
             {
                 HasEnded = true;
@@ -134,6 +134,14 @@ internal sealed class MilterMessageRun(MilterConnection connection, MilterOption
             }
             await TakeAsync(answer, cancel);
         }
+    }
+
+    // How long one answer may take: a filter that is slow with each of a thousand fields must not keep the client longer than the whole message may take.
+    private TimeSpan Within(TimeSpan one)
+    {
+        TimeSpan left = options.MessageTimeout - services.Time.GetElapsedTime(_start);
+        if (left <= TimeSpan.Zero) throw new MilterException($"is not done with a message after {options.MessageTimeout.TotalSeconds:0.###} s");
+        return left < one ? left : one;
     }
 
     // Rights that were not agreed on are not there; what is too much is a filter gone wrong.

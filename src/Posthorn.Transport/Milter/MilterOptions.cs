@@ -37,7 +37,7 @@ public sealed record MilterOptions
     /// <summary>How long an answer to the end of a message may take, begun anew with each word of progress. 300 seconds, as Postfix: virus scanners unpack archives there.</summary>
     public TimeSpan ContentTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long one message may take in all, progress or not. The client gives up after ten minutes (RFC 5321 section 4.5.3.2.6).</summary>
+    /// <summary>How long one message may take from its first field to the last word of the last filter, progress or not. The client gives up after ten minutes (RFC 5321 section 4.5.3.2.6).</summary>
     public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromMinutes(9);
 
     /// <summary>The highest version of the protocol that is offered, 2 to 6.</summary>

@@ -14,6 +14,8 @@ public sealed class CheckContext
     private readonly List<CheckRemark>? _remarks;
     private readonly List<CheckRemark> _early = [];
     private ClientName? _name;
+    private readonly CheckOrders _connect = new();
+    private CheckOrders? _helo;
     private CheckOrders? _message;
     private QueueId? _messageId;
 
@@ -32,11 +34,8 @@ public sealed class CheckContext
     /// <summary>Nothing may be changed by asking: no counts, no greylisting.</summary>
     public bool IsDryRun => _remarks is not null;
 
-    /// <summary>Where orders go: for the message within a transaction, else for all messages of the session.</summary>
-    public CheckOrders Orders => _message ?? Session;
-
-    /// <summary>Orders for all messages of the session.</summary>
-    internal CheckOrders Session { get; } = new();
+    /// <summary>Where orders go: for the message within a transaction, else for all messages of the session, or after HELO for all until the next HELO.</summary>
+    public CheckOrders Orders => _message ?? _helo ?? _connect;
 
     internal ILogger Log { get; }
 
@@ -59,11 +58,19 @@ public sealed class CheckContext
         else if (_early.Count < MaxSessionRemarks) _early.Add(remark);
     }
 
+    /// <summary>The client names itself, perhaps again: what was ordered and said for its last name is over.</summary>
+    internal void Greet(ClientContext client)
+    {
+        (_helo, Client) = (new(), client);
+        _early.RemoveAll(remark => remark.Stage == CheckStage.Helo);
+    }
+
     /// <summary>A transaction begins.</summary>
     internal void Begin(Envelope envelope)
     {
         (_message, Client) = (new(), envelope.Client);
-        _message.Include(Session);
+        _message.Include(_connect);
+        if (_helo is not null) _message.Include(_helo);
         _messageId = envelope.Id;
         foreach (CheckRemark remark in _early) Tell(envelope.Id, remark);
     }
@@ -71,9 +78,12 @@ public sealed class CheckContext
     /// <summary>It has ended.</summary>
     internal void End() => (_message, _messageId) = (null, null);
 
+    /// <summary>What the client calls itself and is called, as far as is known.</summary>
+    internal IReadOnlyList<string> Names => [.. new[] { Client.Helo, _name?.Verified, _name?.Reverse }.OfType<string>()];
+
     private void Tell(QueueId id, CheckRemark remark)
     {
-        if (Trace.IsOn) Trace.Tell(new TraceEvent.Checked(id, remark.Stage.ToString().ToLowerInvariant(), remark.By, remark.Text));
+        if (Trace.IsOn) Trace.Tell(new TraceEvent.Checked(id, remark.Stage.ToString().ToLowerInvariant(), remark.By, remark.Text) { Names = Names });
     }
 }
 

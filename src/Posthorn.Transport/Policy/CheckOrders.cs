@@ -31,12 +31,12 @@ public sealed class CheckOrders
     /// <summary>Puts a field before all others.</summary>
     public void Prepend(string field) => _prepended.Add(field);
 
-    /// <summary>Takes over what was ordered for all messages of a session.</summary>
-    internal void Include(CheckOrders session)
+    /// <summary>Takes over what was ordered earlier for all messages.</summary>
+    internal void Include(CheckOrders earlier)
     {
-        HoldReason ??= session.HoldReason;
-        DiscardReason ??= session.DiscardReason;
-        RedirectTo ??= session.RedirectTo;
-        _prepended.InsertRange(0, session._prepended);
+        HoldReason ??= earlier.HoldReason;
+        DiscardReason ??= earlier.DiscardReason;
+        RedirectTo ??= earlier.RedirectTo;
+        _prepended.AddRange(earlier._prepended);
     }
 }

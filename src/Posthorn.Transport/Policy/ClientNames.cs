@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Posthorn.Net;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy;
@@ -22,14 +23,13 @@ public sealed class ClientNames(IMailDns? dns, TimeProvider? time = null)
     /// <summary>How long a client waits for its name: filters want it before the greeting, and clients that hear nothing for half a minute go away.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
-
     /// <summary>Names of one address that are followed; the rest is somebody's game.</summary>
     private const int MaxNames = 4;
 
     /// <summary>Finds a client's name. A DNS that hangs counts as one that does not answer.</summary>
     public async ValueTask<ClientName> FindAsync(IPAddress address, CancellationToken cancel)
     {
-        if (dns is null) return ClientName.Unknown;
+        if (dns is null || address.Equals(Connection.Unknown.Address)) return ClientName.Unknown;
         using CancellationTokenSource late = new(Patience, time ?? TimeProvider.System);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancel);
         try { return await FollowAsync(dns, address, either.Token); }

@@ -29,6 +29,9 @@ public sealed class MessageDraft : IAsyncDisposable
     internal MessageDraft(Envelope envelope, IMessageSink content, long start, int maxHeader, IMailStores stores) =>
         (Envelope, _content, _start, _maxHeader, _stores) = (envelope, content, start, maxHeader, stores);
 
+    /// <summary>When the first filter was shown the message; null before.</summary>
+    internal long? FilteredSince { get; set; }
+
     /// <summary>The transaction as it came.</summary>
     public Envelope Envelope { get; }
 

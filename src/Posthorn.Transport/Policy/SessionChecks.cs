@@ -10,6 +10,7 @@ public sealed class SessionChecks : IAsyncDisposable
     private readonly bool[] _done;
     private readonly bool[] _doneWithSession;
     private bool _inTransaction;
+    private int _asked;
 
     private SessionChecks(ISessionCheck[] checks, CheckContext context)
     {
@@ -34,7 +35,7 @@ public sealed class SessionChecks : IAsyncDisposable
 
     public ValueTask<SmtpReply?> HeloAsync(ClientContext client, CancellationToken cancel)
     {
-        Context.Client = client;
+        Context.Greet(client);
         return AskAsync(_doneWithSession, check => check.HeloAsync(Context, cancel));
     }
 
@@ -46,13 +47,20 @@ public sealed class SessionChecks : IAsyncDisposable
         return AskAsync(_done, check => check.SenderAsync(Context, envelope, cancel));
     }
 
-    public ValueTask<SmtpReply?> RecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel) =>
-        AskAsync(_done, check => check.RecipientAsync(Context, envelope, recipient, cancel));
-
-    /// <summary>A recipient was refused, by whomever.</summary>
-    public async ValueTask RecipientRefusedAsync(Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, CancellationToken cancel)
+    /// <summary>Whether the checks take a recipient. Those that come after the one that refuses hear of it as a refused one; those before have heard of it already.</summary>
+    public async ValueTask<SmtpReply?> RecipientAsync(Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel)
     {
-        for (int i = 0; i < _checks.Length; i++)
+        SmtpReply? refusal = await AskAsync(_done, check => check.RecipientAsync(Context, envelope, recipient, cancel));
+        if (refusal is not null) await RecipientRefusedAsync(envelope, recipient, refusal, _asked, cancel);
+        return refusal;
+    }
+
+    /// <summary>A recipient was refused before any check was asked.</summary>
+    public ValueTask RecipientRefusedAsync(Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, CancellationToken cancel) => RecipientRefusedAsync(envelope, recipient, reply, 0, cancel);
+
+    private async ValueTask RecipientRefusedAsync(Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, int from, CancellationToken cancel)
+    {
+        for (int i = from; i < _checks.Length; i++)
             if (!_done[i]) await _checks[i].RecipientRefusedAsync(Context, envelope, recipient, reply, cancel);
     }
 
@@ -88,6 +96,7 @@ public sealed class SessionChecks : IAsyncDisposable
         for (int i = 0; i < _checks.Length; i++)
         {
             if (done[i]) continue;
+            _asked = i + 1;
             switch (await ask(_checks[i]))
             {
                 case Verdict.Refuse refuse: return refuse.Reply;

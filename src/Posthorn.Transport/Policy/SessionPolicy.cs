@@ -25,11 +25,8 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
         _sender = null;
         SmtpReply own = await transport.AdmitSenderAsync(envelope, cancel);
         SmtpReply? refusal = own.IsPositive ? null : own;
-        if (checks is not null && refusal is null && Pending is null)
-        {
-            envelope.Checks = checks;
-            refusal = await checks.SenderAsync(envelope, cancel);
-        }
+        envelope.Checks = checks;
+        if (checks is not null && refusal is null && Pending is null) refusal = await checks.SenderAsync(envelope, cancel);
         if (refusal is null) return own;
         SmtpReply reply = KeepBack(refusal, ref _sender) ?? Accept.Replies.SenderOk;
         if (!reply.IsPositive && checks is not null) await checks.EndAsync(cancel);
@@ -42,9 +39,9 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
         if (Pending is { } pending) return pending;
         SmtpReply own = await transport.AdmitRecipientAsync(envelope, recipient, cancel);
         if (checks is null) return own;
-        SmtpReply reply = own.IsPositive ? await checks.RecipientAsync(envelope, recipient, cancel) ?? own : own;
-        if (!reply.IsPositive) await checks.RecipientRefusedAsync(envelope, recipient, reply, cancel);
-        return reply;
+        if (own.IsPositive) return await checks.RecipientAsync(envelope, recipient, cancel) ?? own;
+        await checks.RecipientRefusedAsync(envelope, recipient, own, cancel);
+        return own;
     }
 
     /// <summary>Why the message is not to be sent; null to go on.</summary>

@@ -5,12 +5,12 @@ public static class AddressFields
 {
     private static readonly HashSet<string> Senders = new(StringComparer.OrdinalIgnoreCase)
     {
-        "From", "Sender", "Reply-To", "Errors-To", "Return-Receipt-To", "Resent-From", "Resent-Sender", "Resent-Reply-To",
+        "From", "Sender", "Reply-To", "Errors-To", "Return-Path", "Return-Receipt-To", "Disposition-Notification-To", "Mail-Followup-To", "Resent-From", "Resent-Sender",
     };
 
     private static readonly HashSet<string> Recipients = new(StringComparer.OrdinalIgnoreCase)
     {
-        "To", "Cc", "Bcc", "Apparently-To", "Disposition-Notification-To", "Mail-Followup-To", "Mail-Reply-To", "Resent-To", "Resent-Cc", "Resent-Bcc",
+        "To", "Cc", "Bcc", "Apparently-To", "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-Reply-To",
     };
 
     public static bool IsOfSender(string name) => Senders.Contains(name);

@@ -7,6 +7,9 @@ namespace Posthorn.Transport.Trace;
 /// <param name="Id">The message's queue id.</param>
 internal abstract record TraceEvent(QueueId Id)
 {
+    /// <summary>What the client calls itself and is called, for whoever must not write it down.</summary>
+    public IReadOnlyList<string> Names { get; init; } = [];
+
     /// <summary>A sender, a recipient or the whole message was refused.</summary>
     /// <param name="Id">The message that would have been.</param>
     /// <param name="Client">Who wanted to send; null for mail from the queue.</param>
@@ -14,6 +17,9 @@ internal abstract record TraceEvent(QueueId Id)
     /// <param name="To">The recipient; null when all were refused.</param>
     /// <param name="Reply">What the client was told.</param>
     public sealed record Refused(QueueId Id, ClientContext? Client, ReversePath From, EmailAddress? To, SmtpReply Reply) : TraceEvent(Id);
+
+    /// <summary>The client was lost within the message: nothing of it was taken, and it may come again.</summary>
+    public sealed record BrokenOff(QueueId Id, ClientContext Client, ReversePath From, IReadOnlyList<EmailAddress> To, long Octets) : TraceEvent(Id);
 
     /// <summary>A whole message is here, and it is decided what becomes of it.</summary>
     /// <param name="Message">The message.</param>

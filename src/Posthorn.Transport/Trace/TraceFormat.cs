@@ -19,6 +19,7 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
 
     private readonly Utf8JsonWriter _json = new(Stream.Null, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
     private readonly List<ulong> _keys = [];
+    private IReadOnlyList<string> _names = [];
 
     public void Dispose() => _json.Dispose();
 
@@ -39,9 +40,17 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
 
     public void Write(DateTimeOffset time, TraceEvent step, IBufferWriter<byte> output)
     {
+        _names = step.Names;
         switch (step)
         {
             case TraceEvent.Refused refused: Refused(time, refused, output); break;
+            case TraceEvent.BrokenOff broken:
+                Begin(time, "broken-off", step.Id, output);
+                Path(broken.From);
+                Addresses("to", broken.To);
+                _json.WriteNumber("octets", broken.Octets);
+                Client(broken.Client);
+                break;
             case TraceEvent.Received received: Received(time, received, output); break;
             case TraceEvent.Checked remark:
                 Begin(time, "checked", step.Id, output);
@@ -146,13 +155,24 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
     private void Client(ClientContext client)
     {
         _json.WriteStartObject("client");
-        _json.WriteString("address", redactor.Client(client.Address));
+        _json.WriteString("address", client.IsAddressKnown ? redactor.Client(client.Address) : "unknown");
         if (redactor.Name(client.Helo) is { Length: > 0 } helo) Text("helo", helo);
         _json.WriteString("listener", client.Listener);
         _json.WriteString("session", client.Session.Value);
         if (client.Tls is { } tls) _json.WriteString("tls", $"{tls.Version} {tls.Cipher}");
         if (client.Account is { } account) Address("login", account.Address);
         if (client.Mechanism is { } mechanism) _json.WriteString("mechanism", mechanism);
+        _json.WriteEndObject();
+        if (client.Forwarded is { } forwarded) Forwarded(forwarded);
+    }
+
+    private void Forwarded(ForwardedClient client)
+    {
+        _json.WriteStartObject("forwarded");
+        if (client.Address is { } address) _json.WriteString("address", redactor.Client(address));
+        if (client.Name is { } name && redactor.Name(name) is { Length: > 0 } shown) Text("name", shown);
+        if (client.Helo is { } helo && redactor.Name(helo) is { Length: > 0 } said) Text("helo", said);
+        if (client.Ident is { } ident) Text("ident", ident);
         _json.WriteEndObject();
     }
 
@@ -206,7 +226,11 @@ internal sealed class TraceFormat(TraceRedactor redactor) : IDisposable
         if (_keys.Count > 64 || !_keys.Contains(key)) _keys.Add(key); // twice is no harm
     }
 
-    private void Text(string name, string text) => _json.WriteString(name, redactor.Text(text.Length > MaxText ? text[..MaxText] : text));
+    private void Text(string name, string text)
+    {
+        string shown = redactor.Text(text, _names);
+        _json.WriteString(name, shown.Length > MaxText ? shown[..MaxText] : shown);
+    }
 
     // The id alone, without brackets, comments and folds.
     private static string MessageIdOf(ReadOnlySpan<byte> field)

@@ -73,7 +73,7 @@ public sealed class TraceLine
         IEnumerable<string> some = What switch
         {
             "refused" => [Text("from"), Text("to"), Login()],
-            "received" => [Text("from"), .. Texts(Fields, "to"), Login()],
+            "received" or "broken-off" => [Text("from"), .. Texts(Fields, "to"), Login()],
             "alias" => [Text("address"), .. Texts(Fields, "targets")],
             "sieve" => [Text("account")],
             "stored" => [.. Objects("copies").Select(copy => Text(copy, "account")), .. Objects("queued").SelectMany(part => Texts(part, "to"))],

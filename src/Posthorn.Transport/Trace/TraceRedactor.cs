@@ -12,6 +12,9 @@ internal sealed partial class TraceRedactor
     private const string KeyFile = "key";
     private const int KeySize = 32;
 
+    /// <summary>Shorter names tell nobody anything, and would be found in words.</summary>
+    private const int ShortestName = 3;
+
     private readonly byte[]? _key;
 
     private TraceRedactor(byte[]? key) => _key = key;
@@ -60,11 +63,53 @@ internal sealed partial class TraceRedactor
         return $"{new IPAddress(octets)}/{kept * 8}";
     }
 
-    /// <summary>Text of others, in which addresses may stand.</summary>
-    public string Text(string text) => _key is null || !text.Contains('@', StringComparison.Ordinal) ? text : AnyAddress().Replace(text, match => Address(match.Value));
+    /// <summary>Text of others, in which addresses of mail and of machines may stand, and the names of the client.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="names">What the client calls itself, and is called.</param>
+    public string Text(string text, IReadOnlyList<string> names)
+    {
+        if (_key is null) return text;
+        if (text.Contains('@', StringComparison.Ordinal)) text = AnyAddress().Replace(text, match => Address(match.Value));
+        text = AnyNumber().Replace(text, match => Machine(match.Value));
+        foreach (string name in names)
+            if (name.Length >= ShortestName) text = WithoutName(text, name);
+        return text;
+    }
+
+    // An address, perhaps with the colon or full stop that stands behind it in a sentence.
+    private string Machine(string match)
+    {
+        for (string text = match; text.Length > 1; text = text[..^1])
+        {
+            if (IPAddress.TryParse(text, out IPAddress? address) && text.AsSpan().IndexOfAny(".:") >= 0) return Client(address) + match[text.Length..];
+            if (text[^1] is not ('.' or ':')) break;
+        }
+        return match;
+    }
+
+    // As a word of its own: within another name, or behind an @, it is somebody else's.
+    private static string WithoutName(string text, string name)
+    {
+        StringBuilder left = new(text.Length);
+        int from = 0;
+        while (text.IndexOf(name, from, StringComparison.OrdinalIgnoreCase) is >= 0 and var at)
+        {
+            int end = at + name.Length;
+            bool isWord = (at == 0 || !IsNamePart(text[at - 1])) && (end == text.Length || !IsNamePart(text[end]) || text[end] == '.' && (end + 1 == text.Length || !IsNamePart(text[end + 1])));
+            left.Append(text, from, at - from).Append(isWord ? "[client]" : text[at..end]);
+            from = end;
+        }
+        return left.Append(text, from, text.Length - from).ToString();
+    }
+
+    private static bool IsNamePart(char c) => char.IsLetterOrDigit(c) || c is '.' or '-' or '_' or '@' or '~';
 
     /// <summary>What a client called itself: it may be the name of somebody's own machine.</summary>
     public string Name(string name) => _key is null ? name : "";
+
+    // Four numbers with dots, or hexadecimal groups with two colons at least: an address of either kind, and few things else.
+    [GeneratedRegex(@"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*)")]
+    private static partial Regex AnyNumber();
 
     [GeneratedRegex(@"[^\s<>,;:()""]+@[A-Za-z0-9.-]+")]
     private static partial Regex AnyAddress();

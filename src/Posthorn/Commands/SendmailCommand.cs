@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
+using System.Net.Sockets;
 using Posthorn.Core;
-using Posthorn.Net;
 using Posthorn.Sendmail;
 using Posthorn.Transport;
 using Posthorn.Transport.Remote;
@@ -67,17 +66,47 @@ internal static class SendmailCommand
         foreach (string recipient in recipients)
             if (!EmailAddress.TryParse(recipient, out _)) return Fail(SysExit.NoUser, $"'{recipient}' is not an address; nothing was sent");
 
-        (LocalHandover? handover, SmtpReply reply) = await LocalHandover.OpenAsync(new SocketConnector(), server.EndPoint, server.Helo, TimeProvider.System, cancel);
-        if (handover is null) return Fail(reply.IsTransient ? SysExit.TemporaryFailure : SysExit.Unavailable, $"{reply.Text}; nothing was sent, and the message was not kept");
-        await using (handover) return await HandOverAsync(handover, arguments, server, message, recipients, cancel);
-    }
-
-    private static async Task<int> HandOverAsync(LocalHandover handover, SendmailArguments arguments, LocalServer server, LocalMessage message, List<string> recipients, CancellationToken cancel)
-    {
         string user = $"{Environment.UserName}@{server.Domain}";
         string sender = arguments.Sender is { } given ? given.Length == 0 ? "" : Complete(given, server) : user;
-        bool utf8 = !Ascii.IsValid(sender) || recipients.Exists(static r => !Ascii.IsValid(r));
-        SmtpReply reply = await handover.BeginAsync(sender, arguments.Return, arguments.EnvelopeId, utf8, cancel);
+        DropEnvelope envelope = new(sender, recipients) { Notify = arguments.Notify, Return = arguments.Return, EnvelopeId = arguments.EnvelopeId };
+        DateTimeOffset now = TimeProvider.System.GetLocalNow();
+        string id = string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(6))}@{server.Helo}");
+        LocalAuthor author = new(sender.Length > 0 ? sender : user, server.Domain, arguments.FullName ?? Environment.GetEnvironmentVariable("NAME") ?? "", id, now);
+        (LocalHandover? handover, SmtpReply reply) = await OpenAsync(server, cancel);
+        if (handover is null && reply.IsTransient && server.Drop is { } folder) return await LeaveAsync(folder, envelope, message.ContentAsync(author, cancel), cancel);
+        if (handover is null) return Fail(reply.IsTransient ? SysExit.TemporaryFailure : SysExit.Unavailable, $"{reply.Text}; nothing was sent, and the message was not kept");
+        await using (handover) return await HandOverAsync(handover, arguments, server, envelope, message.ContentAsync(author, cancel), cancel);
+    }
+
+    // A server that is being started anew is there within seconds. Where messages can be left nobody need wait.
+    private static async Task<(LocalHandover? Handover, SmtpReply Reply)> OpenAsync(LocalServer server, CancellationToken cancel)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            (LocalHandover? handover, SmtpReply reply) = await LocalHandover.OpenAsync(new SocketConnector(), server.EndPoint, server.Helo, TimeProvider.System, cancel);
+            if (handover is not null || !reply.IsTransient || server.Drop is not null || TimeProvider.System.GetElapsedTime(start) >= server.Wait) return (handover, reply);
+            await Task.Delay(TimeSpan.FromMilliseconds(250), TimeProvider.System, cancel);
+        }
+    }
+
+    private static async Task<int> LeaveAsync(string folder, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
+    {
+        try
+        {
+            await DropFile.WriteAsync(folder, envelope, content, cancel);
+            return SysExit.Ok;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Fail(SysExit.TemporaryFailure, $"the server is down, and the message cannot be left in {folder}: {e.Message}; nothing was sent");
+        }
+    }
+
+    private static async Task<int> HandOverAsync(LocalHandover handover, SendmailArguments arguments, LocalServer server, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
+    {
+        (string sender, IReadOnlyList<string> recipients) = (envelope.Sender, envelope.Recipients);
+        SmtpReply reply = await handover.BeginAsync(sender, envelope.Return, envelope.EnvelopeId, envelope.NeedsUtf8, cancel);
         if (!reply.IsPositive) return await RefusedAsync(handover, $"the sender {sender}", reply, cancel);
         List<(string Recipient, SmtpReply Reply)> refused = [];
         foreach (string recipient in recipients)
@@ -89,10 +118,7 @@ internal static class SendmailCommand
         if (refused.Find(static r => r.Reply.IsTransient) is { Reply: not null } later) return await RefusedAsync(handover, later.Recipient, later.Reply, cancel);
         if (refused.Count == recipients.Count) return await RefusedAsync(handover, refused[0].Recipient, refused[0].Reply, cancel);
 
-        DateTimeOffset now = TimeProvider.System.GetLocalNow();
-        string id = string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(6))}@{server.Helo}");
-        LocalAuthor author = new(sender.Length > 0 ? sender : user, server.Domain, arguments.FullName ?? Environment.GetEnvironmentVariable("NAME") ?? "", id, now);
-        try { reply = await handover.SendAsync(message.ContentAsync(author, cancel), cancel); }
+        try { reply = await handover.SendAsync(content, cancel); }
         catch (IOException e) { return Fail(SysExit.InputError, $"the message cannot be read: {e.Message}; nothing was sent"); }
         if (!reply.IsPositive) return await RefusedAsync(handover, "the message", reply, cancel);
         if (arguments.IsVerbose) Console.Error.WriteLine($"sendmail: {reply}");
@@ -105,17 +131,8 @@ internal static class SendmailCommand
     private static async Task<int> TellAsync(LocalHandover handover, LocalServer server, string sender, List<(string Recipient, SmtpReply Reply)> refused, CancellationToken cancel)
     {
         foreach ((string recipient, SmtpReply reply) in refused) Console.Error.WriteLine($"sendmail: {recipient}: {reply}");
-        SmtpReply begun = sender.Length == 0 ? new(550, "5.1.7", "there is no sender") : await handover.BeginAsync("", DsnReturn.Unspecified, null, false, cancel);
-        if (begun.IsPositive) begun = await handover.AddAsync(sender, DsnNotify.Unspecified, cancel);
-        if (!begun.IsPositive) return SysExit.Of(refused[0].Reply);
-        DateTimeOffset now = TimeProvider.System.GetLocalNow();
-        string text = $"To: {sender}\nSubject: Some recipients did not get your message\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
-            + "Your message was sent, but not to these, whom the mail server refused:\n\n" + string.Concat(refused.Select(static r => $"  {r.Recipient}: {r.Reply}\n"));
-        using MemoryStream notice = new(Encoding.UTF8.GetBytes(text));
-        LocalMessage? message = await LocalMessage.ReadAsync(notice, dotIsText: true, cancel);
-        LocalAuthor author = new($"MAILER-DAEMON@{server.Domain}", server.Domain, "", string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.notice@{server.Helo}"), now);
-        SmtpReply sent = await handover.SendAsync(message!.ContentAsync(author, cancel), cancel);
-        return sent.IsPositive ? SysExit.Ok : SysExit.Of(refused[0].Reply);
+        SmtpReply told = await RefusalNotice.SendAsync(handover, server, sender, refused, null, cancel);
+        return told.IsPositive ? SysExit.Ok : SysExit.Of(refused[0].Reply);
     }
 
     private static async Task<int> RefusedAsync(LocalHandover handover, string what, SmtpReply reply, CancellationToken cancel)
@@ -150,26 +167,29 @@ internal static class SendmailCommand
     private static async Task<int> SpeakAsync(SendmailArguments arguments, CancellationToken cancel)
     {
         LocalServer server = LocalServer.Find(arguments.Config);
-        ByteChannel channel;
-        try { channel = await new SocketConnector().ConnectAsync(server.EndPoint, null, cancel); }
-        catch (IOException e)
+        using Socket socket = server.EndPoint is UnixDomainSocketEndPoint ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new(server.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try { await socket.ConnectAsync(server.EndPoint, cancel); }
+        catch (SocketException e)
         {
             Console.Out.Write("421 4.4.1 The mail server does not answer\r\n");
             return Fail(SysExit.TemporaryFailure, $"no mail server answers at {server.EndPoint}: {e.Message}");
         }
-        await using (channel)
+        await using NetworkStream wire = new(socket, ownsSocket: false);
+        await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput();
+        _ = UpAsync();
+        try { await wire.CopyToAsync(output, cancel); }
+        catch (IOException) { /* the other side has gone */ }
+        return SysExit.Ok;
+
+        // A caller that goes away has said its last word: the server must hear that and nothing else, since within a message any word of ours would be text.
+        async Task UpAsync()
         {
-            await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput(), wire = channel.AsStream();
-            Task up = input.CopyToAsync(wire, cancel), down = wire.CopyToAsync(output, cancel);
             try
             {
-                // The server ends the conversation after QUIT; a program that goes away without it ends it too.
-                if (await Task.WhenAny(up, down) == up) await wire.WriteAsync("QUIT\r\n"u8.ToArray(), cancel);
+                await input.CopyToAsync(wire, cancel);
+                socket.Shutdown(SocketShutdown.Send);
             }
-            catch (IOException) { /* the server has closed already */ }
-            try { await down; }
-            catch (IOException) { /* the other side has gone */ }
-            return SysExit.Ok;
+            catch (Exception e) when (e is IOException or SocketException) { /* the server has closed already */ }
         }
     }
 

@@ -24,11 +24,16 @@ internal static class TraceText
         {
             case "received":
                 if (step.Fields.TryGetProperty("client", out JsonElement client)) yield return $"{"connected",-11} {Client(client)}";
+                if (step.Fields.TryGetProperty("forwarded", out JsonElement forwarded)) yield return $"{"forwarded",-11} {Forwarded(forwarded)}";
                 yield return $"{"received",-11} {Path(step.Text("from"))} for {List(TraceLine.Texts(step.Fields, "to"))}, {Size(step.Text("size"))}";
                 break;
             case "refused":
                 string refusedFrom = step.Fields.TryGetProperty("client", out JsonElement who) ? $" ({Client(who)})" : "";
                 yield return $"{"refused",-11} {Path(step.Text("from"))}{(step.Text("to") is { Length: > 0 } to ? $" to {to}" : "")}: {step.Text("reply")}{refusedFrom}";
+                break;
+            case "broken-off":
+                string lost = step.Fields.TryGetProperty("client", out JsonElement sender) ? $" ({Client(sender)})" : "";
+                yield return $"{"broken off",-11} {Path(step.Text("from"))} for {List(TraceLine.Texts(step.Fields, "to"))}: the client was lost after {Size(step.Text("octets"))}{lost}";
                 break;
             case "checked": yield return $"{"checked",-11} {step.Text("stage")}, {step.Text("by")}: {step.Text("text")}"; break;
             case "alias": yield return $"{"alias",-11} {step.Text("address")} is {List(TraceLine.Texts(step.Fields, "targets"))}"; break;
@@ -73,6 +78,13 @@ internal static class TraceText
         string helo = TraceLine.Text(client, "helo"), tls = TraceLine.Text(client, "tls"), login = TraceLine.Text(client, "login"), mechanism = TraceLine.Text(client, "mechanism");
         return $"{TraceLine.Text(client, "address")}{(helo.Length > 0 ? $" ({helo})" : "")} on {TraceLine.Text(client, "listener")}, {(tls.Length > 0 ? tls : "no TLS")}, "
             + (login.Length > 0 ? $"login {login}{(mechanism.Length > 0 ? $" by {mechanism}" : "")}" : "no login") + $", session {TraceLine.Text(client, "session")}";
+    }
+
+    // What a filter in front of us says of the client from which it had the mail.
+    private static string Forwarded(JsonElement client)
+    {
+        string name = TraceLine.Text(client, "name"), helo = TraceLine.Text(client, "helo"), ident = TraceLine.Text(client, "ident"), address = TraceLine.Text(client, "address");
+        return $"from {(name.Length > 0 ? name : "unknown")}[{(address.Length > 0 ? address : "unknown")}]{(helo.Length > 0 ? $" ({helo})" : "")}{(ident.Length > 0 ? $", there {ident}" : "")}, as the client says";
     }
 
     private static string List(IReadOnlyList<string> texts) => texts.Count <= 20 ? string.Join(", ", texts) : $"{string.Join(", ", texts.Take(20))} and {texts.Count - 20} more";

@@ -44,7 +44,11 @@ internal static class ConfigurationBinder
             Dns = dns,
             Outbound = reader.Section("outbound", r => OutboundBinder.Read(r, domains, dns)),
             Limits = reader.Section("limits", Limits),
-            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))),
+            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))
+            {
+                SharedAliases = r.Flag("shared-aliases", true), SenderLogins = LookupBinder.Names(r, "sender-logins"),
+            }),
+            Sendmail = reader.Section("sendmail", r => new SendmailSection(r.OptionalText("drop") is { } drop ? r.Absolute("drop", drop) : null, r.Duration("wait", TimeSpan.FromSeconds(10), TimeSpan.Zero, TimeSpan.FromMinutes(10)))),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
             Rules = reader.Sections("rule", RuleBinder.Read),

@@ -30,6 +30,7 @@ public sealed record ServerConfiguration
     public required OutboundSection Outbound { get; init; }
     public required LimitsSection Limits { get; init; }
     public required SubmissionSection Submission { get; init; }
+    public SendmailSection Sendmail { get; init; } = new(null, TimeSpan.Zero);
     public required LogSection Log { get; init; }
     public required JournalSection Journal { get; init; }
     public required SieveSection Sieve { get; init; }
@@ -115,10 +116,22 @@ public sealed record LimitsSection
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
-public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease);
+public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease)
+{
+    /// <summary>Who is one of several behind an alias may send under it.</summary>
+    public bool SharedAliases { get; init; } = true;
+
+    /// <summary>Tables of addresses and the logins that may send under them.</summary>
+    public IReadOnlyList<string> SenderLogins { get; init; } = [];
+}
 
 /// <summary><c>[log]</c>: what is written and how.</summary>
 public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, bool Json, bool File);
 
 /// <summary><c>[journal]</c>: the redo log's size on disk.</summary>
 public sealed record JournalSection(long SegmentSize, int Segments);
+
+/// <summary><c>[sendmail]</c>: what local programs' mail does while the server is down.</summary>
+/// <param name="Drop">Where it is left; null for nowhere.</param>
+/// <param name="Wait">How long the program waits for the server.</param>
+public sealed record SendmailSection(string? Drop, TimeSpan Wait);

@@ -33,7 +33,7 @@ internal sealed class Checks(Foundation foundation, IMailDns dns, Func<IPAddress
         }
         Rule[] rules = [.. configuration.Rules.Select(Made)];
         List<ICheckSource> sources = [];
-        if (rules.Length > 0) sources.Add(new RuleSet(rules, new(foundation.Directory, dns) { Tables = foundation.Tables }));
+        if (rules.Length > 0) sources.Add(new RuleSet(rules, new(foundation.Directory, dns) { Tables = foundation.Tables, SenderLogins = options.SenderLogins, Time = time }));
         // Then the filters: what a rule refuses none of them need read.
         if (configuration.Milters.Count > 0) sources.AddRange(MiltersOf(configuration, options));
         return new(sources, new(dns, time));

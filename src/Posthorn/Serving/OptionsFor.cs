@@ -34,6 +34,7 @@ internal static class OptionsFor
         Postmaster = configuration.Domains.Select(d => d.Postmaster).FirstOrDefault(p => p is not null),
         Mechanisms = configuration.Auth.Mechanisms,
         AuthTrustedNetworks = configuration.Network.Trusted,
+        SharedAliases = configuration.Submission.SharedAliases,
         FailureRate = configuration.Limits.Failures(configuration.Limits.FailedLogins),
     };
 
@@ -87,6 +88,7 @@ internal static class OptionsFor
         MaxMessageSize = configuration.Limits.MessageSize,
         MaxReceived = configuration.Limits.ReceivedHops,
         HideSubmissionClient = configuration.Submission.HideClient,
+        SenderLogins = configuration.Submission.SenderLogins,
         Rewriting = configuration.Rewriting,
         Queue = configuration.Outbound.Queue,
         Outbound = configuration.Outbound.Options,

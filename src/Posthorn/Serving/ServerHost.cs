@@ -6,6 +6,7 @@ using Posthorn.Control;
 using Posthorn.Directory;
 using Posthorn.Journal;
 using Posthorn.Net;
+using Posthorn.Sendmail;
 using Posthorn.Store;
 
 namespace Posthorn.Serving;
@@ -21,6 +22,7 @@ internal sealed class ServerHost : IAsyncDisposable
     private readonly DateTimeOffset _started;
     private readonly Lock _reloading = new();
     private ControlServer? _control;
+    private DropPickup? _drop;
     private ServerConfiguration _configuration;
 
     private ServerHost(ServerConfiguration configuration, Composition parts, List<Listener> listeners)
@@ -48,6 +50,7 @@ internal sealed class ServerHost : IAsyncDisposable
             await BindAsync(configuration, parts, listeners);
             ServerHost host = new(configuration, parts, listeners);
             foreach (Listener listener in listeners) listener.Start();
+            host.WatchDrop();
             host._control = await ControlServer.StartAsync(ControlClient.SocketPath(configuration.Data), host.Routes(), cancel);
             parts.Log.Ready(configuration.Hostname.Ascii, listeners.Count);
             return host;
@@ -91,9 +94,17 @@ internal sealed class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_control is not null) await _control.DisposeAsync();
+        if (_drop is not null) await _drop.DisposeAsync();
         foreach (Listener listener in _listeners) await listener.DisposeAsync();
         await _parts.Connections.StopAllAsync(Grace);
         await _parts.DisposeAsync();
+    }
+
+    // With the port that was taken, where the configuration names none.
+    private void WatchDrop()
+    {
+        EndPoint[] places = [.. _listeners.Where(static l => l.Name == "smtp").Select(static l => l.EndPoint)];
+        if (_configuration.Sendmail.Drop is { } folder && places.Length > 0) _drop = new(folder, LocalServer.Of(_configuration, places), Time, _parts.Log);
     }
 
     // Binds all listeners and reports all that failed, not the first.
@@ -163,6 +174,7 @@ internal sealed class ServerHost : IAsyncDisposable
         if (old.Tls != fresh.Tls) keys.Add("tls");
         if (old.Journal != fresh.Journal) keys.Add("journal");
         if (!old.Dns.Servers.SequenceEqual(fresh.Dns.Servers)) keys.Add("dns");
+        if (old.Sendmail.Drop != fresh.Sendmail.Drop) keys.Add("sendmail.drop");
         return keys;
     }
 

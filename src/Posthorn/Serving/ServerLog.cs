@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9006. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9009. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -22,4 +22,13 @@ internal static partial class ServerLog
 
     [LoggerMessage(9005, LogLevel.Error, "chore-failed {Reason}", EventName = "chore-failed")]
     internal static partial void ChoreFailed(this ILogger log, string reason);
+
+    [LoggerMessage(9006, LogLevel.Information, "drop-taken {File} {From} {Taken} {Refused}", EventName = "drop-taken")]
+    internal static partial void DropTaken(this ILogger log, string file, string from, int taken, int refused);
+
+    [LoggerMessage(9007, LogLevel.Error, "drop-unusable {File} {Reason}", EventName = "drop-unusable")]
+    internal static partial void DropUnusable(this ILogger log, string file, string reason);
+
+    [LoggerMessage(9008, LogLevel.Error, "drop-failed {Folder} {Reason}", EventName = "drop-failed")]
+    internal static partial void DropFailed(this ILogger log, string folder, string reason);
 }

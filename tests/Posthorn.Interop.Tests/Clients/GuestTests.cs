@@ -40,10 +40,11 @@ public sealed class GuestTests : IDisposable
               timeout connect 30s
               timeout client 60s
               timeout server 60s
+              timeout check 60s
             listen mail
               bind 127.0.0.1:{port}
               option smtpchk EHLO haproxy
-              server posthorn 127.0.0.1:{server.Port("smtp")} check inter 100ms check-send-proxy {version}
+              server posthorn 127.0.0.1:{server.Port("smtp")} check inter 1s check-send-proxy {version}
 
             """));
         using Daemon proxy = Daemon.Start(haproxy, "-db", "-f", file);

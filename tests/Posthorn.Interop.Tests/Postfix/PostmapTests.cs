@@ -18,7 +18,7 @@ public sealed class PostmapTests
     private static readonly Gen<string> Space = OneOf(" ", "\t", "   ", " \t ", "\n  ", "\n# between\n\t", "\n\n ");
     private static readonly Gen<string> Noise = OneOf("", "", "", "# comment\n", "\n", "   \n", "  # indented comment\n");
 
-    private static readonly Gen<string> HashKey = Gen.OneOf(Word, Domain, Address, Domain.Select(d => "@" + d), Domain.Select(d => "." + d), Word.Select(w => w + "@"), OneOf("192.0.2", "192.0.2.7", "<>", "*", "\"a@b\"@example.org"));
+    private static readonly Gen<string> HashKey = Gen.OneOf(Word, Domain, Address, Domain.Select(d => "@" + d), Domain.Select(d => "." + d), Word.Select(w => w + "@"), OneOf("192.0.2", "192.0.2.7", "<>", "*", "\"a@b\"@example.org", "\"an n\"@example.org", "\"x\\\" y\"@example.org", "a\\ b", "\"two words\""));
     private static readonly Gen<string> HashValue = Gen.OneOf(Address, OneOf("OK", "REJECT  go away", "550 5.7.1 No", "smtp:[host.example]:25", "a@b.example,  c@d.example", "user has moved to x@y", "ünï cödé"));
     private static readonly Gen<string> HashLine = Gen.Select(Noise, HashKey, Space, HashValue, OneOf("", " ", "\t"), (n, k, s, v, e) => $"{n}{k}{s}{v}{e}\n");
 

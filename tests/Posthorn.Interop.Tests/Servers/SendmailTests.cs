@@ -94,6 +94,9 @@ public sealed class SendmailTests
         PeerResult spoken = await world.SendmailAsync(["-bs"], $"EHLO here\r\nMAIL FROM:<{world.Bob.Address}>\r\nRCPT TO:<{world.Ann.Address}>\r\nDATA\r\nSubject: spoken\r\n\r\nx\r\n.\r\nQUIT\r\n");
         Assert.True(spoken.Status == 0 && spoken.Output.Contains("\r\n221 ", StringComparison.Ordinal), spoken.All);
         Assert.Contains("Subject: spoken", await world.ReadAsync(world.Ann, 3), StringComparison.Ordinal);
+        // A caller that dies within its message: nothing of it is taken, and nobody waits.
+        PeerResult died = await world.SendmailAsync(["-bs"], $"EHLO here\r\nMAIL FROM:<{world.Bob.Address}>\r\nRCPT TO:<{world.Ann.Address}>\r\nDATA\r\nSubject: half said\r\n");
+        Assert.EndsWith("354 End data with <CR><LF>.<CR><LF>\r\n", died.Output, StringComparison.Ordinal);
         PeerResult queue = await world.SendmailAsync(["-bp"], "");
         Assert.True(queue.Status == 0, queue.All);
         Assert.Equal(0, (await world.SendmailAsync(["-q"], "")).Status);
@@ -107,6 +110,42 @@ public sealed class SendmailTests
         Assert.Equal(75, (await world.SendmailAsync(["-bp"], "")).Status);
     }
 
+    [Fact]
+    public async Task What_is_sent_while_the_server_is_down_is_there_when_it_is_back()
+    {
+        using TemporaryFolder folder = new();
+        string drop = Path.Combine(folder.Path, "drop");
+        await using World world = await World.StartAsync(folder, $"\n[sendmail]\ndrop = \"{drop}\"\n");
+        string configuration = world.Server.Configuration;
+        Account ann = world.Ann, bob = world.Bob;
+        for (int tries = 0; tries < 600 && !System.IO.Directory.Exists(Path.Combine(drop, ".taken")); tries++) await Task.Delay(100, TestContext.Current.CancellationToken);
+        Assert.Equal(UnixFileMode.StickyBit | UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute, File.GetUnixFileMode(drop));
+        await world.Server.StopAsync();
+
+        PeerResult left = await world.SendmailAsync(["-i", "-f", bob.Address, "ann", "nobody"], "Subject: left\nBcc: x@y.example\n\ntext\n.\nmore\n");
+        Assert.True(left.Status == 0, left.All);
+        Assert.Single(System.IO.Directory.GetFiles(drop));
+        // What others may put there: a link to a file that only the server may read, an empty file, nonsense.
+        string secret = folder.Write("secret", $"posthorn-drop 1\nfrom {bob.Address}\nto {ann.Address}\n\nSubject: secret\n\nsecret\n");
+        string[] names = [.. Enumerable.Range(1, 3).Select(i => Path.Combine(drop, $"1.{new string((char)('0' + i), 32)}"))];
+        File.CreateSymbolicLink(names[0], secret);
+        await File.WriteAllTextAsync(names[1], "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(names[2], "posthorn-drop 1\nfrom a@b.example>\nto <x\n\nSubject: x\n\nx\n", TestContext.Current.CancellationToken);
+
+        await using PosthornProcess server = await PosthornProcess.ServeAsync(configuration);
+        string text = Encoding.UTF8.GetString((await Mail.WaitForAsync(server, ann, 2))[^1]);
+        Assert.Contains("Subject: left\r\n", text, StringComparison.Ordinal);
+        Assert.Contains($"Return-Path: <{bob.Address}>", text, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n\r\ntext\r\n.\r\nmore\r\n", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("Bcc", text, StringComparison.Ordinal);
+        string notice = Encoding.UTF8.GetString((await Mail.WaitForAsync(server, bob, 2))[^1]);
+        Assert.Contains("nobody@posthorn.test: 550 5.1.1", notice, StringComparison.Ordinal);
+        Assert.Contains("Content-Type: message/rfc822", notice, StringComparison.Ordinal);
+        for (int tries = 0; tries < 600 && System.IO.Directory.GetFiles(Path.Combine(drop, ".taken")).Any(path => !Path.GetFileName(path).StartsWith("failed-", StringComparison.Ordinal)); tries++) await Task.Delay(100, TestContext.Current.CancellationToken);
+        Assert.Empty(System.IO.Directory.GetFiles(drop));
+        Assert.Equal(names.Select(name => "failed-" + Path.GetFileName(name)), System.IO.Directory.GetFiles(Path.Combine(drop, ".taken")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
     private sealed class World(PosthornProcess server, IReadOnlyList<Account> accounts, string program) : IAsyncDisposable
     {
         public PosthornProcess Server => server;
@@ -116,11 +155,11 @@ public sealed class SendmailTests
         /// <summary>A program named sendmail, as others call it.</summary>
         public string Program => program;
 
-        public static async Task<World> StartAsync(TemporaryFolder folder)
+        public static async Task<World> StartAsync(TemporaryFolder folder, string more = "")
         {
             string socket = Path.Combine(folder.Path, "smtp"), configuration = Path.Combine(folder.Path, "q", "posthorn.toml");
             (PosthornProcess server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(folder.Path, "q"),
-                text => text.Replace("smtp = [\"127.0.0.1:0\"]", $"smtp = [\"127.0.0.1:0\", {{ unix = \"{socket}\", mode = \"0666\" }}]", StringComparison.Ordinal));
+                text => text.Replace("smtp = [\"127.0.0.1:0\"]", $"smtp = [\"127.0.0.1:0\", {{ unix = \"{socket}\", mode = \"0666\" }}]", StringComparison.Ordinal) + more);
             (string file, string[] arguments) = PosthornProcess.Program;
             string program = Path.Combine(folder.Path, "sendmail");
             await File.WriteAllTextAsync(program, string.Create(CultureInfo.InvariantCulture, $"#!/bin/sh\nPOSTHORN_CONFIG='{configuration}' exec {file} {string.Join(' ', arguments)} sendmail \"$@\"\n"), Encoding.ASCII);

@@ -48,6 +48,13 @@ internal sealed class FakeTransport : IMailTransport
         });
     }
 
+    /// <summary>What the transport was told of refused and lost messages.</summary>
+    public List<string> Noted { get; } = [];
+
+    public void NoteRefusal(Envelope envelope, EnvelopeRecipient? recipient, SmtpReply reply) => Noted.Add($"<{envelope.From}>{(recipient is null ? "" : $" <{recipient.Address}>")} {reply.Code} {reply.Status}");
+
+    public void NoteLoss(Envelope envelope, long octets) => Noted.Add(string.Create(CultureInfo.InvariantCulture, $"<{envelope.From}> {string.Join(' ', envelope.Recipients.Select(to => $"<{to.Address}>"))} lost after {octets}"));
+
     public IMessageIntake Begin(Envelope envelope)
     {
         OpenIntakes++;

@@ -133,19 +133,27 @@ public sealed class HostilePeerTests
     }
 
     [Theory]
-    [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|554")]
-    [InlineData("XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "250|250|250|250|221")]
-    [InlineData("EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "554")]
-    [InlineData("MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRSET\r\nNOOP\r\nQUIT\r\n", "250|250|250|250|221")]
-    public async Task WhoGoesOnWhereItHasToWaitIsSentAway(string commands, string codes)
+    [InlineData("EHLO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|554")]
+    [InlineData("EHLO", "XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "250|250|250|250|221")]
+    [InlineData("EHLO", "EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "554")]
+    [InlineData("EHLO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRSET\r\nNOOP\r\nQUIT\r\n", "250|250|250|250|221")]
+    // Without EHLO there is no pipelining at all.
+    [InlineData("HELO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "554")]
+    [InlineData("HELO", "NOOP\r\nQUIT\r\n", "554")]
+    [InlineData("HELO", "XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\n", "250|250|250")]
+    [InlineData("HELO", "QUIT\r\nQUIT\r\n", "221")]
+    [InlineData(null, "NOOP\r\nNOOP\r\n", "554")]
+    public async Task WhoGoesOnWhereItHasToWaitIsSentAway(string? hello, string commands, string codes)
     {
         await using SmtpHost host = new();
         await host.GivenAsync("on early-talk-check");
         await host.GivenAsync("on xforward");
-        await using TestClient client = new(host.Connect(ReadSplit.Whole));
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        await using TestClient client = new(channel);
         await client.ReplyAsync();
-        await client.AskAsync("HELO a");
+        if (hello is not null) await client.AskAsync($"{hello} a");
         await client.SendAsync(commands);
+        channel.CloseWriting();
         Assert.Equal(codes, string.Join('|', (await client.RestAsync()).Select(line => line[..3])));
         Assert.Empty(host.Transport.Taken);
     }

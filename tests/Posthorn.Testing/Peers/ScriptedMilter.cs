@@ -14,6 +14,9 @@ public abstract record MilterAct
     /// <summary>Answers with these packets, the last of which should be a last word.</summary>
     public sealed record Say(params (char Command, byte[] Data)[] Packets) : MilterAct;
 
+    /// <summary>Does something, then goes on.</summary>
+    public sealed record After(Action Deed) : MilterAct;
+
     /// <summary>Sends exactly these bytes.</summary>
     public sealed record Raw(byte[] Bytes) : MilterAct;
 
@@ -166,6 +169,10 @@ public sealed class ScriptedMilter : IAsyncDisposable
             case MilterAct.Say say:
                 await SendAsync(channel, say.Packets);
                 return true;
+            case MilterAct.After after:
+                after.Deed();
+                await SendAsync(channel, [('c', [])]);
+                return true;
             case MilterAct.Raw raw:
                 await channel.SendAsync(raw.Bytes, _stop.Token);
                 return true;
@@ -235,6 +242,7 @@ public sealed class ScriptedMilter : IAsyncDisposable
         int end = Array.IndexOf(data, (byte)0);
         string name = Encoding.Latin1.GetString(data.AsSpan(0, end));
         char family = (char)data[end + 1];
+        if (family == 'U') return $"C {name}|U";
         return $"C {name}|{family}|{BinaryPrimitives.ReadUInt16BigEndian(data.AsSpan(end + 2))}|{Encoding.Latin1.GetString(data.AsSpan(end + 4)).TrimEnd('\0')}";
     }
 }

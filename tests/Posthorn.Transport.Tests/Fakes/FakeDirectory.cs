@@ -49,7 +49,7 @@ internal sealed class FakeDirectory : IDirectory
     }
 
     public MailAccount? FindAccount(EmailAddress address) => _accounts.GetValueOrDefault(WithoutDetail(address));
-    public MailAccount? FindLogin(string login) => EmailAddress.TryParse(login, out EmailAddress address) ? FindAccount(address) : null;
+    public MailAccount? FindLogin(string login) => EmailAddress.TryParse(login.Contains('@', StringComparison.Ordinal) ? login : $"{login}@{DefaultDomain}", out EmailAddress address) ? FindAccount(address) : null;
 
     public bool MaySendAs(MailAccount account, ReversePath from) =>
         from.IsNull || WithoutDetail(from.Address) == account.Address || Resolve(from.Address) is Resolution.Recipients { Targets: [Target.Local only] } && only.Account == account;

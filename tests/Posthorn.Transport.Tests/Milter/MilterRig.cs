@@ -19,13 +19,15 @@ internal sealed class MilterRig : ISmtpConnector, IAsyncDisposable
     private SessionPolicy? _policy;
     private Func<MilterOptions, MilterOptions>? _change;
 
-    public MilterRig(Func<MilterOptions, MilterOptions>? change, params ScriptedMilter[] filters)
+    public MilterRig(Func<MilterOptions, MilterOptions>? change, params ScriptedMilter[] filters) : this(TimeProvider.System, change, filters) { }
+
+    public MilterRig(TimeProvider time, Func<MilterOptions, MilterOptions>? change, params ScriptedMilter[] filters)
     {
         _filters = filters;
-        Pool = new(this, TimeProvider.System);
+        Pool = new(this, time);
         Services = new()
         {
-            Hostname = "mail.example.org", Stores = Rig.Stores, Pool = Pool, Time = TimeProvider.System, Log = NullLogger.Instance,
+            Hostname = "mail.example.org", Stores = Rig.Stores, Pool = Pool, Time = time, Log = NullLogger.Instance,
             MaxHeaderSize = 20_000, MaxMessageSize = 300_000, IsLocal = domain => domain.Ascii == "example.org", Connections = _ => 3,
         };
         Change(change ?? (options => options));

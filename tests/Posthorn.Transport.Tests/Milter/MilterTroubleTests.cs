@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Microsoft.Extensions.Time.Testing;
 using Posthorn.Testing;
 using Posthorn.Transport.Milter;
 using Posthorn.Transport.Policy;
@@ -61,6 +62,47 @@ public sealed class MilterTroubleTests
         endless.At('E', new MilterAct.Say(('p', [])));
         await using MilterRig other = new(options => options with { MessageTimeout = TimeSpan.FromMilliseconds(60), ContentTimeout = TimeSpan.FromSeconds(60) }, endless);
         Assert.Equal(451, (await other.SendOneAsync()).Code);
+    }
+
+    // It answers within each time that one answer may take, and never comes to an end.
+    [Theory]
+    [InlineData('L')]
+    [InlineData('B')]
+    public async Task A_filter_that_lives_but_is_slow_is_given_up_when_the_message_has_taken_too_long(char command)
+    {
+        FakeTimeProvider time = new();
+        long start = time.GetTimestamp();
+        ScriptedMilter filter = new();
+        filter.At(command, new MilterAct.After(() => time.Advance(TimeSpan.FromSeconds(command == 'L' ? 25 : 290))));
+        await using MilterRig rig = new(time, null, filter);
+        string mail = string.Concat(Enumerable.Range(0, 40).Select(i => $"X-{i}: a\n")) + "\n" + string.Concat(Enumerable.Repeat(new string('x', 70) + "\n", 4_000));
+        Assert.Equal(451, (await rig.SendOneAsync(mail)).Code);
+        Assert.InRange(time.GetElapsedTime(start), TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
+    }
+
+    [Fact]
+    public async Task A_client_that_nobody_knows_has_no_address_of_any_family()
+    {
+        ScriptedMilter filter = new();
+        await using MilterRig rig = new(null, filter);
+        rig.Client = rig.Client with { Address = Posthorn.Net.Connection.Unknown.Address, Port = 0, Name = null };
+        Assert.Equal(250, (await rig.SendOneAsync()).Code);
+        await rig.EndAsync();
+        Assert.Contains("C unknown|U", filter.Heard);
+        Assert.Equal("unknown", filter.MacroValues["{client_addr}"]);
+    }
+
+    [Fact]
+    public async Task All_filters_share_the_time_of_a_message()
+    {
+        FakeTimeProvider time = new();
+        ScriptedMilter first = new(), second = new();
+        foreach (char command in "BE") first.At(command, new MilterAct.After(() => time.Advance(TimeSpan.FromSeconds(240))));
+        second.At('B', new MilterAct.After(() => time.Advance(TimeSpan.FromSeconds(100))));
+        await using MilterRig rig = new(time, null, first, second);
+        Assert.Equal(451, (await rig.SendOneAsync()).Code);
+        Assert.Contains(second.Heard, word => word[0] == 'B');
+        Assert.DoesNotContain(second.Heard, word => word[0] == 'E');
     }
 
     [Fact]

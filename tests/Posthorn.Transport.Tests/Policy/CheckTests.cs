@@ -46,7 +46,7 @@ public sealed class CheckTests : IDisposable
         SmtpReply reply = await policy.RecipientAsync(envelope, new(EmailAddress.Parse("ann@example.org"), DsnNotify.Unspecified, null), default);
         Assert.Equal("550 5.7.1 Not here", reply.ToString());
         await policy.EndAsync(default);
-        Assert.Equal(["a sender eve@example.net", "b sender eve@example.net", "a recipient ann@example.org", "a abort", "b abort"], _asked);
+        Assert.Equal(["a sender eve@example.net", "b sender eve@example.net", "a recipient ann@example.org", "b refused ann@example.org 550", "a abort", "b abort"], _asked);
     }
 
     [Theory]
@@ -197,6 +197,46 @@ public sealed class CheckTests : IDisposable
         await SendAsync(policy);
         string mail = Assert.Single(await _rig.MailAsync(_rig.Ann));
         Assert.Equal(["Return-Path", "Delivered-To", "X-Session", "X-Early", "X-Late", "Received", "From", "Subject"], Names(mail));
+    }
+
+    [Fact]
+    public async Task What_is_ordered_for_a_name_in_HELO_ends_with_the_next_one()
+    {
+        _first.Says[CheckStage.Connect] = (context, _) =>
+        {
+            context.Orders.Prepend("X-Connect: 1");
+            return Verdict.Continue;
+        };
+        _first.Says[CheckStage.Helo] = (context, _) =>
+        {
+            if (context.Client.Helo == "evil.example.net") context.Orders.Discard("a bad name");
+            context.Orders.Prepend($"X-Helo: {context.Client.Helo}");
+            return Verdict.Continue;
+        };
+        await using SessionPolicy policy = Open();
+        await policy.ConnectAsync(default);
+        foreach (string name in (string[])["evil.example.net", "one.example.net", "two.example.net"]) await policy.HeloAsync(TransportRig.Stranger with { Helo = name }, default);
+        await SendAsync(policy);
+        string mail = Assert.Single(await _rig.MailAsync(_rig.Ann));
+        Assert.Equal(["Return-Path", "Delivered-To", "X-Connect", "X-Helo", "Received", "From", "Subject"], Names(mail));
+        Assert.Contains("X-Helo: two.example.net\r\n", mail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refused_recipient_is_told_to_those_that_have_not_heard_of_it()
+    {
+        ScriptedCheck third = new("c", _asked);
+        _rig.Transport.Checks = new([_first, _second, third], new(null));
+        _second.Says[CheckStage.Recipient] = (_, _) => new Verdict.Refuse(new(550, "5.7.1", "Not here"));
+        await using SessionPolicy policy = Open();
+        Envelope envelope = _rig.Envelope(TransportRig.Stranger, "eve@example.net");
+        await policy.SenderAsync(envelope, default);
+        _asked.Clear();
+        await policy.RecipientAsync(envelope, new(EmailAddress.Parse("ann@example.org"), DsnNotify.Unspecified, null), default);
+        Assert.Equal(["a recipient ann@example.org", "b recipient ann@example.org", "c refused ann@example.org 550"], _asked);
+        _asked.Clear();
+        await policy.RecipientAsync(envelope, new(EmailAddress.Parse("nobody@example.org"), DsnNotify.Unspecified, null), default);
+        Assert.Equal(["a refused nobody@example.org 550", "b refused nobody@example.org 550", "c refused nobody@example.org 550"], _asked);
     }
 
     [Fact]

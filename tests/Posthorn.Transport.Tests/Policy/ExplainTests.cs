@@ -27,6 +27,9 @@ public sealed class ExplainTests : IDisposable
             ["to"] = new(LookupType.Hash, _folder.Write("to", "old@example.org bob@example.org\ngone@example.org gone@far.example\nteam@example.org ann+team@example.org\n")),
             ["from"] = new(LookupType.Hash, _folder.Write("from", "eve@example.net eva@new.example\n@a.example.net @new.example\n")),
             ["copies"] = new(LookupType.Hash, _folder.Write("copies", "ann@example.org archive@far.example\nx@elsewhere.example bob@example.org\n")),
+            ["access"] = new(LookupType.Hash, _folder.Write("access", "192.0.2.10 REJECT client\n198.51 DEFER net\n2001:db8 HOLD six\nhost.dyn.example WARN name\nmx.example.org REJECT helo\nexample 200\neve@example.net PREPEND X-T: 1\n"
+                + "example.net REJECT domain\nbob@example.org OK\nbob@ REJECT bob\nteam@ 450 4.7.1 team\nexample.org DUNNO\nelsewhere.example 550 5.7.1 else\nann+lists@example.org REDIRECT bob@example.org\n<> DISCARD null\nann@example.org 1\n")),
+            ["lost"] = new(LookupType.Hash, Path.Combine(_folder.Path, "nowhere", "lost")),
             ["moved"] = new(LookupType.Hash, _folder.Write("moved", "nobody@example.org nobody@new.example\n")),
         },
     }, TimeProvider.System, NullLogger.Instance);
@@ -42,11 +45,11 @@ public sealed class ExplainTests : IDisposable
     private static readonly string[] Actions =
     [
         "OK", "DUNNO", "REJECT", "REJECT 5.7.9 Not {sender}", "DEFER", "421 4.7.0 Away with you", "452 4.3.1 Later", "DEFER_IF_PERMIT Gray", "DEFER_IF_REJECT Perhaps", "HOLD odd", "DISCARD rubbish",
-        "REDIRECT bob@example.org", "REDIRECT x@elsewhere.example", "PREPEND X-Note: {client}", "WARN hm",
+        "REDIRECT bob@example.org", "REDIRECT x@elsewhere.example", "PREPEND X-Note: {client}", "WARN hm", "lookup", "lookup", "lookup",
     ];
 
     private static readonly Gen<string> Rules = from stage in Gen.Int[0, Stages.Length - 1]
-                                                from conditions in Gen.Int[0, 5].Array[0, 2]
+                                                from conditions in Gen.Int[0, 6].Array[0, 2]
                                                 from pick in Gen.Int[0, 1000].Array[4]
                                                 from action in OneOf(Actions)
                                                 select Rule(stage, conditions, pick, action);
@@ -86,6 +89,20 @@ public sealed class ExplainTests : IDisposable
         Assert.False(told.IsAccepted);
         Assert.Empty(await rig.MailAsync(rig.Ann));
         Assert.Empty(rig.Queued);
+    }
+
+    [Fact]
+    public async Task A_table_that_decides_is_told_with_its_rule_and_one_that_cannot_be_read_too()
+    {
+        Case one = new(["stage=sender; lookup=access; lookup-key=sender; action=lookup", "lookup=lost; lookup-key=recipient; action=OK"], "198.51.100.7", "client.example.net", "x@a.example.net", ["ann@example.org"], true, false);
+        using TransportRig rig = Rig(one);
+        Explanation told = await ExplainAsync(rig, one);
+        ExplainedStage sender = told.Stages.Single(stage => stage.Stage == CheckStage.Sender);
+        Assert.Equal(("rules:1", "554 5.7.1 domain"), (sender.DecidedBy, sender.Refusal!.ToString()));
+        one = one with { Sender = "x@far.example" };
+        ExplainedStage recipient = (await ExplainAsync(rig, one)).Stages.Single(stage => stage.Stage == CheckStage.Recipient);
+        Assert.Equal(("rules:2", 451), (recipient.DecidedBy, recipient.Refusal!.Code));
+        Assert.Contains(recipient.Remarks, remark => remark.Text.Contains("lost", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -242,7 +259,7 @@ public sealed class ExplainTests : IDisposable
         dns.Names[IPAddress.Parse("198.51.100.7")] = ["host.dyn.example"];
         dns.Hosts["host.dyn.example"] = [IPAddress.Parse("198.51.100.7")];
         dns.Hosts["7.100.51.198.black.example"] = [IPAddress.Parse("127.0.0.2")];
-        rig.Transport.Checks = new([new RuleSet([.. one.Rules.Select((text, i) => RuleText.Read(text, i + 1))], new(rig.Directory, dns))], new(dns));
+        rig.Transport.Checks = new([new RuleSet([.. one.Rules.Select((text, i) => RuleText.Read(text, i + 1))], new(rig.Directory, dns) { Tables = rig.Services.Tables })], new(dns));
         return dns;
     }
 
@@ -258,13 +275,21 @@ public sealed class ExplainTests : IDisposable
                 2 when stage >= 2 => $"sender={(pick[2] % 6 < 4 ? Senders[pick[2] % 6] : pick[2] % 6 == 4 ? "*" : ".example.net")}",
                 3 when stage >= 3 => $"recipient={Recipients[pick[3] % Recipients.Length]}",
                 5 => "listeners=submission",
+                6 when action != "lookup" => Lookup(stage, pick[0], pick[1] % 12 == 0 ? "lost" : "access"),
                 4 => pick[3] % 3 == 0 ? "client-name=.dyn.example" : pick[3] % 3 == 1 ? "dns-lists=black.example" : stage >= 2 ? "login-mismatch=true" : null,
                 _ => null,
             };
             if (text is not null) parts.Add(text);
         }
+        if (action == "lookup") parts.Add(Lookup(stage, pick[0], pick[1] % 12 == 0 ? "lost" : "access"));
         parts.Add($"action={action}");
         return string.Join("; ", parts);
+    }
+
+    private static string Lookup(int stage, int pick, string table)
+    {
+        string[] keys = stage switch { 0 => ["client", "client-name"], 1 => ["client", "client-name", "helo"], 2 => ["client", "helo", "sender", "account"], _ => ["client-name", "helo", "sender", "recipient", "account"] };
+        return $"lookup={table}; lookup-key={keys[pick % keys.Length]}";
     }
 
     private static Gen<T> OneOf<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);

@@ -15,7 +15,7 @@ namespace Posthorn.Transport.Tests.Policy;
 /// <summary>A server over the real transport with rules, for transcripts.</summary>
 /// <remarks>
 /// <c>given rule TEXT</c> (see <see cref="RuleText"/>), <c>given role submission</c>, <c>given client ADDRESS</c>, <c>given name ADDRESS NAME</c> (both ways), <c>given listed NAME ADDRESS</c>,
-/// <c>given table NAME TYPE LINE|LINE</c>, <c>given no-table NAME</c> (its file is gone before it was ever read), <c>given broken NAME</c>, <c>given trusted</c>, <c>given at-once</c> (early refusals are not kept for RCPT);
+/// <c>given table NAME TYPE LINE|LINE</c>, <c>given no-table NAME</c> (its file is gone before it was ever read), <c>given broken NAME</c>, <c>given trusted</c>, <c>given xclient</c>, <c>given at-once</c> (early refusals are not kept for RCPT);
 /// <c>given mail ann 1</c>, <c>given first ann FIELD</c> (the first field above Received of the last message), <c>given held 1</c>, <c>given queued 1</c> (not held).
 /// </remarks>
 internal sealed class PolicyHost : ITranscriptHost
@@ -44,6 +44,7 @@ internal sealed class PolicyHost : ITranscriptHost
             case "role": _role = Enum.Parse<ListenerRole>(words[1], ignoreCase: true); break;
             case "client": _client = words[1]; break;
             case "trusted": _options = _options with { TrustedNetworks = [IPNetwork.Parse("192.0.2.0/24")] }; break;
+            case "xclient": _options = _options with { XClientNetworks = [IPNetwork.Parse("192.0.2.0/24")] }; break;
             case "at-once": _options = _options with { DelaySenderRefusal = false }; break;
             case "name":
                 _dns.Names[IPAddress.Parse(words[1])] = [words[2]];

@@ -51,6 +51,10 @@ public sealed class PolicyServerTests : IAsyncDisposable
     [InlineData("action=DEFER", "450 4.7.1 Service unavailable, try again later")]
     [InlineData("action=450 Wait\r", "450 4.7.1 Wait")]
     [InlineData("note=x\naction=OK", "250 2.1.5 Ok")]
+    [InlineData("action=1130000000", "250 2.1.5 Ok")] // access(5): all-numerical is "yes"
+    [InlineData("action=200", "250 2.1.5 Ok")]
+    [InlineData("action=200 Come in", "451 4.3.5 Server configuration problem")]
+    [InlineData("action=550", "550 5.7.1 Access denied")]
     [InlineData("action=HOLD", "250 2.1.5 Ok")]
     [InlineData("action=WARN hm", "250 2.1.5 Ok")]
     [InlineData("action=NONSENSE", "451 4.3.5 Server configuration problem")]
@@ -91,6 +95,20 @@ public sealed class PolicyServerTests : IAsyncDisposable
         while (_server.Requests.IsEmpty) await Task.Delay(5, TestContext.Current.CancellationToken);
         _rig.Time.Advance(TimeSpan.FromSeconds(101));
         Assert.Equal("451 4.3.5 Server configuration problem", (await reply.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).ToString());
+    }
+
+    // What it says later would be taken for the answer to the next question.
+    [Fact]
+    public async Task A_kept_connection_on_which_no_answer_came_is_closed()
+    {
+        _server.Answers.Enqueue("action=OK\n\n");
+        Assert.Equal(250, (await RcptAsync()).Code);
+        Task<SmtpReply> reply = RcptAsync();
+        while (_server.Requests.Count < 2) await Task.Delay(5, TestContext.Current.CancellationToken);
+        _rig.Time.Advance(TimeSpan.FromSeconds(101));
+        Assert.Equal(451, (await reply.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Code);
+        await _server.FirstClosed.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Assert.Equal(1, _server.Connections);
     }
 
     [Fact]
@@ -169,6 +187,7 @@ public sealed class PolicyServerTests : IAsyncDisposable
         private readonly Socket _listener;
         private readonly List<Socket> _open = [];
         private readonly Task _accepting;
+        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public FakePolicyServer(EndPoint? place = null)
         {
@@ -181,6 +200,7 @@ public sealed class PolicyServerTests : IAsyncDisposable
 
         public EndPoint Place { get; }
         public int Connections { get; private set; }
+        public Task FirstClosed => _closed.Task;
         public System.Collections.Concurrent.ConcurrentQueue<string> Answers { get; } = new();
         public System.Collections.Concurrent.ConcurrentQueue<string> Requests { get; } = new();
 
@@ -229,6 +249,7 @@ public sealed class PolicyServerTests : IAsyncDisposable
                     text.Clear();
                     if (Answers.TryDequeue(out string? answer)) await socket.SendAsync(Encoding.UTF8.GetBytes(answer), SocketFlags.None);
                 }
+                _closed.TrySetResult();
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException) { /* dropped */ }
         }

@@ -17,6 +17,12 @@ internal sealed class ScriptedCheck(string name, List<string> asked) : ISessionC
     public ValueTask<Verdict> RecipientAsync(CheckContext context, Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancel) =>
         Say(CheckStage.Recipient, recipient.Address.ToString(), context);
 
+    public ValueTask RecipientRefusedAsync(CheckContext context, Envelope envelope, EnvelopeRecipient recipient, SmtpReply reply, CancellationToken cancel)
+    {
+        asked.Add(string.Create(CultureInfo.InvariantCulture, $"{name} refused {recipient.Address} {reply.Code}"));
+        return ValueTask.CompletedTask;
+    }
+
     public ValueTask<Verdict> DataAsync(CheckContext context, Envelope envelope, CancellationToken cancel) =>
         Say(CheckStage.Data, envelope.Recipients.Count.ToString(CultureInfo.InvariantCulture), context);
 

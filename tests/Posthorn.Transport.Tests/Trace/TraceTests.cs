@@ -5,6 +5,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Testing;
+using Posthorn.Transport.Policy;
+using Posthorn.Transport.Policy.Rules;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Tests.Fakes;
 using Posthorn.Transport.Trace;
@@ -206,6 +208,63 @@ public sealed class TraceTests : IAsyncDisposable
         Assert.Contains("198.51.100.0/24", text, StringComparison.Ordinal);
         Assert.Contains("550 5.1.1 <~", text, StringComparison.Ordinal);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(Folder, "key")));
+    }
+
+    [Theory]
+    [InlineData("answers 127.0.0.2, score 3", "answers 127.0.0.2, score 3")]
+    [InlineData("554 5.7.1 198.51.100.7 is in zen.example", "554 5.7.1 198.51.100.0/24 is in zen.example")]
+    [InlineData("no mail from [198.51.100.7]: see http://x.example/?ip=198.51.100.7.", "no mail from [198.51.100.0/24]: see http://x.example/?ip=198.51.100.0/24.")]
+    [InlineData("550 2001:db8:1:2::7: go away; 2001:db8::", "550 2001:db8:1::/48: go away; 2001:db8::/48")]
+    [InlineData("Client.Example.net said HELO client.example.net.", "[client] said HELO [client].")]
+    [InlineData("not.client.example.net, client.example.net.au, x@client.example.net", "not.client.example.net, client.example.net.au, ~")]
+    [InlineData("12:34:56 TLSv1.3 with 1.2.3 and 5.7.1, a::b", "12:34:56 TLSv1.3 with 1.2.3 and 5.7.1, a::/48")]
+    public async Task Text_is_redacted_too(string said, string written)
+    {
+        ITrace trace = Open(options => options with { Redact = true });
+        trace.Tell(new TraceEvent.Checked(Id(1), "recipient", "rules:1", said) { Names = ["client.example.net", "x"] });
+        string text = Assert.Single(Assert.Single((await FindAsync(Id(1).Value)).Messages).Steps).Text("text");
+        if (written.EndsWith('~')) Assert.Matches(System.Text.RegularExpressions.Regex.Escape(written[..^1]) + "~[0-9a-f]{12}@client\\.example\\.net", text);
+        else Assert.Equal(written, text);
+    }
+
+    [Fact]
+    public async Task What_rules_say_of_a_client_is_redacted()
+    {
+        using TransportRig rig = new();
+        ITrace trace = Open(options => options with { Redact = true });
+        MailTransport transport = new(rig.Options, rig.Services with { Trace = trace });
+        FakeDns dns = new();
+        dns.Names[TransportRig.Stranger.Address] = ["dsl-7.isp.example"];
+        dns.Hosts["dsl-7.isp.example"] = [TransportRig.Stranger.Address];
+        Rule[] rules = [Tests.Policy.RuleText.Read("stage=connect; action=WARN seen", 1), Tests.Policy.RuleText.Read("stage=recipient; action=REJECT No {client-name} [{client}], {helo}", 2)];
+        transport.Checks = new([new RuleSet(rules, new(rig.Directory, dns))], new(dns));
+        await using SessionPolicy policy = new(transport, transport.OpenChecks(TransportRig.Stranger), delays: false);
+        await policy.ConnectAsync(default);
+        await policy.HeloAsync(TransportRig.Stranger, default);
+        Envelope envelope = rig.Envelope(TransportRig.Stranger, "eve@example.net");
+        await policy.SenderAsync(envelope, default);
+        EnvelopeRecipient ann = new(EmailAddress.Parse("ann@example.org"), DsnNotify.Unspecified, null);
+        SmtpReply reply = await policy.RecipientAsync(envelope, ann, default);
+        Assert.Equal("554 5.7.1 No dsl-7.isp.example [198.51.100.7], client.example.net", reply.ToString());
+        transport.NoteRefusal(envelope, ann, reply);
+        IReadOnlyList<TraceLine> steps = Assert.Single((await FindAsync("ann@example.org")).Messages).Steps;
+        Assert.Equal(["checked", "checked", "refused"], steps.Select(step => step.What));
+        Assert.Equal("554 5.7.1 No [client] [198.51.100.0/24], [client]", steps[2].Text("reply"));
+        Assert.Equal("reject 554 5.7.1 No [client] [198.51.100.0/24], [client]", steps[1].Text("text"));
+    }
+
+    [Fact]
+    public async Task A_message_that_was_broken_off_is_told_with_what_a_filter_said_of_its_client()
+    {
+        using TransportRig rig = new();
+        ITrace trace = Open();
+        MailTransport transport = new(rig.Options, rig.Services with { Trace = trace });
+        ClientContext client = TransportRig.Stranger with { Forwarded = new() { Name = "far.example.net", Address = IPAddress.Parse("203.0.113.5"), Helo = "far", Ident = "4711" } };
+        transport.NoteLoss(rig.Envelope(client, "eve@example.net", "ann@example.org", "bob@example.org"), 1234);
+        TraceLine lost = Assert.Single(Assert.Single((await FindAsync("bob@example.org")).Messages).Steps);
+        Assert.Equal(("broken-off", "eve@example.net", "1234"), (lost.What, lost.Text("from"), lost.Text("octets")));
+        System.Text.Json.JsonElement forwarded = lost.Fields.GetProperty("forwarded");
+        Assert.Equal(["203.0.113.5", "far.example.net", "far", "4711"], ((string[])["address", "name", "helo", "ident"]).Select(name => forwarded.GetProperty(name).GetString()));
     }
 
     [Fact]

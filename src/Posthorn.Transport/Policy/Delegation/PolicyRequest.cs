@@ -17,7 +17,7 @@ internal static class PolicyRequest
         Add(text, "request", "smtpd_access_policy");
         Add(text, "protocol_state", StateOf(facts));
         Add(text, "protocol_name", client.Role == ListenerRole.Lmtp ? "LMTP" : client.IsExtended ? "ESMTP" : "SMTP");
-        Add(text, "client_address", client.Address.ToString());
+        Add(text, "client_address", client.IsAddressKnown ? client.Address.ToString() : "unknown");
         Add(text, "client_name", name.Verified ?? "unknown");
         Add(text, "client_port", client.Port == 0 ? "" : client.Port.ToString(CultureInfo.InvariantCulture));
         Add(text, "reverse_client_name", name.Reverse ?? "unknown");

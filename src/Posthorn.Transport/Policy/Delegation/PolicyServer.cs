@@ -52,6 +52,11 @@ public sealed class PolicyServer(PolicyServerOptions options, TimeProvider time)
                 // What is broken after a rest was closed by the server meanwhile: that is no failure yet.
                 try { return await ExchangeAsync(kept.Socket, kept.Made, request, either.Token); }
                 catch (IOException) { kept.Socket.Dispose(); }
+                catch
+                {
+                    kept.Socket.Dispose(); // its answer may still come, and would be taken for that to the next question
+                    throw;
+                }
             }
             Socket socket = await ConnectAsync(either.Token);
             try { return await ExchangeAsync(socket, time.GetTimestamp(), request, either.Token); }

@@ -1,5 +1,5 @@
 using Posthorn.Core;
-using Posthorn.Directory;
+using Posthorn.Transport.Accept;
 
 namespace Posthorn.Transport.Policy.Rules;
 
@@ -82,10 +82,13 @@ public sealed record IsLoginMismatch(bool Wanted) : IRuleCondition
 {
     public CheckStage KnownAt => CheckStage.Sender;
 
-    public ValueTask<bool> HoldsAsync(RuleFacts facts, CancellationToken cancel)
+    public async ValueTask<bool> HoldsAsync(RuleFacts facts, CancellationToken cancel)
     {
         ReversePath from = facts.Envelope!.From;
-        bool mismatch = !from.IsNull && (facts.Client.Account is { } account ? !facts.Directory.MaySendAs(account, from) : facts.Directory.Resolve(from.Address) is Resolution.Recipients);
-        return new(mismatch == Wanted);
+        bool? mismatch = facts.Client.Account is { } account
+            ? await facts.Rights.OfAsync(account, from, cancel) switch { SenderRight.Granted => false, SenderRight.Denied => true, _ => null }
+            : await facts.Rights.IsOwnedAsync(from, cancel);
+        if (mismatch is null) facts.Trouble = "a table of logins cannot be read";
+        return mismatch == Wanted;
     }
 }

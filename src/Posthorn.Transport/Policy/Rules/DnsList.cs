@@ -82,7 +82,7 @@ public sealed class DnsList
     {
         string? subject = Subject switch
         {
-            DnsListSubject.Client => Reversed(facts.Client.Address),
+            DnsListSubject.Client => facts.Client.IsAddressKnown ? Reversed(facts.Client.Address) : null,
             DnsListSubject.ClientName => (await facts.Context.NameAsync(cancel)).Verified,
             DnsListSubject.Helo => NameOf(facts.Client.Helo),
             DnsListSubject.Sender => facts.Envelope is { From: { IsNull: false } from } ? NameOf(from.Address.Domain.Ascii) : null,
@@ -163,21 +163,23 @@ public sealed record IsListed(IReadOnlyList<DnsList> Lists, int Threshold) : IRu
     public async ValueTask<bool> HoldsAsync(RuleFacts facts, CancellationToken cancel)
     {
         if (facts.Client.Account is not null || facts.Client.IsTrusted) return false;
-        (DnsList List, bool Counts)[] answers = await Task.WhenAll(Lists.Select(list => AskAsync(list, facts, cancel)));
-        int sum = answers.Where(one => one.Counts).Sum(one => one.List.Score);
+        // Whatever the names need is found out first, and what the answers are is said when all are there: nothing of a session is touched by two at once.
+        List<(DnsList List, string? Name)> questions = [];
+        foreach (DnsList list in Lists) questions.Add((list, await list.QuestionAsync(facts, cancel)));
+        AddressAnswer?[] answers = await Task.WhenAll(questions.Select(one => one.Name is { } name ? facts.ListedAsync(name, cancel) : Task.FromResult<AddressAnswer?>(null)));
+        bool[] counts = [.. answers.Select((answer, i) => answer is not null && Judge(facts, Lists[i], answer))];
+        int sum = Lists.Where((_, i) => counts[i]).Sum(list => list.Score);
         if (sum < Threshold) return false;
-        facts.ListName = string.Join(", ", answers.Where(one => one.Counts && one.List.Score > 0).Select(one => one.List.Zone).Distinct());
+        facts.ListName = string.Join(", ", Lists.Where((list, i) => counts[i] && list.Score > 0).Select(list => list.Zone).Distinct());
         return true;
     }
 
-    private static async Task<(DnsList, bool)> AskAsync(DnsList list, RuleFacts facts, CancellationToken cancel)
+    private static bool Judge(RuleFacts facts, DnsList list, AddressAnswer answer)
     {
-        if (await list.QuestionAsync(facts, cancel) is not { } question) return (list, false);
-        AddressAnswer answer = await facts.ListedAsync(question, cancel);
         if (answer.Status == DnsStatus.Failed) facts.Context.Remark(new(facts.Stage, list.Zone, "the list does not answer", IsDecision: false));
         bool counts = answer.Addresses.Any(list.Counts);
         if (answer.Addresses.Count > 0)
             facts.Context.Remark(new(facts.Stage, list.Zone, $"answers {string.Join(", ", answer.Addresses)}{(counts ? string.Create(CultureInfo.InvariantCulture, $", score {list.Score}") : ", which does not count")}", IsDecision: false));
-        return (list, counts);
+        return counts;
     }
 }

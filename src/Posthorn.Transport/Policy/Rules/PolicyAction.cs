@@ -71,8 +71,8 @@ public abstract record PolicyAction
             case "REDIRECT": problem = $"REDIRECT needs an address, not \"{rest}\""; break;
             case "PREPEND": problem = $"PREPEND needs a field such as \"X-Note: text\", not \"{rest}\""; break;
             case { Length: 3 } when TryReply(text, out SmtpReply? reply): action = new Refuse(reply); break;
-            // Tables that other programs make give numbers for "yes" (access(5): all-numerical).
-            case { Length: > 0 } when word.All(char.IsAsciiDigit) && rest.Length == 0 && word.Length != 3: action = new Permit(); break;
+            // Tables that other programs make give numbers for "yes" (access(5): all-numerical). A 4xx or 5xx without text is a refusal here: nobody writes 550 for "yes".
+            case { Length: > 0 } when word.All(char.IsAsciiDigit) && rest.Length == 0: action = new Permit(); break;
             default: problem = $"\"{word}\" is no action that is known here"; break;
         }
         return problem.Length == 0;

@@ -16,7 +16,7 @@ public sealed class RuleSet(IReadOnlyList<Rule> rules, RuleServices services) : 
 internal sealed class RuleCheck(Rule[] rules, RuleServices services) : ISessionCheck
 {
     private static readonly SmtpReply Unavailable = new(451, "4.3.0", "A table cannot be read now, try again later");
-    private readonly Dictionary<string, Task<AddressAnswer>> _lists = [];
+    private readonly Dictionary<string, Task<AddressAnswer?>> _lists = [];
 
     public ValueTask<Verdict> ConnectAsync(CheckContext context, CancellationToken cancel) => AskAsync(Facts(context, CheckStage.Connect), cancel);
 

@@ -3,6 +3,7 @@ using System.Text;
 using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
+using Posthorn.Transport.Accept;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy.Rules;
@@ -10,10 +11,13 @@ namespace Posthorn.Transport.Policy.Rules;
 /// <summary>What rules may ask about a session at one stage.</summary>
 public sealed class RuleFacts
 {
-    private readonly RuleServices _services;
-    private readonly Dictionary<string, Task<AddressAnswer>> _lists;
+    /// <summary>How long a session waits for the lists of a rule, which are asked at once. A list that is later counts nothing: the client waits for its reply meanwhile, and a dead list must not stop mail.</summary>
+    private static readonly TimeSpan ListPatience = TimeSpan.FromSeconds(6);
 
-    internal RuleFacts(CheckContext context, CheckStage stage, RuleServices services, Dictionary<string, Task<AddressAnswer>> lists) =>
+    private readonly RuleServices _services;
+    private readonly Dictionary<string, Task<AddressAnswer?>> _lists;
+
+    internal RuleFacts(CheckContext context, CheckStage stage, RuleServices services, Dictionary<string, Task<AddressAnswer?>> lists) =>
         (Context, Stage, _services, _lists) = (context, stage, services, lists);
 
     public CheckContext Context { get; }
@@ -37,18 +41,28 @@ public sealed class RuleFacts
 
     internal IDirectory Directory => _services.Directory;
 
+    internal SenderRights Rights => new(_services.Directory, _services.Tables, _services.SenderLogins);
+
     /// <summary>The DNS list that made the condition of the rule at hand true: its name, for replies.</summary>
     internal string ListName { get; set; } = "";
 
     /// <summary>The recipients that are meant: the one of RCPT, or all.</summary>
     public IEnumerable<EmailAddress> Recipients => Recipient is { } one ? [one.Address] : Envelope?.Recipients.Select(recipient => recipient.Address) ?? [];
 
-    /// <summary>The addresses under a name, as a DNS list answers; each name is asked once in a session.</summary>
-    internal async ValueTask<AddressAnswer> ListedAsync(string name, CancellationToken cancel)
+    /// <summary>The addresses under a name, as a DNS list answers; each name is asked once in a session, and waited for once.</summary>
+    internal Task<AddressAnswer?> ListedAsync(string name, CancellationToken cancel)
+    {
+        if (!_lists.TryGetValue(name, out Task<AddressAnswer?>? asked)) _lists[name] = asked = AskListAsync(name, cancel);
+        return asked;
+    }
+
+    private async Task<AddressAnswer?> AskListAsync(string name, CancellationToken cancel)
     {
         if (_services.Dns is not { } dns) return new(DnsStatus.Failed, []);
-        if (!_lists.TryGetValue(name, out Task<AddressAnswer>? asked)) _lists[name] = asked = dns.FindAddressesAsync(name, AddressFamily.InterNetwork, cancel).AsTask();
-        return await asked;
+        using CancellationTokenSource late = new(ListPatience, _services.Time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancel);
+        try { return await dns.FindAddressesAsync(name, AddressFamily.InterNetwork, either.Token).AsTask().WaitAsync(either.Token); }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return new(DnsStatus.Failed, []); }
     }
 
     /// <summary>Puts facts in the place of their names in braces.</summary>
@@ -70,6 +84,12 @@ public sealed class RuleFacts
 /// <param name="Dns">For DNS lists.</param>
 public sealed record RuleServices(IDirectory Directory, IMailDns? Dns)
 {
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>The tables of the configuration; null where there are none.</summary>
     public LookupTables? Tables { get; init; }
+
+    /// <summary>Those of them that name the logins of addresses.</summary>
+    public IReadOnlyList<string> SenderLogins { get; init; } = [];
 }

@@ -38,6 +38,7 @@ public sealed record TableQuestion(IReadOnlyList<string> Names, TableKey Key)
         IReadOnlyList<ILookupTable> tables = facts.Tables(Names);
         switch (Key)
         {
+            case TableKey.Client when !facts.Client.IsAddressKnown: return await LookupSearch.KeyAsync(tables, "unknown", cancel);
             case TableKey.Client: return await LookupSearch.NetworkAsync(tables, facts.Client.Address, cancel);
             case TableKey.ClientName: return await LookupSearch.HostAsync(tables, (await facts.Context.NameAsync(cancel)).Verified ?? "unknown", cancel);
             case TableKey.Helo: return await LookupSearch.HostAsync(tables, facts.Client.Helo, cancel);

@@ -1,0 +1,150 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Posthorn.Serving;
+using Posthorn.Transport;
+using Posthorn.Transport.Remote;
+
+namespace Posthorn.Sendmail;
+
+/// <summary>Takes in what local programs left in the drop folder while the server was down, by SMTP as they would have done themselves.</summary>
+/// <remarks>
+/// Anybody on the machine may put anything into the folder. So a file is first moved into a folder where nobody else can reach it: from then on it is what it is.
+/// Links are not followed, and what is empty (pipes and devices are) is not opened. What cannot be used is kept there under <c>failed-NAME</c>.
+/// </remarks>
+internal sealed class DropPickup : IAsyncDisposable
+{
+    /// <summary>How often the folder is looked at. It is empty but for the minutes after a start, and looking costs microseconds.</summary>
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    /// <summary>Files of one round; the rest waits for the next.</summary>
+    private const int MaxAtOnce = 1_000;
+
+    /// <summary>What was never finished is thrown away after that: its program was told that it failed, or is dead.</summary>
+    private static readonly TimeSpan MaxDraftAge = TimeSpan.FromDays(1);
+
+    private const UnixFileMode AnybodyMayLeave = UnixFileMode.StickyBit | UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private readonly string _folder;
+    private readonly string _taken;
+    private readonly LocalServer _server;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _running;
+
+    public DropPickup(string folder, LocalServer server, TimeProvider time, ILogger log)
+    {
+        (_folder, _taken, _server, _time, _log) = (folder, Path.Combine(folder, ".taken"), server, time, log);
+        _running = RunAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        using PeriodicTimer timer = new(Interval, _time);
+        bool isBroken = false;
+        try
+        {
+            do
+            {
+                try
+                {
+                    await RoundAsync(_stop.Token);
+                    isBroken = false;
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    if (!isBroken) _log.DropFailed(_folder, e.Message); // once, not every five seconds
+                    isBroken = true;
+                }
+            }
+            while (await timer.WaitForNextTickAsync(_stop.Token));
+        }
+        catch (OperationCanceledException) { /* the server ends; what is here is for the next start */ }
+    }
+
+    private async Task RoundAsync(CancellationToken cancel)
+    {
+        if (!Folder.Exists(_folder))
+        {
+            Folder.CreateDirectory(_folder);
+            File.SetUnixFileMode(_folder, AnybodyMayLeave);
+        }
+        Folder.CreateDirectory(_taken, Private);
+        File.SetUnixFileMode(_taken, Private); // fails when somebody else has made it
+        foreach (string path in Folder.EnumerateFiles(_folder).Take(MaxAtOnce).Order(StringComparer.Ordinal))
+        {
+            string name = Path.GetFileName(path);
+            if (DropFile.IsName(name)) File.Move(path, Path.Combine(_taken, name));
+            else if (name.StartsWith('.') && _time.GetUtcNow() - File.GetLastWriteTimeUtc(path) > MaxDraftAge) File.Delete(path);
+        }
+        foreach (string path in Folder.EnumerateFiles(_taken).Order(StringComparer.Ordinal).ToArray())
+            if (DropFile.IsName(Path.GetFileName(path)) && !await TakeAsync(path, cancel)) return;
+    }
+
+    // False when the server takes nothing now.
+    private async Task<bool> TakeAsync(string path, CancellationToken cancel)
+    {
+        FileInfo info = new(path);
+        if (info.LinkTarget is not null || info.Length == 0) return Fail(path, "is no file with a message");
+        await using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        if (await DropFile.ReadAsync(file, cancel) is not { } envelope) return Fail(path, "has no envelope that can be read");
+        long start = file.Position;
+        (LocalHandover? handover, SmtpReply reply) = await LocalHandover.OpenAsync(new SocketConnector(), _server.EndPoint, _server.Helo, _time, cancel);
+        if (handover is null) return false;
+        await using (handover)
+        {
+            List<(string Recipient, SmtpReply Reply)> refused = [];
+            reply = await handover.BeginAsync(envelope.Sender, envelope.Return, envelope.EnvelopeId, envelope.NeedsUtf8, cancel);
+            if (reply.IsPermanent) return Fail(path, $"its sender is refused: {reply}");
+            if (!reply.IsPositive) return false;
+            foreach (string recipient in envelope.Recipients)
+            {
+                SmtpReply one = await handover.AddAsync(recipient, envelope.Notify, cancel);
+                // What may work later is tried as a whole later: sent now to some, those would get it twice.
+                if (one.IsTransient) return true;
+                if (!one.IsPositive) refused.Add((recipient, one));
+            }
+            if (refused.Count < envelope.Recipients.Count)
+            {
+                reply = await handover.SendAsync(PiecesAsync(file, start, cancel), cancel);
+                if (reply.IsTransient) return true;
+                if (!reply.IsPositive) refused = [.. envelope.Recipients.Select(recipient => (recipient, reply))];
+            }
+            else await handover.ResetAsync(cancel);
+            if (refused.Count > 0)
+            {
+                SmtpReply told = await RefusalNotice.SendAsync(handover, _server, envelope.Sender, refused, PiecesAsync(file, start, cancel), cancel);
+                if (!told.IsPositive) return Fail(path, $"is refused for {string.Join(", ", refused.Select(static r => $"{r.Recipient} ({r.Reply})"))}, and its sender cannot be told: {told}");
+            }
+            File.Delete(path);
+            _log.DropTaken(Path.GetFileName(path), envelope.Sender, envelope.Recipients.Count - refused.Count, refused.Count);
+            await handover.QuitAsync(cancel);
+            return true;
+        }
+    }
+
+    private bool Fail(string path, string why)
+    {
+        File.Move(path, Path.Combine(_taken, $"failed-{Path.GetFileName(path)}"));
+        _log.DropUnusable(path, why);
+        return true;
+    }
+
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> PiecesAsync(FileStream file, long start, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        file.Position = start;
+        byte[] buffer = new byte[32 * 1024];
+        while (await file.ReadAsync(buffer, cancel) is > 0 and int read) yield return buffer.AsMemory(0, read);
+    }
+}
