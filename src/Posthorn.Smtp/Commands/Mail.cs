@@ -11,12 +11,15 @@ namespace Posthorn.Smtp.Commands;
 /// <remarks><c>mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF</c></remarks>
 internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtpCommand<Mail>
 {
+    /// <summary>The path was written outside ASCII.</summary>
+    public bool IsUtf8 { get; init; }
+
     public static Mail Parse(ref SmtpReader args)
     {
         args.Space();
         args.Keyword("FROM:"u8);
         ReversePath from = args.ReversePath();
-        return new(from, MailParameters.Parse(ref args));
+        return new(from, MailParameters.Parse(ref args)) { IsUtf8 = args.HadUtf8Path };
     }
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
@@ -41,7 +44,8 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         // RFC 4865 section 5.2.2: what has to be there before it may go.
         if (by?.Time < release) return Reply.BadParameter("BY");
         if (Parameters.Size > session.Transport.MaxMessageSize) return Reply.TooBig;
-        if (!From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8) return Reply.NeedSmtpUtf8;
+        if (!From.IsNull && !Parameters.SmtpUtf8 && session.NeedsUtf8(From.Address, IsUtf8)) return Reply.SenderNeedsUtf8;
+        if (!From.IsNull && session.IsUnqualified(From.Address)) return Reply.UnqualifiedSender;
 
         Envelope envelope = new()
         {

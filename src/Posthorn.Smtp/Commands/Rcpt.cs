@@ -10,12 +10,15 @@ namespace Posthorn.Smtp.Commands;
 /// <remarks><c>rcpt = "RCPT TO:" ( "&lt;Postmaster@" Domain "&gt;" / "&lt;Postmaster&gt;" / Forward-path ) [SP Rcpt-parameters] CRLF</c></remarks>
 internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpCommand<Rcpt>
 {
+    /// <summary>The path was written outside ASCII.</summary>
+    public bool IsUtf8 { get; init; }
+
     public static Rcpt Parse(ref SmtpReader args)
     {
         args.Space();
         args.Keyword("TO:"u8);
         EmailAddress to = args.ForwardPath();
-        return new(to, RcptParameters.Parse(ref args));
+        return new(to, RcptParameters.Parse(ref args)) { IsUtf8 = args.HadUtf8Path };
     }
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
@@ -25,7 +28,8 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
         if (!session.IsExtended && Parameters.Any) return Reply.ParametersNeedEhlo;
         if (mail.Envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
         if (session.Bounds.IsRecipientTooMany()) return Mail.ForRole(session, Reply.TooManyRecipientsInTime);
-        if (To.NeedsUtf8 && !mail.Envelope.SmtpUtf8) return Reply.NeedSmtpUtf8;
+        if (!mail.Envelope.SmtpUtf8 && session.NeedsUtf8(To, IsUtf8)) return Reply.RecipientNeedsUtf8;
+        if (session.IsUnqualified(To)) return Reply.UnqualifiedRecipient;
 
         EnvelopeRecipient recipient = new(To, Parameters.Notify, Parameters.OriginalRecipient);
         SmtpReply verdict = await session.Policy.RecipientAsync(mail.Envelope, recipient, cancel);

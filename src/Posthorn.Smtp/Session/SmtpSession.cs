@@ -88,6 +88,13 @@ internal sealed class SmtpSession
     /// <summary>This listener knows AUTH at all.</summary>
     public bool KnowsLogin => Services.Directory is not null && (Role == ListenerRole.Submission || (Role == ListenerRole.Mx && Options.AuthOnMx));
 
+    /// <summary>An address that SMTPUTF8 has to be said for (RFC 6531 section 3.5). A domain can be said in A-labels; our users' programs are forgiven when they leave that to us.</summary>
+    public bool NeedsUtf8(EmailAddress address, bool isWrittenSo) => address.NeedsUtf8 || isWrittenSo && Role == ListenerRole.Mx;
+
+    /// <summary>On submission: a domain of one label that is not ours means another host everywhere (RFC 6409 section 4.2).</summary>
+    public bool IsUnqualified(EmailAddress address) =>
+        Role == ListenerRole.Submission && !address.Domain.IsAddressLiteral && !address.Domain.Ascii.Contains('.', StringComparison.Ordinal) && Services.Directory?.IsLocalDomain(address.Domain) != true;
+
     /// <summary>Who speaks, for the transport.</summary>
     public ClientContext Client => _client ??= new()
     {
@@ -332,13 +339,11 @@ internal sealed class SmtpSession
 
     private async ValueTask<SmtpReply?> AnswerAsync(InputLine line, CancellationToken cancel)
     {
-        if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
-        // A bare LF may be the trace of two servers that see two different conversations.
-        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
-        if (line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31)) return Reply.ControlCharacters;
-        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return await Policy.UnknownAsync(line.Bytes, cancel) ?? Unknown(line.Bytes.Span[..end]);
+        if (FlawOf(line) is { } flaw) return MayCarryData(line) ? HangUp(flaw) : flaw;
+        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb)
+            return MayCarryData(line) ? HangUp(Reply.UnknownCommand) : await Policy.UnknownAsync(line.Bytes, cancel) ?? Unknown(line.Bytes.Span[..end]);
         _verb = verb.Name;
-        if (Admit(verb, line.Bytes.Length) is { } refusal) return refusal;
+        if (Admit(verb, line.Bytes.Length) is { } refusal) return verb.Is(VerbTraits.CarriesData) ? HangUp(refusal) : refusal;
 #pragma warning disable CA1031 // The one broad catch of the session: what is broken on our side is a 451 for the peer and a stack for the log.
         try { return await verb.RunAsync(this, line.Bytes.Span, end, cancel); }
         catch (Exception e) when (e is not OperationCanceledException)
@@ -348,6 +353,28 @@ internal sealed class SmtpSession
             if (verb.Is(VerbTraits.CarriesData)) Close();
             return Reply.LocalError;
         }
+    }
+
+    private SmtpReply? FlawOf(InputLine line)
+    {
+        if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
+        // A bare LF may be the trace of two servers that see two different conversations.
+        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
+        return line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31) ? Reply.ControlCharacters : null;
+    }
+
+    // A chunk may follow a line that was meant as BDAT and cannot be read as one; of what follows nobody knows where the next command begins (RFC 3030 section 2).
+    private static bool MayCarryData(InputLine line)
+    {
+        ReadOnlySpan<byte> word = line.Bytes.Span.TrimStart(" \t"u8);
+        return word.Length >= 4 && System.Text.Ascii.EqualsIgnoreCase(word[..4], "BDAT"u8);
+    }
+
+    /// <summary>The session ends with this reply; 521 says so.</summary>
+    public SmtpReply HangUp(SmtpReply reply)
+    {
+        Close();
+        return reply with { Code = 521 };
     }
 
     private SmtpReply? Admit(Verb verb, int length)

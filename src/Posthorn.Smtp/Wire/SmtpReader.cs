@@ -33,6 +33,9 @@ internal ref struct SmtpReader
     /// <summary>The first error, or null.</summary>
     public SmtpReply? Error { get; private set; }
 
+    /// <summary>A path had octets outside ASCII, as they came: a domain in U-labels too (RFC 6531 section 3.3).</summary>
+    public bool HadUtf8Path { get; private set; }
+
     public readonly bool IsForgiving => _syntax.IsForgiving;
 
     /// <summary>True when nothing is left.</summary>
@@ -214,6 +217,7 @@ internal ref struct SmtpReader
         if (bracketed && Peek != '>' || _at - start > MaxPath) return Bad(bad);
         if (bracketed) _at++;
         if (!IsAtEnd && Peek != ' ') return Bad(bad);
+        HadUtf8Path |= !Ascii.IsValid(_line[start.._at]);
         return EmailAddress.TryCreate(local, domain, out address) || Bad(bad);
     }
 
