@@ -16,16 +16,17 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey) { Trace = services.Trace };
         await plan.MakeAsync(cancel);
         Ledger ledger = new(accepted, plan);
-        bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;
+        bool hasRoom = services.Queue.HasRoom || accepted.IsReport;
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(queued, outcomes => WordsOf(accepted, plan, hasRoom, settle, outcomes))
-            : queued.Count > 0 ? services.Queue.Attach(queued, accepted.Cause)
-            : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
+        ReportPlacement? report = accepted.IsReport ? new(accepted, plan, queued, queued.Count == 0 ? accepted.Message.Id : newId()) : null;
+        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(outcomes => new(queued, WordsOf(accepted, plan, hasRoom, settle, outcomes)))
+            : report is not null ? services.Queue.AttachDeciding(report.Decide)
+            : queued.Count > 0 ? services.Queue.Attach(queued)
             : null;
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
         {
-            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, attachment, cancel);
+            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, report, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
                 if (outcomes[i] is { } refusal) ledger.Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, refusal);
@@ -33,6 +34,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             }
             if (broken is null)
                 foreach (QueueMessage message in queued) services.Log.Queued(message.Id, message.From, message.Recipients.Count);
+            if (broken is null && report?.Waiting is { } waiting) Postponed(accepted, waiting, ledger);
         }
         SmtpReply? failure = hasRoom ? broken : Replies.QueueFull;
         foreach (RecipientPlan.Onward target in plan.Elsewhere) ledger.Relay(target.Recipients, target.Recipient.Address, failure);
@@ -45,6 +47,37 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         }
         return ledger.Close(broken is null);
     }
+
+    private void Postponed(AcceptedMessage accepted, QueueMessage waiting, Ledger ledger)
+    {
+        ledger.Serve(Enumerable.Range(0, accepted.Message.Recipients.Count), relayed: true);
+        services.Log.Queued(waiting.Id, waiting.From, waiting.Recipients.Count);
+    }
+
+    /// <summary>Puts a message that was accepted into the queue once more, for recipients that could not have it. False when that is not durable.</summary>
+    public async ValueTask<bool> PostponeAsync(AcceptedMessage accepted, IReadOnlyList<EnvelopeRecipient> later, CancellationToken cancel)
+    {
+        QueueMessage waiting = Waiting(accepted, newId(), later);
+        DeliveryReceipt receipt;
+        try { receipt = await services.Stores.DeliverAsync(accepted.Content, [], services.Queue.Attach([waiting]), cancel); }
+        catch (IOException e)
+        {
+            services.Log.NotStored(e, accepted.Message.Id);
+            return false;
+        }
+        services.Log.Queued(waiting.Id, waiting.From, later.Count);
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Recorded(accepted.TraceId, receipt.RecordNumber, [], [Later(waiting)]));
+        return true;
+    }
+
+    /// <summary>A message as it waits for a better time.</summary>
+    internal static QueueMessage Waiting(AcceptedMessage accepted, QueueId id, IReadOnlyList<EnvelopeRecipient> later)
+    {
+        QueueMessage message = accepted.Message;
+        return message with { Id = id, Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
+    }
+
+    private static QueuedPart Later(QueueMessage waiting) => new(waiting.Id, "later", [.. waiting.Recipients.Select(one => one.Address)]);
 
     // A recipient is done with when anything for it was taken, or when nothing was to be.
     private static QueueAnswers? WordsOf(
@@ -64,7 +97,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
     }
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.
-    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryAttachment? attachment, CancellationToken cancel)
+    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, ReportPlacement? report, DeliveryAttachment? attachment, CancellationToken cancel)
     {
         QueueId id = accepted.Message.Id;
         IReadOnlyList<RecipientPlan.Copy> copies = plan.Copies;
@@ -72,7 +105,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         {
             DeliveryOrder order = new() { Deliveries = [.. copies.Select(copy => copy.Delivery)], Notes = plan.Notes, Attachment = attachment };
             DeliveryReceipt receipt = await services.Stores.DeliverAsync(accepted.Content, order, cancel);
-            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, receipt));
+            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, report?.Waiting, receipt));
             SmtpReply?[] outcomes = new SmtpReply?[copies.Count];
             for (int i = 0; i < copies.Count; i++)
             {
@@ -96,7 +129,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         }
     }
 
-    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryReceipt receipt)
+    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, QueueMessage? waiting, DeliveryReceipt receipt)
     {
         StoredCopy[] copies = new StoredCopy[plan.Copies.Count];
         for (int i = 0; i < copies.Length; i++)
@@ -106,6 +139,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
                 ? new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, stored.Uid, null)
                 : new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, null, refusal.Text);
         }
-        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]))]);
+        IEnumerable<QueuedPart> parts = queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]));
+        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. waiting is null ? [] : new[] { Later(waiting) }]);
     }
 }

@@ -32,9 +32,16 @@ internal sealed class StatusFields(Report report, bool global, DateTimeOffset no
         if (recipient.Host.Length > 0) text.Append(CultureInfo.InvariantCulture, $"Remote-MTA: dns; {recipient.Host}\r\n");
         // RFC 3464 section 2.3.6: the words of the server, not what we made of them.
         SmtpReply words = recipient.Last ?? recipient.Reply;
-        if (recipient.Host.Length > 0 || report.Kind != ReportKind.Success) text.Append(CultureInfo.InvariantCulture, $"Diagnostic-Code: {(recipient.Host.Length > 0 ? $"smtp; {Sayable(words.ToString())}" : $"x-posthorn; {Sayable(words.Text.Replace('\n', ' '))}")}\r\n");
+        if (recipient.Host.Length > 0 || report.Kind != ReportKind.Success) Diagnose(recipient.Host.Length > 0, words, text);
         text.Append(CultureInfo.InvariantCulture, $"Last-Attempt-Date: {ReceivedLine.Date(now)}\r\n");
         if (report.Until is { } until) text.Append(CultureInfo.InvariantCulture, $"Will-Retry-Until: {ReceivedLine.Date(until)}\r\n");
+    }
+
+    private void Diagnose(bool isRemote, SmtpReply words, StringBuilder text)
+    {
+        string[] lines = isRemote ? [.. ReportLines.Transcript(words)] : [words.Text.Replace('\n', ' ')];
+        lines[0] = $"{(isRemote ? "smtp" : "x-posthorn")}; {lines[0]}";
+        ReportLines.Field("Diagnostic-Code", lines.Select(Sayable), text);
     }
 
     // ORCPT as it was before it was coded for a command (RFC 3461 section 4.2). An address of the type utf-8 stays coded where only ASCII may stand (RFC 6533 section 3).

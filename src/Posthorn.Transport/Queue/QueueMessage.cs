@@ -78,3 +78,8 @@ internal sealed record QueueAnswers(QueueId Id, IReadOnlyList<RecipientAnswer> A
     /// <summary>The sender has been warned of the delay.</summary>
     public bool Warned { get; init; }
 }
+
+/// <summary>What the queue writes with a delivery, when it is known what the mailboxes take.</summary>
+/// <param name="Messages">What enters the queue.</param>
+/// <param name="Cause">Last words on another message, or on the one that was delivered.</param>
+internal sealed record QueueDecision(IReadOnlyList<QueueMessage> Messages, QueueAnswers? Cause);
