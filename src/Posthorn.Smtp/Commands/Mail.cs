@@ -56,6 +56,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             SmtpUtf8 = Parameters.SmtpUtf8,
             RequiresTls = Parameters.RequiresTls,
             ReleaseAt = release,
+            HoldFor = Parameters.HoldFor,
             Return = Parameters.Return,
             EnvelopeId = Parameters.EnvelopeId,
             By = by,
@@ -83,7 +84,6 @@ internal sealed class MailParameters
     private readonly HashSet<string> _seen = [];
     private bool _returns;
     private bool _traces;
-    private int? _holdFor;
     private DateTimeOffset? _holdUntil;
 
     /// <summary>There was at least one.</summary>
@@ -102,12 +102,15 @@ internal sealed class MailParameters
     /// <summary>When it has to arrive, reckoned from now.</summary>
     public DeliverBy? DeliverBy(DateTimeOffset now) => BySeconds is { } seconds ? new(now.AddSeconds(seconds), _returns, _traces) : null;
 
+    /// <summary>Seconds that it is to wait.</summary>
+    public int? HoldFor { get; private set; }
+
     /// <summary>The message is to wait (RFC 4865).</summary>
-    public bool HasHold => _holdFor is not null || _holdUntil is not null;
-    public string HoldName => _holdFor is not null ? "HOLDFOR" : "HOLDUNTIL";
+    public bool HasHold => HoldFor is not null || _holdUntil is not null;
+    public string HoldName => HoldFor is not null ? "HOLDFOR" : "HOLDUNTIL";
 
     /// <summary>When it may go out; null when it need not wait. A time that is past is no time to wait for.</summary>
-    public DateTimeOffset? ReleaseAt(DateTimeOffset now) => _holdFor is { } seconds ? now.AddSeconds(seconds) : _holdUntil > now ? _holdUntil : null;
+    public DateTimeOffset? ReleaseAt(DateTimeOffset now) => HoldFor is { } seconds ? now.AddSeconds(seconds) : _holdUntil > now ? _holdUntil : null;
 
     public static MailParameters Parse(ref SmtpReader args)
     {
@@ -128,7 +131,7 @@ internal sealed class MailParameters
         switch (name)
         {
             case "SIZE":
-                bool number = SmtpReader.TryNumber(value, out long size);
+                bool number = SmtpReader.TrySize(value, out long size);
                 Size = size;
                 return number;
             case "BODY":
@@ -150,7 +153,7 @@ internal sealed class MailParameters
                 return value.IsEmpty;
             case "HOLDFOR":
                 if (HasHold || !SmtpReader.TryNumber(value, out long seconds) || seconds is 0 or > MaxHoldFor) return false;
-                _holdFor = (int)seconds;
+                HoldFor = (int)seconds;
                 return true;
             case "HOLDUNTIL":
                 return TakeHoldUntil(value);

@@ -191,6 +191,14 @@ internal ref struct SmtpReader
         return true;
     }
 
+    /// <summary>A size of up to 20 digits (RFC 1870 section 3): the largest number that we count stands for all beyond it.</summary>
+    public static bool TrySize(ReadOnlySpan<byte> digits, out long value)
+    {
+        if (TryNumber(digits, out value)) return true;
+        value = long.MaxValue;
+        return digits.Length is > 0 and <= 20 && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
+    }
+
     // Path = "<" [ A-d-l ":" ] Mailbox ">"
     private bool Path(SmtpReply bad, out EmailAddress address)
     {

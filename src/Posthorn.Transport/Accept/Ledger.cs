@@ -64,6 +64,6 @@ internal sealed class Ledger
     private EnvelopeRecipient RecipientFor(RecipientPlan.Refused refused)
     {
         EnvelopeRecipient given = _accepted.Message.Recipients[refused.Recipient];
-        return new(refused.Address, given.Notify.WithoutSuccess(), given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}");
+        return given.Readdressed(refused.Address) with { Notify = given.Notify.WithoutSuccess() };
     }
 }

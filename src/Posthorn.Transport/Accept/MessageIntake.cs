@@ -192,7 +192,7 @@ internal sealed class MessageIntake : IMessageIntake
         QueueMessage message = new()
         {
             Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),
-            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldReason = holdReason,
+            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldFor = _envelope.HoldFor, HoldReason = holdReason,
             Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId, By = _envelope.By,
             Traits = traits, Size = _sink?.Length ?? 0, Recipients = _rewritten ?? _readdressed ?? [.. _envelope.Recipients],
         };

@@ -52,7 +52,7 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
 
     /// <summary>Addresses in the report that ASCII cannot say (RFC 6533).</summary>
     public static bool NeedsUtf8(Report report) =>
-        report.Recipients.Any(recipient => recipient.Recipient.Address.NeedsUtf8 || recipient.Recipient.OriginalRecipient is { } original && !Ascii.IsValid(original));
+        report.Recipients.Any(recipient => recipient.Recipient.Address.NeedsUtf8 || recipient.Recipient is { OriginalRecipient: { } original, IsOriginalOurs: false } && !Ascii.IsValid(original));
 
     // RFC 3461 section 6.2: only failures return the message. Binary content would need a way back that bears it (RFC 6522 section 3).
     private static bool IsWhole(Report report) =>
@@ -89,24 +89,28 @@ internal sealed class ReportWriter(string hostname, QueueId id, DateTimeOffset n
         });
         foreach (ReportedRecipient recipient in report.Recipients)
         {
-            text.Append(CultureInfo.InvariantCulture, $"<{recipient.Recipient.Address}>\r\n");
+            text.Append(CultureInfo.InvariantCulture, $"<{recipient.Recipient.Address}>{Via(recipient.Recipient)}\r\n");
             if (report.Kind == ReportKind.Success)
             {
                 text.Append(recipient.Action switch
                 {
-                    "relayed" => $"    was handed to {recipient.Host}, which will not report what becomes of it.\r\n\r\n",
+                    "relayed" => $"    was handed to {MtaName.Of(recipient.Host) ?? "the next mail server"}, which will not report what becomes of it.\r\n\r\n",
                     "expanded" => "    stands for several addresses, to which it has been sent on. They do not report.\r\n\r\n",
                     _ => "    was delivered.\r\n\r\n",
                 });
                 continue;
             }
-            string said = recipient is { Host.Length: > 0, Last: null } ? $"The mail server {recipient.Host} said: " : "";
+            string said = recipient is { Host.Length: > 0, Last: null } ? $"{(MtaName.Of(recipient.Host) is { } host ? $"The mail server {host}" : "The next mail server")} said: " : "";
             Indent($"{said}{recipient.Reply}", text);
             if (report is { Kind: ReportKind.Failed, Notice: null }) Indent(Advice.For(recipient.Reply.Status), text);
             text.Append("\r\n");
         }
         return text.ToString();
     }
+
+    // The sender knows the address that it used, and not always where that leads.
+    private static string Via(EnvelopeRecipient recipient) =>
+        recipient is { IsOriginalOurs: true, OriginalRecipient: { } original } && Xtext.TryDecode(Encoding.UTF8.GetBytes(original[(original.IndexOf(';', StringComparison.Ordinal) + 1)..]), out string address) ? $" (for {address})" : "";
 
     private string Introduce(Report report, PostmasterNotice notice)
     {

@@ -56,6 +56,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         ServerFeatures features = session.Features;
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
+        // RFC 6531 section 3.2. A raw header of which nobody said so is older than that, and goes as it is.
+        if (mail.WantsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.9", $"{session.Host} takes no header outside ASCII (SMTPUTF8)"));
         if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Unfit(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
         if (IsUnbearable(features) && FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Unfit(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
         if (mail is { SecondsLeft: { } left, Message.By.Return: true })

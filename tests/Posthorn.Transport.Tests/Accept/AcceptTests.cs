@@ -269,4 +269,20 @@ public sealed class AcceptTests
         Assert.All(ids, id => Assert.True(Transport.Accept.QueueIds.IsWellFormed(id)));
         await Task.CompletedTask;
     }
+
+    /// <summary>RFC 3464 section 2, RFC 3461 section 9.3: reports come from our own name, and who answers them is heard. Nobody else lives there.</summary>
+    [Fact]
+    public async Task Duty_addresses_stand_at_our_own_name_too()
+    {
+        using TransportRig rig = new();
+        rig.Directory.AddAlias("postmaster@example.org", "bob@example.org");
+        rig.Directory.AddAlias("mailer-daemon@example.org", "bob@example.org");
+        Assert.True((await rig.RcptAsync(TransportRig.Stranger, "Postmaster@mail.example.org")).IsPositive);
+        Assert.True((await rig.RcptAsync(TransportRig.Stranger, "MAILER-DAEMON@MAIL.example.org")).IsPositive);
+        Assert.Equal("554 5.7.1", (await rig.RcptAsync(TransportRig.Stranger, "bob@mail.example.org")).ToString()[..9]);
+        Assert.Equal("554 5.7.1", (await rig.RcptAsync(TransportRig.Stranger, "postmaster@www.example.org")).ToString()[..9]);
+        await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "eve@example.net", "MAILER-DAEMON@mail.example.org"), "From: eve@example.net\n\nx\n");
+        Assert.Single(await rig.MailAsync(rig.Bob));
+        Assert.Equal(0, rig.Queue.Count);
+    }
 }

@@ -114,6 +114,67 @@ public sealed class ReportTests
         Assert.DoesNotContain(" said: ", report, StringComparison.Ordinal);
     }
 
+    /// <summary>RFC 3461 section 6.3 (d): ORCPT that nobody gave goes along, and is not told as the sender's; not even after a restart.</summary>
+    [Fact]
+    public async Task An_original_recipient_that_is_our_own_word()
+    {
+        await using OutboundRig rig = new();
+        rig.Rig.Directory.AddAlias("one@example.org", "far@example.com");
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        await rig.SendAsync("one@example.org");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("RCPT TO:<far@example.com> ORCPT=rfc822;one@example.org", peer.Commands);
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.DoesNotContain("Original-Recipient", report, StringComparison.Ordinal);
+        Assert.Contains("<far@example.com> (for one@example.org)\r\n", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 3461 section 9.3: a domain, or an address as a literal. Where a server behind this one listens is nobody's business.</summary>
+    [Theory]
+    [InlineData("mx.example.com", "mx.example.com")]
+    [InlineData("203.0.113.9", "[203.0.113.9]")]
+    [InlineData("[203.0.113.9]", "[203.0.113.9]")]
+    [InlineData("2001:db8::9", "[IPv6:2001:db8::9]")]
+    [InlineData("203.0.113.9:24", null)]
+    [InlineData("[::1]:24", null)]
+    [InlineData("/run/dovecot/lmtp", null)]
+    [InlineData("Unspecified/dovecot.internal:24", null)]
+    [InlineData("", null)]
+    public void How_other_servers_are_named(string host, string? name) => Assert.Equal(name, Posthorn.Transport.Bounce.MtaName.Of(host));
+
+    [Fact]
+    public async Task A_server_behind_this_one_is_not_named()
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new System.Net.IPEndPoint(System.Net.IPAddress.Parse("203.0.113.9"), 24)))] } });
+        rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true }).At(".", new PeerAct.Say("550 5.2.1 Closed"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.DoesNotContain("203.0.113.9", report, StringComparison.Ordinal);
+        Assert.Contains("    The next mail server said: 550 5.2.1 Closed\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Diagnostic-Code: smtp; 550 5.2.1 Closed\r\n", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 4865 section 5.1: as the sender's program said it.</summary>
+    [Theory]
+    [InlineData(3600, "for;3600")]
+    [InlineData(null, "until;2026-03-04T06:06:07Z")]
+    public async Task A_message_of_the_future(int? seconds, string field)
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        Envelope envelope = new()
+        {
+            Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1), HoldFor = seconds,
+        };
+        envelope.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\n\nx\n");
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Contains($"Future-Release-Request: {field}\r\n", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_fields_of_the_message()
     {

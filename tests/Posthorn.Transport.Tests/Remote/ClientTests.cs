@@ -279,20 +279,27 @@ public sealed class ClientTests
         if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Smtputf8_is_demanded_for_addresses_and_not_for_raw_headers()
+    /// <summary>RFC 6531 sections 3.2 and 3.5: an address, or a header of which the client said so. A raw header without a word is older than that.</summary>
+    [Theory]
+    [InlineData("far@example.com", false, "\u00e9", "")]
+    [InlineData("far@example.com", true, "e", "")]
+    [InlineData("far@example.com", true, "\u00e9", "5.6.9")]
+    [InlineData("b\u00fccher@example.com", true, "e", "5.6.7")]
+    public async Task What_needs_smtputf8(string to, bool said, string subject, string status)
     {
         await using OutboundRig rig = new();
         ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["8BITMIME", "PIPELINING"] });
-        Envelope plain = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), SmtpUtf8 = true };
-        plain.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
-        await rig.SendAsync(plain, "From: ann@example.org\nSubject: \u00e9\n\nx\n");
+        ScriptedPeer able = rig.AddPeer("203.0.113.2", "example.net", new() { Extensions = ["8BITMIME", "SMTPUTF8"] });
+        foreach (string address in (string[])[to, to.Replace(".com", ".net", StringComparison.Ordinal)])
+        {
+            Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), SmtpUtf8 = said };
+            envelope.Recipients.Add(new(EmailAddress.Parse(address), DsnNotify.Unspecified, null));
+            await rig.SendAsync(envelope, $"From: ann@example.org\nSubject: {subject}\n\nx\n");
+        }
         await rig.UntilEmptyAsync();
-        Assert.DoesNotContain("SMTPUTF8", Assert.Single(peer.Messages).From, StringComparison.Ordinal);
-        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "bücher@example.com"));
-        await rig.UntilEmptyAsync();
-        Assert.Single(peer.Messages);
-        Assert.Contains("Status: 5.6.7", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        Assert.Equal(status.Length > 0, Assert.Single(able.Messages).From.Contains(" SMTPUTF8", StringComparison.Ordinal));
+        if (status.Length == 0) Assert.DoesNotContain("SMTPUTF8", Assert.Single(peer.Messages).From, StringComparison.Ordinal);
+        else Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -377,6 +384,24 @@ public sealed class ClientTests
         if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
         else Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
         Assert.DoesNotContain("203.0.113.5", rig.Dialled);
+    }
+
+    /// <summary>What waits for our own address, or for a duty at our own name, is for our own mailboxes.</summary>
+    [Theory]
+    [InlineData("bob@[192.0.2.1]")]
+    [InlineData("postmaster@mail.example.org")]
+    public async Task Mail_for_our_own_places_that_waited_stays_here(string to)
+    {
+        await using OutboundRig rig = new();
+        rig.Rig.Directory.AddAlias("postmaster@example.org", "bob@example.org");
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1) };
+        envelope.Recipients.Add(new(EmailAddress.Parse(to), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope);
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
     }
 
     [Fact]
