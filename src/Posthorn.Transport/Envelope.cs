@@ -143,6 +143,9 @@ public sealed class Envelope
 
     public IList<EnvelopeRecipient> Recipients { get; } = [];
 
+    /// <summary>It goes on as it is, whoever hands it in: nothing is added or taken out.</summary>
+    internal bool IsWhole { get; init; }
+
     /// <summary>The checks that have a say on the message; null when there are none.</summary>
     internal SessionChecks? Checks { get; set; }
 }

@@ -163,13 +163,14 @@ internal sealed class SmtpSession
     }
 
     /// <summary>EHLO, HELO or LHLO: a new start (RFC 5321 section 4.1.4).</summary>
-    /// <returns>A refusal, in which case nothing has begun; else null.</returns>
+    /// <returns>A refusal, in which case the client is who it was before (RFC 5321 section 4.1.1.1); else null.</returns>
     public async ValueTask<SmtpReply?> GreetedAsync(string helo, bool extended, CancellationToken cancel)
     {
         await EndTransactionAsync();
+        (string? name, bool wasExtended, ClientContext? client) = (Helo, IsExtended, _client);
         (Helo, IsExtended, _client) = (helo, extended, null);
         if (await Policy.HeloAsync(Client, cancel) is not { } refusal) return null;
-        (Helo, _client) = (null, null);
+        (Helo, IsExtended, _client) = (name, wasExtended, client);
         return refusal;
     }
 
@@ -240,7 +241,7 @@ internal sealed class SmtpSession
     public void Forgive() => _tally.Forgive();
 
     /// <summary>Why the peer was lost, as the last reply; null when it has closed by itself.</summary>
-    public SmtpReply? Farewell => Connection.Stopped switch
+    public SmtpReply? LastWord => Connection.Stopped switch
     {
         StopReason.Timeout => Reply.TimedOut,
         StopReason.Shutdown => Reply.ShuttingDown,
@@ -252,7 +253,7 @@ internal sealed class SmtpSession
     public SmtpReply? Lost()
     {
         Close();
-        return Farewell;
+        return LastWord;
     }
 
     // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
@@ -267,8 +268,7 @@ internal sealed class SmtpSession
         if (await Policy.ConnectAsync(cancel) is { } refusal)
         {
             Log.Refused(Id, "connect", refusal.Code, refusal.Status, refusal.Text);
-            Say(refusal);
-            Close();
+            await new Farewell(this).SayAsync(refusal, cancel);
             return;
         }
         SmtpReply greeting = Greeting;
@@ -284,8 +284,7 @@ internal sealed class SmtpSession
         {
             if (!await first) return; // the loop sees the end
             Log.TalksEarly(Id, "greeting");
-            Say(Reply.SpokeFirst);
-            Close();
+            Say(HangUp(Reply.SpokeFirst));
             return;
         }
         Say(greeting);
@@ -300,7 +299,7 @@ internal sealed class SmtpSession
         if (_closing) return;
         if (line.Status == LineStatus.Ended)
         {
-            if (Farewell is { } farewell) Say(farewell);
+            if (LastWord is { } word) Say(word);
             if (Connection.Stopped == StopReason.Timeout) Log.TimedOut(Id, Transaction is null ? "idle" : "transaction");
             Close();
             return;
@@ -387,8 +386,7 @@ internal sealed class SmtpSession
             if (Options.ForbidEarlyTalk && Role == ListenerRole.Mx && !IsTrusted && verb.Name != "QUIT")
             {
                 Log.PipelinedUnasked(Id, verb.Name);
-                Close();
-                return Reply.PipelinedUnasked;
+                return HangUp(Reply.PipelinedUnasked);
             }
             if (_tally.TalksEarly()) Log.TalksEarly(Id, verb.Name);
         }
@@ -404,11 +402,7 @@ internal sealed class SmtpSession
     private SmtpReply Unknown(ReadOnlySpan<byte> word)
     {
         foreach (string verb in (ReadOnlySpan<string>)["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"])
-        {
-            if (!System.Text.Ascii.EqualsIgnoreCase(word, verb)) continue;
-            Close();
-            return Reply.NotSmtp;
-        }
+            if (System.Text.Ascii.EqualsIgnoreCase(word, verb)) return HangUp(Reply.NotSmtp);
         return Reply.UnknownCommand;
     }
 

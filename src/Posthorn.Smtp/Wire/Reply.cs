@@ -25,6 +25,7 @@ internal static class Reply
     public static readonly SmtpReply ChunksFailed = new(503, "5.5.1", "An earlier BDAT failed; send RSET");
     public static readonly SmtpReply AlreadySecure = new(503, "5.5.1", "TLS is active already");
     public static readonly SmtpReply LoggedInAlready = new(503, "5.5.1", "Logged in already");
+    public static readonly SmtpReply NotWelcome = new(503, "5.5.1", "You are not served here; say QUIT");
     public static readonly SmtpReply NotInTransaction = new(503, "5.5.1", "Not within a mail transaction");
 
     // Syntax.

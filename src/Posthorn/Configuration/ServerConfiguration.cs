@@ -115,7 +115,7 @@ public sealed record LimitsSection
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
-public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease);
+public sealed record SubmissionSection(bool HideClient, bool CompletesTrusted, bool BrokenClients, TimeSpan FutureRelease);
 
 /// <summary><c>[log]</c>: what is written and how.</summary>
 public sealed record LogSection(Microsoft.Extensions.Logging.LogLevel Level, bool Json, bool File);

@@ -87,6 +87,7 @@ internal static class OptionsFor
         MaxMessageSize = configuration.Limits.MessageSize,
         MaxReceived = configuration.Limits.ReceivedHops,
         HideSubmissionClient = configuration.Submission.HideClient,
+        CompletesTrusted = configuration.Submission.CompletesTrusted,
         Rewriting = configuration.Rewriting,
         Queue = configuration.Outbound.Queue,
         Outbound = configuration.Outbound.Options,

@@ -24,7 +24,8 @@ public sealed class OutboundTests
         Assert.StartsWith("<far@example.com>", Assert.Single(message.To).Trim(), StringComparison.Ordinal);
         Assert.Equal(
             $"""
-            Received: by mail.example.org (Posthorn) with ESMTPA id {envelope.Id}
+            Received: from localhost
+            	by mail.example.org (Posthorn) with ESMTPA id {envelope.Id}
             	for <far@example.com>;
             	Wed, 4 Mar 2026 07:06:07 +0200
             From: ann@example.org
