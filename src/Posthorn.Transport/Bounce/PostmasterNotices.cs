@@ -1,6 +1,5 @@
 using Posthorn.Core;
 using Posthorn.Directory;
-using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Bounce;
 

@@ -20,7 +20,7 @@ public sealed class DoubleBounceTests
         return rig;
     }
 
-    private static Task EveAsync(OutboundRig rig) => rig.SendAsync(rig.Rig.Envelope(TransportRig.Stranger, "eve@example.net", "forward@example.org"), "From: eve@example.net\nSubject: hi\n\nsecret\n");
+    private static Task<AcceptOutcome> EveAsync(OutboundRig rig) => rig.SendAsync(rig.Rig.Envelope(TransportRig.Stranger, "eve@example.net", "forward@example.org"), "From: eve@example.net\nSubject: hi\n\nsecret\n");
 
     [Fact]
     public async Task A_bounce_that_bounces()
