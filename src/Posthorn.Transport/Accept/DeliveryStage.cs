@@ -18,15 +18,12 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.IsReport;
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        ReportPlacement? report = accepted.IsReport ? new(accepted, plan, queued, queued.Count == 0 ? accepted.Message.Id : newId()) : null;
-        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(outcomes => new(queued, WordsOf(accepted, plan, hasRoom, settle, outcomes)))
-            : report is not null ? services.Queue.AttachDeciding(report.Decide)
-            : queued.Count > 0 ? services.Queue.Attach(queued)
-            : null;
+        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, hasRoom, accepted.IsReport && queued.Count == 0 ? accepted.Message.Id : newId()) : null;
+        DeliveryAttachment? attachment = placement is not null ? services.Queue.AttachDeciding(placement.Decide) : queued.Count > 0 ? services.Queue.Attach(queued) : null;
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
         {
-            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, report, attachment, cancel);
+            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, placement, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
                 if (outcomes[i] is { } refusal) ledger.Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, refusal);
@@ -34,7 +31,6 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             }
             if (broken is null)
                 foreach (QueueMessage message in queued) services.Log.Queued(message.Id, message.From, message.Recipients.Count);
-            if (broken is null && report?.Waiting is { } waiting) Postponed(accepted, waiting, ledger);
         }
         SmtpReply? failure = hasRoom ? broken : Replies.QueueFull;
         foreach (RecipientPlan.Onward target in plan.Elsewhere) ledger.Relay(target.Recipients, target.Recipient.Address, failure);
@@ -45,13 +41,12 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             if (one.Mail.IsRedirect) ledger.Relay(one.Recipients, one.Mail.Recipients[0].Address, failure);
             services.Log.Derived(accepted.Message.Id, one.Mail.What, one.Account, one.Mail.Recipients[0].Address, failure is null ? "queued" : "dropped");
         }
+        if (broken is null && placement is not null)
+        {
+            ledger.Postpone(placement.Waiting?.Recipients ?? [], placement.Covered);
+            if (placement.Waiting is { } waiting) services.Log.Queued(waiting.Id, waiting.From, waiting.Recipients.Count);
+        }
         return ledger.Close(broken is null);
-    }
-
-    private void Postponed(AcceptedMessage accepted, QueueMessage waiting, Ledger ledger)
-    {
-        ledger.Serve(Enumerable.Range(0, accepted.Message.Recipients.Count), relayed: true);
-        services.Log.Queued(waiting.Id, waiting.From, waiting.Recipients.Count);
     }
 
     /// <summary>Puts a message that was accepted into the queue once more, for recipients that could not have it. False when that is not durable.</summary>
@@ -79,25 +74,8 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
 
     private static QueuedPart Later(QueueMessage waiting) => new(waiting.Id, "later", [.. waiting.Recipients.Select(one => one.Address)]);
 
-    // A recipient is done with when anything for it was taken, or when nothing was to be.
-    private static QueueAnswers? WordsOf(
-        AcceptedMessage accepted, RecipientPlan plan, bool hasRoom, Func<IReadOnlySet<int>, QueueAnswers> settle, IReadOnlyList<Result<StoredMessage>> outcomes)
-    {
-        HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
-        foreach (RecipientPlan.Refused refused in plan.Refusals) done.Remove(refused.Recipient);
-        HashSet<int> onward = [.. plan.Elsewhere.SelectMany(target => target.Recipients), .. plan.Mail.Where(one => one.Mail.IsRedirect).SelectMany(one => one.Recipients)];
-        if (!hasRoom) done.ExceptWith(onward);
-        for (int i = 0; i < plan.Copies.Count; i++)
-            if (!outcomes[i].IsOk) done.ExceptWith(plan.Copies[i].Recipients);
-        if (hasRoom) done.UnionWith(onward);
-        for (int i = 0; i < plan.Copies.Count; i++)
-            if (outcomes[i].IsOk) done.UnionWith(plan.Copies[i].Recipients);
-        QueueAnswers words = settle(done);
-        return done.Count > 0 ? words : null;
-    }
-
     // The failure of the record as a whole, or a refusal (or null) for each copy.
-    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, ReportPlacement? report, DeliveryAttachment? attachment, CancellationToken cancel)
+    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, Placement? placement, DeliveryAttachment? attachment, CancellationToken cancel)
     {
         QueueId id = accepted.Message.Id;
         IReadOnlyList<RecipientPlan.Copy> copies = plan.Copies;
@@ -105,7 +83,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         {
             DeliveryOrder order = new() { Deliveries = [.. copies.Select(copy => copy.Delivery)], Notes = plan.Notes, Attachment = attachment };
             DeliveryReceipt receipt = await services.Stores.DeliverAsync(accepted.Content, order, cancel);
-            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, report?.Waiting, receipt));
+            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, placement?.Waiting, receipt));
             SmtpReply?[] outcomes = new SmtpReply?[copies.Count];
             for (int i = 0; i < copies.Count; i++)
             {

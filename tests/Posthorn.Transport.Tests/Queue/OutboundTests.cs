@@ -158,6 +158,32 @@ public sealed class OutboundTests
         Assert.Contains("Delivered-To: down@example.org", Assert.Single(await rig.Rig.MailAsync(down)), StringComparison.Ordinal);
     }
 
+    /// <summary>From the queue too: whoever cannot have it now gets it later, once, by whichever way leads there.</summary>
+    [Theory]
+    [InlineData("all@example.org")]
+    [InlineData("all@example.org", "down@example.org")]
+    [InlineData("down@example.org", "all@example.org")]
+    public async Task Members_of_an_alias_that_waited_get_it_once(params string[] recipients)
+    {
+        await using OutboundRig rig = new();
+        MailAccount down = rig.Rig.Directory.AddAccount("down@example.org");
+        rig.Rig.Directory.AddAlias("all@example.org", "bob@example.org", "down@example.org");
+        rig.Rig.Stores.Refuses = delivery => delivery.Account == down ? new(RefusalKind.Unavailable, "down") : null;
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1) };
+        foreach (string recipient in recipients) envelope.Recipients.Add(new(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope);
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        rig.Rig.Stores.Refuses = _ => null;
+        rig.Rig.Time.Advance(TimeSpan.FromMinutes(7));
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.Single(await rig.Rig.MailAsync(down));
+        Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
+    }
+
     [Fact]
     public async Task Local_success_is_reported_where_asked_for()
     {
