@@ -57,10 +57,10 @@ internal sealed class DirectorySnapshot
         return entry;
     }
 
-    /// <summary>postmaster@ and abuse@ of each hosted domain always lead somewhere (RFC 5321 section 4.5.1, RFC 2142).</summary>
+    /// <summary>postmaster@, abuse@ and mailer-daemon@ of each hosted domain always lead somewhere (RFC 5321 section 4.5.1, RFC 2142, RFC 3464 section 2).</summary>
     public MailAccount? FindDuty(EmailAddress address)
     {
-        if (!address.LocalPart.Equals("postmaster", StringComparison.OrdinalIgnoreCase) && !address.LocalPart.Equals("abuse", StringComparison.OrdinalIgnoreCase)) return null;
+        if (!DutyAddresses.Contains(address.LocalPart)) return null;
         if (Options.Postmaster is { } postmaster && Find(postmaster, out _) is { } named) return named.Account;
         foreach (MailAccount account in Accounts)
             if (account.Address.Domain == address.Domain) return account;

@@ -48,6 +48,9 @@ public sealed class Connection : IAsyncDisposable
     /// <summary>The end of a client for which a proxy speaks without saying who it is. It is in no network, so nobody trusts it for its address.</summary>
     public static IPEndPoint Unknown { get; } = new(IPAddress.Any, 0);
 
+    /// <summary>Octets kept of a line that is too long: enough to know its first word.</summary>
+    private const int HeadLength = 16;
+
     private readonly TimeProvider _time;
     private ByteChannel _channel;
     private long _deadline = long.MaxValue;
@@ -212,18 +215,19 @@ public sealed class Connection : IAsyncDisposable
         int length = crlf ? newline - 1 : newline;
         ReadOnlyMemory<byte> line = Input.Memory[..length];
         Input.Advance(newline + 1);
-        return length > limit ? new(LineStatus.TooLong, default, !crlf) : new(LineStatus.Complete, line, !crlf);
+        return length > limit ? new(LineStatus.TooLong, line[..Math.Min(length, HeadLength)], !crlf) : new(LineStatus.Complete, line, !crlf);
     }
 
     private async ValueTask<InputLine> SkipLineAsync(CancellationToken cancel)
     {
+        byte[] head = Input.Span[..Math.Min(Input.Length, HeadLength)].ToArray();
         while (true)
         {
             int at = Input.Span.IndexOf((byte)'\n');
             if (at >= 0)
             {
                 Input.Advance(at + 1);
-                return new(LineStatus.TooLong, default, false);
+                return new(LineStatus.TooLong, head, false);
             }
             Input.Clear();
             if (!await Input.FillAsync(cancel)) return new(LineStatus.Ended, default, false);
@@ -238,7 +242,7 @@ public enum LineStatus
 {
     /// <summary>A whole line.</summary>
     Complete,
-    /// <summary>A line over the limit; it was skipped.</summary>
+    /// <summary>A line over the limit; it was skipped, but for its first octets.</summary>
     TooLong,
     /// <summary>The input ended, perhaps within a line; see <see cref="Connection.Stopped"/>.</summary>
     Ended,

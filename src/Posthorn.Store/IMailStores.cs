@@ -95,15 +95,18 @@ public sealed record LocalDelivery(MailAccount Account, MailboxName Mailbox, Sys
 public sealed record DeliveryAttachment(byte Participant, byte Kind, ReadOnlyMemory<byte> Payload, Func<long, CancellationToken, ValueTask> ApplyAsync)
 {
     /// <summary>
-    /// Where the step depends on what the mailboxes take: called when that is known and before the record is written, it gives the payload, or null for no step.
+    /// Where the step depends on what the mailboxes take: called when that is known and before the record is written, it gives kind and payload, or null for no step.
     /// May be called several times; the last one counts. Must be quick: accounts are locked meanwhile.
     /// </summary>
-    public Func<IReadOnlyList<Result<StoredMessage>>, ReadOnlyMemory<byte>?>? Decide { get; init; }
+    public Func<IReadOnlyList<Result<StoredMessage>>, DecidedStep?>? Decide { get; init; }
 
     /// <summary>The attachment with its payload, when it is known what becomes of each delivery; null when nothing is to be attached.</summary>
     public DeliveryAttachment? For(IReadOnlyList<Result<StoredMessage>> outcomes) =>
-        Decide is null ? this : Decide(outcomes) is { } payload ? this with { Payload = payload } : null;
+        Decide is null ? this : Decide(outcomes) is { } step ? this with { Kind = step.Kind, Payload = step.Payload } : null;
 }
+
+/// <summary>A step whose kind and bytes depended on what the mailboxes took.</summary>
+public readonly record struct DecidedStep(byte Kind, ReadOnlyMemory<byte> Payload);
 
 /// <summary>What became of a delivery.</summary>
 /// <param name="RecordNumber">The journal's number of the record; 0 when nothing was written.</param>

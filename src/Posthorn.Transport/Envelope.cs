@@ -116,6 +116,15 @@ public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, s
 {
     /// <summary>An alias or script of ours sends the mail on to this address: it leaves under a sender of ours (SRS).</summary>
     public bool IsForwarded { get; init; }
+
+    /// <summary>Nobody gave ORCPT: it is our own word for the address that the sender used. It goes along, but a report to the sender does not show it as theirs (RFC 3461 section 6.3).</summary>
+    public bool IsOriginalOurs { get; init; }
+
+    /// <summary>The same recipient at another address, which tells where it came from.</summary>
+    internal EnvelopeRecipient Readdressed(EmailAddress address) => address == Address ? this : this with
+    {
+        Address = address, OriginalRecipient = OriginalRecipient ?? $"rfc822;{Xtext.Encode(Address.ToString())}", IsOriginalOurs = IsOriginalOurs || OriginalRecipient is null,
+    };
 }
 
 /// <summary>One mail transaction (RFC 5321 section 3.3).</summary>
@@ -137,6 +146,9 @@ public sealed class Envelope
     /// <summary>When it may go out at the earliest (RFC 4865 HOLDFOR, HOLDUNTIL); null is at once.</summary>
     public DateTimeOffset? ReleaseAt { get; init; }
 
+    /// <summary>The seconds of HOLDFOR, where it was said so.</summary>
+    public int? HoldFor { get; init; }
+
     /// <summary>ENVID, decoded from xtext; null when not given.</summary>
     public string? EnvelopeId { get; init; }
 
@@ -147,6 +159,9 @@ public sealed class Envelope
     public long? DeclaredSize { get; init; }
 
     public IList<EnvelopeRecipient> Recipients { get; } = [];
+
+    /// <summary>It goes on as it is, whoever hands it in: nothing is added or taken out.</summary>
+    internal bool IsWhole { get; init; }
 
     /// <summary>The checks that have a say on the message; null when there are none.</summary>
     internal SessionChecks? Checks { get; set; }

@@ -145,20 +145,9 @@ public sealed class MailTransport : IMailTransport
     {
         QueueMessage message = accepted.Message;
         EnvelopeRecipient[] later = [.. owed.Where(one => one.Reply.IsTransient).Select(one => one.Recipient)];
-        ReportedRecipient[] failed = message.From.IsNull ? [] : [.. owed.Where(one => one.Reply.IsPermanent && Report.IsWanted(ReportKind.Failed, one.Recipient.Notify)).Select(one => new ReportedRecipient(one.Recipient, "failed", one.Reply, ""))];
+        ReportedRecipient[] failed = [.. owed.Where(one => one.Reply.IsPermanent && (message.From.IsNull || Report.IsWanted(ReportKind.Failed, one.Recipient.Notify))).Select(one => new ReportedRecipient(one.Recipient, "failed", one.Reply, ""))];
         if (failed.Length > 0 && !await Reporter.SendAsync(new() { Kind = ReportKind.Failed, About = message, Recipients = failed, Content = accepted.Read }, cancel)) return false;
-        if (later.Length == 0) return true;
-        QueueMessage waiting = message with { Id = NewQueueId(), Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
-        DeliveryReceipt receipt;
-        try { receipt = await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([waiting], null), cancel); }
-        catch (IOException e)
-        {
-            Services.Log.NotStored(e, message.Id);
-            return false;
-        }
-        Services.Log.Queued(waiting.Id, waiting.From, later.Length);
-        if (Services.Trace.IsOn) Services.Trace.Tell(new TraceEvent.Recorded(accepted.TraceId, receipt.RecordNumber, [], [new(waiting.Id, "later", [.. later.Select(one => one.Address)])]));
-        return true;
+        return later.Length == 0 || await Stage.PostponeAsync(accepted, later, cancel);
     }
 
     // A message of the future (RFC 4865), or one that is held, waits as it came; aliases and scripts have their say when its time has come.
@@ -169,7 +158,7 @@ public sealed class MailTransport : IMailTransport
         if (!reply.IsPositive) return new(reply, [.. message.Recipients.Select(_ => reply)]);
         try
         {
-            DeliveryReceipt receipt = await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message], null), cancel);
+            DeliveryReceipt receipt = await Services.Stores.DeliverAsync(accepted.Content, [], Services.Queue.Attach([message]), cancel);
             string what = message.HoldReason is not null ? "held" : "future";
             if (Services.Trace.IsOn) Services.Trace.Tell(new TraceEvent.Recorded(message.Id, receipt.RecordNumber, [], [new(message.Id, what, [.. message.Recipients.Select(one => one.Address)])]));
         }

@@ -61,6 +61,9 @@ public sealed record OutboundOptions
     /// <summary>Where mail for others goes when no rule says otherwise; null is by MX.</summary>
     public NextHop? Relay { get; init; }
 
+    /// <summary>Who hears of mail that can be neither delivered nor returned; null for nobody but the log.</summary>
+    public DoubleBounceOptions? DoubleBounces { get; init; } = new();
+
     /// <summary>Where mail goes for which no host could be reached; null leaves it waiting.</summary>
     public NextHop.Host? Fallback { get; init; }
 
@@ -101,4 +104,14 @@ public sealed record SmtpTimeouts
 
     /// <summary>Nothing depends on the reply to QUIT.</summary>
     public TimeSpan Quit { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>What becomes of bounces that bounce, and of other mail with the null path that cannot be delivered.</summary>
+public sealed record DoubleBounceOptions
+{
+    /// <summary>Who is told; null is the postmaster of the default domain.</summary>
+    public EmailAddress? To { get; init; }
+
+    /// <summary>Times an hour that somebody is told; the next word says how many more there were. 10: one that matters is seen among them, and a flood of forged bounces fills no mailbox.</summary>
+    public int PerHour { get; init; } = 10;
 }

@@ -5,7 +5,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3040, 3063 and 3071. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3041, 3063 and 3071. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -34,6 +34,9 @@ internal static partial class TransportLog
 
     [LoggerMessage(3008, LogLevel.Warning, "report-dropped {QueueId} {Reason}", EventName = "report-dropped")]
     internal static partial void ReportDropped(this ILogger log, QueueId queueId, string reason);
+
+    [LoggerMessage(3040, LogLevel.Warning, "undeliverable {QueueId} {From} {To} {Reply}: nobody can be told of it", EventName = "undeliverable")]
+    internal static partial void Undeliverable(this ILogger log, QueueId queueId, ReversePath from, EmailAddress to, SmtpReply reply);
 
     [LoggerMessage(3009, LogLevel.Error, "queue-attempt-failed {QueueId}", EventName = "queue-attempt-failed")]
     internal static partial void AttemptFailed(this ILogger log, Exception error, QueueId queueId);

@@ -19,14 +19,17 @@ public sealed record TransportOptions
     /// <summary>The longest header, octets. 1 MiB: ten times the largest honest one; every reader of the message has to parse it (RFC 5321 sets no limit).</summary>
     public int MaxHeaderSize { get; init; } = 1 << 20;
 
-    /// <summary>The most Received lines before a message counts as looping (RFC 5321 section 6.3 asks for at least 100 as a rule of thumb for simple counts; real paths stay below 20, Postfix says 50).</summary>
-    public int MaxReceived { get; init; } = 50;
+    /// <summary>The most Received lines before a message counts as looping. 100: what RFC 5321 section 6.3 asks for; real paths stay below 20.</summary>
+    public int MaxReceived { get; init; } = 100;
 
     /// <summary>Leave the client's name and address out of the Received line of submitted mail: where our users sit is nobody's business (RFC 6409 section 8 lets us rewrite).</summary>
     public bool HideSubmissionClient { get; init; } = true;
 
     /// <summary>Tables, by their names, of addresses and the logins that may send under them beside those that the directory knows (Postfix's smtpd_sender_login_maps).</summary>
     public IReadOnlyList<string> SenderLogins { get; init; } = [];
+
+    /// <summary>Make mail from trusted networks whole as on submission: Date, Message-ID and From where they are missing, and no Bcc, Return-Path or Content-Length (RFC 5321 section 4.4). On: programs of one's own hosts write such mail, and Postfix does the same.</summary>
+    public bool CompletesTrusted { get; init; } = true;
 
     /// <summary>Refuse mail from other servers that has several From fields: one is checked, another shown.</summary>
     public bool RefuseSeveralFrom { get; init; } = true;

@@ -177,6 +177,7 @@ public sealed class MailDirectoryTests
         world.Directory.Reload(world.Options with { Postmaster = EmailAddress.Parse("bob@example.org") });
         Assert.Equal("=bob@example.org", world.Route("abuse@other.example"));
         Assert.Equal("NotOurs", world.Route("postmaster@elsewhere.example"));
+        Assert.Equal("=bob@example.org", world.Route("MAILER-DAEMON@example.org"));
     }
 
     [Fact]

@@ -46,7 +46,13 @@ internal sealed record Bdat(long Octets, bool IsLast) : ISmtpCommand<Bdat>
         return refusal;
     }
 
-    // The chunk comes whatever we say: it has to be read, or it would be taken for commands.
-    private async ValueTask<SmtpReply?> DiscardAsync(SmtpSession session, SmtpReply reply, CancellationToken cancel) =>
-        await new BodyPace(session).DiscardAsync(Octets, cancel) ? reply : session.Lost();
+    // The chunk comes whatever we say: it has to be read, or it would be taken for commands. LMTP has one reply to the last chunk for each recipient, or none (RFC 2033 section 4.3).
+    private async ValueTask<SmtpReply?> DiscardAsync(SmtpSession session, SmtpReply reply, CancellationToken cancel)
+    {
+        if (!await new BodyPace(session).DiscardAsync(Octets, cancel)) return session.Lost();
+        if (!IsLast || session.Role != ListenerRole.Lmtp) return reply;
+        int recipients = session.Transaction?.Envelope.Recipients.Count ?? 0;
+        for (int i = 1; i < recipients; i++) session.Say(reply);
+        return recipients > 0 ? reply : null;
+    }
 }

@@ -11,12 +11,15 @@ namespace Posthorn.Smtp.Commands;
 /// <remarks><c>mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF</c></remarks>
 internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtpCommand<Mail>
 {
+    /// <summary>The path was written outside ASCII.</summary>
+    public bool IsUtf8 { get; init; }
+
     public static Mail Parse(ref SmtpReader args)
     {
         args.Space();
         args.Keyword("FROM:"u8);
         ReversePath from = args.ReversePath();
-        return new(from, MailParameters.Parse(ref args));
+        return new(from, MailParameters.Parse(ref args)) { IsUtf8 = args.HadUtf8Path };
     }
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
@@ -33,6 +36,7 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
             SmtpUtf8 = Parameters.SmtpUtf8,
             RequiresTls = Parameters.RequiresTls,
             ReleaseAt = Parameters.ReleaseAt(now),
+            HoldFor = Parameters.HoldFor,
             Return = Parameters.Return,
             EnvelopeId = Parameters.EnvelopeId,
             By = Parameters.DeliverBy(now),
@@ -63,7 +67,8 @@ internal sealed record Mail(ReversePath From, MailParameters Parameters) : ISmtp
         // RFC 4865 section 5.2.2: what has to be there before it may go.
         if (envelope.By?.Time < envelope.ReleaseAt) return Reply.BadParameter("BY");
         if (Parameters.Size > session.Transport.MaxMessageSize) return Reply.TooBig;
-        return !From.IsNull && From.Address.NeedsUtf8 && !Parameters.SmtpUtf8 ? Reply.NeedSmtpUtf8 : null;
+        if (!From.IsNull && !Parameters.SmtpUtf8 && session.NeedsUtf8(From.Address, IsUtf8)) return Reply.SenderNeedsUtf8;
+        return !From.IsNull && session.IsUnqualified(From.Address) ? Reply.UnqualifiedSender : null;
     }
 
     /// <summary>Mail programs of users make an endless loop of a 4xx, or show nothing at all; a 5xx they show.</summary>
@@ -82,7 +87,6 @@ internal sealed class MailParameters
     private readonly HashSet<string> _seen = [];
     private bool _returns;
     private bool _traces;
-    private int? _holdFor;
     private DateTimeOffset? _holdUntil;
 
     /// <summary>There was at least one.</summary>
@@ -101,12 +105,15 @@ internal sealed class MailParameters
     /// <summary>When it has to arrive, reckoned from now.</summary>
     public DeliverBy? DeliverBy(DateTimeOffset now) => BySeconds is { } seconds ? new(now.AddSeconds(seconds), _returns, _traces) : null;
 
+    /// <summary>Seconds that it is to wait.</summary>
+    public int? HoldFor { get; private set; }
+
     /// <summary>The message is to wait (RFC 4865).</summary>
-    public bool HasHold => _holdFor is not null || _holdUntil is not null;
-    public string HoldName => _holdFor is not null ? "HOLDFOR" : "HOLDUNTIL";
+    public bool HasHold => HoldFor is not null || _holdUntil is not null;
+    public string HoldName => HoldFor is not null ? "HOLDFOR" : "HOLDUNTIL";
 
     /// <summary>When it may go out; null when it need not wait. A time that is past is no time to wait for.</summary>
-    public DateTimeOffset? ReleaseAt(DateTimeOffset now) => _holdFor is { } seconds ? now.AddSeconds(seconds) : _holdUntil > now ? _holdUntil : null;
+    public DateTimeOffset? ReleaseAt(DateTimeOffset now) => HoldFor is { } seconds ? now.AddSeconds(seconds) : _holdUntil > now ? _holdUntil : null;
 
     public static MailParameters Parse(ref SmtpReader args)
     {
@@ -127,7 +134,7 @@ internal sealed class MailParameters
         switch (name)
         {
             case "SIZE":
-                bool number = SmtpReader.TryNumber(value, out long size);
+                bool number = SmtpReader.TrySize(value, out long size);
                 Size = size;
                 return number;
             case "BODY":
@@ -149,7 +156,7 @@ internal sealed class MailParameters
                 return value.IsEmpty;
             case "HOLDFOR":
                 if (HasHold || !SmtpReader.TryNumber(value, out long seconds) || seconds is 0 or > MaxHoldFor) return false;
-                _holdFor = (int)seconds;
+                HoldFor = (int)seconds;
                 return true;
             case "HOLDUNTIL":
                 return TakeHoldUntil(value);

@@ -10,12 +10,15 @@ namespace Posthorn.Smtp.Commands;
 /// <remarks><c>rcpt = "RCPT TO:" ( "&lt;Postmaster@" Domain "&gt;" / "&lt;Postmaster&gt;" / Forward-path ) [SP Rcpt-parameters] CRLF</c></remarks>
 internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpCommand<Rcpt>
 {
+    /// <summary>The path was written outside ASCII.</summary>
+    public bool IsUtf8 { get; init; }
+
     public static Rcpt Parse(ref SmtpReader args)
     {
         args.Space();
         args.Keyword("TO:"u8);
         EmailAddress to = args.ForwardPath();
-        return new(to, RcptParameters.Parse(ref args));
+        return new(to, RcptParameters.Parse(ref args)) { IsUtf8 = args.HadUtf8Path };
     }
 
     public async ValueTask<SmtpReply?> RunAsync(SmtpSession session, CancellationToken cancel)
@@ -49,7 +52,8 @@ internal sealed record Rcpt(EmailAddress To, RcptParameters Parameters) : ISmtpC
     {
         if (envelope.Recipients.Count >= session.Options.MaxRecipients) return Reply.TooManyRecipients;
         if (session.Bounds.IsRecipientTooMany()) return Mail.ForRole(session, Reply.TooManyRecipientsInTime);
-        return To.NeedsUtf8 && !envelope.SmtpUtf8 ? Reply.NeedSmtpUtf8 : null;
+        if (!envelope.SmtpUtf8 && session.NeedsUtf8(To, IsUtf8)) return Reply.RecipientNeedsUtf8;
+        return session.IsUnqualified(To) ? Reply.UnqualifiedRecipient : null;
     }
 }
 

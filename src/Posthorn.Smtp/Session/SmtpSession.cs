@@ -90,6 +90,13 @@ internal sealed class SmtpSession
     /// <summary>This listener knows AUTH at all.</summary>
     public bool KnowsLogin => Services.Directory is not null && (Role == ListenerRole.Submission || (Role == ListenerRole.Mx && Options.AuthOnMx));
 
+    /// <summary>An address that SMTPUTF8 has to be said for (RFC 6531 section 3.5). A domain can be said in A-labels; our users' programs are forgiven when they leave that to us.</summary>
+    public bool NeedsUtf8(EmailAddress address, bool isWrittenSo) => address.NeedsUtf8 || isWrittenSo && Role == ListenerRole.Mx;
+
+    /// <summary>On submission: a domain of one label that is not ours means another host everywhere (RFC 6409 section 4.2).</summary>
+    public bool IsUnqualified(EmailAddress address) =>
+        Role == ListenerRole.Submission && !address.Domain.IsAddressLiteral && !address.Domain.Ascii.Contains('.', StringComparison.Ordinal) && Services.Directory?.IsLocalDomain(address.Domain) != true;
+
     /// <summary>Who speaks, for the transport.</summary>
     public ClientContext Client => _client ??= new()
     {
@@ -159,13 +166,14 @@ internal sealed class SmtpSession
     }
 
     /// <summary>EHLO, HELO or LHLO: a new start (RFC 5321 section 4.1.4).</summary>
-    /// <returns>A refusal, in which case nothing has begun; else null.</returns>
+    /// <returns>A refusal, in which case the client is who it was before (RFC 5321 section 4.1.1.1); else null.</returns>
     public async ValueTask<SmtpReply?> GreetedAsync(string helo, bool extended, CancellationToken cancel)
     {
         await EndTransactionAsync();
+        (string? name, bool wasExtended, ClientContext? client) = (Helo, IsExtended, _client);
         (Helo, IsExtended, _client) = (helo, extended, null);
         if (await Policy.HeloAsync(Client, cancel) is not { } refusal) return null;
-        (Helo, _client) = (null, null);
+        (Helo, IsExtended, _client) = (name, wasExtended, client);
         return refusal;
     }
 
@@ -247,7 +255,7 @@ internal sealed class SmtpSession
     public void Forgive() => _tally.Forgive();
 
     /// <summary>Why the peer was lost, as the last reply; null when it has closed by itself.</summary>
-    public SmtpReply? Farewell => Connection.Stopped switch
+    public SmtpReply? LastWord => Connection.Stopped switch
     {
         StopReason.Timeout => Reply.TimedOut,
         StopReason.Shutdown => Reply.ShuttingDown,
@@ -259,7 +267,7 @@ internal sealed class SmtpSession
     public SmtpReply? Lost()
     {
         Close();
-        return Farewell;
+        return LastWord;
     }
 
     // Spam programs that fire without listening talk before the greeting; servers never do (RFC 5321 section 3.1).
@@ -274,8 +282,7 @@ internal sealed class SmtpSession
         if (await Policy.ConnectAsync(cancel) is { } refusal)
         {
             Log.Refused(Id, "connect", refusal.Code, refusal.Status, refusal.Text);
-            Say(refusal);
-            Close();
+            await new Farewell(this).SayAsync(refusal, cancel);
             return;
         }
         SmtpReply greeting = Greeting;
@@ -291,8 +298,7 @@ internal sealed class SmtpSession
         {
             if (!await first) return; // the loop sees the end
             Log.TalksEarly(Id, "greeting");
-            Say(Reply.SpokeFirst);
-            Close();
+            Say(HangUp(Reply.SpokeFirst));
             return;
         }
         Say(greeting);
@@ -307,7 +313,7 @@ internal sealed class SmtpSession
         if (_closing) return;
         if (line.Status == LineStatus.Ended)
         {
-            if (Farewell is { } farewell) Say(farewell);
+            if (LastWord is { } word) Say(word);
             if (Connection.Stopped == StopReason.Timeout) Log.TimedOut(Id, Transaction is null ? "idle" : "transaction");
             Close();
             return;
@@ -346,13 +352,11 @@ internal sealed class SmtpSession
 
     private async ValueTask<SmtpReply?> AnswerAsync(InputLine line, CancellationToken cancel)
     {
-        if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
-        // A bare LF may be the trace of two servers that see two different conversations.
-        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
-        if (line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31)) return Reply.ControlCharacters;
-        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb) return await Policy.UnknownAsync(line.Bytes, cancel) ?? Unknown(line.Bytes.Span[..end]);
+        if (FlawOf(line) is { } flaw) return MayCarryData(line) ? HangUp(flaw) : flaw;
+        if (Verb.Find(line.Bytes.Span, out int end) is not { } verb)
+            return MayCarryData(line) ? HangUp(Reply.UnknownCommand) : await Policy.UnknownAsync(line.Bytes, cancel) ?? Unknown(line.Bytes.Span[..end]);
         _verb = verb.Name;
-        if (Admit(verb, line.Bytes.Length) is { } refusal) return refusal;
+        if (Admit(verb, line.Bytes.Length) is { } refusal) return verb.Is(VerbTraits.CarriesData) ? HangUp(refusal) : refusal;
 #pragma warning disable CA1031 // The one broad catch of the session: what is broken on our side is a 451 for the peer and a stack for the log.
         try { return await verb.RunAsync(this, line.Bytes.Span, end, cancel); }
         catch (Exception e) when (e is not OperationCanceledException)
@@ -362,6 +366,28 @@ internal sealed class SmtpSession
             if (verb.Is(VerbTraits.CarriesData)) Close();
             return Reply.LocalError;
         }
+    }
+
+    private SmtpReply? FlawOf(InputLine line)
+    {
+        if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
+        // A bare LF may be the trace of two servers that see two different conversations.
+        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
+        return line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31) ? Reply.ControlCharacters : null;
+    }
+
+    // A chunk may follow a line that was meant as BDAT and cannot be read as one; of what follows nobody knows where the next command begins (RFC 3030 section 2).
+    private static bool MayCarryData(InputLine line)
+    {
+        ReadOnlySpan<byte> word = line.Bytes.Span.TrimStart(" \t"u8);
+        return word.Length >= 4 && System.Text.Ascii.EqualsIgnoreCase(word[..4], "BDAT"u8);
+    }
+
+    /// <summary>The session ends with this reply; 521 says so.</summary>
+    public SmtpReply HangUp(SmtpReply reply)
+    {
+        Close();
+        return reply with { Code = 521 };
     }
 
     private SmtpReply? Admit(Verb verb, int length)
@@ -377,8 +403,7 @@ internal sealed class SmtpSession
             if (Options.ForbidEarlyTalk && Role == ListenerRole.Mx && !IsTrusted && verb.Name != "QUIT")
             {
                 Log.PipelinedUnasked(Id, verb.Name);
-                Close();
-                return Reply.PipelinedUnasked;
+                return HangUp(Reply.PipelinedUnasked);
             }
             if (_tally.TalksEarly()) Log.TalksEarly(Id, verb.Name);
         }
@@ -394,11 +419,7 @@ internal sealed class SmtpSession
     private SmtpReply Unknown(ReadOnlySpan<byte> word)
     {
         foreach (string verb in (ReadOnlySpan<string>)["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"])
-        {
-            if (!System.Text.Ascii.EqualsIgnoreCase(word, verb)) continue;
-            Close();
-            return Reply.NotSmtp;
-        }
+            if (System.Text.Ascii.EqualsIgnoreCase(word, verb)) return HangUp(Reply.NotSmtp);
         return Reply.UnknownCommand;
     }
 

@@ -97,7 +97,6 @@ internal sealed class Verb
         SmtpReader reader = new(line, at, session.Syntax);
         T command = T.Parse(ref reader);
         if (reader.Error is not { } error) return command.RunAsync(session, cancel);
-        if ((traits & VerbTraits.CarriesData) != 0) session.Close();
-        return new(error);
+        return new((traits & VerbTraits.CarriesData) != 0 ? session.HangUp(error) : error);
     });
 }

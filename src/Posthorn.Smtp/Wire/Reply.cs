@@ -25,6 +25,7 @@ internal static class Reply
     public static readonly SmtpReply ChunksFailed = new(503, "5.5.1", "An earlier BDAT failed; send RSET");
     public static readonly SmtpReply AlreadySecure = new(503, "5.5.1", "TLS is active already");
     public static readonly SmtpReply LoggedInAlready = new(503, "5.5.1", "Logged in already");
+    public static readonly SmtpReply NotWelcome = new(503, "5.5.1", "You are not served here; say QUIT");
     public static readonly SmtpReply NotInTransaction = new(503, "5.5.1", "Not within a mail transaction");
 
     // Syntax.
@@ -36,7 +37,12 @@ internal static class Reply
     public static readonly SmtpReply NoArguments = new(501, "5.5.4", "This command takes no arguments");
     public static readonly SmtpReply BadSenderSyntax = new(501, "5.1.7", "Bad sender address syntax");
     public static readonly SmtpReply BadRecipientSyntax = new(501, "5.1.3", "Bad recipient address syntax");
-    public static readonly SmtpReply NeedSmtpUtf8 = new(553, "5.6.7", "A non-ASCII address needs SMTPUTF8");
+    public static readonly SmtpReply SenderNeedsUtf8 = new(550, "5.6.7", "A non-ASCII address needs SMTPUTF8");
+    public static readonly SmtpReply RecipientNeedsUtf8 = new(553, "5.6.7", "A non-ASCII address needs SMTPUTF8");
+
+    // RFC 6409 section 4.2.
+    public static readonly SmtpReply UnqualifiedSender = new(554, "5.1.8", "The domain of the sender is not fully qualified");
+    public static readonly SmtpReply UnqualifiedRecipient = new(554, "5.1.2", "The domain of the recipient is not fully qualified");
     public static readonly SmtpReply NotSmtp = new(554, "5.5.1", "This is a mail server");
     public static readonly SmtpReply BadHello = new(501, "5.5.2", "Expected your host name or [address]");
 

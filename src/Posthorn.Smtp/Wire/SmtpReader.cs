@@ -33,6 +33,9 @@ internal ref struct SmtpReader
     /// <summary>The first error, or null.</summary>
     public SmtpReply? Error { get; private set; }
 
+    /// <summary>A path had octets outside ASCII, as they came: a domain in U-labels too (RFC 6531 section 3.3).</summary>
+    public bool HadUtf8Path { get; private set; }
+
     public readonly bool IsForgiving => _syntax.IsForgiving;
 
     /// <summary>True when nothing is left.</summary>
@@ -188,6 +191,14 @@ internal ref struct SmtpReader
         return true;
     }
 
+    /// <summary>A size of up to 20 digits (RFC 1870 section 3): the largest number that we count stands for all beyond it.</summary>
+    public static bool TrySize(ReadOnlySpan<byte> digits, out long value)
+    {
+        if (TryNumber(digits, out value)) return true;
+        value = long.MaxValue;
+        return digits.Length is > 0 and <= 20 && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
+    }
+
     // Path = "<" [ A-d-l ":" ] Mailbox ">"
     private bool Path(SmtpReply bad, out EmailAddress address)
     {
@@ -214,6 +225,7 @@ internal ref struct SmtpReader
         if (bracketed && Peek != '>' || _at - start > MaxPath) return Bad(bad);
         if (bracketed) _at++;
         if (!IsAtEnd && Peek != ' ') return Bad(bad);
+        HadUtf8Path |= !Ascii.IsValid(_line[start.._at]);
         return EmailAddress.TryCreate(local, domain, out address) || Bad(bad);
     }
 

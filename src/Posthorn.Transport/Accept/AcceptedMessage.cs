@@ -25,6 +25,9 @@ internal sealed record AcceptedMessage
     /// <summary>It was accepted long ago: no reply tells its sender anything any more.</summary>
     public bool IsFromQueue { get; init; }
 
+    /// <summary>A report of ours: there is always room for it, and what a mailbox does not take for the moment waits, since nobody else would say it again (RFC 5321 section 6.1).</summary>
+    public bool IsReport { get; init; }
+
     /// <summary>Under which id its life is told, when another message's goes on with it.</summary>
     public QueueId? LifeOf { get; init; }
 
@@ -33,7 +36,7 @@ internal sealed record AcceptedMessage
     /// <summary>Reads the message, and not what planners put behind it.</summary>
     public int Read(long offset, Span<byte> into) => offset >= Message.Size ? 0 : Content.Read(offset, into[..(int)Math.Min(into.Length, Message.Size - offset)]);
 
-    /// <summary>Last words on another message which become durable with this one (a bounce and its cause).</summary>
+    /// <summary>Last words on another message which become durable with this one (a bounce and its cause); not when all its recipients refuse it for good.</summary>
     public QueueAnswers? Cause { get; init; }
 
     /// <summary>For a message from the queue: its last words on the recipients that are delivered now, given by their places in <see cref="Message"/>. They are one record with the delivery.</summary>

@@ -16,16 +16,14 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey) { Trace = services.Trace };
         await plan.MakeAsync(cancel);
         Ledger ledger = new(accepted, plan);
-        bool hasRoom = services.Queue.HasRoom || accepted.Cause is not null;
+        bool hasRoom = services.Queue.HasRoom || accepted.IsReport;
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        DeliveryAttachment? attachment = accepted.Settle is { } settle ? services.Queue.AttachDeciding(queued, outcomes => WordsOf(accepted, plan, hasRoom, settle, outcomes))
-            : queued.Count > 0 ? services.Queue.Attach(queued, accepted.Cause)
-            : accepted.Cause is not null ? services.Queue.Attach(accepted.Cause)
-            : null;
+        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, hasRoom, accepted.IsReport && queued.Count == 0 ? accepted.Message.Id : newId()) : null;
+        DeliveryAttachment? attachment = placement is not null ? services.Queue.AttachDeciding(placement.Decide) : queued.Count > 0 ? services.Queue.Attach(queued) : null;
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
         {
-            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, attachment, cancel);
+            (broken, IReadOnlyList<SmtpReply?> outcomes) = await WriteAsync(accepted, plan, queued, placement, attachment, cancel);
             for (int i = 0; i < plan.Copies.Count; i++)
             {
                 if (outcomes[i] is { } refusal) ledger.Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, refusal);
@@ -43,28 +41,41 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             if (one.Mail.IsRedirect) ledger.Relay(one.Recipients, one.Mail.Recipients[0].Address, failure);
             services.Log.Derived(accepted.Message.Id, one.Mail.What, one.Account, one.Mail.Recipients[0].Address, failure is null ? "queued" : "dropped");
         }
+        if (broken is null && placement is not null)
+        {
+            ledger.Postpone(placement.Waiting?.Recipients ?? [], placement.Covered);
+            if (placement.Waiting is { } waiting) services.Log.Queued(waiting.Id, waiting.From, waiting.Recipients.Count);
+        }
         return ledger.Close(broken is null);
     }
 
-    // A recipient is done with when anything for it was taken, or when nothing was to be.
-    private static QueueAnswers? WordsOf(
-        AcceptedMessage accepted, RecipientPlan plan, bool hasRoom, Func<IReadOnlySet<int>, QueueAnswers> settle, IReadOnlyList<Result<StoredMessage>> outcomes)
+    /// <summary>Puts a message that was accepted into the queue once more, for recipients that could not have it. False when that is not durable.</summary>
+    public async ValueTask<bool> PostponeAsync(AcceptedMessage accepted, IReadOnlyList<EnvelopeRecipient> later, CancellationToken cancel)
     {
-        HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
-        foreach (RecipientPlan.Refused refused in plan.Refusals) done.Remove(refused.Recipient);
-        HashSet<int> onward = [.. plan.Elsewhere.SelectMany(target => target.Recipients), .. plan.Mail.Where(one => one.Mail.IsRedirect).SelectMany(one => one.Recipients)];
-        if (!hasRoom) done.ExceptWith(onward);
-        for (int i = 0; i < plan.Copies.Count; i++)
-            if (!outcomes[i].IsOk) done.ExceptWith(plan.Copies[i].Recipients);
-        if (hasRoom) done.UnionWith(onward);
-        for (int i = 0; i < plan.Copies.Count; i++)
-            if (outcomes[i].IsOk) done.UnionWith(plan.Copies[i].Recipients);
-        QueueAnswers words = settle(done);
-        return done.Count > 0 ? words : null;
+        QueueMessage waiting = Waiting(accepted, newId(), later);
+        DeliveryReceipt receipt;
+        try { receipt = await services.Stores.DeliverAsync(accepted.Content, [], services.Queue.Attach([waiting]), cancel); }
+        catch (IOException e)
+        {
+            services.Log.NotStored(e, accepted.Message.Id);
+            return false;
+        }
+        services.Log.Queued(waiting.Id, waiting.From, later.Count);
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Recorded(accepted.TraceId, receipt.RecordNumber, [], [Later(waiting)]));
+        return true;
     }
 
+    /// <summary>A message as it waits for a better time.</summary>
+    internal static QueueMessage Waiting(AcceptedMessage accepted, QueueId id, IReadOnlyList<EnvelopeRecipient> later)
+    {
+        QueueMessage message = accepted.Message;
+        return message with { Id = id, Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
+    }
+
+    private static QueuedPart Later(QueueMessage waiting) => new(waiting.Id, "later", [.. waiting.Recipients.Select(one => one.Address)]);
+
     // The failure of the record as a whole, or a refusal (or null) for each copy.
-    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryAttachment? attachment, CancellationToken cancel)
+    private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, Placement? placement, DeliveryAttachment? attachment, CancellationToken cancel)
     {
         QueueId id = accepted.Message.Id;
         IReadOnlyList<RecipientPlan.Copy> copies = plan.Copies;
@@ -72,7 +83,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         {
             DeliveryOrder order = new() { Deliveries = [.. copies.Select(copy => copy.Delivery)], Notes = plan.Notes, Attachment = attachment };
             DeliveryReceipt receipt = await services.Stores.DeliverAsync(accepted.Content, order, cancel);
-            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, receipt));
+            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, placement?.Waiting, receipt));
             SmtpReply?[] outcomes = new SmtpReply?[copies.Count];
             for (int i = 0; i < copies.Count; i++)
             {
@@ -96,7 +107,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         }
     }
 
-    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, DeliveryReceipt receipt)
+    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, QueueMessage? waiting, DeliveryReceipt receipt)
     {
         StoredCopy[] copies = new StoredCopy[plan.Copies.Count];
         for (int i = 0; i < copies.Length; i++)
@@ -106,6 +117,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
                 ? new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, stored.Uid, null)
                 : new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, null, refusal.Text);
         }
-        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]))]);
+        IEnumerable<QueuedPart> parts = queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]));
+        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. waiting is null ? [] : new[] { Later(waiting) }]);
     }
 }

@@ -6,10 +6,10 @@ namespace Posthorn.Transport.Accept;
 
 /// <summary>Reads a message's header as it streams by: counts hops, finds From, notices what is missing, and lets fields be added at its end.</summary>
 /// <remarks>
-/// The bytes go through unchanged, whatever pieces they come in. Only a blank line ends a header, as the readers of the mail see it;
+/// The bytes go through unchanged, whatever pieces they come in, but for fields that a message does not leave with, where those are to be taken out. Only a blank line ends a header, as the readers of the mail see it;
 /// but where fields are added to a message that begins with no field at all, its first line begins the body.
 /// </remarks>
-internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWriter<byte>>? addFields)
+internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWriter<byte>>? addFields, bool drops = false)
 {
     /// <summary>The longest field name looked at, octets; a longer one is no field that we know.</summary>
     private const int MaxName = 128;
@@ -24,7 +24,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private const int MaxDeliveredTo = 100;
 
     private enum State { LineStart, Name, Value, EndCr, Done }
-    private enum Field { Other, Received, DeliveredTo, From, Date, MessageId, Signature, TlsRequired }
+    private enum Field { Other, Received, DeliveredTo, From, Date, MessageId, Signature, TlsRequired, Private }
 
     private readonly byte[] _name = new byte[MaxName];
     private readonly ArrayBufferWriter<byte> _value = new(256);
@@ -36,6 +36,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private bool _sawField;
     private int _tlsRequired;
     private bool _tlsNotRequired;
+    private bool _dropping;
 
     /// <summary>False once the body has begun.</summary>
     public bool InHeader => _state != State.Done;
@@ -103,7 +104,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             return;
         }
         if (_state == State.Name) output.Write(_name.AsSpan(0, _nameLength));
-        if (_state is State.Name or State.Value && addFields is not null) output.Write("\r\n"u8);
+        if ((_state == State.Name || _state == State.Value && !_dropping) && addFields is not null) output.Write("\r\n"u8);
         FinishField();
         addFields?.Invoke(this, output);
         if (_state == State.EndCr) output.Write("\r"u8);
@@ -170,9 +171,11 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     // The byte that ended the name belongs to the value.
     private int EndName(IBufferWriter<byte> output)
     {
+        _state = State.Value;
+        _dropping = drops && _field == Field.Private;
+        if (_dropping) return 0;
         if (!Ascii.IsValid(_name.AsSpan(0, _nameLength))) HasEightBit = true;
         output.Write(_name.AsSpan(0, _nameLength));
-        _state = State.Value;
         return 0;
     }
 
@@ -180,8 +183,11 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     {
         int newline = rest.IndexOf((byte)'\n');
         ReadOnlySpan<byte> part = newline < 0 ? rest : rest[..(newline + 1)];
-        if (!HasEightBit && !Ascii.IsValid(part)) HasEightBit = true;
-        output.Write(part);
+        if (!_dropping)
+        {
+            if (!HasEightBit && !Ascii.IsValid(part)) HasEightBit = true;
+            output.Write(part);
+        }
         if (_field is Field.From or Field.DeliveredTo or Field.TlsRequired or Field.MessageId)
         {
             if (_value.WrittenCount + part.Length > MaxValue) IsValueTooLarge |= _field != Field.MessageId;
@@ -197,6 +203,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
         {
             output.Write("\r"u8); // a bare CR: no field, and not the end
             _field = Field.Other;
+            _dropping = false;
             _state = State.Value;
             return 0;
         }
@@ -238,13 +245,17 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
 
     private static Field Identify(ReadOnlySpan<byte> name) => name.Length switch
     {
+        3 when Ascii.EqualsIgnoreCase(name, "Bcc"u8) => Field.Private,
         4 when Ascii.EqualsIgnoreCase(name, "From"u8) => Field.From,
         4 when Ascii.EqualsIgnoreCase(name, "Date"u8) => Field.Date,
         8 when Ascii.EqualsIgnoreCase(name, "Received"u8) => Field.Received,
         10 when Ascii.EqualsIgnoreCase(name, "Message-ID"u8) => Field.MessageId,
+        10 when Ascii.EqualsIgnoreCase(name, "Resent-Bcc"u8) => Field.Private,
+        11 when Ascii.EqualsIgnoreCase(name, "Return-Path"u8) => Field.Private,
         12 when Ascii.EqualsIgnoreCase(name, "Delivered-To"u8) => Field.DeliveredTo,
         12 when Ascii.EqualsIgnoreCase(name, "TLS-Required"u8) => Field.TlsRequired,
         14 when Ascii.EqualsIgnoreCase(name, "DKIM-Signature"u8) => Field.Signature,
+        14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => Field.Private,
         _ => Field.Other,
     };
 }

@@ -40,6 +40,15 @@ internal sealed class Ledger
         foreach (int recipient in recipients) _refused.Add(new(recipient, address, reply));
     }
 
+    /// <summary>These places were refused, and have the message waiting for them now; or another recipient waits for them.</summary>
+    public void Postpone(IReadOnlyList<EnvelopeRecipient> waiting, IReadOnlySet<EmailAddress> covered)
+    {
+        _refused.RemoveAll(one => _served[one.Recipient] && covered.Contains(one.Address));
+        HashSet<EmailAddress> places = [.. waiting.Select(one => one.Address)];
+        Serve(_refused.Where(one => places.Contains(one.Address)).Select(one => one.Recipient), relayed: true);
+        _refused.RemoveAll(one => places.Contains(one.Address));
+    }
+
     /// <summary>A reply for each recipient: positive when anything for it was served, or when it was discarded on purpose.</summary>
     public DeliveryOutcome Close(bool isRecorded)
     {
@@ -61,9 +70,5 @@ internal sealed class Ledger
         ? Replies.Delivered(_accepted.Message.Recipients[recipient].Address, _accepted.Message.Id)
         : Replies.Queued(_accepted.Message.Id);
 
-    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused refused)
-    {
-        EnvelopeRecipient given = _accepted.Message.Recipients[refused.Recipient];
-        return new(refused.Address, given.Notify.WithoutSuccess(), given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}");
-    }
+    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused refused) => Placement.RecipientFor(_accepted.Message.Recipients[refused.Recipient], refused.Address);
 }

@@ -38,8 +38,9 @@ internal sealed class MessageIntake : IMessageIntake
         (_transport, _envelope, _options) = (transport, envelope, transport.Options);
         _now = transport.Services.Time.GetLocalNow();
         (_body, _from) = (envelope.Body, envelope.From);
-        // Our users' programs may leave out what every message needs (RFC 6409 section 8); what others send stays as it is.
-        _header = new(_options.MaxHeaderSize, IsSubmission(envelope.Client) ? AddMissingFields : null);
+        // Our users' programs may leave out what every message needs (RFC 6409 section 8), and leave in what no message leaves with; what others send stays as it is.
+        bool completes = !envelope.IsWhole && (IsSubmission(envelope.Client) || _options.CompletesTrusted && envelope.Client is { IsTrusted: true, Role: ListenerRole.Mx });
+        _header = new(_options.MaxHeaderSize, completes ? AddMissingFields : null, completes);
         _rewriter = transport.Rewriter;
         if (_rewriter is { } rewriter && _options.Rewriting.IsCanonical && WantsHeaders(envelope.Client, _options.Rewriting.Headers))
             _fields = new((address, isSender, cancel) => isSender ? rewriter.SenderAsync(address, cancel) : rewriter.RecipientAsync(address, cancel), bytes => PassAsync(bytes, CancellationToken.None));
@@ -192,7 +193,7 @@ internal sealed class MessageIntake : IMessageIntake
         QueueMessage message = new()
         {
             Id = _envelope.Id, Arrived = _now.ToUniversalTime(), From = _from, Origin = MailTransport.OriginOf(client),
-            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldReason = holdReason,
+            RequiresTls = _envelope.RequiresTls, IsTlsOptional = !_envelope.RequiresTls && _header.SaysTlsOptional, ReleaseAt = _envelope.ReleaseAt, HoldFor = _envelope.HoldFor, HoldReason = holdReason,
             Body = _body, SmtpUtf8 = _envelope.SmtpUtf8, Return = _envelope.Return, EnvelopeId = _envelope.EnvelopeId, By = _envelope.By,
             Traits = traits, Size = _sink?.Length ?? 0, Recipients = _rewritten ?? _readdressed ?? [.. _envelope.Recipients],
         };

@@ -19,6 +19,8 @@ internal static class ReceivedLine
             line.Append("from ").Append(Safe(client.Helo)).Append(" (").Append(Literal(client.Address)).Append(")\r\n\t");
             if (client.Tls is { } tls) line.Append("(using ").Append(tls).Append(")\r\n\t");
         }
+        // RFC 5321 section 4.4: a FROM clause there must be, and this one gives nobody away.
+        else line.Append("from localhost\r\n\t");
         line.Append("by ").Append(options.Hostname).Append(" (Posthorn) with ").Append(Protocol(envelope)).Append(" id ").Append(envelope.Id);
         // Several recipients may not learn of each other.
         if (envelope.Recipients.Count == 1 && (envelope.SmtpUtf8 || !envelope.Recipients[0].Address.NeedsUtf8))

@@ -84,7 +84,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             PlannedMail mail = one.Mail;
             IReadOnlyList<ContentRange> ranges = await _tail.PartsOf(mail.IsRedirect ? ReceivedLine.DeliveredTo(one.Account) : default, mail.Content, cancel);
             ContentTraits traits = (mail.Content is { } made ? ContentTail.TraitsOf(made.Head.Span) : message.Traits) | (mail.Content is { RestFrom: null } ? 0 : message.Traits);
-            bool utf8 = (traits & ContentTraits.EightBitHeader) != 0 || mail.Recipients.Any(recipient => recipient.Address.NeedsUtf8) || !mail.From.IsNull && mail.From.Address.NeedsUtf8;
+            bool utf8 = message.SmtpUtf8 && (traits & ContentTraits.EightBitHeader) != 0 || mail.Recipients.Any(recipient => recipient.Address.NeedsUtf8) || !mail.From.IsNull && mail.From.Address.NeedsUtf8;
             messages.Add(new()
             {
                 Id = messages.Count == 0 && mail.IsRedirect ? message.Id : newId(), Arrived = message.Arrived, From = mail.From, Origin = one.Account.ToString(), Recipients = mail.Recipients, Return = mail.Return, By = mail.By ?? (mail.IsRedirect ? message.By : null),
@@ -119,7 +119,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         {
             switch (domains.Resolve(next.Address))
             {
-                case Resolution.NotOurs: SendOn(new(next.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = next.Depth > 0 }, given, recipient, next.By); break;
+                case Resolution.NotOurs: SendOn(Onto(next.Address, next.Depth > 0), recipient, next.By); break;
                 case Resolution.Unknown: Refuse(recipient, next.Address, Replies.Unknown); break;
                 case Resolution.Unavailable: Refuse(recipient, next.Address, Replies.MailboxUnavailable); break;
                 case Resolution.Loop: Refuse(recipient, next.Address, Replies.AliasLoop); break;
@@ -129,8 +129,8 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
                     TellOfAlias(next.Address, targets);
                     foreach (Target target in targets)
                     {
-                        if (target is Target.Remote remote) SendOn(new(remote.Address, WishesOf(given, recipient), given.OriginalRecipient) { IsForwarded = true }, given, recipient, next.By);
-                        else if (target is Target.Local { FinalAddress: var behind } && behindUs(behind.Domain)) SendOn(new(behind, WishesOf(given, recipient), given.OriginalRecipient), given, recipient, next.By);
+                        if (target is Target.Remote remote) SendOn(Onto(remote.Address, true), recipient, next.By);
+                        else if (target is Target.Local { FinalAddress: var behind } && behindUs(behind.Domain)) SendOn(Onto(behind, false), recipient, next.By);
                         else if (target is Target.Local local)
                         {
                             IReadOnlyList<EmailAddress> redirects = await DeliverAsync(local, recipient, next.Depth, cancel);
@@ -141,6 +141,8 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
                     break;
             }
         }
+
+        EnvelopeRecipient Onto(EmailAddress address, bool isForwarded) => given.Readdressed(address) with { Notify = WishesOf(given, recipient), IsForwarded = isForwarded };
     }
 
     private void TellOfAlias(EmailAddress address, IReadOnlyList<Target> targets)
@@ -233,7 +235,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
     // RFC 3461 section 5.2.7: an alias with one target keeps the sender's wishes; of one with several, success is told when it has been expanded.
     private DsnNotify WishesOf(EnvelopeRecipient given, int recipient) => IsExpanded(recipient) ? given.Notify.WithoutSuccess() : given.Notify;
 
-    private void SendOn(EnvelopeRecipient target, EnvelopeRecipient given, int recipient, EmailAddress? by)
+    private void SendOn(EnvelopeRecipient target, int recipient, EmailAddress? by)
     {
         _taken.Add(recipient);
         if (_onward.TryGetValue(target.Address, out Onward? onward))
@@ -241,7 +243,6 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
             onward.Recipients.Add(recipient);
             return;
         }
-        if (target.Address != given.Address) target = target with { OriginalRecipient = given.OriginalRecipient ?? $"rfc822;{Xtext.Encode(given.Address.ToString())}" };
         _onward.Add(target.Address, new(target, [recipient], by));
     }
 

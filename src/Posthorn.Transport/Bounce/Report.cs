@@ -1,3 +1,4 @@
+using Posthorn.Core;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Bounce;
@@ -41,6 +42,9 @@ internal sealed record Report
     /// <summary>Last words that become durable with the report.</summary>
     public QueueAnswers? Cause { get; init; }
 
+    /// <summary>It goes to the postmaster, since there is no sender who could be told; null for a report to the sender.</summary>
+    public PostmasterNotice? Notice { get; init; }
+
     /// <summary>Whether the sender wants to hear of a failure, a delay or a success of this recipient (RFC 3461 section 4.1).</summary>
     public static bool IsWanted(ReportKind kind, DsnNotify notify) => kind switch
     {
@@ -49,3 +53,9 @@ internal sealed record Report
         _ => notify.HasFlag(DsnNotify.Success),
     };
 }
+
+/// <summary>Word to the postmaster of mail that could be neither delivered nor returned (RFC 3461 section 5.2).</summary>
+/// <param name="To">The postmaster.</param>
+/// <param name="Refused">Why the sender could not be told; null where the null path names none.</param>
+/// <param name="Untold">Of how many more nothing was said since the last such word.</param>
+internal sealed record PostmasterNotice(EmailAddress To, SmtpReply? Refused, int Untold);

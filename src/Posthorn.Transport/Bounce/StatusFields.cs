@@ -18,7 +18,8 @@ internal sealed class StatusFields(Report report, bool global, DateTimeOffset no
         // RFC 2852 section 5, RFC 4865 section 5.1.2.
         if (report.About.By is { } by) text.Append(CultureInfo.InvariantCulture, $"Deliver-By-Date: {ReceivedLine.Date(by.Time)}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"X-Posthorn-Queue-ID: {report.About.Id}\r\n");
-        if (report.About.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $"Future-Release-Request: until;{release.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}\r\n");
+        if (report.About.HoldFor is { } seconds) text.Append(CultureInfo.InvariantCulture, $"Future-Release-Request: for;{seconds}\r\n");
+        else if (report.About.ReleaseAt is { } release) text.Append(CultureInfo.InvariantCulture, $"Future-Release-Request: until;{release.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}\r\n");
         foreach (ReportedRecipient recipient in report.Recipients) Recipient(recipient, text);
     }
 
@@ -26,15 +27,22 @@ internal sealed class StatusFields(Report report, bool global, DateTimeOffset no
     {
         EnvelopeRecipient given = recipient.Recipient;
         text.Append("\r\n");
-        if (given.OriginalRecipient is { } original) text.Append(CultureInfo.InvariantCulture, $"Original-Recipient: {Original(original)}\r\n");
+        if (given is { OriginalRecipient: { } original, IsOriginalOurs: false }) text.Append(CultureInfo.InvariantCulture, $"Original-Recipient: {Original(original)}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"Final-Recipient: {(given.Address.NeedsUtf8 ? "utf-8" : "rfc822")}; {given.Address}\r\n");
         text.Append(CultureInfo.InvariantCulture, $"Action: {recipient.Action}\r\nStatus: {StatusOf(recipient)}\r\n");
-        if (recipient.Host.Length > 0) text.Append(CultureInfo.InvariantCulture, $"Remote-MTA: dns; {recipient.Host}\r\n");
+        if (MtaName.Of(recipient.Host) is { } host) text.Append(CultureInfo.InvariantCulture, $"Remote-MTA: dns; {host}\r\n");
         // RFC 3464 section 2.3.6: the words of the server, not what we made of them.
         SmtpReply words = recipient.Last ?? recipient.Reply;
-        if (recipient.Host.Length > 0 || report.Kind != ReportKind.Success) text.Append(CultureInfo.InvariantCulture, $"Diagnostic-Code: {(recipient.Host.Length > 0 ? $"smtp; {Sayable(words.ToString())}" : $"x-posthorn; {Sayable(words.Text.Replace('\n', ' '))}")}\r\n");
+        if (recipient.Host.Length > 0 || report.Kind != ReportKind.Success) Diagnose(recipient.Host.Length > 0, words, text);
         text.Append(CultureInfo.InvariantCulture, $"Last-Attempt-Date: {ReceivedLine.Date(now)}\r\n");
         if (report.Until is { } until) text.Append(CultureInfo.InvariantCulture, $"Will-Retry-Until: {ReceivedLine.Date(until)}\r\n");
+    }
+
+    private void Diagnose(bool isRemote, SmtpReply words, StringBuilder text)
+    {
+        string[] lines = isRemote ? [.. ReportLines.Transcript(words)] : [words.Text.Replace('\n', ' ')];
+        lines[0] = $"{(isRemote ? "smtp" : "x-posthorn")}; {lines[0]}";
+        ReportLines.Field("Diagnostic-Code", lines.Select(Sayable), text);
     }
 
     // ORCPT as it was before it was coded for a command (RFC 3461 section 4.2). An address of the type utf-8 stays coded where only ASCII may stand (RFC 6533 section 3).

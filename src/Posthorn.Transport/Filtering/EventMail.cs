@@ -21,7 +21,7 @@ internal sealed class EventMail(IMailTransport transport)
     private async ValueTask<SmtpReply?> SendAsync(string sender, IReadOnlyList<EmailAddress> recipients, string helo, Func<IMessageIntake, ValueTask> write, CancellationToken cancel)
     {
         ClientContext client = new() { Session = new("imapsieve"), Role = ListenerRole.Mx, Listener = "imapsieve", Address = IPAddress.Loopback, Helo = helo, IsExtended = true, IsTrusted = true };
-        Envelope envelope = new() { Id = transport.NewQueueId(), Client = client, From = EmailAddress.TryParse(sender, out EmailAddress from) ? ReversePath.Of(from) : ReversePath.Null, Body = BodyType.EightBitMime };
+        Envelope envelope = new() { Id = transport.NewQueueId(), Client = client, From = EmailAddress.TryParse(sender, out EmailAddress from) ? ReversePath.Of(from) : ReversePath.Null, Body = BodyType.EightBitMime, IsWhole = true };
         foreach (EmailAddress to in recipients)
         {
             EnvelopeRecipient recipient = new(to, DsnNotify.Unspecified, null);

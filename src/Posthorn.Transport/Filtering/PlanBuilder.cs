@@ -84,7 +84,7 @@ internal sealed class PlanBuilder(SieveServices services, SieveOptions options, 
             _redirects.Add(redirect.Address);
             return;
         }
-        EnvelopeRecipient recipient = new(redirect.Address, NotifyOf(redirect.Options.Notify), $"rfc822;{Xtext.Encode(input.Original.ToString())}") { IsForwarded = asSender };
+        EnvelopeRecipient recipient = new EnvelopeRecipient(input.Original, NotifyOf(redirect.Options.Notify), input.OriginalRecipient).Readdressed(redirect.Address) with { IsForwarded = asSender };
         _mail.Add(new(PathOf(redirect.Sender), [recipient], ContentOf(redirect.Image), "redirect")
         {
             IsRedirect = true, By = redirect.Options.DeliverBy is { } time ? new(time, redirect.Options.ReturnWhenLate, redirect.Options.Trace) : null, Return = redirect.Options.Return switch { "FULL" => DsnReturn.Full, "HDRS" => DsnReturn.Headers, _ => DsnReturn.Unspecified },

@@ -92,50 +92,43 @@ public sealed class MailQueue : IJournalParticipant
 
     private IQueueJournal Journal => _journal ?? throw new InvalidOperationException("The queue has no journal yet.");
 
-    /// <summary>What makes a message enter the queue with the record that stores it. <paramref name="cause"/>: last words on another message that are as durable as this one.</summary>
-    internal DeliveryAttachment Attach(QueueMessage message, QueueAnswers? cause) =>
-        new(Participant, (byte)QueueStep.Accept, QueueFormat.WriteAccept(message, cause), (record, _) =>
+    /// <summary>What makes a message enter the queue with the record that stores it.</summary>
+    internal DeliveryAttachment Attach(QueueMessage message) =>
+        new(Participant, (byte)QueueStep.Accept, QueueFormat.WriteAccept(message, null), (record, _) =>
         {
             Apply(message, record);
-            if (cause is not null) Apply(cause);
             return ValueTask.CompletedTask;
         });
 
     /// <summary>As above for several messages, each with its parts of the record's content.</summary>
-    internal DeliveryAttachment Attach(IReadOnlyList<QueueMessage> messages, QueueAnswers? cause) => messages is [{ Ranges: null } only] ? Attach(only, cause) :
-        new(Participant, (byte)QueueStep.AcceptSeveral, QueueFormat.WriteSeveral(messages, cause), (record, _) =>
+    internal DeliveryAttachment Attach(IReadOnlyList<QueueMessage> messages) => messages is [{ Ranges: null } only] ? Attach(only) :
+        new(Participant, (byte)QueueStep.AcceptSeveral, QueueFormat.WriteSeveral(messages, null), (record, _) =>
         {
             foreach (QueueMessage message in messages) Apply(message, record);
-            if (cause is not null) Apply(cause);
             return ValueTask.CompletedTask;
         });
 
-    /// <summary>What makes last words durable together with a local delivery.</summary>
-    internal DeliveryAttachment Attach(QueueAnswers cause) =>
-        new(Participant, (byte)QueueStep.Answers, QueueFormat.WriteAnswers(cause), (_, _) =>
-        {
-            Apply(cause);
-            return ValueTask.CompletedTask;
-        });
-
-    /// <summary>As above, where the last words depend on what the mailboxes take: delivery and word are one record, so that nothing is delivered twice.</summary>
-    internal DeliveryAttachment AttachDeciding(IReadOnlyList<QueueMessage> messages, Func<IReadOnlyList<Result<StoredMessage>>, QueueAnswers?> causeOf)
+    /// <summary>As above, where it depends on what the mailboxes take: delivery, what waits and last words are one record, so that nothing is delivered twice and nothing lost.</summary>
+    internal DeliveryAttachment AttachDeciding(Func<IReadOnlyList<Result<StoredMessage>>, QueueDecision> decide)
     {
-        QueueAnswers? cause = null;
-        QueueMessage? only = messages is [{ Ranges: null } whole] ? whole : null;
-        return new(Participant, (byte)(messages.Count == 0 ? QueueStep.Answers : only is not null ? QueueStep.Accept : QueueStep.AcceptSeveral), default, (record, _) =>
+        QueueDecision decided = new([], null);
+        return new(Participant, (byte)QueueStep.Answers, default, (record, _) =>
         {
-            foreach (QueueMessage message in messages) Apply(message, record);
-            if (cause is not null) Apply(cause);
+            foreach (QueueMessage message in decided.Messages) Apply(message, record);
+            if (decided.Cause is { } cause) Apply(cause);
             return ValueTask.CompletedTask;
         })
         {
             Decide = outcomes =>
             {
-                cause = causeOf(outcomes);
-                if (only is not null) return QueueFormat.WriteAccept(only, cause);
-                if (messages.Count > 0) return QueueFormat.WriteSeveral(messages, cause);
-                return cause is null ? null : QueueFormat.WriteAnswers(cause);
+                decided = decide(outcomes);
+                return decided switch
+                {
+                    { Messages: [{ Ranges: null } only] } => new((byte)QueueStep.Accept, QueueFormat.WriteAccept(only, decided.Cause)),
+                    { Messages.Count: > 0 } => new((byte)QueueStep.AcceptSeveral, QueueFormat.WriteSeveral(decided.Messages, decided.Cause)),
+                    { Cause: { } cause } => new((byte)QueueStep.Answers, QueueFormat.WriteAnswers(cause)),
+                    _ => (DecidedStep?)null,
+                };
             },
         };
     }

@@ -47,6 +47,9 @@ internal sealed record QueueMessage
     /// <summary>When it may go out at the earliest (RFC 4865); null is at once.</summary>
     public DateTimeOffset? ReleaseAt { get; init; }
 
+    /// <summary>The seconds of HOLDFOR, where <see cref="ReleaseAt"/> was said so: a report gives them back as they were (RFC 4865 section 5.1).</summary>
+    public int? HoldFor { get; init; }
+
     /// <summary>Why it waits for an operator from the first; null when it does not.</summary>
     public string? HoldReason { get; init; }
 
@@ -78,3 +81,8 @@ internal sealed record QueueAnswers(QueueId Id, IReadOnlyList<RecipientAnswer> A
     /// <summary>The sender has been warned of the delay.</summary>
     public bool Warned { get; init; }
 }
+
+/// <summary>What the queue writes with a delivery, when it is known what the mailboxes take.</summary>
+/// <param name="Messages">What enters the queue.</param>
+/// <param name="Cause">Last words on another message, or on the one that was delivered.</param>
+internal sealed record QueueDecision(IReadOnlyList<QueueMessage> Messages, QueueAnswers? Cause);

@@ -28,7 +28,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
         for (int i = 0; i < delivery.Recipients.Count; i++)
         {
-            (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], result.Replies[i], result.Hosts[i], result.Handovers[i]);
+            (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], QueueEntry.Bounded(result.Replies[i]), result.Hosts[i], result.Handovers[i]);
             if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host, handover));
             else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host, handover));
             else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply, message.By is { Return: true } by && by.Time <= now), host, handover) { Last = reply });
@@ -50,7 +50,8 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             ReportKind kind = one.State == RecipientState.Failed ? ReportKind.Failed : ReportKind.Success;
             // A server that knows no Deliver By tells nobody whether it was in time: that it has the message is told (RFC 2852 section 4.1.4.2).
             bool handsOn = kind == ReportKind.Success && message.By is { } by && one.Handover.Action == "relayed" && one.Host.Length > 0 && (by.Trace || !by.Return && !one.Handover.IsTimedElsewhere) && !recipient.Notify.HasFlag(DsnNotify.Never);
-            if (message.From.IsNull || !handsOn && !Report.IsWanted(kind, recipient.Notify)) continue;
+            // The null path names nobody; of a failure the postmaster hears (RFC 3461 section 5.2).
+            if (message.From.IsNull ? kind != ReportKind.Failed : !handsOn && !Report.IsWanted(kind, recipient.Notify)) continue;
             if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host) { Last = one.Last });
             else if (handsOn || !one.Handover.IsToldElsewhere) relayed.Add(new(recipient, one.Handover.Action, one.Reply, one.Host));
         }

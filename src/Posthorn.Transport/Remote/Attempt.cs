@@ -50,18 +50,24 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         for (int i = 0; i < batch.Count; i++)
         {
             if (result.Replies[i] is not { } reply) continue;
-            // "Too many recipients" (RFC 5321 section 4.5.3.1.10): those that were not taken have their turn at once.
-            if (reply.Code == 452 && reply.Status is "4.5.3" or "4.0.0" && accepted > 0 && accepted < batch.Count)
+            // Those that were not taken have their turn at once.
+            if (SaysTooMany(reply, session.IsLmtp) && accepted > 0 && accepted < batch.Count)
             {
                 _batchSize = accepted;
                 continue;
             }
             _replies[batch[i]] = reply;
-            _hosts[batch[i]] = result.FromRemote ? session.Host : "";
+            _hosts[batch[i]] = SpeakerOf(reply);
             _handovers[batch[i]] = handover;
         }
-        if (result.HostFault is { } fault) Fault(fault, result.FromRemote ? session.Host : "");
+        if (result.HostFault is { } fault) Fault(fault, SpeakerOf(fault));
+
+        string SpeakerOf(SmtpReply reply) => result.FromRemote && !session.IsOurs(reply) ? session.Host : "";
     }
+
+    // "Too many recipients"; old servers say 552 for it (RFC 5321 section 4.5.3.1.10). In LMTP that is the answer to the message.
+    private static bool SaysTooMany(SmtpReply reply, bool isLmtp) =>
+        reply is { Code: 452, Status: "4.5.3" or "4.0.0" } || !isLmtp && reply is { Code: 552, Status: "5.5.3" or "5.0.0" };
 
     /// <summary>A host could not be used; the next one may.</summary>
     public void Fault(SmtpReply fault, string host)

@@ -60,7 +60,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     /// <summary>What stands for the next hop of a recipient in the queue's schedule.</summary>
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
     {
-        EmailAddress address = recipient.Address;
+        EmailAddress address = LocalDomains.Normalise(recipient.Address, directory, options());
         if (directory.IsLocalDomain(address.Domain) && LocalHopOf(address) is null) return LocalKey;
         OutboundOptions outbound = options().Outbound;
         // Nobody can wait for a table here: its mail stands under its domain, which only costs shared connections.
@@ -105,6 +105,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
 
     public async ValueTask<Route> FindAsync(EmailAddress recipient, ReversePath from, CancellationToken cancel)
     {
+        recipient = LocalDomains.Normalise(recipient, directory, options());
         DomainName domain = recipient.Domain;
         if (directory.IsLocalDomain(domain) && LocalHopOf(recipient) is null) return new Route.Local();
         NextHop hop = await HopOfAsync(recipient, from, cancel);
@@ -129,7 +130,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     {
         if (LiteralOf(name) is { } literal) return (new(name, [new IPEndPoint(literal, port)]), null);
         AddressPreference preference = options().Outbound.Addresses;
-        List<EndPoint> found = [];
+        List<IReadOnlyList<IPAddress>> found = [];
         bool failed = false, exists = false, secure = true;
         string? canonical = null;
         AddressFamily[] families = preference switch
@@ -145,10 +146,18 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             failed |= answer.Status == DnsStatus.Failed;
             exists |= answer.Status is DnsStatus.Found or DnsStatus.NoData;
             if (answer.Addresses.Count > 0) (secure, canonical) = (secure & answer.IsSecure, answer.CanonicalName ?? canonical);
-            found.AddRange(Jitter.Shuffle(answer.Addresses).Select(address => new IPEndPoint(address, port)));
+            found.Add([.. Jitter.Shuffle(answer.Addresses)]);
         }
-        SmtpReply? fault = found.Count > 0 ? null : failed ? DnsTrouble : exists ? NoHost : NoDomain;
-        return (new(name, found) { IsSecure = secure && found.Count > 0, CanonicalName = canonical }, fault);
+        EndPoint[] places = [.. InTurn(found).Select(address => new IPEndPoint(address, port))];
+        SmtpReply? fault = places.Length > 0 ? null : failed ? DnsTrouble : exists ? NoHost : NoDomain;
+        return (new(name, places) { IsSecure = secure && places.Length > 0, CanonicalName = canonical }, fault);
+    }
+
+    // One of each family after the other: a family that leads nowhere must not use up all attempts (RFC 5321 section 5.1).
+    private static IEnumerable<IPAddress> InTurn(List<IReadOnlyList<IPAddress>> families)
+    {
+        for (int i = 0; families.Exists(family => i < family.Count); i++)
+            foreach (IReadOnlyList<IPAddress> family in families.Where(family => i < family.Count)) yield return family[i];
     }
 
     /// <summary>True when mail sent there would come back to us.</summary>

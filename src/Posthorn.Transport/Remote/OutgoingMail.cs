@@ -26,11 +26,11 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
 /// <summary>How a transaction ended.</summary>
 /// <param name="Replies">One for each recipient; null where the host could not be asked.</param>
 /// <param name="HostFault">Why it could not; another host may do better.</param>
-/// <param name="FromRemote">Whether the replies are the server's own words.</param>
+/// <param name="FromRemote">Whether the replies are the server's own words, but for those on a session that broke.</param>
 internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, SmtpReply? HostFault, bool FromRemote)
 {
     /// <summary>Nobody was asked.</summary>
-    public static TransactionResult Untried(int recipients, SmtpReply fault) => new(new SmtpReply?[recipients], fault, true);
+    public static TransactionResult Untried(int recipients, SmtpReply fault, bool fromRemote) => new(new SmtpReply?[recipients], fault, fromRemote);
 
     /// <summary>The same reply for all.</summary>
     public static TransactionResult All(int recipients, SmtpReply reply, bool fromRemote) => new([.. Enumerable.Repeat<SmtpReply?>(reply, recipients)], null, fromRemote);

@@ -35,6 +35,9 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 
     public ITrace Trace { get; init; } = NoTrace.Instance;
 
+    /// <summary>To which families of addresses there is no way from here.</summary>
+    public UnreachableFamilies NoWay { get; } = new(Time);
+
     /// <summary>The tables that settings name; null where there are none.</summary>
     public LookupTables? Tables { get; init; }
 }
@@ -127,9 +130,15 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
             foreach (EndPoint endPoint in host.EndPoints)
             {
-                if (left-- <= 0) return;
+                if (services.NoWay.Contains(endPoint))
+                {
+                    attempt.Fault(UnreachableFamilies.Fault(Describe(host.Name, endPoint)), "");
+                    continue;
+                }
+                if (left <= 0) return;
                 await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
                 if (attempt.IsDone) return;
+                if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
                 await CloseAsync(cancel);
             }
         }
@@ -247,9 +256,10 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (secured.Fault is not null) return secured;
 
         SmtpReply greeting = await session.GreetingAsync(cancel);
-        if (greeting.Code != 220) return new(greeting.IsPositive ? session.Broken("4.5.0", $"{host} greeted with {greeting.Code}") : greeting, session.IsUsable);
+        if (greeting.IsPositive && greeting.Code != 220) greeting = session.Broken("4.5.0", $"{host} greeted with {greeting.Code}");
+        if (greeting.Code != 220) return new(greeting, !session.IsOurs(greeting));
         SmtpReply hello = await session.HelloAsync(Helo, cancel);
-        if (!hello.IsPositive) return new(hello, session.IsUsable);
+        if (!hello.IsPositive) return new(hello, !session.IsOurs(hello));
         if (hop is NextHop.Mx && session.Features.Name.Equals(Helo, StringComparison.OrdinalIgnoreCase)) return new(MailRouter.LoopsBack, false);
         if (!connection.IsSecure && demand.Level != OutboundTls.None) secured = await StartTlsAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;
@@ -268,12 +278,12 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (!reply.IsPositive)
         {
             bool lost = !session.IsUsable;
-            return new(lost || !demand.AllowsClearText ? reply : null, !lost) { HandshakeFailed = lost, TriedTls = true, Trouble = missing with { Reason = reply.ToString() } };
+            return new(lost || !demand.AllowsClearText ? reply : null, !session.IsOurs(reply)) { HandshakeFailed = lost, TriedTls = true, Trouble = missing with { Reason = reply.ToString() } };
         }
         Opening secured = await HandshakeAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;
         SmtpReply hello = await session.HelloAsync(Helo, cancel);
-        return hello.IsPositive ? secured : new(hello, session.IsUsable) { HandshakeFailed = !session.IsUsable, TriedTls = true, Trouble = new(TlsResult.ValidationFailure, hello.ToString()) };
+        return hello.IsPositive ? secured : new(hello, !session.IsOurs(hello)) { HandshakeFailed = !session.IsUsable, TriedTls = true, Trouble = new(TlsResult.ValidationFailure, hello.ToString()) };
     }
 
     private async ValueTask<Opening> HandshakeAsync(SmtpClientSession session, TlsDemand demand, CancellationToken cancel)
@@ -299,7 +309,11 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         using CancellationTokenSource timer = new(outbound.Timeouts.Connect, services.Time);
         using CancellationTokenSource both = CancellationTokenSource.CreateLinkedTokenSource(cancel, timer.Token);
         try { return (await services.Connector.ConnectAsync(endPoint, bind, both.Token), null); }
-        catch (IOException e) { return (null, new(450, "4.4.1", $"{Describe(host, endPoint)} cannot be reached: {e.Message}")); }
+        catch (IOException e)
+        {
+            services.NoWay.Learn(endPoint, e);
+            return (null, new(450, "4.4.1", $"{Describe(host, endPoint)} cannot be reached: {e.Message}"));
+        }
         catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancel.IsCancellationRequested) { return (null, new(450, "4.4.1", $"{Describe(host, endPoint)} cannot be reached: no answer in time")); }
     }
 

@@ -10,6 +10,7 @@ namespace Posthorn.Transport.Remote;
 internal sealed class SmtpClientSession : IAsyncDisposable
 {
     private readonly ReplyReader _replies;
+    private SmtpReply? _fault;
 
     public SmtpClientSession(Connection connection, string host, bool isLmtp, SmtpTimeouts timeouts)
     {
@@ -33,6 +34,9 @@ internal sealed class SmtpClientSession : IAsyncDisposable
 
     /// <summary>A transaction was begun and not carried to a good end: RSET has to clear it away before the next (RFC 5321 section 4.1.1.5).</summary>
     public bool IsDirty { get; set; }
+
+    /// <summary>The server knows us by name.</summary>
+    public bool IsLoggedIn { get; private set; }
 
     /// <summary>Transactions so far.</summary>
     public int Transactions { get; set; }
@@ -83,6 +87,7 @@ internal sealed class SmtpClientSession : IAsyncDisposable
             if (response is null && reply.Code != 334) return new(454, "4.7.8", $"{Host} answered the login with {sasl.Name} as no server that knows the password would: {reply}");
         }
         if (reply.IsPositive && !sasl.MaySucceed) return new(454, "4.7.8", $"{Host} did not prove that it knows the password");
+        IsLoggedIn = reply.IsPositive;
         return reply;
     }
 
@@ -139,8 +144,11 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     public SmtpReply Broken(string status, string text)
     {
         IsUsable = false;
-        return new(450, status, text);
+        return _fault ??= new(450, status, text);
     }
+
+    /// <summary>The reply is our own word on a session that broke, and none of the server's.</summary>
+    public bool IsOurs(SmtpReply reply) => ReferenceEquals(reply, _fault);
 
     private SmtpReply LostReply(string reason) => Broken("4.4.2", $"The connection to {Host} was lost: {reason}");
 

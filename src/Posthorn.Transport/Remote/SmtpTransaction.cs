@@ -31,7 +31,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             _form = null;
             return await TransferAsync(mail.Content, cancel);
         }
-        return recoded is not null ? await TransferAsync(recoded, cancel) : Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break a signature"));
+        return recoded is not null ? await TransferAsync(recoded, cancel) : Unfit(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break a signature"));
     }
 
     private async ValueTask<TransactionResult> TransferAsync(IMessageContent content, CancellationToken cancel)
@@ -55,15 +55,17 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         ServerFeatures features = session.Features;
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
-        if (mail.NeedsUtf8 && !features.SmtpUtf8) return Untried(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
-        if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Untried(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
-        if (IsUnbearable(features) && FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Untried(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
+        if (mail.NeedsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
+        // RFC 6531 section 3.2. A raw header of which nobody said so is older than that, and goes as it is.
+        if (mail.WantsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.9", $"{session.Host} takes no header outside ASCII (SMTPUTF8)"));
+        if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Unfit(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
+        if (IsUnbearable(features) && FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Unfit(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
         if (mail is { SecondsLeft: { } left, Message.By.Return: true })
         {
             // RFC 2852 section 4.1.4.1: handed on only to who promises to be in time.
             if (left <= 0) return TransactionResult.All(mail.Recipients.Count, new(550, "5.4.7", "The message could not be delivered in the time that its sender allowed"), false);
-            if (!features.DeliverBy) return Untried(new(550, "5.4.7", $"{session.Host} does not promise to deliver in time (DELIVERBY)"));
-            if (left < features.DeliverByMinimum) return Untried(new(550, "5.4.7", $"{session.Host} needs {features.DeliverByMinimum} seconds to deliver (DELIVERBY), and {left} are left"));
+            if (!features.DeliverBy) return Unfit(new(550, "5.4.7", $"{session.Host} does not promise to deliver in time (DELIVERBY)"));
+            if (left < features.DeliverByMinimum) return Unfit(new(550, "5.4.7", $"{session.Host} needs {features.DeliverByMinimum} seconds to deliver (DELIVERBY), and {left} are left"));
         }
         return null;
     }
@@ -138,11 +140,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             // A server that gives up amid the data often says why before it closes.
             return Accepted(lost);
         }
-        if (!session.IsLmtp) return Ended(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
-        for (int i = 0; i < _replies.Length; i++)
-            if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
-        _taken = _replies.Any(reply => reply is { IsPositive: true });
-        return Done();
+        return await EndedAsync(cancel);
     }
 
     private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
@@ -154,7 +152,20 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
         if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
-        return Ended(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        return await EndedAsync(cancel);
+    }
+
+    // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
+    private async ValueTask<TransactionResult> EndedAsync(CancellationToken cancel)
+    {
+        if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        else
+        {
+            for (int i = 0; i < _replies.Length; i++)
+                if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
+        }
+        _taken = _replies.Any(reply => reply is { IsPositive: true });
+        return Done();
     }
 
     private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
@@ -188,6 +199,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (IsBinary) command.Append(" BODY=BINARYMIME");
         else if (features.EightBitMime && mail.IsEightBit && _form != WireForm.SevenBit) command.Append(" BODY=8BITMIME");
         if (features.SmtpUtf8 && mail.WantsUtf8) command.Append(" SMTPUTF8");
+        // Who first sent it is nothing that we vouch for (RFC 4954 section 5).
+        if (session.IsLoggedIn) command.Append(" AUTH=<>");
         if (features.DeliverBy && mail is { SecondsLeft: { } left, Message.By: { } by }) command.Append(CultureInfo.InvariantCulture, $" BY={left};{(by.Return ? 'R' : 'N')}{(by.Trace ? "T" : "")}");
         if (mail.Message.RequiresTls && features.RequireTls && session.Connection.IsSecure) command.Append(" REQUIRETLS");
         if (!features.Dsn) return command.ToString();
@@ -221,18 +234,15 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         return Done();
     }
 
-    private TransactionResult Ended(SmtpReply reply)
-    {
-        _taken = reply.IsPositive;
-        return Accepted(reply);
-    }
-
     private TransactionResult Done() => new(_replies, null, true);
 
     private TransactionResult Refused(SmtpReply reply) =>
         reply.IsTransient ? Untried(reply) : TransactionResult.All(_replies.Length, reply, true);
 
-    private TransactionResult Untried(SmtpReply fault) => TransactionResult.Untried(_replies.Length, fault);
+    private TransactionResult Untried(SmtpReply fault) => TransactionResult.Untried(_replies.Length, fault, fromRemote: true);
+
+    // Our own word on what the server offers: it was not asked, and is not made to say so (RFC 3464 section 2.3.6).
+    private TransactionResult Unfit(SmtpReply fault) => TransactionResult.Untried(_replies.Length, fault, fromRemote: false);
 
     private SmtpReply LastOf(SmtpReply sender)
     {

@@ -33,8 +33,7 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
         List<EnvelopeRecipient> recipients = [];
         foreach (EnvelopeRecipient one in given)
         {
-            EmailAddress address = await RecipientAsync(one.Address, cancel);
-            recipients.Add(address == one.Address ? one : one with { Address = address, OriginalRecipient = one.OriginalRecipient ?? $"rfc822;{Xtext.Encode(one.Address.ToString())}" });
+            recipients.Add(one.Readdressed(await RecipientAsync(one.Address, cancel)));
         }
         foreach (EmailAddress copy in await CopiesAsync(from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
         return (from, recipients);

@@ -44,7 +44,7 @@ internal static class ConfigurationBinder
             Dns = dns,
             Outbound = reader.Section("outbound", r => OutboundBinder.Read(r, domains, dns)),
             Limits = reader.Section("limits", Limits),
-            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))
+            Submission = reader.Section("submission", r => new SubmissionSection(r.Flag("hide-client", true), r.Flag("complete-trusted", true), r.Flag("broken-clients", false), r.Duration("future-release", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(3650)))
             {
                 SharedAliases = r.Flag("shared-aliases", true), SenderLogins = LookupBinder.Names(r, "sender-logins"),
             }),
@@ -173,7 +173,7 @@ internal static class ConfigurationBinder
         Recipients = reader.Number("recipients", 1000, 1, 100_000),
         Connections = reader.Number("connections", 20_000, 1, 1_000_000),
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
-        ReceivedHops = reader.Number("received-hops", 50, 1, 1000),
+        ReceivedHops = reader.Number("received-hops", 100, 1, 1000),
         ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
         IPv6Prefix = reader.Number("ipv6-prefix", 64, 32, 128),
         RateWindow = reader.Duration("rate-window", TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Posthorn.Core;
 using Posthorn.Transport;
 
 namespace Posthorn.Configuration;
@@ -29,6 +30,7 @@ internal static class OutboundBinder
             PolicyPort = reader.Number("policy-port", 443, 1, 65535),
             Authorities = Authorities(reader),
             EightBit = reader.Choice("eight-bit", EightBitPolicy.Convert, new Dictionary<string, EightBitPolicy> { ["convert"] = EightBitPolicy.Convert, ["as-is"] = EightBitPolicy.SendAsIs, ["refuse"] = EightBitPolicy.Refuse }),
+            DoubleBounces = DoubleBounces(reader),
             Relay = Relay(reader),
             Fallback = reader.OptionalText("fallback-host") is { } fallback ? new NextHop.Host(fallback, reader.Number("fallback-port", 25, 1, 65535)) : KnownPort(reader),
             Routes = routes,
@@ -59,6 +61,16 @@ internal static class OutboundBinder
             MaxRecipientsPerTransaction = reader.Number("recipients-per-message", 50, 1, 1000),
             MaxFuturePerSender = reader.Number("future-messages", 1000, 0, 1_000_000),
         };
+    }
+
+    private static DoubleBounceOptions? DoubleBounces(ConfigReader reader)
+    {
+        string to = reader.Text("double-bounces", "postmaster");
+        DoubleBounceOptions options = new() { PerHour = reader.Number("double-bounces-per-hour", 10, 1, 10_000) };
+        if (to == "postmaster") return options;
+        if (EmailAddress.TryParse(to, out EmailAddress address)) return options with { To = address };
+        if (to != "none") reader.Problem(reader.PlaceOf("double-bounces"), $"'outbound.double-bounces' is \"{to}\"; expected \"postmaster\", \"none\", or an address, such as \"admin@example.org\"");
+        return null;
     }
 
     // One host for everything, and how to log in there; finer rules are routes.

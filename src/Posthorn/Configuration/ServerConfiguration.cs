@@ -116,7 +116,7 @@ public sealed record LimitsSection
 }
 
 /// <summary><c>[submission]</c>: leniency and privacy for our own users.</summary>
-public sealed record SubmissionSection(bool HideClient, bool BrokenClients, TimeSpan FutureRelease)
+public sealed record SubmissionSection(bool HideClient, bool CompletesTrusted, bool BrokenClients, TimeSpan FutureRelease)
 {
     /// <summary>Who is one of several behind an alias may send under it.</summary>
     public bool SharedAliases { get; init; } = true;

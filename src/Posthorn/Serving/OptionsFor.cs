@@ -89,6 +89,7 @@ internal static class OptionsFor
         MaxReceived = configuration.Limits.ReceivedHops,
         HideSubmissionClient = configuration.Submission.HideClient,
         SenderLogins = configuration.Submission.SenderLogins,
+        CompletesTrusted = configuration.Submission.CompletesTrusted,
         Rewriting = configuration.Rewriting,
         Queue = configuration.Outbound.Queue,
         Outbound = configuration.Outbound.Options,

@@ -121,7 +121,7 @@ public sealed class HostilePeerTests
         host.Options = host.Options with { GreetingDelay = TimeSpan.FromSeconds(6) };
         await using TestClient spammer = new(host.Connect(ReadSplit.Whole));
         await spammer.SendAsync("HELO spam.example\r\nMAIL FROM:<eve@example.com>\r\n");
-        Assert.Equal(["554 5.5.1 Protocol error: wait for the greeting"], await spammer.RestAsync());
+        Assert.Equal(["521 5.5.1 Protocol error: wait for the greeting"], await spammer.RestAsync());
 
         Task delayed = host.Time.NextTimerAsync();
         await using TestClient honest = new(host.Connect(ReadSplit.Whole));
@@ -133,16 +133,16 @@ public sealed class HostilePeerTests
     }
 
     [Theory]
-    [InlineData("EHLO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|554")]
+    [InlineData("EHLO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\n", "250|250|521")]
     [InlineData("EHLO", "XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "250|250|250|250|221")]
-    [InlineData("EHLO", "EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "554")]
+    [InlineData("EHLO", "EHLO b\r\nMAIL FROM:<bob@example.net>\r\n", "521")]
     [InlineData("EHLO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nRSET\r\nNOOP\r\nQUIT\r\n", "250|250|250|250|221")]
     // Without EHLO there is no pipelining at all.
-    [InlineData("HELO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "554")]
-    [InlineData("HELO", "NOOP\r\nQUIT\r\n", "554")]
+    [InlineData("HELO", "MAIL FROM:<bob@example.net>\r\nRCPT TO:<ann@example.org>\r\nQUIT\r\n", "521")]
+    [InlineData("HELO", "NOOP\r\nQUIT\r\n", "521")]
     [InlineData("HELO", "XFORWARD NAME=localhost\r\nXFORWARD SOURCE=LOCAL\r\nMAIL FROM:<bob@example.net>\r\n", "250|250|250")]
     [InlineData("HELO", "QUIT\r\nQUIT\r\n", "221")]
-    [InlineData(null, "NOOP\r\nNOOP\r\n", "554")]
+    [InlineData(null, "NOOP\r\nNOOP\r\n", "521")]
     public async Task WhoGoesOnWhereItHasToWaitIsSentAway(string? hello, string commands, string codes)
     {
         await using SmtpHost host = new();

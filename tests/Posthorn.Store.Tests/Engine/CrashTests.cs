@@ -360,7 +360,7 @@ public sealed class CrashTests(ITestOutputHelper output)
             world.Unsure.Add(id);
             world.Log.Add($"  {id} enters the queue for {message.Recipients.Count}");
             await using IMessageSink sink = await world.Server.SinkAsync(text);
-            await world.Server.DeliverAsync(sink, [], world.Queue.Attach(message, null), Cancel);
+            await world.Server.DeliverAsync(sink, [], world.Queue.Attach(message), Cancel);
             world.Waiting.Add(id, [.. Enumerable.Range(0, message.Recipients.Count)]);
             return;
         }

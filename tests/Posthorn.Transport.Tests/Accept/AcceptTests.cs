@@ -75,7 +75,8 @@ public sealed class AcceptTests
         string mail = Assert.Single(await rig.MailAsync(rig.Bob));
         Assert.EndsWith(
             $"""
-            Received: by mail.example.org (Posthorn) with ESMTPA id {envelope.Id}
+            Received: from localhost
+            	by mail.example.org (Posthorn) with ESMTPA id {envelope.Id}
             	for <bob@example.org>;
             	Wed, 4 Mar 2026 07:06:07 +0200
             Subject: hi
@@ -86,6 +87,27 @@ public sealed class AcceptTests
             Text
 
             """.ReplaceLineEndings("\r\n"), mail, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 5321 section 4.4 and RFC 5322 section 3.6.3: what no message leaves with.</summary>
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public async Task Submitted_mail_leaves_without_what_is_nobodys_business(bool logsIn, bool isTrusted)
+    {
+        using TransportRig rig = new();
+        ClientContext client = logsIn ? rig.User : TransportRig.Stranger with { IsTrusted = isTrusted };
+        await rig.SendAsync(rig.Envelope(client, "ann@example.org", "bob@example.org"), "Return-Path: <x@y>\nFrom: ann@example.org\nBCC : secret@example.com,\n other@example.com\nSubject: hi\nresent-bcc: x@y\nContent-Length: 5\nMessage-ID: <1@x>\n\nBcc: text\n");
+        string mail = Assert.Single(await rig.MailAsync(rig.Bob));
+        Assert.EndsWith("+0200\r\nFrom: ann@example.org\r\nSubject: hi\r\nMessage-ID: <1@x>\r\nDate: Wed, 4 Mar 2026 07:06:07 +0200\r\n\r\nBcc: text\r\n", mail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mail_from_trusted_networks_stays_as_it_is_where_that_is_wanted()
+    {
+        using TransportRig rig = new(new() { Hostname = "mail.example.org", CompletesTrusted = false });
+        await rig.SendAsync(rig.Envelope(TransportRig.Trusted, "", "ann@example.org"), "Bcc: x@y\nSubject: hi\n\nText\n");
+        Assert.EndsWith("+0200\r\nBcc: x@y\r\nSubject: hi\r\n\r\nText\r\n", Assert.Single(await rig.MailAsync(rig.Ann)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -100,7 +122,7 @@ public sealed class AcceptTests
     public async Task The_hop_limit_is_kept()
     {
         using TransportRig rig = new();
-        string hops = string.Concat(Enumerable.Repeat("Received: by x\n", 50));
+        string hops = string.Concat(Enumerable.Repeat("Received: by x\n", 100));
         Assert.True((await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "", "ann@example.org"), hops + Message)).Overall.IsPositive);
         AcceptOutcome refused = await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "", "ann@example.org"), hops + "Received: by x\n" + Message);
         Assert.Equal((554, "5.4.6"), (refused.Overall.Code, refused.Overall.Status));
@@ -246,7 +268,7 @@ public sealed class AcceptTests
         Transport.Queue.QueueEntry entry = Assert.Single(rig.Queued);
         Assert.Equal(envelope.Id, entry.Message.Id);
         Assert.Equal("far@example.com", Assert.Single(entry.Message.Recipients).Address.ToString());
-        Assert.StartsWith("Received: by mail.example.org", rig.ContentOf(entry), StringComparison.Ordinal);
+        Assert.StartsWith("Received: from localhost\r\n\tby mail.example.org", rig.ContentOf(entry), StringComparison.Ordinal);
         Assert.EndsWith("Message-ID: y\r\n\r\nText\r\n", rig.ContentOf(entry), StringComparison.Ordinal);
     }
 
@@ -268,5 +290,21 @@ public sealed class AcceptTests
         Assert.Equal(ids.Order(StringComparer.Ordinal).Distinct(), ids);
         Assert.All(ids, id => Assert.True(Transport.Accept.QueueIds.IsWellFormed(id)));
         await Task.CompletedTask;
+    }
+
+    /// <summary>RFC 3464 section 2, RFC 3461 section 9.3: reports come from our own name, and who answers them is heard. Nobody else lives there.</summary>
+    [Fact]
+    public async Task Duty_addresses_stand_at_our_own_name_too()
+    {
+        using TransportRig rig = new();
+        rig.Directory.AddAlias("postmaster@example.org", "bob@example.org");
+        rig.Directory.AddAlias("mailer-daemon@example.org", "bob@example.org");
+        Assert.True((await rig.RcptAsync(TransportRig.Stranger, "Postmaster@mail.example.org")).IsPositive);
+        Assert.True((await rig.RcptAsync(TransportRig.Stranger, "MAILER-DAEMON@MAIL.example.org")).IsPositive);
+        Assert.Equal("554 5.7.1", (await rig.RcptAsync(TransportRig.Stranger, "bob@mail.example.org")).ToString()[..9]);
+        Assert.Equal("554 5.7.1", (await rig.RcptAsync(TransportRig.Stranger, "postmaster@www.example.org")).ToString()[..9]);
+        await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "eve@example.net", "MAILER-DAEMON@mail.example.org"), "From: eve@example.net\n\nx\n");
+        Assert.Single(await rig.MailAsync(rig.Bob));
+        Assert.Equal(0, rig.Queue.Count);
     }
 }

@@ -36,6 +36,23 @@ public sealed class HeaderScannerTests
     [InlineData("A: b\r\njunk line\r\nC: d\r\n\r\nx", "A: b\r\njunk line\r\nC: d\r\nAdded: field\r\n\r\nx")]
     public void Fields_go_in_at_the_end_of_the_header(string message, string expected) => Assert.Equal(expected, Run(message, int.MaxValue, true).Output);
 
+    [Theory]
+    [InlineData("Bcc: x\r\n y\r\nA: b\r\n\r\nBcc: body", "A: b\r\nAdded: field\r\n\r\nBcc: body")]
+    [InlineData("A: b\r\nBcc: \u00e9", "A: b\r\nAdded: field\r\n")]
+    [InlineData("Return-Path: <x>\r\n", "Added: field\r\n")]
+    [InlineData("Bcc: x\r\n\r\nbody", "Added: field\r\n\r\nbody")]
+    [InlineData("Bcc", "Added: field\r\n\r\nBcc")]
+    [InlineData("Bcc: x\r\nBccc: y\r\nContent-Lengths: z\r\n\r\n", "Bccc: y\r\nContent-Lengths: z\r\nAdded: field\r\n\r\n")]
+    public void Private_fields_are_taken_out_where_that_is_wanted(string message, string expected)
+    {
+        for (int piece = 1; piece <= message.Length; piece++)
+        {
+            Scan scan = Run(message, piece, true, drops: true);
+            Assert.Equal(expected, scan.Output);
+            Assert.False(scan.EightBit);
+        }
+    }
+
     [Fact]
     public void Hops_and_authors_are_counted_in_the_header_alone()
     {
@@ -57,11 +74,11 @@ public sealed class HeaderScannerTests
         Assert.False(fits.IsTooLarge);
     }
 
-    private static Scan Run(string message, int piece, bool adds)
+    private static Scan Run(string message, int piece, bool adds, bool drops = false)
     {
         byte[] bytes = Encoding.Latin1.GetBytes(message);
         ArrayBufferWriter<byte> output = new();
-        HeaderScanner scanner = new(1 << 20, adds ? (_, o) => o.Write("Added: field\r\n"u8) : null);
+        HeaderScanner scanner = new(1 << 20, adds ? (_, o) => o.Write("Added: field\r\n"u8) : null, drops);
         for (int at = 0; at < bytes.Length;)
         {
             ReadOnlySpan<byte> part = bytes.AsSpan(at, Math.Min(piece, bytes.Length - at));

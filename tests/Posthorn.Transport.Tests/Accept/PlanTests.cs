@@ -82,7 +82,10 @@ public sealed class PlanTests
         Transport.Queue.QueueEntry waiting = Assert.Single(rig.Queued);
         Assert.Equal("down@example.org", Assert.Single(waiting.Message.Recipients).Address.ToString());
         string bounce = Assert.Single(await rig.MailAsync(rig.Ann));
-        Assert.Contains("Original-Recipient: rfc822; all@example.org\r\nFinal-Recipient: rfc822; full@example.org\r\nAction: failed\r\nStatus: 5.2.3", bounce, StringComparison.Ordinal);
+        Assert.Contains("\r\n\r\nFinal-Recipient: rfc822; full@example.org\r\nAction: failed\r\nStatus: 5.2.3", bounce, StringComparison.Ordinal);
+        // Nobody gave ORCPT (RFC 3461 section 6.3): people are told all the same.
+        Assert.DoesNotContain("Original-Recipient", bounce, StringComparison.Ordinal);
+        Assert.Contains("<full@example.org> (for all@example.org)\r\n", bounce, StringComparison.Ordinal);
     }
 
     [Fact]

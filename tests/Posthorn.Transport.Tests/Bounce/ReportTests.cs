@@ -88,8 +88,91 @@ public sealed class ReportTests
         string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), status = Part(report, "message/delivery-status");
         Assert.Contains("Status: 5.4.7\r\nRemote-MTA: dns; mx.example.com\r\nDiagnostic-Code: smtp; 451 4.3.2 Come back later\r\n", status, StringComparison.Ordinal);
         Assert.DoesNotContain("Will-Retry-Until", status, StringComparison.Ordinal);
-        Assert.Contains("    550 5.4.7 The message could not be delivered for too long; the last answer was: 451 4.3.2 Come back later\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("    550 5.4.7 The message could not be delivered for too long; the last answer\r\n    was: 451 4.3.2 Come back later\r\n", report, StringComparison.Ordinal);
         Assert.DoesNotContain("said: 550", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>What we made of a server's capabilities, or of its silence, is not put into its mouth.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nobody_is_made_to_say_what_we_say(bool hangsUp)
+    {
+        await using OutboundRig rig = new(options => options with { Queue = options.Queue with { Lifetime = TimeSpan.FromMinutes(1), DelayWarning = null } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["8BITMIME"] });
+        if (hangsUp) peer.At("MAIL", new PeerAct.Close());
+        await rig.SendAsync(hangsUp ? "far@example.com" : "b\u00fccher@example.com");
+        if (hangsUp)
+        {
+            await rig.UntilWaitingAsync(1, 1);
+            rig.Rig.Time.Advance(TimeSpan.FromMinutes(10));
+        }
+        await rig.UntilEmptyAsync();
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.Contains("Diagnostic-Code: x-posthorn; mx.example.com ", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("Remote-MTA", report, StringComparison.Ordinal);
+        Assert.DoesNotContain(" said: ", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 3461 section 6.3 (d): ORCPT that nobody gave goes along, and is not told as the sender's; not even after a restart.</summary>
+    [Fact]
+    public async Task An_original_recipient_that_is_our_own_word()
+    {
+        await using OutboundRig rig = new();
+        rig.Rig.Directory.AddAlias("one@example.org", "far@example.com");
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        await rig.SendAsync("one@example.org");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("RCPT TO:<far@example.com> ORCPT=rfc822;one@example.org", peer.Commands);
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.DoesNotContain("Original-Recipient", report, StringComparison.Ordinal);
+        Assert.Contains("<far@example.com> (for one@example.org)\r\n", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 3461 section 9.3: a domain, or an address as a literal. Where a server behind this one listens is nobody's business.</summary>
+    [Theory]
+    [InlineData("mx.example.com", "mx.example.com")]
+    [InlineData("203.0.113.9", "[203.0.113.9]")]
+    [InlineData("[203.0.113.9]", "[203.0.113.9]")]
+    [InlineData("2001:db8::9", "[IPv6:2001:db8::9]")]
+    [InlineData("203.0.113.9:24", null)]
+    [InlineData("[::1]:24", null)]
+    [InlineData("/run/dovecot/lmtp", null)]
+    [InlineData("Unspecified/dovecot.internal:24", null)]
+    [InlineData("", null)]
+    public void How_other_servers_are_named(string host, string? name) => Assert.Equal(name, Posthorn.Transport.Bounce.MtaName.Of(host));
+
+    [Fact]
+    public async Task A_server_behind_this_one_is_not_named()
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new System.Net.IPEndPoint(System.Net.IPAddress.Parse("203.0.113.9"), 24)))] } });
+        rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true }).At(".", new PeerAct.Say("550 5.2.1 Closed"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.DoesNotContain("203.0.113.9", report, StringComparison.Ordinal);
+        Assert.Contains("    The next mail server said: 550 5.2.1 Closed\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Diagnostic-Code: smtp; 550 5.2.1 Closed\r\n", report, StringComparison.Ordinal);
+    }
+
+    /// <summary>RFC 4865 section 5.1: as the sender's program said it.</summary>
+    [Theory]
+    [InlineData(3600, "for;3600")]
+    [InlineData(null, "until;2026-03-04T06:06:07Z")]
+    public async Task A_message_of_the_future(int? seconds, string field)
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        Envelope envelope = new()
+        {
+            Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1), HoldFor = seconds,
+        };
+        envelope.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\n\nx\n");
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Contains($"Future-Release-Request: {field}\r\n", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -138,5 +221,30 @@ public sealed class ReportTests
         MimeMessage report = MimeMessage.Load(new MemoryStream(Assert.Single(origin.Messages).Content));
         Assert.Contains("Nicht f\u00fcr uns", ((TextPart)((Multipart)report.Body!)[0]).Text, StringComparison.Ordinal);
         Assert.All(origin.Messages[0].Content, octet => Assert.True(octet < 0x80));
+    }
+
+    /// <summary>RFC 5322 section 2.1.1: no line over 998 octets, whatever a server says; RFC 3461 section 9.2: line by line as it was said.</summary>
+    [Fact]
+    public async Task A_chatty_server()
+    {
+        string line = string.Join(' ', Enumerable.Repeat("words", 60)), word = new('w', 3000);
+        string report = await ReportAsync(new(), "From: ann@example.org\n\nx\n", $"550-5.7.1 First\n550-5.7.1 {line}\n550 5.7.1 {word}");
+        Assert.All(report.Split("\r\n"), one => Assert.True(Encoding.UTF8.GetByteCount(one) <= 998, one));
+        Assert.Contains("Diagnostic-Code: smtp; 550-5.7.1 First\r\n 550-5.7.1 words words", Part(report, "message/delivery-status"), StringComparison.Ordinal);
+        MultipartReport body = Assert.IsType<MultipartReport>(MimeMessage.Load(new MemoryStream(Encoding.Latin1.GetBytes(report))).Body);
+        Assert.Equal("failed", Assert.IsType<MessageDeliveryStatus>(body[1]).StatusGroups[1]["Action"]);
+    }
+
+    /// <summary>A long line of what comes back is none for a server that need not take it (RFC 5321 section 4.5.3.1.6).</summary>
+    [Fact]
+    public async Task A_report_with_a_long_line_in_what_comes_back_is_recoded_on_its_way()
+    {
+        await using OutboundRig rig = new();
+        rig.Rig.Directory.AddAlias("one@example.org", "far@example.com");
+        rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("550 5.1.1 No"));
+        ScriptedPeer origin = rig.AddPeer("203.0.113.2", "example.net", new() { Extensions = ["8BITMIME"] });
+        await rig.SendAsync(rig.Rig.Envelope(TransportRig.Stranger, "eve@example.net", "one@example.org"), $"From: eve@example.net\n\n{new string('x', 3000)}\n");
+        await rig.UntilEmptyAsync();
+        Assert.All(OutboundRig.Text(Assert.Single(origin.Messages)).Split("\r\n"), one => Assert.True(one.Length <= 998, one));
     }
 }

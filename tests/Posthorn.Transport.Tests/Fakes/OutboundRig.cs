@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
@@ -36,6 +37,9 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     public FakeDns Dns { get; } = new();
     public TlsTally Tally { get; }
 
+    /// <summary>A family of addresses to which there is no way.</summary>
+    public AddressFamily NoWayTo { get; set; } = AddressFamily.Unspecified;
+
     /// <summary>The addresses that were dialled, in order.</summary>
     public IReadOnlyList<string> Dialled => [.. _dialled];
 
@@ -58,6 +62,7 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     {
         string address = endPoint is IPEndPoint ip ? ip.Address.ToString() : endPoint.ToString()!;
         _dialled.Enqueue(address);
+        if (endPoint.AddressFamily == NoWayTo) throw new IOException("Network is unreachable", new SocketException((int)SocketError.NetworkUnreachable));
         return _peers.TryGetValue(address, out ScriptedPeer? peer) ? ValueTask.FromResult<ByteChannel>(peer.Connect()) : throw new IOException("Connection refused");
     }
 

@@ -106,6 +106,44 @@ public sealed class ClientTests
         Assert.Equal("2001:db8::25", rig.Dialled[0]);
     }
 
+    /// <summary>RFC 5321 section 5.1: one dead family does not use up the attempts.</summary>
+    [Theory]
+    [InlineData(AddressPreference.PreferIPv6, "2001:db8::")]
+    [InlineData(AddressPreference.PreferIPv4, "203.0.113.1")]
+    public async Task Each_family_has_its_turn(AddressPreference preference, string first)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Addresses = preference } });
+        rig.Dns.Mx["example.com"] = [new(10, "mx.example.com")];
+        rig.Dns.Hosts["mx.example.com"] = [.. Enumerable.Range(1, 8).Select(i => IPAddress.Parse($"2001:db8::{i}")), IPAddress.Parse("203.0.113.1")];
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1");
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Single(peer.Messages);
+        Assert.StartsWith(first, rig.Dialled[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_family_to_which_there_is_no_way_costs_no_attempts_and_is_left_alone_for_a_while()
+    {
+        await using OutboundRig rig = new() { NoWayTo = System.Net.Sockets.AddressFamily.InterNetworkV6 };
+        rig.Dns.Mx["example.com"] = [new(10, "mx.example.com")];
+        rig.Dns.Hosts["mx.example.com"] = [.. Enumerable.Range(1, 8).SelectMany(i => (IPAddress[])[IPAddress.Parse($"2001:db8::{i}"), IPAddress.Parse($"203.0.113.{i}")])];
+        rig.AddMx("example.net", (10, "six.example.net", "2001:db8::25"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.StartsWith("2001:", rig.Dialled[0], StringComparison.Ordinal);
+        Assert.Equal(5, rig.Dialled.Skip(1).Count(address => address.StartsWith("203.", StringComparison.Ordinal)));
+        Assert.Equal(6, rig.Dialled.Count);
+        await rig.SendAsync("far@example.net");
+        await rig.UntilWaitingAsync(2, 1);
+        Assert.Equal(6, rig.Dialled.Count);
+        Assert.Contains("no way to addresses of its kind", rig.Rig.Queued[1].LastReply(0)!.Text, StringComparison.Ordinal);
+        rig.NoWayTo = System.Net.Sockets.AddressFamily.Unspecified;
+        ScriptedPeer six = rig.AddPeer("2001:db8::25");
+        rig.Rig.Time.Advance(TimeSpan.FromMinutes(7));
+        await rig.UntilAsync(() => six.Messages.Count == 1, "the message by IPv6");
+    }
+
     [Fact]
     public async Task A_server_without_ehlo_and_pipelining_is_served_too()
     {
@@ -161,6 +199,34 @@ public sealed class ClientTests
         Assert.Equal(tls == OutboundTls.Encrypt ? 1 : 0, unknown.Messages.Count);
     }
 
+    /// <summary>RFC 5321 section 4.5.3.1.10: 552 at RCPT is a relic of RFC 821, unless its status says what is really full.</summary>
+    [Theory]
+    [InlineData("552 Too many recipients", true)]
+    [InlineData("552 5.5.3 Too many recipients", true)]
+    [InlineData("552 5.2.2 Mailbox full", false)]
+    [InlineData("552 5.3.4 Too big for it", false)]
+    public async Task Too_many_recipients_by_an_old_code(string answer, bool arrives)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        peer.At("RCPT", new PeerAct.Say("250 2.1.5 Ok"), new PeerAct.Say(answer), new PeerAct.Say("250 2.1.5 Ok"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Equal(arrives ? 2 : 1, peer.Messages.Count);
+        Assert.Equal(arrives ? 0 : 1, (await rig.Rig.MailAsync(rig.Rig.Ann)).Count);
+    }
+
+    /// <summary>With nobody taken there are not too many.</summary>
+    [Fact]
+    public async Task An_old_code_for_all_is_final()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1", "example.com").At("RCPT", new PeerAct.Say("552 No"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+    }
+
     [Fact]
     public async Task Some_recipients_may_be_refused_and_too_many_have_their_turn()
     {
@@ -213,20 +279,27 @@ public sealed class ClientTests
         if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Smtputf8_is_demanded_for_addresses_and_not_for_raw_headers()
+    /// <summary>RFC 6531 sections 3.2 and 3.5: an address, or a header of which the client said so. A raw header without a word is older than that.</summary>
+    [Theory]
+    [InlineData("far@example.com", false, "\u00e9", "")]
+    [InlineData("far@example.com", true, "e", "")]
+    [InlineData("far@example.com", true, "\u00e9", "5.6.9")]
+    [InlineData("b\u00fccher@example.com", true, "e", "5.6.7")]
+    public async Task What_needs_smtputf8(string to, bool said, string subject, string status)
     {
         await using OutboundRig rig = new();
         ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["8BITMIME", "PIPELINING"] });
-        Envelope plain = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), SmtpUtf8 = true };
-        plain.Recipients.Add(new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null));
-        await rig.SendAsync(plain, "From: ann@example.org\nSubject: \u00e9\n\nx\n");
+        ScriptedPeer able = rig.AddPeer("203.0.113.2", "example.net", new() { Extensions = ["8BITMIME", "SMTPUTF8"] });
+        foreach (string address in (string[])[to, to.Replace(".com", ".net", StringComparison.Ordinal)])
+        {
+            Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), SmtpUtf8 = said };
+            envelope.Recipients.Add(new(EmailAddress.Parse(address), DsnNotify.Unspecified, null));
+            await rig.SendAsync(envelope, $"From: ann@example.org\nSubject: {subject}\n\nx\n");
+        }
         await rig.UntilEmptyAsync();
-        Assert.DoesNotContain("SMTPUTF8", Assert.Single(peer.Messages).From, StringComparison.Ordinal);
-        await rig.SendAsync(rig.Rig.Envelope(rig.Rig.User, "ann@example.org", "bücher@example.com"));
-        await rig.UntilEmptyAsync();
-        Assert.Single(peer.Messages);
-        Assert.Contains("Status: 5.6.7", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        Assert.Equal(status.Length > 0, Assert.Single(able.Messages).From.Contains(" SMTPUTF8", StringComparison.Ordinal));
+        if (status.Length == 0) Assert.DoesNotContain("SMTPUTF8", Assert.Single(peer.Messages).From, StringComparison.Ordinal);
+        else Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -241,6 +314,8 @@ public sealed class ClientTests
         await rig.UntilEmptyAsync();
         Assert.Equal(2, Assert.Single(peer.Messages).To.Count);
         Assert.Contains("AUTH PLAIN AHVzZXIAc2VjcmV0", peer.Commands);
+        // RFC 4954 section 5: whose message it is we do not say.
+        Assert.EndsWith(" AUTH=<>", Assert.Single(peer.Commands, command => command.StartsWith("MAIL", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.DoesNotContain("secret", relay.ToString(), StringComparison.Ordinal);
     }
 
@@ -270,6 +345,26 @@ public sealed class ClientTests
         Assert.DoesNotContain("<a@example.com>", report, StringComparison.Ordinal);
     }
 
+    /// <summary>RFC 2033 section 4.3: BDAT LAST too.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Lmtp_has_a_reply_for_each_recipient_of_a_chunked_message(bool pipelining)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 24)))] } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true, Extensions = pipelining ? ["CHUNKING", "BINARYMIME", "PIPELINING"] : ["CHUNKING", "BINARYMIME"] });
+        peer.At(".", new PeerAct.Say("250 2.1.5 Ok"), new PeerAct.Say("550 5.2.1 Closed"), new PeerAct.Say("452 4.2.2 Full"), new PeerAct.Say("250 2.1.5 Ok"));
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), Body = BodyType.BinaryMime };
+        foreach (string name in (string[])["a", "b", "c"]) envelope.Recipients.Add(new(EmailAddress.Parse($"{name}@example.com"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\nMIME-Version: 1.0\nContent-Type: image/gif\nContent-Transfer-Encoding: binary\n\n.\n" + (char)0);
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal("452 4.2.2 Full", Assert.Single(rig.Rig.Queued).LastReply(2)!.ToString());
+        Assert.Contains("Final-Recipient: rfc822; b@example.com\r\n", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        rig.Rig.Time.Advance(TimeSpan.FromMinutes(7));
+        await rig.UntilEmptyAsync();
+        Assert.StartsWith("<c@example.com>", Assert.Single(peer.Messages[^1].To).Trim(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("nullmx.example", "5.1.10")]
     [InlineData("nowhere.example", "5.1.2")]
@@ -289,6 +384,24 @@ public sealed class ClientTests
         if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
         else Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
         Assert.DoesNotContain("203.0.113.5", rig.Dialled);
+    }
+
+    /// <summary>What waits for our own address, or for a duty at our own name, is for our own mailboxes.</summary>
+    [Theory]
+    [InlineData("bob@[192.0.2.1]")]
+    [InlineData("postmaster@mail.example.org")]
+    public async Task Mail_for_our_own_places_that_waited_stays_here(string to)
+    {
+        await using OutboundRig rig = new();
+        rig.Rig.Directory.AddAlias("postmaster@example.org", "bob@example.org");
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1) };
+        envelope.Recipients.Add(new(EmailAddress.Parse(to), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope);
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
     }
 
     [Fact]

@@ -27,12 +27,12 @@ public sealed class RewritingTests : IDisposable
         using TransportRig rig = Rig(new() { Canonical = ["canonical"] });
         Assert.True((await rig.RcptAsync(Local, "old@example.org")).IsPositive);
         AcceptOutcome outcome = await rig.SendAsync(rig.Envelope(Local, "root@example.org", "old@example.org"),
-            "From: The root <root@example.org>\nTo: \"old@example.org\" <old@example.org>,\n x@internal.example (old@example.org), y@far.example\nSubject: root@example.org\n\nold@example.org\n", piece: 7);
+            "From: The root <root@example.org>\nTo: \"old@example.org\" <old@example.org>,\n x@internal.example (old@example.org), y@far.example\nSubject: root@example.org\nDate: x\nMessage-ID: <1@x>\n\nold@example.org\n", piece: 7);
         Assert.True(outcome.Overall.IsPositive);
         Assert.Single(outcome.Recipients);
         string mail = Assert.Single(await rig.MailAsync(rig.Ann));
         Assert.Contains("Return-Path: <Bob@example.org>\r\n", mail, StringComparison.Ordinal);
-        Assert.EndsWith("From: The root <Bob@example.org>\r\nTo: \"old@example.org\" <ann@example.org>,\r\n x@example.org (old@example.org), y@far.example\r\nSubject: root@example.org\r\n\r\nold@example.org\r\n", mail, StringComparison.Ordinal);
+        Assert.EndsWith("From: The root <Bob@example.org>\r\nTo: \"old@example.org\" <ann@example.org>,\r\n x@example.org (old@example.org), y@far.example\r\nSubject: root@example.org\r\nDate: x\r\nMessage-ID: <1@x>\r\n\r\nold@example.org\r\n", mail, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -121,7 +121,7 @@ public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount
     private async ValueTask FollowAsync(EmailAddress recipient, ReversePath from, MailTransport transport, List<ExplainedTarget> targets, CancellationToken cancel)
     {
         LocalDomains domains = new(transport.Services.Directory, transport.Options, transport.Services.Time.GetUtcNow());
-        EmailAddress normal = domains.Normalise(recipient);
+        EmailAddress normal = LocalDomains.Normalise(recipient, transport.Services.Directory, transport.Options);
         switch (domains.Resolve(recipient))
         {
             case Resolution.Recipients found:

@@ -1,0 +1,71 @@
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Transport.Queue;
+
+namespace Posthorn.Transport.Accept;
+
+/// <summary>
+/// What becomes durable together with the copies of a message that nobody will send again, a report of ours or one from the queue, decided while its record is written:
+/// what goes on its way, what a mailbox does not take for the moment and therefore waits (RFC 5321 section 4.5.4.1), and the last words that follow from it.
+/// </summary>
+/// <param name="accepted">The message.</param>
+/// <param name="plan">Where it goes.</param>
+/// <param name="queued">What enters the queue whatever the mailboxes say.</param>
+/// <param name="hasRoom">False when nothing more enters the queue that need not.</param>
+/// <param name="id">For what waits.</param>
+internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, bool hasRoom, QueueId id)
+{
+    /// <summary>What waits for a better time; null when nothing does.</summary>
+    public QueueMessage? Waiting { get; private set; }
+
+    /// <summary>Places that another recipient, which is tried again, leads to as well: they have the message by that.</summary>
+    public IReadOnlySet<EmailAddress> Covered { get; private set; } = new HashSet<EmailAddress>();
+
+    public QueueDecision Decide(IReadOnlyList<Result<StoredMessage>> outcomes)
+    {
+        HashSet<EmailAddress> stored = [.. plan.Copies.Where((_, i) => outcomes[i].IsOk).Select(copy => copy.Address)];
+        List<RecipientPlan.Refused> refused = [.. plan.Refusals];
+        for (int i = 0; i < plan.Copies.Count; i++)
+            if (!outcomes[i].TryGet(out _, out Refusal? refusal) && !stored.Contains(plan.Copies[i].Address)) Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, Replies.From(refusal, accepted.QuotaIsPermanent));
+        foreach ((IReadOnlyCollection<int> recipients, EmailAddress address) in hasRoom ? [] : Onward) Refuse(recipients, address, Replies.QueueFull);
+
+        HashSet<int> done = Done(refused, stored);
+        Covered = accepted.IsReport ? new HashSet<EmailAddress>() : refused.Where(one => !done.Contains(one.Recipient)).Select(one => one.Address).ToHashSet();
+        RecipientPlan.Refused[] late = [.. refused.Where(one => one.Reply.IsTransient && !Covered.Contains(one.Address)).DistinctBy(one => one.Address)];
+        Waiting = late.Length == 0 ? null : DeliveryStage.Waiting(accepted, id, [.. late.Select(RecipientFor)]);
+        return new(Waiting is { } waiting ? [.. queued, waiting] : queued, CauseOf(done));
+
+        void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
+        {
+            foreach (int recipient in recipients) refused.Add(new(recipient, address, reply));
+        }
+    }
+
+    /// <summary>A place that is still owed the message, as a recipient.</summary>
+    public static EnvelopeRecipient RecipientFor(EnvelopeRecipient given, EmailAddress address) => given.Readdressed(address) with { Notify = given.Notify.WithoutSuccess() };
+
+    private IEnumerable<(IReadOnlyCollection<int> Recipients, EmailAddress Address)> Onward =>
+        [.. plan.Elsewhere.Select(target => (target.Recipients, target.Recipient.Address)), .. plan.Mail.Where(one => one.Mail.IsRedirect).Select(one => (one.Recipients, one.Mail.Recipients[0].Address))];
+
+    // What goes on as it came keeps what it was to go on as.
+    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused one) =>
+        plan.Elsewhere.FirstOrDefault(target => target.Recipient.Address == one.Address)?.Recipient ?? RecipientFor(accepted.Message.Recipients[one.Recipient], one.Address);
+
+    // A recipient is done with when anything for it was taken, or when nothing was to be.
+    private HashSet<int> Done(List<RecipientPlan.Refused> refused, HashSet<EmailAddress> stored)
+    {
+        HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
+        foreach (RecipientPlan.Refused one in refused) done.Remove(one.Recipient);
+        foreach (RecipientPlan.Copy copy in plan.Copies.Where(copy => stored.Contains(copy.Address))) done.UnionWith(copy.Recipients);
+        if (hasRoom) done.UnionWith(Onward.SelectMany(one => one.Recipients));
+        return done;
+    }
+
+    // The cause of a report stands once the report is placed anywhere.
+    private QueueAnswers? CauseOf(HashSet<int> done)
+    {
+        if (accepted.Settle is not { } settle) return done.Count > 0 || Waiting is not null ? accepted.Cause : null;
+        QueueAnswers words = settle(done);
+        return done.Count > 0 ? words : null;
+    }
+}
