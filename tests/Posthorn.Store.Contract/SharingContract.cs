@@ -119,6 +119,8 @@ public abstract class SharingContract : StoreContract
         Must(await store.DeleteAsync(Name("Team.Plans.Old"), Cancel));
         Must(await store.ShareAsync(await IdAsync(store, "Team.Plans"), "bob@example.org", MailboxRights.None, Cancel));
         Assert.Empty(Stores.SharersWith(bob));
+        Must(await store.ShareAsync(team, "bob@example.org", MailboxRights.Insert, Cancel)); // each right lets do something without the others
+        Assert.Equal([store.Account.Address], Stores.SharersWith(bob));
         Must(await store.ShareAsync(team, MailboxAcl.Anyone, MailboxRights.Lookup | MailboxRights.Read, Cancel));
         Assert.Equal([store.Account.Address], Stores.SharersWith(carl));
         Refused(RefusalKind.NoSuchMailbox, await store.ShareAsync(new("none"), "bob@example.org", MailboxRights.All, Cancel));

@@ -7,7 +7,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>Which accounts share something with whom, so that a list of mailboxes need not open every account.</summary>
 /// <remarks>
-/// A file <c>shared</c> beside the catalogue of each account that shares: its address, then a line for each identifier that has the right <c>l</c> somewhere. The catalogue has the truth: the file
+/// A file <c>shared</c> beside the catalogue of each account that shares: its address, then a line for each identifier that has a right somewhere (each lets do something without the others, RFC 4314 section 4). The catalogue has the truth: the file
 /// is compared with it whenever the account is opened. Locking: the table is concurrent; an account's entry changes under its catalogue lock alone.
 /// </remarks>
 internal sealed class ShareIndex(MaildirStoreOptions options)
@@ -42,7 +42,7 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
     internal void Update(EmailAddress owner, IEnumerable<MailboxAcl> lists)
     {
         string self = MailboxAcl.IdentifierOf(owner);
-        string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => (entry.Rights & MailboxRights.Lookup) != 0 && entry.Identifier[0] != '-' && entry.Identifier != self)
+        string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => entry.Rights != MailboxRights.None && entry.Identifier[0] != '-' && entry.Identifier != self)
             .Select(entry => entry.Identifier).Distinct().Order(StringComparer.Ordinal)];
         if (_shares.TryGetValue(owner, out string[]? known) ? known.AsSpan().SequenceEqual(identifiers) : identifiers.Length == 0) return;
         string directory = AccountOpener.DirectoryOf(options, owner);

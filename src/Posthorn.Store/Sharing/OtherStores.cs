@@ -47,23 +47,28 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
         {
             if (await OpenAsync(owner, cancel) is not { } store) continue;
             foreach (MailboxInfo info in await store.ListAsync(cancel))
-                if (info.Id is not null && Seen(store, info) is { } seen) found.Add(seen);
+                if (Seen(store.Account.Address, info, MailboxRights.Lookup) is { } seen) found.Add(seen);
         }
 
         return found;
     }
 
-    /// <summary>A mailbox of another as the user sees it; null when he does not.</summary>
-    internal MailboxInfo? Seen(IMailStore store, MailboxInfo info) => Seen(store.Account.Address, info);
-
-    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info)
+    /// <summary>A mailbox of another as the user sees it; null when he has none of the rights that let him.</summary>
+    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info, MailboxRights any)
     {
-        MailboxRights rights = info.Acl.RightsOf(own.Account.Address, owner);
-        if ((rights & MailboxRights.Lookup) == 0 || info.Id is not { } id || !names.TryName(owner, info.Name, out MailboxName name)) return null;
+        if (info.Id is not { } id || (info.Acl.RightsOf(own.Account.Address, owner) & any) == 0 || !names.TryName(owner, info.Name, out MailboxName name)) return null;
         Remember(id, owner);
-        // What a mailbox is for its owner (his drafts, his trash) it is not for others.
-        return info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = rights, Owner = owner };
+        return AsGiven(owner, info, name);
     }
+
+    /// <summary>A mailbox of another by the name that it has for the user, with his rights, whatever these are.</summary>
+    internal MailboxInfo AsGiven(EmailAddress owner, MailboxInfo info, MailboxName name) =>
+        // What a mailbox is for its owner (his drafts, his trash) it is not for others.
+        info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = info.Acl.RightsOf(own.Account.Address, owner), Owner = owner };
+
+    /// <summary>As above, by the name that it has now; by the one given when that cannot be told.</summary>
+    internal MailboxInfo AsOpened(EmailAddress owner, MailboxInfo info, MailboxName name) =>
+        AsGiven(owner, info, names.TryName(owner, info.Name, out MailboxName now) ? now : name);
 
     /// <summary>Completes when the user's own or an open account's change number has grown, all taken together.</summary>
     internal async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel)

@@ -356,7 +356,7 @@ internal sealed class MemoryAccount
     /// <summary>Whom it lets see something.</summary>
     internal bool SharesWith(string identifier)
     {
-        lock (_gate) return _boxes.Values.Any(box => box.Acl.Entries.Any(entry => (entry.Identifier == identifier || entry.Identifier == MailboxAcl.Anyone) && entry.Rights.HasFlag(MailboxRights.Lookup)));
+        lock (_gate) return _boxes.Values.Any(box => box.Acl.Entries.Any(entry => (entry.Identifier == identifier || entry.Identifier == MailboxAcl.Anyone) && entry.Rights != MailboxRights.None));
     }
 
     /// <summary>Takes messages of another account in.</summary>
