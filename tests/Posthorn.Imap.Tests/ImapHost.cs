@@ -244,6 +244,7 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxListPatterns" => Options with { MaxListPatterns = value },
             "CommandsPerSecond" => Options with { CommandsPerSecond = value },
             "MaxContexts" => Options with { MaxContexts = value },
+            "Unauthenticate" => Options with { Unauthenticate = value != 0 },
             "MessageLimit" => Options with { MessageLimit = value },
             "MaxAnnotation" => Options with { MaxAnnotation = value },
             "MaxAnnotations" => Options with { MaxAnnotations = value },

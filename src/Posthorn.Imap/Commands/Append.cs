@@ -67,6 +67,8 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         Queue<MessageHead> queue = new(heads);
         while (queue.TryDequeue(out MessageHead? head))
         {
+            // All or none, so too many are refused (RFC 9738).
+            if (messages.Count >= session.Options.MessageLimit) return Completion.No($"MESSAGELIMIT {messages.Count}", "That is too much for one command, append in parts");
             if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
             Completion? failure = head.Parts is not null
                 ? await Catenation.ReceiveAsync(session, account, head, messages, queue, cancel)
@@ -126,7 +128,9 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
             StoredMessage stored = receipt.Messages[i];
             session.Log.Appended(session.Connection.Session, session.Account!.ToString(), receipt.Mailbox.ToString(), stored.Uid.Value, stored.EmailId.ToString(), messages[i].Content.Length);
         }
-        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format([.. receipt.Messages.Select(m => m.Uid)])}", "Appended");
+        Uid[] uids = [.. receipt.Messages.Select(m => m.Uid)];
+        session.HasPut(receipt.Mailbox, uids);
+        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format(uids)}", "Appended");
     }
 }
 

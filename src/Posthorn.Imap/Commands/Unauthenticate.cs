@@ -14,6 +14,7 @@ internal sealed record Unauthenticate : IImapCommand<Unauthenticate>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
+        if (!session.Options.Unauthenticate) return Completion.Bad("Unknown command"); // RFC 8437 section 8
         await session.LeaveAsync();
         return Completion.Ok($"CAPABILITY {Capabilities.Of(session)}", "Nobody is logged in");
     }
