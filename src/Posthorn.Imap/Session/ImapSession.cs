@@ -103,7 +103,7 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>A clear-text password would be taken here (RFC 9051 section 6.2.3, LOGINDISABLED).</summary>
     public bool MayLogIn => Services.Directory.MayUsePasswords(LoginContext);
 
-    public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn;
+    public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn && Connection.CanLayer;
 
     /// <summary>The session ends after the running command.</summary>
     public bool IsEnding => _ending;
@@ -453,7 +453,7 @@ internal sealed class ImapSession : IAsyncDisposable
                 EndAfterThis("broken reply");
                 return;
             }
-            completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
+            completion = EndIfStale(e) || EndIfNoIsNone(command) ? Completion.Written : Completion.Of(e);
         }
 #pragma warning restore CA1031
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
@@ -475,6 +475,15 @@ internal sealed class ImapSession : IAsyncDisposable
         if (failure is not MailUnavailableException { MustReconnect: true }) return false;
         if (!_ending) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
         EndAfterThis("mail unavailable");
+        return true;
+    }
+
+    // UNAUTHENTICATE may be followed by a login at once, so NO is no answer to it (RFC 8437 section 3).
+    private bool EndIfNoIsNone(IImapCommand command)
+    {
+        if (command is not Commands.Unauthenticate) return false;
+        Out.Bye("UNAVAILABLE", "The session could not be ended; connect again");
+        EndAfterThis("not unauthenticated");
         return true;
     }
 
