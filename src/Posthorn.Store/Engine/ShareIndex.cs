@@ -15,6 +15,11 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
     private const string FileName = "shared";
     private readonly LinuxVolume _volume = new(); // beside SQLite's files, which lie on the real disk
     private readonly ConcurrentDictionary<EmailAddress, string[]> _shares = new();
+    private TaskCompletionSource _change = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _number;
+
+    /// <summary>Grows with every change.</summary>
+    internal long Number => Volatile.Read(ref _number);
 
     /// <summary>Reads the files of all accounts.</summary>
     internal void Load()
@@ -38,6 +43,17 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
             .OrderBy(owner => owner.ToString(), StringComparer.OrdinalIgnoreCase)];
     }
 
+    /// <summary>Completes when <see cref="Number"/> is above <paramref name="seen"/>.</summary>
+    internal async ValueTask WaitAsync(long seen, CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task change = Volatile.Read(ref _change).Task;
+            if (Number > seen) return;
+            await change.WaitAsync(cancel);
+        }
+    }
+
     /// <summary>Says what an account's mailboxes grant now.</summary>
     internal void Update(EmailAddress owner, IEnumerable<MailboxAcl> lists)
     {
@@ -51,6 +67,7 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
             File.Delete($"{directory}/{FileName}");
             _volume.SyncDirectory(directory);
             _shares.TryRemove(owner, out _);
+            Announce();
             return;
         }
 
@@ -58,5 +75,12 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
         _volume.ReplaceFile($"{directory}/{FileName}", $"{directory}/{FileName}.new", System.Text.Encoding.UTF8.GetBytes(text), sync: true);
         _volume.SyncDirectory(directory);
         _shares[owner] = identifiers;
+        Announce();
+    }
+
+    private void Announce()
+    {
+        Interlocked.Increment(ref _number);
+        Interlocked.Exchange(ref _change, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 }

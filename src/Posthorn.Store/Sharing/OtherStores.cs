@@ -14,7 +14,12 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
 
     internal IReadOnlyList<IMailStore> Opened => _open;
 
-    internal long ChangeNumber => _open.Sum(store => store.ChangeNumber);
+    /// <summary>Grows with what changes in open accounts and with who shares at all.</summary>
+    internal long ChangeNumber => _open.Sum(store => store.ChangeNumber) + SharingNumber;
+
+    private bool LooksElsewhere => options.OtherUsers is not null;
+
+    private long SharingNumber => LooksElsewhere ? stores.SharingNumber : 0;
 
     /// <summary>The account that a mailbox belongs to; null for the user's own.</summary>
     internal EmailAddress? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out EmailAddress owner) ? owner : null;
@@ -70,19 +75,21 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
     internal MailboxInfo AsOpened(EmailAddress owner, MailboxInfo info, MailboxName name) =>
         AsGiven(owner, info, names.TryName(owner, info.Name, out MailboxName now) ? now : name);
 
-    /// <summary>Completes when the user's own or an open account's change number has grown, all taken together.</summary>
+    /// <summary>Completes when the user's own or an open account's change number has grown, or somebody else shares something, all taken together.</summary>
     internal async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel)
     {
-        if (_open.Count == 0)
+        if (_open.Count == 0 && !LooksElsewhere)
         {
             await own.WaitForChangeAsync(seen, cancel);
             return;
         }
 
         (IMailStore Store, long Number)[] all = [(own, own.ChangeNumber), .. _open.Select(store => (store, store.ChangeNumber))];
-        if (all.Sum(one => one.Number) != seen) return;
+        long sharing = SharingNumber;
+        if (all.Sum(one => one.Number) + sharing != seen) return;
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        Task[] waits = [.. all.Select(one => one.Store.WaitForChangeAsync(one.Number, done.Token).AsTask())];
+        List<Task> waits = [.. all.Select(one => one.Store.WaitForChangeAsync(one.Number, done.Token).AsTask())];
+        if (LooksElsewhere) waits.Add(stores.WaitForSharingAsync(sharing, done.Token).AsTask());
         Task first = await Task.WhenAny(waits);
         await done.CancelAsync();
         await Task.WhenAll(waits).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -110,6 +110,18 @@ public sealed class UserMailStore : IMailStore
 
     public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, soon: true, cancel);
 
+    /// <summary>Puts a new message in the place of another, as one step (RFC 8508).</summary>
+    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(MailboxId source, Uid old, MailboxName target, NewMessage message, CancellationToken cancel)
+    {
+        (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
+        if (info is null) return NoMailbox;
+        if (Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
+        Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
+        if (!place.IsOk) return place.Refusal;
+        Replacement replacement = new(from.Account, source, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
+        return await _stores.ReplaceAsync(replacement, cancel);
+    }
+
     public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: false, cancel);
 
     public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: true, cancel);
@@ -178,13 +190,14 @@ public sealed class UserMailStore : IMailStore
     {
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        MailboxRights rights = place.Value.Rights;
-        if (!FlagRights.AreWhole(rights))
-            messages = [.. messages.Select(one => one with { Flags = one.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? one.Keywords : KeywordSet.Empty })];
+        if (!FlagRights.AreWhole(place.Value.Rights)) messages = [.. messages.Select(one => Allowed(one, place.Value.Rights))];
         return soon
             ? await place.Value.Store.AppendSoonAsync(place.Value.Info.Name, messages, cancel)
             : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel);
     }
+
+    private static NewMessage Allowed(NewMessage message, MailboxRights rights) =>
+        message with { Flags = message.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? message.Keywords : KeywordSet.Empty };
 
     private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
     {
