@@ -11,7 +11,7 @@ internal sealed class NotedVolume(IVolume inner) : IVolume
     private static readonly TimeSpan Memory = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, int> _watched = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Directory, string Name, bool Gone), long> _own = new();
+    private readonly OwnDoings _own = new(Memory, mostKept: 200_000);
 
     public IVolumeFile Open(string path, VolumeOpen mode)
     {
@@ -62,7 +62,7 @@ internal sealed class NotedVolume(IVolume inner) : IVolume
         _watched.AddOrUpdate(directory, 1, static (_, users) => users + 1); // before the watch, so that nothing of ours is missed
         IDisposable? watch = inner.Watch(directory, change =>
         {
-            if (change.Name is not { } name || !_own.TryGetValue((directory, name, change.Gone), out long at) || Stopwatch.GetElapsedTime(at) > Memory) changed(change);
+            if (change.Name is not { } name || !_own.Has((directory, name, change.Gone), Stopwatch.GetTimestamp())) changed(change);
         });
         if (watch is null) Forget(directory);
         return watch is null ? null : new Watched(this, directory, watch);
@@ -74,14 +74,7 @@ internal sealed class NotedVolume(IVolume inner) : IVolume
         int slash = path.LastIndexOf('/');
         string directory = path[..slash];
         if (!_watched.ContainsKey(directory)) return;
-        if (_own.Count > 4096) Sweep();
-        _own[(directory, path[(slash + 1)..], gone)] = Stopwatch.GetTimestamp();
-    }
-
-    private void Sweep()
-    {
-        foreach (((string, string, bool) key, long at) in _own)
-            if (Stopwatch.GetElapsedTime(at) > Memory) _own.TryRemove(key, out _);
+        _own.Add((directory, path[(slash + 1)..], gone), Stopwatch.GetTimestamp());
     }
 
     private void Forget(string directory)
@@ -98,6 +91,48 @@ internal sealed class NotedVolume(IVolume inner) : IVolume
             if (Interlocked.Exchange(ref _disposed, 1) == 1) return;
             inner.Dispose();
             owner.Forget(directory);
+        }
+    }
+}
+
+/// <summary>Remembers what was done for a while: two tables that take turns, so that neither adding nor forgetting ever walks over what is remembered.</summary>
+/// <param name="memory">How long at least.</param>
+/// <param name="mostKept">Doings in one table at most. Beyond it some are forgotten early, which costs a look at the directory.</param>
+internal sealed class OwnDoings(TimeSpan memory, int mostKept)
+{
+    private sealed class Table(long since)
+    {
+        public int Count;
+
+        public long Since { get; } = since;
+        public ConcurrentDictionary<(string Directory, string Name, bool Gone), long> Doings { get; } = new();
+    }
+
+    private readonly Lock _turning = new();
+    private volatile Table _now = new(Stopwatch.GetTimestamp());
+    private volatile Table _before = new(0);
+
+    /// <summary>How many are remembered.</summary>
+    public int Count => _now.Doings.Count + _before.Doings.Count;
+
+    public void Add((string Directory, string Name, bool Gone) doing, long now)
+    {
+        Table table = _now;
+        if (Interlocked.Increment(ref table.Count) > mostKept || Stopwatch.GetElapsedTime(table.Since, now) > memory) table = Turn(table, now);
+        table.Doings[doing] = now;
+    }
+
+    /// <summary>True when it was done not long ago.</summary>
+    public bool Has((string Directory, string Name, bool Gone) doing, long now) =>
+        (_now.Doings.TryGetValue(doing, out long at) || _before.Doings.TryGetValue(doing, out at)) && Stopwatch.GetElapsedTime(at, now) <= memory;
+
+    private Table Turn(Table full, long now)
+    {
+        lock (_turning)
+        {
+            if (_now != full) return _now;
+            _before = full;
+            return _now = new(now);
         }
     }
 }
