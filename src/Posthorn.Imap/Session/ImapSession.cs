@@ -286,14 +286,20 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Back to the state before login (RFC 8437).</summary>
     public async ValueTask LeaveAsync()
     {
-        Notifications = null;
-        await DeselectAsync();
-        if (OpenStore is not null) await OpenStore.DisposeAsync();
-        OpenStore = null;
-        if (Account is not null) _server.Sessions.Leave(Account);
-        (Account, Connection.StillHolds) = (null, null);
-        Mode = new();
-        Frames.MaxCommand = Options.MaxCommandBeforeLogin;
+        UserMailStore? store = OpenStore;
+        (OpenStore, Notifications) = (null, null);
+        try
+        {
+            await DeselectAsync();
+            if (store is not null) await store.DisposeAsync();
+        }
+        finally
+        {
+            if (Account is not null) _server.Sessions.Leave(Account);
+            (Account, Connection.StillHolds) = (null, null);
+            Mode = new();
+            Frames.MaxCommand = Options.MaxCommandBeforeLogin;
+        }
     }
 
     /// <summary>From here on MODSEQ is told (RFC 7162 section 3.1.2.1).</summary>
@@ -460,7 +466,7 @@ internal sealed class ImapSession : IAsyncDisposable
         else _badCommands = 0;
         if (ReferenceEquals(completion, Completion.Deferred)) return;
         if (_pending.Count > 0) await SettleAsync(cancel);
-        if (verb.Has(VerbTraits.ChangesNames) && Notifications is not null) await Notifications.OwnNamesAsync(cancel);
+        if (Notifications is not null && completion.Kind == CompletionKind.Ok && command is IChangesNames { Names: var names }) await Notifications.OwnNamesAsync(names, cancel);
         if (!_ending) await TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();

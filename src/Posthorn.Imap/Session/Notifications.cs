@@ -71,15 +71,19 @@ internal sealed class Notifications
     }
 
     /// <summary>The client has made, renamed or subscribed mailboxes itself: it need not hear of that.</summary>
-    public async ValueTask OwnNamesAsync(CancellationToken cancel)
+    /// <param name="names">Which; with those below them, since RENAME takes them along.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask OwnNamesAsync(IReadOnlyList<MailboxName> names, CancellationToken cancel)
     {
         if (IsSilent) return;
         HashSet<MailboxId> before = [.. _listed.Values.Where(info => info.Id is not null).Select(info => info.Id!.Value)];
-        IReadOnlyList<MailboxInfo> list = await _session.Store.ListAsync(cancel);
-        Listed(list);
-        // What it has subscribed it watches from here on; what is in a mailbox that it has made came from elsewhere.
-        foreach (MailboxInfo info in list)
+        bool IsOwn(MailboxName name) => names.Any(own => name == own || name.Value.StartsWith(own.Value + _session.Store.Separator, StringComparison.Ordinal));
+        foreach (MailboxName name in _listed.Keys.Where(IsOwn).ToList()) _listed.Remove(name);
+        foreach (MailboxInfo info in await _session.Store.ListAsync(cancel))
         {
+            if (!IsOwn(info.Name)) continue;
+            _listed[info.Name] = info;
+            // What it has subscribed it watches from here on; what is in a mailbox that it has made came from elsewhere.
             if (info.Id is not { } id || !before.Contains(id) || _told.ContainsKey(id) || (EventsOf(info) & NotifyEvents.OfMessages) == 0 || IsSelected(info)) continue;
             Result<MailboxStatus> state = await _session.Store.StatusAsync(info.Name, cancel);
             if (state.IsOk) _told[id] = Counts.Of(state.Value);

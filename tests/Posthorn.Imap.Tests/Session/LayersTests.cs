@@ -128,6 +128,25 @@ public sealed class LayersTests
         await client.DisposeAsync();
     }
 
+    // RFC 8437 section 3: NO is no answer, and whatever happened nobody is logged in any more.
+    [Fact]
+    public async Task UNAUTHENTICATE_that_fails_ends_the_session()
+    {
+        await using ImapHost host = new() { BreaksLeaving = true };
+        host.Options = host.Options with { MaxConnectionsPerAccount = 1 };
+        await host.GivenAsync("logged in");
+        for (int i = 0; i < 2; i++) // the account's connection is counted off too
+        {
+            MemoryChannel client = host.Connect(ReadSplit.Whole);
+            Client clear = new(client);
+            await client.SendAsync("u1 UNAUTHENTICATE\r\nu2 LOGIN bob bob\r\n"u8.ToArray(), default);
+            Assert.Equal("* BYE [UNAVAILABLE] The session could not be ended; connect again", await clear.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)));
+            await host.LastSession.WaitAsync(TimeSpan.FromSeconds(60));
+            Assert.Equal(0, await client.ReceiveAsync(new byte[8], default));
+            await client.DisposeAsync();
+        }
+    }
+
     // Where the end cannot be told from what follows, the session ends rather than guess.
     [Fact]
     public async Task More_clear_text_behind_the_end_than_is_looked_at_ends_the_session()
