@@ -99,6 +99,14 @@ internal static class FetchItems
         return items;
     }
 
+    /// <summary>The items of something that is told unasked: nothing of it marks a message seen.</summary>
+    public static IEnumerable<FetchItem> ParseUnasked(ref ImapReader args) => Parse(ref args).Select(item => item switch
+    {
+        FetchItem.Section section => section with { Peek = true },
+        FetchItem.Binary binary => binary with { Peek = true },
+        _ => item,
+    });
+
     private static FetchItem ParseItem(ref ImapReader args)
     {
         if (args.TryWord("FLAGS"u8)) return Flags;

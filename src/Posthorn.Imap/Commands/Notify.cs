@@ -99,7 +99,7 @@ internal sealed record Notify(bool Status, IReadOnlyList<NotifyGroup> Groups) : 
         {
             if (args.Next != ' ' || args.Second != '(') return NotifyEvents.MessageNew;
             args.Space();
-            items.AddRange(FetchItems.Parse(ref args));
+            items.AddRange(FetchItems.ParseUnasked(ref args));
             return NotifyEvents.MessageNew;
         }
 

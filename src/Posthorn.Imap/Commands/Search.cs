@@ -115,7 +115,7 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
                 options |= SearchOptions.Update;
                 // The grammar has no space before the list, the example has one (RFC 5465 sections 7 and 8).
                 if (args.Next == ' ' && args.Second == '(') args.Space();
-                if (args.Next == '(') items.AddRange(FetchItems.Parse(ref args));
+                if (args.Next == '(') items.AddRange(FetchItems.ParseUnasked(ref args));
             }
             else if (args.TryWord("CONTEXT"u8)) options |= SearchOptions.Context; // searches are quick here without that hint (RFC 5267 section 4.2)
             else if (args.TryWord("PARTIAL"u8))
