@@ -63,6 +63,9 @@ public sealed record ImapOptions
     /// <summary>How often a client hears how far a long command has come (RFC 9585).</summary>
     public TimeSpan Progress { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Clients may log out and in again on one connection (UNAUTHENTICATE). Behind a proxy that checks logins itself and then passes everything on it must be off (RFC 8437 section 8).</summary>
+    public bool Unauthenticate { get; init; } = true;
+
     /// <summary>Messages that one command works on (RFC 9738); null for no bound.</summary>
     public int? MessageLimit { get; init; }
 

@@ -134,7 +134,7 @@ public sealed class Connection : IAsyncDisposable
     public async ValueTask StartTlsAsync(SslServerAuthenticationOptions options, CancellationToken cancel)
     {
         Input.Clear();
-        SslStream tls = new(_channel.AsStream(), leaveInnerStreamOpen: false);
+        SslStream tls = new(Bare().AsStream(), leaveInnerStreamOpen: false);
         await UseTlsAsync(tls, tls.AuthenticateAsServerAsync(options, cancel), tls.TargetHostName);
     }
 
@@ -144,20 +144,35 @@ public sealed class Connection : IAsyncDisposable
     public async ValueTask StartTlsAsync(SslClientAuthenticationOptions options, CancellationToken cancel)
     {
         Input.Clear();
-        SslStream tls = new(_channel.AsStream(), leaveInnerStreamOpen: false);
+        SslStream tls = new(Bare().AsStream(), leaveInnerStreamOpen: false);
         await UseTlsAsync(tls, tls.AuthenticateAsClientAsync(options, cancel), options.TargetHost);
     }
 
     /// <summary>True once both directions are compressed.</summary>
     public bool IsCompressed { get; private set; }
 
+    /// <summary>TLS or compression can begin: false while the peer has not ended the compression that was in use before.</summary>
+    public bool CanLayer => Bare() is not DeflateChannel;
+
     /// <summary>Compresses both directions from here on (RFC 4978). What was written must have been flushed; the peer sends nothing before it has our word.</summary>
     public void StartCompression()
     {
         Input.Clear();
-        _channel = new DeflateChannel(_channel);
+        _channel = new DeflateChannel(Bare());
         Input.Channel = Output.Channel = _channel;
         IsCompressed = true;
+    }
+
+    /// <summary>Sends nothing compressed from here on, and takes what the peer sends so until it ends that too (RFC 8437 section 4.1). What was written must have been flushed.</summary>
+    /// <exception cref="IOException">The connection is lost.</exception>
+    public async ValueTask EndCompressionAsync()
+    {
+        if (_channel is not DeflateChannel deflate) return;
+        IsCompressed = false;
+        Output.IsFlushing = true;
+        try { await deflate.EndSendingAsync(); }
+        catch (ObjectDisposedException e) { throw new IOException("The connection is closed.", e); }
+        finally { Output.IsFlushing = false; }
     }
 
     /// <summary>The peer speaks for somebody else from here on. Whether it may is the caller's to know.</summary>
@@ -186,6 +201,13 @@ public sealed class Connection : IAsyncDisposable
         Input.Release();
         Output.Release();
         await _channel.DisposeAsync();
+    }
+
+    // Without the compression that has ended on both sides.
+    private ByteChannel Bare()
+    {
+        if (_channel is DeflateChannel { IsOver: true } over) Input.Channel = Output.Channel = _channel = over.Below;
+        return _channel;
     }
 
     private async ValueTask UseTlsAsync(SslStream tls, Task handshake, string? serverName)

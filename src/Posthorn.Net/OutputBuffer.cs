@@ -18,7 +18,7 @@ public sealed class OutputBuffer : IBufferWriter<byte>
     internal ByteChannel Channel { get; set; }
 
     /// <summary>Set while a flush waits for the peer, for whoever watches deadlines.</summary>
-    internal bool IsFlushing { get; private set; }
+    internal bool IsFlushing { get; set; }
 
     /// <summary>Octets gathered.</summary>
     public int Length => _length;

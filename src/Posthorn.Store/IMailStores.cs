@@ -23,8 +23,20 @@ public interface IMailStores : IAsyncDisposable
     /// <summary>The accounts other than the user's own that let him see something (RFC 4314), in order.</summary>
     IReadOnlyList<EmailAddress> SharersWith(EmailAddress user);
 
+    /// <summary>Grows whenever <see cref="SharersWith"/> may say something else for anybody.</summary>
+    long SharingNumber { get; }
+
+    /// <summary>Completes when <see cref="SharingNumber"/> is above <paramref name="seen"/>.</summary>
+    ValueTask WaitForSharingAsync(long seen, CancellationToken cancel);
+
     /// <summary>Copies or moves messages from one account to another, all or none, as one step. Who may do so is the caller's to know.</summary>
     ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel);
+
+    /// <summary>
+    /// Appends a message and removes another, both or neither, as one step. In the same account the room that the old one leaves counts.
+    /// Refused as <see cref="RefusalKind.Expunged"/> when the old one is gone already. Who may do so is the caller's to know.
+    /// </summary>
+    ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel);
 
     /// <summary>As above, for what needs no notes.</summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>

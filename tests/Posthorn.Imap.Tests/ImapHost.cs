@@ -50,6 +50,9 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>STATUS finds a broken disk.</summary>
     public bool BreaksStatus { get; init; }
 
+    /// <summary>Stores of accounts cannot be let go.</summary>
+    public bool BreaksLeaving { get; init; }
+
     /// <summary>Text searches wait for this.</summary>
     public Task? StallsSearches { get; init; }
 
@@ -63,7 +66,7 @@ internal sealed partial class ImapHost : ITranscriptHost
 
     public Connection LastConnection { get; private set; } = null!;
 
-    private ImapServer Server => _server ??= new(Options, new(BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
+    private ImapServer Server => _server ??= new(Options, new(BreaksLeaving ? FaultyStores.Wrap(Stores, nameof(IAsyncDisposable.DisposeAsync)) : BreaksStatus ? FaultyStores.Wrap(Stores, nameof(IMailStore.StatusAsync), StatusProblem) : GatesAppends > 0 ? FaultyStores.Gate(Stores, GatesAppends) : StallsSearches is not null ? FaultyStores.Stall(Stores, StallsSearches) : Stores, Directory, Tls, Time, NullLogger.Instance) { Limits = Directory });
 
     public MemoryChannel Connect(ReadSplit serverReads) => Connect(serverReads, 1024 * 1024);
 
@@ -244,6 +247,7 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxListPatterns" => Options with { MaxListPatterns = value },
             "CommandsPerSecond" => Options with { CommandsPerSecond = value },
             "MaxContexts" => Options with { MaxContexts = value },
+            "Unauthenticate" => Options with { Unauthenticate = value != 0 },
             "MessageLimit" => Options with { MessageLimit = value },
             "MaxAnnotation" => Options with { MaxAnnotation = value },
             "MaxAnnotations" => Options with { MaxAnnotations = value },

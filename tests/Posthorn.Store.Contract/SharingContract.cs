@@ -108,7 +108,11 @@ public abstract class SharingContract : StoreContract
         Assert.Empty(Stores.SharersWith(bob));
         Must(await store.CreateAsync(Name("Team"), SpecialUse.None, Cancel));
         MailboxId team = await IdAsync(store, "Team");
+        long seen = Stores.SharingNumber;
+        ValueTask heard = Stores.WaitForSharingAsync(seen, Cancel);
         Must(await store.ShareAsync(team, "bob@example.org", MailboxRights.Lookup, Cancel));
+        await heard.AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        Assert.True(Stores.SharingNumber > seen);
         Must(await store.CreateAsync(Name("Team.Plans"), SpecialUse.None, Cancel));
         Must(await store.CreateAsync(Name("Team.Plans.Old"), SpecialUse.None, Cancel));
         Assert.Equal(MailboxRights.Lookup, (await InfoAsync(store, "Team.Plans.Old")).Acl.RightsOf(bob, store.Account.Address));
@@ -119,6 +123,8 @@ public abstract class SharingContract : StoreContract
         Must(await store.DeleteAsync(Name("Team.Plans.Old"), Cancel));
         Must(await store.ShareAsync(await IdAsync(store, "Team.Plans"), "bob@example.org", MailboxRights.None, Cancel));
         Assert.Empty(Stores.SharersWith(bob));
+        Must(await store.ShareAsync(team, "bob@example.org", MailboxRights.Insert, Cancel)); // each right lets do something without the others
+        Assert.Equal([store.Account.Address], Stores.SharersWith(bob));
         Must(await store.ShareAsync(team, MailboxAcl.Anyone, MailboxRights.Lookup | MailboxRights.Read, Cancel));
         Assert.Equal([store.Account.Address], Stores.SharersWith(carl));
         Refused(RefusalKind.NoSuchMailbox, await store.ShareAsync(new("none"), "bob@example.org", MailboxRights.All, Cancel));
@@ -164,5 +170,60 @@ public abstract class SharingContract : StoreContract
         Assert.Equal(Uids(1), Must(await Stores.TransferAsync(within, Cancel)).Targets);
         Assert.Equal(0, Must(await ann.StatusAsync(Name("Drafts"), Cancel)).Messages);
         Assert.Equal(1, Must(await ann.StatusAsync(Name("Archive"), Cancel)).Messages);
+    }
+
+    private async ValueTask<NewMessage> NewAsync(string text) => new(await Stores.SinkAsync(text), SystemFlags.Flagged, Keywords("work"), new DateTimeOffset(2024, 1, 2, 3, 4, 5, TimeSpan.Zero));
+
+    private async ValueTask<Result<AppendReceipt>> ReplaceAsync(Replacement replacement)
+    {
+        Result<AppendReceipt> receipt = await Stores.ReplaceAsync(replacement, Cancel);
+        await replacement.Message.Content.DisposeAsync();
+        return receipt;
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_message_takes_the_place_of_another_in_one_step(bool kill)
+    {
+        IMailStore ann = await OpenAsync("ann"), bob = await OpenAsync("bob");
+        AppendReceipt drafts = await ann.MustAppendAsync(Stores, "Drafts", Text("one"), Text("two"), Text("three"));
+        IMailbox box = await SelectAsync(ann, "Drafts");
+        Replacement within = new(ann.Account, drafts.Mailbox, new(1), ann.Account, Name("Drafts"), await NewAsync(Text("four")));
+        AppendReceipt placed = Must(await ReplaceAsync(within));
+        Assert.Equal((drafts.Mailbox, new Uid(4)), (placed.Mailbox, placed.Messages[0].Uid));
+        Assert.Equal(Uids(2, 3, 4), box.Current.Rows().Select(row => row.Uid));
+        Assert.Equal((SystemFlags.Flagged, Keywords("work")), (box.Current[2].Flags, box.Current[2].Keywords));
+        Assert.Equal(SystemFlags.None, box.Current[0].Flags);
+        Assert.Equal(1u, Must(await ReplaceAsync(within with { Old = new(2), Target = Name("Archive"), Message = await NewAsync(Text("five")) })).Messages[0].Uid.Value);
+        Assert.Equal(1u, Must(await ReplaceAsync(within with { Old = new(3), Into = bob.Account, Target = Name("Archive"), Message = await NewAsync(Text("six")) })).Messages[0].Uid.Value);
+        Assert.Equal(Uids(1, 2, 3), await ann.ExpungedSinceAsync(drafts.Mailbox, new(0), Cancel));
+
+        // What is gone cannot be replaced, and nothing comes in its place.
+        Refused(RefusalKind.Expunged, await ReplaceAsync(within with { Message = await NewAsync(Text("seven")) }));
+        Refused(RefusalKind.NoSuchMailbox, await ReplaceAsync(within with { Old = new(4), Target = Name("None"), Message = await NewAsync(Text("seven")) }));
+        bob = await RestartAsync("bob", kill);
+        Assert.Equal(Text("six"), await bob.ContentAsync(await IdAsync(bob, "Archive"), new(1)));
+        ann = await OpenAsync("ann");
+        Assert.Equal(Text("five"), await ann.ContentAsync(await IdAsync(ann, "Archive"), new(1)));
+        Assert.Equal(Text("four"), await ann.ContentAsync(drafts.Mailbox, new(4)));
+        Assert.Equal(1, Must(await ann.StatusAsync(Name("Drafts"), Cancel)).Messages);
+        Assert.Equal(1, Must(await ann.StatusAsync(Name("Archive"), Cancel)).Messages);
+    }
+
+    [Fact]
+    public async Task A_replacement_needs_room_for_what_it_has_more()
+    {
+        MailAccount limited = Account("ann") with { QuotaBytes = Text("one").Length + 50, QuotaMessages = 1 };
+        IMailStore ann = Keep(await Stores.MustOpenAsync(limited));
+        AppendReceipt drafts = await ann.MustAppendAsync(Stores, "Drafts", Text("one"));
+        Replacement replacement = new(limited, drafts.Mailbox, new(1), limited, Name("Drafts"), await NewAsync(Text("four")));
+        Must(await ReplaceAsync(replacement));
+        Refused(RefusalKind.OverQuota, await ReplaceAsync(replacement with { Old = new(2), Message = await NewAsync(Text("four") + new string('x', 100)) }));
+        Assert.Equal(Text("four"), await ann.ContentAsync(drafts.Mailbox, new(2)));
+        MailAccount other = Account("bob") with { QuotaMessages = 0 };
+        Keep(await Stores.MustOpenAsync(other));
+        Refused(RefusalKind.OverQuota, await ReplaceAsync(replacement with { Old = new(2), Into = other, Message = await NewAsync(Text("four")) }));
+        Assert.Equal(1, Must(await ann.StatusAsync(Name("Drafts"), Cancel)).Messages);
     }
 }

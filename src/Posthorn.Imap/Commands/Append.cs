@@ -26,7 +26,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         bool received = false;
         try
         {
-            failure = await ReceiveAsync(session, Target, Heads, messages, cancel);
+            failure = await ReceiveAsync(session, Target, Heads, messages, null, cancel);
             received = failure is null;
         }
         finally
@@ -58,19 +58,23 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
     }
 
     /// <summary>Takes in one message after the other until the command ends; null, or why not.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailboxName target, IReadOnlyList<MessageHead> heads, List<NewMessage> messages, CancellationToken cancel)
+    public static async ValueTask<Completion?> ReceiveAsync(
+        ImapSession session, MailboxName target, IReadOnlyList<MessageHead> heads, List<NewMessage> messages, Replaced? replaced, CancellationToken cancel)
     {
         // What cannot be put there is refused before it is asked for.
         Result<MailAccount> owner = await session.Store.MayAppendAsync(target, cancel);
         if (!owner.IsOk) return Completion.From(owner.Refusal, creatable: true);
         MailAccount account = QuotaRoots.Fresh(session, owner.Value);
+        Destination into = new(account, replaced?.Owner == account.Address ? replaced.Size : null);
         Queue<MessageHead> queue = new(heads);
         while (queue.TryDequeue(out MessageHead? head))
         {
+            // All or none, so too many are refused (RFC 9738).
+            if (messages.Count >= session.Options.MessageLimit) return Completion.No($"MESSAGELIMIT {messages.Count}", "That is too much for one command, append in parts");
             if (messages.Count >= session.Options.MaxAppendedMessages) return Completion.No("LIMIT", $"At most {session.Options.MaxAppendedMessages} messages at once");
             Completion? failure = head.Parts is not null
-                ? await Catenation.ReceiveAsync(session, account, head, messages, queue, cancel)
-                : await ReceiveOneAsync(session, account, head, messages, queue, cancel);
+                ? await Catenation.ReceiveAsync(session, into, head, messages, queue, cancel)
+                : await ReceiveOneAsync(session, into, head, messages, queue, cancel);
             if (failure is not null) return failure;
         }
 
@@ -80,13 +84,12 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
     /// <summary>The octets of the messages so far.</summary>
     public static long TotalOf(List<NewMessage> messages) => messages.Sum(message => message.Content.Length);
 
-    private static async ValueTask<Completion?> ReceiveOneAsync(ImapSession session, MailAccount owner, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
+    private static async ValueTask<Completion?> ReceiveOneAsync(ImapSession session, Destination into, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
     {
         long total = TotalOf(messages);
         if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
         if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
-        Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, total + head.Literal.Length, cancel);
-        if (!room.IsOk) return Completion.From(room.Refusal);
+        if (await into.CheckAsync(session, total + head.Literal.Length, cancel) is { } full) return full;
 
         CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: !head.Literal.IsBinary);
         messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
@@ -126,7 +129,9 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
             StoredMessage stored = receipt.Messages[i];
             session.Log.Appended(session.Connection.Session, session.Account!.ToString(), receipt.Mailbox.ToString(), stored.Uid.Value, stored.EmailId.ToString(), messages[i].Content.Length);
         }
-        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format([.. receipt.Messages.Select(m => m.Uid)])}", "Appended");
+        Uid[] uids = [.. receipt.Messages.Select(m => m.Uid)];
+        session.HasPut(receipt.Mailbox, uids);
+        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format(uids)}", "Appended");
     }
 }
 

@@ -60,7 +60,7 @@ internal static class Catenation
     }
 
     /// <summary>Takes the parts of one message in; null, or why not. What follows it in the command goes into the queue.</summary>
-    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, MailAccount owner, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
+    public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, Destination into, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
     {
         long before = Append.TotalOf(messages);
         CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: true);
@@ -73,9 +73,9 @@ internal static class Catenation
             {
                 Completion? failure = part switch
                 {
-                    CatenatePart.Url url => await AddUrlAsync(session, owner, url.Address, before, sink, cancel),
-                    CatenatePart.UrlLiteral url => await AddUrlAsync(session, owner, url.Literal, before, sink, cancel),
-                    CatenatePart.Text text => await AddTextAsync(session, owner, text.Literal, before, sink, cancel),
+                    CatenatePart.Url url => await AddUrlAsync(session, into, url.Address, before, sink, cancel),
+                    CatenatePart.UrlLiteral url => await AddUrlAsync(session, into, url.Literal, before, sink, cancel),
+                    CatenatePart.Text text => await AddTextAsync(session, into, text.Literal, before, sink, cancel),
                     _ => throw new System.Diagnostics.UnreachableException(),
                 };
                 if (failure is not null) return failure;
@@ -109,22 +109,21 @@ internal static class Catenation
     }
 
     // The message so far and those before it count.
-    private static async ValueTask<Completion?> CheckAsync(ImapSession session, MailAccount owner, long more, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> CheckAsync(ImapSession session, Destination into, long more, long before, CrlfSink sink, CancellationToken cancel)
     {
         if (more > session.Options.MaxMessage - before - sink.Length) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
-        Result<Done> room = await session.Services.Stores.HasRoomAsync(owner, before + sink.Length + more, cancel);
-        return room.IsOk ? null : Completion.From(room.Refusal);
+        return await into.CheckAsync(session, before + sink.Length + more, cancel);
     }
 
-    private static async ValueTask<Completion?> AddTextAsync(ImapSession session, MailAccount owner, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddTextAsync(ImapSession session, Destination into, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
     {
-        if (await CheckAsync(session, owner, literal.Length, before, sink, cancel) is { } refused) return refused;
+        if (await CheckAsync(session, into, literal.Length, before, sink, cancel) is { } refused) return refused;
         session.Frames.Accept(literal);
         if (await session.Frames.CopyLiteralAsync(literal, sink, cancel)) return null;
         return Append.EndedWithin(session);
     }
 
-    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, MailAccount owner, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
     {
         if (literal.Length > MaxUrl) return Completion.No("TOOBIG", $"A URL may have {MaxUrl} octets");
         await using IMessageSink text = session.Services.Stores.CreateSink();
@@ -133,10 +132,10 @@ internal static class Catenation
         session.TookLiteral(new LiteralHead(0, WaitsForUs: false, IsBinary: false)); // if this URL is refused, the rest of the command is skipped
         byte[] url = new byte[(int)literal.Length];
         for (int at = 0, got; at < url.Length && (got = text.Read(at, url.AsSpan(at))) > 0;) at += got;
-        return await AddUrlAsync(session, owner, ImapReader.Text(url), before, sink, cancel);
+        return await AddUrlAsync(session, into, ImapReader.Text(url), before, sink, cancel);
     }
 
-    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, MailAccount owner, string text, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, string text, long before, CrlfSink sink, CancellationToken cancel)
     {
         Completion bad = Completion.No($"BADURL {new string([.. text.Where(c => c is > ' ' and < (char)127 and not ']').Take(200)])}", "There is nothing under this URL");
         if (!MessageUrl.TryParse(text, session.Store.Separator, out MessageUrl? url)) return bad;
@@ -153,7 +152,7 @@ internal static class Catenation
         await using IMessageContent content = opened.Value;
         if (url.Section is { } picked && picked.Text is Mime.SectionText.HeaderFields or Mime.SectionText.HeaderFieldsNot) return await AddFieldsAsync(url, content, sink, cancel) ? null : bad;
         if (!url.TryRange(content, out long offset, out long length)) return bad;
-        if (await CheckAsync(session, owner, length, before, sink, cancel) is { } refused) return refused;
+        if (await CheckAsync(session, into, length, before, sink, cancel) is { } refused) return refused;
         byte[] buffer = new byte[(int)Math.Min(length, Piece)];
         for (long at = 0; at < length;)
         {

@@ -17,7 +17,7 @@ internal sealed record Compress : IImapCommand<Compress>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (session.Connection.IsCompressed) return Completion.No("COMPRESSIONACTIVE", "Compression is in use");
+        if (session.Connection.IsCompressed || !session.Connection.CanLayer) return Completion.No("COMPRESSIONACTIVE", "Compression is in use");
         session.Out.Tagged(session.Tag, Completion.Ok("Compression starts now"));
         await session.FlushAsync(cancel);
         session.Connection.StartCompression();

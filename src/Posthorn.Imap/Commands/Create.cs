@@ -6,8 +6,10 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>CREATE, with a role if one is given (RFC 9051 section 6.3.4, RFC 6154 section 3).</summary>
 /// <remarks><c>create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]</c></remarks>
-internal sealed record Create(MailboxName Name, SpecialUse Use) : IImapCommand<Create>
+internal sealed record Create(MailboxName Name, SpecialUse Use) : IImapCommand<Create>, IChangesNames
 {
+    public IReadOnlyList<MailboxName> Names => [Name];
+
     public static Create Parse(ref ImapReader args)
     {
         args.Space();

@@ -5,8 +5,10 @@ using Posthorn.Imap.Wire;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>DELETE (RFC 9051 section 6.3.5). Deleting the selected mailbox closes it first.</summary>
-internal sealed record Delete(MailboxName Name) : IImapCommand<Delete>
+internal sealed record Delete(MailboxName Name) : IImapCommand<Delete>, IChangesNames
 {
+    public IReadOnlyList<MailboxName> Names => [Name];
+
     public static Delete Parse(ref ImapReader args)
     {
         args.Space();

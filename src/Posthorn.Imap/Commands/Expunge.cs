@@ -28,10 +28,9 @@ internal sealed record Expunge : IImapCommand<Expunge>
         Result<IReadOnlyList<Uid>> gone = await session.Store.ExpungeAsync(session.Selected.Id, only, cancel);
         if (!gone.IsOk) return Completion.From(gone.Refusal);
         await session.TellNewsAsync(mayExpunge: true, cancel);
-        if (limited is not null) return Completion.Ok(limited, "Expunged as far as one command goes");
-        return session.Mode.Condstore && gone.Value.Count > 0
+        return session.Within(limited, session.Mode.Condstore && gone.Value.Count > 0
             ? Completion.Ok($"HIGHESTMODSEQ {session.Selected.View.HighestModSeq}", "Expunged")
-            : Completion.Ok("Expunged");
+            : Completion.Ok("Expunged"));
     }
 
     private static List<PositionRange> Marked(SelectedMailbox box, IReadOnlyList<Uid>? only)

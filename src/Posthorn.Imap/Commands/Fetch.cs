@@ -33,7 +33,11 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
                     changedSince = new(args.Number64());
                 }
                 else if (args.TryWord("VANISHED"u8)) vanished = true;
-                else if (args.TryWord("PARTIAL"u8)) partial = PartialRange.Parse(ref args);
+                else if (args.TryWord("PARTIAL"u8))
+                {
+                    if (partial is not null) args.Fail("one PARTIAL");
+                    partial = PartialRange.Parse(ref args);
+                }
                 else args.Fail("a fetch modifier");
             }
             while (args.TrySpace());
@@ -53,8 +57,9 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
         if (by == Numbering.Uid && !session.Mode.UidOnly && !items.Contains(FetchItems.Uid)) items.Insert(0, FetchItems.Uid);
         if (items.Contains(FetchItems.ModSeq)) session.EnableCondstore();
         if (Vanished) await Opening.VanishedAsync(session, box, Messages, ChangedSince!.Value, cancel);
-        if (ChangedSince is { } since) positions = OnlyChanged(box, positions, since);
+        // First the window, then what has changed within it (RFC 9394 section 3.4).
         if (Partial is not null) positions = Partial.Of(positions);
+        if (ChangedSince is { } since) positions = OnlyChanged(box, positions, since);
         string? limited = session.Limit(ref positions);
 
         FetchWriter writer = new(session, box, items);
@@ -62,8 +67,7 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
             ? await ReadAsync(session, box, writer, positions, cancel)
             : await writer.WriteAsync(positions, cancel);
         if (writer.MetUnknownEncoding) return Completion.No("UNKNOWN-CTE", "The part is in an encoding that is not known here");
-        if (complete && limited is not null) return Completion.Ok(limited, "Fetched as far as one command goes");
-        return complete ? Completion.Ok("Fetched") : Completion.No("EXPUNGEISSUED", "Some of these messages are gone");
+        return session.Within(limited, complete ? Completion.Ok("Fetched") : Completion.No("EXPUNGEISSUED", "Some of these messages are gone"));
     }
 
     // Reading marks as seen: first the flag, then the answer with the flags as they now are.
@@ -104,17 +108,23 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
 }
 
 /// <summary>A window of a result: from its start (<c>1:100</c>) or from its end (<c>-1:-100</c>) (RFC 9394 section 3.1).</summary>
-internal sealed record PartialRange(uint First, uint Last, bool FromEnd)
+/// <param name="From">Its first number, as the client wrote it; it may be the larger one.</param>
+/// <param name="Until">Its second number.</param>
+/// <param name="FromEnd">Counts from the end.</param>
+internal sealed record PartialRange(uint From, uint Until, bool FromEnd)
 {
+    public uint First => Math.Min(From, Until);
+
+    public uint Last => Math.Max(From, Until);
+
     public static PartialRange Parse(ref ImapReader args)
     {
         args.Space();
         bool fromEnd = args.TryTake((byte)'-');
-        uint first = args.NzNumber();
+        uint from = args.NzNumber();
         args.Take((byte)':');
         if (fromEnd) args.Take((byte)'-');
-        uint last = args.NzNumber();
-        return new(Math.Min(first, last), Math.Max(first, last), fromEnd);
+        return new(from, args.NzNumber(), fromEnd);
     }
 
     public List<PositionRange> Of(List<PositionRange> positions)
@@ -138,7 +148,8 @@ internal sealed record PartialRange(uint First, uint Last, bool FromEnd)
         return from >= to ? [] : list.GetRange((int)from, (int)(to - from));
     }
 
-    public override string ToString() => FromEnd ? $"-{First}:-{Last}" : $"{First}:{Last}";
+    /// <summary>As it was asked for: the answer repeats it (RFC 9394 section 3.1).</summary>
+    public override string ToString() => FromEnd ? $"-{From}:-{Until}" : $"{From}:{Until}";
 
     private (long From, long To) Window(long count) => FromEnd
         ? (Math.Max(0, count - Last), Math.Max(0, count - First + 1))

@@ -32,6 +32,11 @@ internal abstract record FetchItem
     {
         public override SummaryFields Needs => Path.Equals(SectionPath.Whole) ? SummaryFields.None : SummaryFields.Structure;
         public override bool SetsSeen => !Peek;
+
+        // By what the label says: nothing is told twice in one response.
+        public bool Equals(Section? other) => other is not null && Peek == other.Peek && Partial == other.Partial && Label.Span.SequenceEqual(other.Label.Span);
+
+        public override int GetHashCode() => HashCode.Combine(Peek, Partial, Label.Length);
     }
 
     /// <summary>A decoded part: <c>BINARY[…]</c>, or its size (RFC 3516).</summary>
@@ -93,6 +98,14 @@ internal static class FetchItems
         if (list) args.Take((byte)')');
         return items;
     }
+
+    /// <summary>The items of something that is told unasked: nothing of it marks a message seen.</summary>
+    public static IEnumerable<FetchItem> ParseUnasked(ref ImapReader args) => Parse(ref args).Select(item => item switch
+    {
+        FetchItem.Section section => section with { Peek = true },
+        FetchItem.Binary binary => binary with { Peek = true },
+        _ => item,
+    });
 
     private static FetchItem ParseItem(ref ImapReader args)
     {

@@ -14,7 +14,7 @@ internal sealed record Idle : IImapCommand<Idle>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        await session.TellNewsAsync(mayExpunge: true, cancel);
+        await session.TellUnaskedAsync(mayExpunge: true, cancel);
         session.Out.Continue("idling"u8);
         await session.FlushAsync(cancel);
         DateTimeOffset end = session.Services.Time.GetUtcNow() + session.Options.IdleTimeout;
@@ -31,7 +31,7 @@ internal sealed record Idle : IImapCommand<Idle>
             if (first == news)
             {
                 await news;
-                await session.TellNewsAsync(mayExpunge: true, cancel);
+                await session.TellUnaskedAsync(mayExpunge: true, cancel);
                 news = NewsAsync(session, done.Token);
             }
             else session.Out.UntaggedOk(null, "Still here");
@@ -58,10 +58,12 @@ internal sealed record Idle : IImapCommand<Idle>
         return System.Text.Ascii.EqualsIgnoreCase(line.Text.Span, "DONE"u8) ? Completion.Ok("Idled") : Completion.Bad("expected DONE");
     }
 
+    // What NOTIFY asks for, and nothing else, is told here too (RFC 5465 section 4).
     private static Task NewsAsync(ImapSession session, CancellationToken cancel)
     {
-        Task box = session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
-        if (session.Notifications is not null) return session.Notifications.WaitAsync(cancel);
-        return session.Metadata is null ? box : Task.WhenAny(box, session.Metadata.WaitAsync(cancel).AsTask());
+        Task news = session.Notifications is { } notifications ? notifications.WaitAsync(cancel)
+            : session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask()
+            : Task.Delay(Timeout.Infinite, cancel);
+        return session.Metadata is null ? news : Task.WhenAny(news, session.Metadata.WaitAsync(cancel).AsTask());
     }
 }

@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -40,6 +41,7 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
             session.Out.End();
             return Completion.Ok("Listed");
         }
+        if (StatusItems.HasFlag(StatusItems.HighestModSeq)) session.EnableCondstore();
         MailboxTree tree = new(await session.Store.ListAsync(cancel), session.Store.Separator);
         List<MailboxPattern> patterns = [.. Patterns.Select(pattern => new MailboxPattern(Reference + pattern, session.Store.Separator))];
         HashSet<MailboxNode> fitting = [.. tree.Nodes.Where(node => patterns.Exists(pattern => pattern.Matches(node.Name)))];
@@ -48,16 +50,23 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         {
             if (!fitting.Contains(node) || !IsWanted(node, above.Contains(node.Name), out bool childInfo)) continue;
             Write(session, node, childInfo);
-            if (StatusItems != StatusItems.None && node.Exists && IsSelected(node))
-            {
-                Result<MailboxStatus> status = await session.Store.StatusAsync(node.Info!.Name, cancel);
-                if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
-            }
-            if ((Returns & ListReturns.MyRights) != 0 && node.Exists) MyRights.Write(session, node.Name, node.Info!.Rights);
-            if (Metadata.Count > 0 && node.Exists && MetadataEntry.IsOpenTo(node.Info!)) await WriteMetadataAsync(session, node.Info!, cancel);
+            // What is told only for the sake of others below it has no further answers (RFC 5819 section 2, RFC 8440 section 4).
+            if (node.Exists && IsSelected(node)) await WriteMoreAsync(session, node.Info!, cancel);
             await session.FlushIfLargeAsync(cancel);
         }
         return Completion.Ok("Listed");
+    }
+
+    private async ValueTask WriteMoreAsync(ImapSession session, MailboxInfo info, CancellationToken cancel)
+    {
+        if (StatusItems != StatusItems.None)
+        {
+            Result<MailboxStatus> status = await session.Store.StatusAsync(info.Name, cancel);
+            if (status.IsOk) Commands.Status.Write(session, status.Value, StatusItems);
+        }
+
+        if ((Returns & ListReturns.MyRights) != 0) MyRights.Write(session, info.Name.Value, info.Rights);
+        if (Metadata.Count > 0 && MetadataEntry.IsOpenTo(info)) await WriteMetadataAsync(session, info, cancel);
     }
 
     private async ValueTask WriteMetadataAsync(ImapSession session, MailboxInfo info, CancellationToken cancel)
@@ -94,7 +103,9 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
     {
         bool subscribed = node.IsSubscribed && ((Selection & ListSelection.Subscribed) != 0 || (Returns & ListReturns.Subscribed) != 0);
         // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
-        MailboxTree.WriteLine(session, "LIST ("u8, node, node.Exists ? [] : "\\NonExistent \\Noselect "u8, subscribed);
+        // With STATUS a mailbox that may be listed and not read is marked, since nothing follows of it (RFC 5819 section 2).
+        bool unreadable = StatusItems != StatusItems.None && node.Info?.Rights.HasFlag(MailboxRights.Read) == false;
+        MailboxTree.WriteLine(session, "LIST ("u8, node, !node.Exists ? "\\NonExistent \\Noselect "u8 : unreadable ? "\\Noselect "u8 : [], subscribed);
         if (childInfo)
         {
             string[] criteria = [.. new[] { (ListSelection.Subscribed, "\"SUBSCRIBED\""), (ListSelection.SpecialUse, "\"SPECIAL-USE\"") }.Where(each => (Selection & each.Item1) != 0).Select(each => each.Item2)];

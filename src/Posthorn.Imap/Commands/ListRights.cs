@@ -6,7 +6,7 @@ using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
-/// <summary>LISTRIGHTS: which rights somebody always has and which he can be given (RFC 4314 section 3.4). No two are tied to each other; <c>p</c> cannot be given, see <see cref="SetAcl"/>.</summary>
+/// <summary>LISTRIGHTS: which rights somebody always has and which he can be given (RFC 4314 section 3.4). No two are tied to each other; <c>p</c> cannot be given to others, see <see cref="SetAcl"/>.</summary>
 /// <remarks><c>listrights = "LISTRIGHTS" SP mailbox SP identifier</c></remarks>
 internal sealed record ListRights(MailboxName Name, string Identifier) : IImapCommand<ListRights>
 {
@@ -31,7 +31,8 @@ internal sealed record ListRights(MailboxName Name, string Identifier) : IImapCo
         session.Out.Mailbox(Name.Value);
         session.Out.Raw(" "u8);
         session.Out.String(Identifier); // as the client wrote it, so that it knows its question again
-        session.Out.Raw(owner ? " \"lap\" r s w i k x t e c d" : " \"\" l r s w i k x t e c d a");
+        // What an owner keeps whatever is said, as in MailboxAcl.OwnersMinimum; p he may have, to no effect.
+        session.Out.Raw(owner ? " \"la\" r s w i p k x t e c d" : " \"\" l r s w i k x t e c d a");
         session.Out.End();
         return Completion.Ok("Rights told");
     }

@@ -13,9 +13,6 @@ internal enum FilterKind
     /// <summary>The selected one, whose expunges are told when a command allows it.</summary>
     SelectedDelayed,
 
-    /// <summary>Where mail is delivered.</summary>
-    Inboxes,
-
     /// <summary>All of one's own.</summary>
     Personal,
 
@@ -44,8 +41,8 @@ internal sealed record MailboxFilter(FilterKind Kind, IReadOnlyList<MailboxName>
     {
         if (args.TryWord("selected"u8)) return new(FilterKind.Selected, []);
         if (!forSearch && args.TryWord("selected-delayed"u8)) return new(FilterKind.SelectedDelayed, []);
-        if (args.TryWord("inboxes"u8)) return new(FilterKind.Inboxes, []);
-        if (args.TryWord("personal"u8)) return new(FilterKind.Personal, []);
+        // Scripts may deliver anywhere: where inboxes cannot be told from the rest, they are all of one's own (RFC 5465 section 6.3).
+        if (args.TryWord("personal"u8) || args.TryWord("inboxes"u8)) return new(FilterKind.Personal, []);
         if (args.TryWord("subscribed"u8)) return new(FilterKind.Subscribed, []);
         if (args.TryWord("subtree"u8)) return new(FilterKind.Subtree, ParseNames(ref args));
         if (forSearch && args.TryWord("subtree-one"u8)) return new(FilterKind.SubtreeOne, ParseNames(ref args));
@@ -57,7 +54,6 @@ internal sealed record MailboxFilter(FilterKind Kind, IReadOnlyList<MailboxName>
     /// <summary>Whether it names a mailbox; the selected one is its caller's to know.</summary>
     public bool Matches(MailboxInfo info, char separator) => Kind switch
     {
-        FilterKind.Inboxes => info.Name.IsInbox,
         FilterKind.Personal => info.Owner is null,
         FilterKind.Subscribed => info.IsSubscribed,
         FilterKind.Mailboxes => Names.Contains(info.Name),

@@ -29,7 +29,8 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
 
         SearchReturn wanted = SearchReturn.ParseIfAny(ref args) ?? SearchReturn.All;
         SearchKey key = SearchGrammar.ParseProgram(ref args, out bool usesModSeq);
-        if (wanted.Has(SearchOptions.Update)) args.Fail("UPDATE with SEARCH or SORT only");
+        // RFC 7377 section 2.2: the saved result speaks of the selected mailbox.
+        if (wanted.Has(SearchOptions.Save) && sources.Exists(source => !source.IsOfSelected)) args.Fail("SAVE with the selected mailbox alone");
         return new(sources, wanted, key, usesModSeq);
     }
 
@@ -37,21 +38,34 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (WantsSelected && !session.HasSelected) return Completion.Bad("Select a mailbox first");
+        if ((WantsSelected || Return.Has(SearchOptions.Update)) && !session.HasSelected) return Completion.Bad("Select a mailbox first");
+        if (Return.IsTagTaken(session)) return SearchReturn.TagTaken;
         if (UsesModSeq) session.EnableCondstore();
         string? limited = null;
-        if (Return.Has(SearchOptions.Save)) session.SavedResult = [];
         if (WantsSelected) limited = await SearchAsync(session, session.Selected, session.Selected.Info.Name, cancel);
-        foreach (MailboxInfo info in Sources.Count == 0 ? [] : await session.Store.ListAsync(cancel))
+        foreach (MailboxInfo info in await CandidatesAsync(session, cancel))
         {
             bool selected = session.HasSelected && info.Id == session.Selected.Id;
             if (info.Id is null || !info.Rights.HasFlag(MailboxRights.Read) || selected && WantsSelected) continue;
             if (!Sources.Any(source => source.Matches(info, session.Store.Separator))) continue;
-            limited = await SearchOtherAsync(session, info, cancel) ?? limited;
+            limited = (selected ? await SearchAsync(session, session.Selected, info.Name, cancel) : await SearchOtherAsync(session, info, cancel)) ?? limited;
             await session.FlushIfLargeAsync(cancel);
         }
 
         return limited is null ? Completion.Ok("Searched") : Completion.Ok(limited, "Searched as far as one command goes");
+    }
+
+    // Whoever names a mailbox needs no right to see it in lists (RFC 7377 section 2.2).
+    private async ValueTask<IReadOnlyList<MailboxInfo>> CandidatesAsync(ImapSession session, CancellationToken cancel)
+    {
+        if (Sources.All(source => source.IsOfSelected)) return [];
+        IReadOnlyList<MailboxInfo> listed = await session.Store.ListAsync(cancel);
+        HashSet<MailboxName> named = [.. Sources.Where(source => source.Kind == FilterKind.Mailboxes).SelectMany(source => source.Names)];
+        named.ExceptWith(listed.Select(info => info.Name));
+        List<MailboxInfo> unlisted = [];
+        foreach (MailboxName name in named)
+            if (await session.Store.FindAsync(name, cancel) is { } info) unlisted.Add(info);
+        return [.. listed, .. unlisted];
     }
 
     private async ValueTask<string?> SearchOtherAsync(ImapSession session, MailboxInfo info, CancellationToken cancel)
@@ -65,10 +79,13 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
     // Mailboxes without a match are not spoken of, whatever was asked to be returned (RFC 7377 section 2.1).
     private async ValueTask<string?> SearchAsync(ImapSession session, SelectedMailbox box, MailboxName name, CancellationToken cancel)
     {
-        SearchRun run = new(session, box);
+        SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
         if (found.Count > 0) Return.Write(session, box, found, Numbering.Uid, UsesModSeq, name);
-        if (Return.Has(SearchOptions.Save) && session.HasSelected && box.Id == session.Selected.Id) session.SavedResult = run.UidsOf(Return.Saved(found));
+        if (!session.HasSelected || !ReferenceEquals(box, session.Selected)) return run.Limited;
+        // UPDATE and SAVE are of the selected mailbox alone (RFC 7377 section 2.2).
+        Return.Watch(session, Numbering.Uid, Key, null, run.UidsOf(found), name);
+        if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(found));
         return run.Limited;
     }
 }

@@ -9,9 +9,6 @@ namespace Posthorn.Imap.Commands;
 /// <remarks><c>myrights = "MYRIGHTS" SP mailbox</c></remarks>
 internal sealed record MyRights(MailboxName Name) : IImapCommand<MyRights>
 {
-    private const MailboxRights Enough =
-        MailboxRights.Lookup | MailboxRights.Read | MailboxRights.Insert | MailboxRights.Create | MailboxRights.Delete | MailboxRights.Administer;
-
     public static MyRights Parse(ref ImapReader args)
     {
         args.Space();
@@ -23,7 +20,7 @@ internal sealed record MyRights(MailboxName Name) : IImapCommand<MyRights>
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         MailboxRights rights = await session.Store.RightsToAsync(Name, cancel);
-        if ((rights & Enough) == 0) return Completion.From(new(RefusalKind.NoSuchMailbox, "No such mailbox"));
+        if ((rights & MailboxAcl.ToKnow) == 0) return Completion.From(new(RefusalKind.NoSuchMailbox, "No such mailbox"));
         Write(session, Name.Value, rights);
         return Completion.Ok("Rights told");
     }

@@ -56,10 +56,12 @@ internal sealed record Notify(bool Status, IReadOnlyList<NotifyGroup> Groups) : 
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
+        Notifications? former = session.Notifications is { IsSilent: false } speaking ? speaking : null;
         session.Notifications = null;
-        if (Groups.Count == 0) return Completion.Ok("Nothing is told unasked any more");
         await session.TellNewsAsync(mayExpunge: true, cancel); // as a NOOP does
-        session.Notifications = new(session, Groups);
+        // NONE is not the way it was before the first NOTIFY: the client wants no events at all (RFC 5465 sections 3.1 and 5), as Dovecot has it too.
+        session.Notifications = new(session, Groups, former);
+        if (Groups.Count == 0) return Completion.Ok("Nothing is told unasked any more");
         await session.Notifications.BeginAsync(Status, cancel);
         return Completion.Ok("News is told");
     }
@@ -97,7 +99,7 @@ internal sealed record Notify(bool Status, IReadOnlyList<NotifyGroup> Groups) : 
         {
             if (args.Next != ' ' || args.Second != '(') return NotifyEvents.MessageNew;
             args.Space();
-            items.AddRange(FetchItems.Parse(ref args));
+            items.AddRange(FetchItems.ParseUnasked(ref args));
             return NotifyEvents.MessageNew;
         }
 

@@ -5,8 +5,10 @@ using Posthorn.Imap.Wire;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>RENAME, children included (RFC 9051 section 6.3.6).</summary>
-internal sealed record Rename(MailboxName From, MailboxName Target) : IImapCommand<Rename>
+internal sealed record Rename(MailboxName From, MailboxName Target) : IImapCommand<Rename>, IChangesNames
 {
+    public IReadOnlyList<MailboxName> Names => [From, Target];
+
     public static Rename Parse(ref ImapReader args)
     {
         args.Space();

@@ -6,7 +6,7 @@ using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
-/// <summary>REPLACE and UID REPLACE: a new message takes the place of another (RFC 8508). The new one is durable before the old one goes.</summary>
+/// <summary>REPLACE and UID REPLACE: a new message takes the place of another, as one step (RFC 8508).</summary>
 /// <remarks><c>replace = "REPLACE" SP seq-number SP mailbox append-message</c></remarks>
 internal sealed record Replace(NumberSet Message, MailboxName Target, IReadOnlyList<MessageHead> Heads) : IImapCommand<Replace>, IReadsMailbox
 {
@@ -25,24 +25,25 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, IReadOnlyL
         if (!box.TryResolve(Message, by, [], out List<PositionRange> positions, out Completion? bad)) return bad;
         if (positions.Count == 0) return Completion.No("NONEXISTENT", "There is no such message");
         if (!box.Rights.HasFlag(MailboxRights.DeleteMessages | MailboxRights.Expunge)) return Completion.No("NOPERM", "You have not the rights to remove the old message (te)");
-        Uid[] old = box.UidsOf(positions);
+        MessageRow old = box.Newest(positions[0].First);
+        if (!box.Newest().Contains(old.Uid)) return Completion.No("EXPUNGEISSUED", "The message to be replaced is gone"); // asked again when the new one is here
         List<NewMessage> messages = [];
         try
         {
-            Completion? failure = await Append.ReceiveAsync(session, Target, Heads, messages, cancel);
+            Completion? failure = await Append.ReceiveAsync(session, Target, Heads, messages, new(box.Info.Owner ?? session.Account!.Address, old.Size), cancel);
             if (failure is not null) return failure;
             if (messages.Count != 1) return Completion.Bad("REPLACE takes one message");
-            Result<AppendReceipt> receipt = await session.Store.AppendAsync(Target, messages, cancel);
+            Result<AppendReceipt> receipt = await session.Store.ReplaceAsync(box.Id, old.Uid, Target, messages[0], cancel);
             if (!receipt.IsOk) return Completion.From(receipt.Refusal, creatable: true);
             Completion appended = Append.Appended(session, receipt.Value, messages);
             session.Out.UntaggedOk(appended.Code, "Replacement stored");
-            Result<FlagOutcome> marked = await session.Store.ChangeFlagsAsync(box.Id, old, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, cancel);
-            if (!marked.IsOk) return Completion.From(marked.Refusal);
-            return await Expunge.RunAsync(session, old, cancel);
         }
         finally
         {
             foreach (NewMessage message in messages) await message.Content.DisposeAsync();
         }
+
+        await session.TellNewsAsync(mayExpunge: true, cancel);
+        return session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Replaced") : Completion.Ok("Replaced");
     }
 }

@@ -27,8 +27,8 @@ internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModS
         SearchReturn? wanted = Return ?? (session.Mode.Rev2 ? SearchReturn.All : null);
         if (wanted is null) await WriteOldAsync(session, box, found, by, cancel);
         else wanted.Write(session, box, found, by, UsesModSeq, null);
-        if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
         wanted?.Watch(session, by, Key, null, run.UidsOf(found));
+        if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
         return run.Done("Searched");
     }
 
@@ -76,6 +76,9 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
     /// <summary>What SEARCH means for clients of IMAP4rev2 (RFC 9051 section 6.4.4).</summary>
     public static SearchReturn All { get; } = new(SearchOptions.All, null);
 
+    /// <summary>What is fetched of messages that arrive and belong to the watched result (RFC 5465 section 7).</summary>
+    public IReadOnlyList<FetchItem> UpdateItems { get; init; } = [];
+
     private const SearchOptions Data = SearchOptions.Min | SearchOptions.Max | SearchOptions.All | SearchOptions.Count | SearchOptions.Partial | SearchOptions.Save;
 
     // UPDATE and CONTEXT ask for no data: alone they leave the default, which is ALL (RFC 4731 section 3.1).
@@ -97,6 +100,7 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
     {
         SearchOptions options = SearchOptions.None;
         PartialRange? partial = null;
+        List<FetchItem> items = [];
         args.Take((byte)'(');
         if (args.TryTake((byte)')')) return All;
         do
@@ -106,10 +110,17 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
             else if (args.TryWord("ALL"u8)) options |= SearchOptions.All;
             else if (args.TryWord("COUNT"u8)) options |= SearchOptions.Count;
             else if (args.TryWord("SAVE"u8)) options |= SearchOptions.Save;
-            else if (args.TryWord("UPDATE"u8)) options |= SearchOptions.Update;
+            else if (args.TryWord("UPDATE"u8))
+            {
+                options |= SearchOptions.Update;
+                // The grammar has no space before the list, the example has one (RFC 5465 sections 7 and 8).
+                if (args.Next == ' ' && args.Second == '(') args.Space();
+                if (args.Next == '(') items.AddRange(FetchItems.ParseUnasked(ref args));
+            }
             else if (args.TryWord("CONTEXT"u8)) options |= SearchOptions.Context; // searches are quick here without that hint (RFC 5267 section 4.2)
             else if (args.TryWord("PARTIAL"u8))
             {
+                if (partial is not null) args.Fail("one PARTIAL"); // RFC 9394 section 3.1
                 options |= SearchOptions.Partial;
                 partial = PartialRange.Parse(ref args);
             }
@@ -119,7 +130,7 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         args.Take((byte)')');
         // RFC 9394 section 3.1: a window and the whole exclude each other.
         if ((options & (SearchOptions.All | SearchOptions.Partial)) == (SearchOptions.All | SearchOptions.Partial)) args.Fail("ALL or PARTIAL, not both");
-        return new(options, partial);
+        return new(options, partial) { UpdateItems = items };
     }
 
     /// <summary>A search under this tag is being watched already (RFC 5267 section 4.3).</summary>
@@ -127,27 +138,26 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
 
     public bool IsTagTaken(ImapSession session) => Has(SearchOptions.Update) && session.Contexts.Has(Encoding.ASCII.GetString(session.Tag));
 
-    /// <summary>With UPDATE: from here on the client hears of changes to the result.</summary>
-    public void Watch(ImapSession session, Numbering by, SearchKey key, Sort? order, IReadOnlyList<Uid> result)
+    /// <summary>With UPDATE: from here on the client hears of changes to the result. Comes before what SAVE saves, since <c>$</c> in the search is what it was.</summary>
+    public void Watch(ImapSession session, Numbering by, SearchKey key, Sort? order, IReadOnlyList<Uid> result, MailboxName? mailbox = null)
     {
         if (!Has(SearchOptions.Update)) return;
         string tag = Encoding.ASCII.GetString(session.Tag);
         // Numbers mean the messages that they named when the command came (RFC 5267 section 4.3).
-        if (session.Contexts.TryAdd(new(tag, by, key.Frozen(session), order, [.. result]), session.Options.MaxContexts)) return;
+        SearchContext context = new(tag, by, key.Frozen(session), order, [.. result]) { Items = UpdateItems, Mailbox = mailbox };
+        if (session.Contexts.TryAdd(context, session.Options.MaxContexts)) return;
         session.Out.UntaggedNo($"NOUPDATE \"{tag}\"", "Too many contexts");
     }
 
-    /// <summary>The positions that <c>$</c> stands for afterwards (RFC 5182 section 2.1): with MIN or MAX and neither ALL nor COUNT only those.</summary>
+    /// <summary>The positions that <c>$</c> stands for afterwards: with MIN, MAX or PARTIAL and neither ALL nor COUNT only what those tell (RFC 5182 section 2.1, RFC 9394 section 3.2).</summary>
     public List<int> Saved(List<int> found)
     {
         if (found.Count == 0) return found;
-        if (Has(SearchOptions.Partial)) return [.. Partial!.Of(found).Order()];
-        if (!Has(SearchOptions.Min | SearchOptions.Max) || Has(SearchOptions.All | SearchOptions.Count)) return [.. found.Order()];
-        List<int> saved = [];
+        if (!Has(SearchOptions.Min | SearchOptions.Max | SearchOptions.Partial) || Has(SearchOptions.All | SearchOptions.Count)) return [.. found.Order()];
+        SortedSet<int> saved = [.. Partial?.Of(found) ?? []];
         if (Has(SearchOptions.Min)) saved.Add(found[0]);
-        if (Has(SearchOptions.Max) && !saved.Contains(found[^1])) saved.Add(found[^1]);
-        saved.Sort();
-        return saved;
+        if (Has(SearchOptions.Max)) saved.Add(found[^1]);
+        return [.. saved];
     }
 
     /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer; MIN and MAX are its ends (RFC 5267 section 3).</summary>

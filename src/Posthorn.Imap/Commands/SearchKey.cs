@@ -24,6 +24,15 @@ internal abstract record SearchKey
     /// <summary>How dear it is to ask: cheap ones are asked first and leave less to the others.</summary>
     public virtual int Cost => 0;
 
+    /// <summary>How many of its keys are asked message by message: only of a single one is it known how far the search has come.</summary>
+    public int Passes => this switch
+    {
+        Not not => not.Inner.Passes,
+        Or or => or.Left.Passes + or.Right.Passes,
+        And and => and.Keys.Sum(key => key.Passes),
+        _ => Cost > 0 ? 1 : 0,
+    };
+
     /// <summary>Something that a message's row tells.</summary>
     public sealed record Row(RowTest Test) : SearchKey;
 
@@ -85,8 +94,13 @@ internal sealed record DayTest(DateOnly Day, bool Before, bool On, bool After)
 }
 
 /// <summary>Finds the messages that fit, by positions in the client's view.</summary>
-internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
+/// <param name="session">Whose client.</param>
+/// <param name="box">Where.</param>
+/// <param name="isPart">The search is a part of more work, of which it is not known how far it has come.</param>
+internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool isPart = false)
 {
+    private bool _counts;
+
     /// <summary>The response code that says which messages were not looked at any more; null when all were (RFC 9738).</summary>
     public string? Limited { get; private set; }
 
@@ -99,6 +113,7 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
         List<int> all = new(box.Count);
         for (int i = 0; i < box.Count; i++) all.Add(i);
         if (session.Options.MessageLimit is { } most && all.Count > most) all = Limit(key, all, most);
+        _counts = !isPart && key.Passes == 1;
         return FilterAsync(key, all, cancel);
     }
 
@@ -152,13 +167,13 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box)
 
     private async ValueTask<List<int>> BySummaryAsync(List<int> candidates, SummaryFields fields, Func<MessageSummary, bool> test, CancellationToken cancel)
     {
-        WorkTally tally = new(candidates.Count);
+        WorkTally? tally = _counts ? new(candidates.Count) : null;
         return await LongWork.RunAsync(session, async () =>
         {
             List<int> found = [];
             await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, UidsOf(candidates), fields, cancel))
             {
-                tally.Step();
+                tally?.Step();
                 if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);
             }
 

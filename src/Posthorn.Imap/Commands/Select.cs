@@ -62,7 +62,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
             session.Out.UntaggedOk("CLOSED", "The mailbox before is closed");
         }
         // RFC 4314 section 5.2: read-only for whoever may change nothing of it.
-        if (await session.Store.FindAsync(Name, cancel) is { } info && (info.Rights & ToWrite) == 0) readOnly = true;
+        if ((await session.Store.RightsToAsync(Name, cancel) & ToWrite) == 0) readOnly = true;
         Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name, readOnly, cancel);
         if (!opened.IsOk) return Completion.From(opened.Refusal);
         if (Condstore) session.EnableCondstore();

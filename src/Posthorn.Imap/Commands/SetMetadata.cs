@@ -47,6 +47,7 @@ internal sealed record SetMetadata(MailboxName? Mailbox, IReadOnlyList<(string E
         Result<ModSeq> done = await session.Store.AnnotateAsync(info?.Id, changes, session.Options.MaxAnnotations, cancel);
         if (!done.IsOk) return done.Refusal.Kind == RefusalKind.Limit ? Completion.No("METADATA TOOMANY", done.Refusal.Text) : Completion.From(done.Refusal);
         session.Metadata?.Own(info?.Id, done.Value);
+        session.Notifications?.OwnMetadata(info?.Id, done.Value);
         return Completion.Ok("Metadata set");
     }
 }

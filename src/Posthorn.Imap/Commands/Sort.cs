@@ -25,14 +25,14 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         SelectedMailbox box = session.Selected;
         if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
         if (UsesModSeq) session.EnableCondstore();
-        SearchRun run = new(session, box);
+        SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
         List<int> sorted = await InOrderAsync(session, box, run, found, cancel);
         if (Return is not null)
         {
             Return.Write(session, box, sorted, by, UsesModSeq, null);
-            if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
             Return.Watch(session, by, Key, this, run.UidsOf(sorted));
+            if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
             return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
@@ -49,22 +49,28 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     /// <summary>Positions in the order of the criteria.</summary>
     public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
     {
-        SortEntry[] entries = await LoadAsync(session, box, run, found, Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size)), cancel);
+        bool withKeys = Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size));
+        SortEntry[] entries = withKeys ? await LoadAsync(session, box, run, found, Key, cancel) : [.. found.Select(position => new SortEntry(position, box.View[position], NoKeys))];
         return InOrder(entries);
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
-    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> positions, bool withKeys, CancellationToken cancel)
+    /// <param name="session">Whose client.</param>
+    /// <param name="box">Where they are.</param>
+    /// <param name="run">The search that found them.</param>
+    /// <param name="positions">Which.</param>
+    /// <param name="key">What was searched: after a search that itself took long, how far all has come is not known.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static async ValueTask<SortEntry[]> LoadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> positions, SearchKey key, CancellationToken cancel)
     {
-        if (!withKeys) return [.. positions.Select(position => new SortEntry(position, box.View[position], NoKeys))];
-        WorkTally tally = new(positions.Count);
+        WorkTally? tally = key.Passes == 0 ? new(positions.Count) : null;
         return await LongWork.RunAsync(session, async () =>
         {
             List<SortEntry> entries = new(positions.Count);
             int next = 0;
             await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
             {
-                tally.Step();
+                tally?.Step();
                 // In the order asked, those that are gone left out.
                 while (box.View[positions[next]].Uid != summary.Uid) next++;
                 entries.Add(new(positions[next], box.View[positions[next]], summary.Sort ?? NoKeys));

@@ -46,6 +46,7 @@ internal sealed record Status(MailboxName Name, StatusItems Items) : IImapComman
     {
         Result<MailboxStatus> status = await session.Store.StatusAsync(Name, cancel);
         if (!status.IsOk) return Completion.From(status.Refusal);
+        if (Items.HasFlag(StatusItems.HighestModSeq)) session.EnableCondstore(); // RFC 7162 section 3.1
         Write(session, status.Value, Items);
         return Completion.Ok("Status told");
     }
@@ -53,7 +54,6 @@ internal sealed record Status(MailboxName Name, StatusItems Items) : IImapComman
     /// <summary>Writes one STATUS response.</summary>
     public static void Write(ImapSession session, MailboxStatus status, StatusItems items)
     {
-        if (items.HasFlag(StatusItems.HighestModSeq)) session.EnableCondstore();
         ImapOutput output = session.Out;
         output.Begin("STATUS "u8);
         output.Mailbox(status.Info.Name.Value);

@@ -42,9 +42,10 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
         Result<FlagOutcome> outcome = await session.Store.ChangeFlagsAsync(box.Id, box.UidsOf(positions), Change, UnchangedSince, cancel);
         if (!outcome.IsOk) return Completion.From(outcome.Refusal);
         bool gone = await TellAsync(session, box, positions, outcome.Value, cancel);
-        if (outcome.Value.Modified.Count > 0) return Completion.Ok($"MODIFIED {ModifiedSet(box, outcome.Value.Modified, by)}", "Some messages were changed by others");
-        if (limited is not null) return Completion.Ok(limited, "Stored as far as one command goes");
-        return gone && by == Numbering.Sequence ? Completion.No("EXPUNGEISSUED", "Some of these messages are gone") : Completion.Ok("Stored");
+        return session.Within(limited,
+            outcome.Value.Modified.Count > 0 ? Completion.Ok($"MODIFIED {ModifiedSet(box, outcome.Value.Modified, by)}", "Some messages were changed by others")
+            : gone && by == Numbering.Sequence ? Completion.No("EXPUNGEISSUED", "Some of these messages are gone")
+            : Completion.Ok("Stored"));
     }
 
     // Answers as a FETCH of the flags would; with .SILENT only where the outcome is not what this client must expect.

@@ -5,8 +5,10 @@ using Posthorn.Imap.Wire;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>SUBSCRIBE (RFC 9051 section 6.3.7). The mailbox need not exist.</summary>
-internal sealed record Subscribe(MailboxName Name) : IImapCommand<Subscribe>
+internal sealed record Subscribe(MailboxName Name) : IImapCommand<Subscribe>, IChangesNames
 {
+    public IReadOnlyList<MailboxName> Names => [Name];
+
     public static Subscribe Parse(ref ImapReader args)
     {
         args.Space();

@@ -21,9 +21,9 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
-        SearchRun run = new(session, box);
+        SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await Sort.LoadAsync(session, box, run, found, withKeys: true, cancel);
+        SortEntry[] entries = await Sort.LoadAsync(session, box, run, found, Key, cancel);
         List<ThreadNode> roots = ByReferences ? new ReferenceThreads(entries).Build() : BySubject(entries);
         session.Out.Begin("THREAD"u8);
         if (roots.Count > 0) session.Out.Raw(" "u8);

@@ -5,8 +5,10 @@ using Posthorn.Imap.Wire;
 namespace Posthorn.Imap.Commands;
 
 /// <summary>UNSUBSCRIBE (RFC 9051 section 6.3.8). A name that is not subscribed is no error.</summary>
-internal sealed record Unsubscribe(MailboxName Name) : IImapCommand<Unsubscribe>
+internal sealed record Unsubscribe(MailboxName Name) : IImapCommand<Unsubscribe>, IChangesNames
 {
+    public IReadOnlyList<MailboxName> Names => [Name];
+
     public static Unsubscribe Parse(ref ImapReader args)
     {
         args.Space();

@@ -64,7 +64,7 @@ internal static class Capabilities
         ("INPROGRESS", s => s.IsLoggedIn),
         ("UIDONLY", s => s.IsLoggedIn && s.OffersUidOnly),
         ("COMPRESS=DEFLATE", s => s.IsLoggedIn && !s.Connection.IsCompressed && Has("COMPRESS")),
-        ("UNAUTHENTICATE", s => s.IsLoggedIn && Has("UNAUTHENTICATE")),
+        ("UNAUTHENTICATE", s => s.IsLoggedIn && s.Options.Unauthenticate),
     ];
 
     /// <summary>The list, space-parted, without the word CAPABILITY.</summary>

@@ -54,7 +54,7 @@ internal sealed class ImapSession : IAsyncDisposable
             _mode = value;
             Out.Utf8 = value.Utf8Names;
             _dialect = _dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly, Utf8Accept = value.Utf8Accept };
-            Metadata = value.Metadata ? Metadata ?? new(this) : null;
+            Metadata = value.Metadata ? Metadata ?? Notifications?.TakeMetadata() ?? new(this) : null;
         }
     }
 
@@ -103,7 +103,7 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>A clear-text password would be taken here (RFC 9051 section 6.2.3, LOGINDISABLED).</summary>
     public bool MayLogIn => Services.Directory.MayUsePasswords(LoginContext);
 
-    public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn;
+    public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn && Connection.CanLayer;
 
     /// <summary>The session ends after the running command.</summary>
     public bool IsEnding => _ending;
@@ -183,7 +183,7 @@ internal sealed class ImapSession : IAsyncDisposable
                 completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
             }
 #pragma warning restore CA1031
-            if (_pending.Count == 0 && !_ending) await TellNewsAsync(mayExpunge: true, cancel);
+            if (_pending.Count == 0 && !_ending) await TellUnaskedAsync(mayExpunge: true, cancel);
             Out.Tagged(each.Tag, completion);
         }
     }
@@ -192,7 +192,7 @@ internal sealed class ImapSession : IAsyncDisposable
     {
         await SettleAndFlushAsync(cancel);
         // Only before the first octet of a command: within one numbers must not change their meaning.
-        if (!_isBetween || Notifications is null || Connection.Input.Length > 0) return await Connection.Input.FillAsync(cancel);
+        if (!_isBetween || Notifications is null or { IsSilent: true } || Connection.Input.Length > 0) return await Connection.Input.FillAsync(cancel);
         _isBetween = false;
         return await PushUntilInputAsync(cancel);
     }
@@ -232,6 +232,15 @@ internal sealed class ImapSession : IAsyncDisposable
         if (Options.MessageLimit is not { } most || SelectedMailbox.CountOf(positions) <= most) return null;
         positions = SelectedMailbox.Last(positions, most);
         return $"MESSAGELIMIT {most} {Selected.View[positions[0].First].Uid}";
+    }
+
+    /// <summary>The end of a command that worked on some of its messages only: it says so itself, or before it where it has another code to tell, which clients need more (RFC 7162 section 3.1.3).</summary>
+    public Completion Within(string? limited, Completion end)
+    {
+        if (limited is null) return end;
+        if (end is { Kind: CompletionKind.Ok, Code: null }) return Completion.Ok(limited, $"{end.Text} as far as one command goes");
+        Out.UntaggedOk(limited, "As far as one command goes");
+        return end;
     }
 
     public void RestartIdleClock() => Connection.SetDeadline(IsLoggedIn ? Options.IdleTimeout : Options.LoginTimeout);
@@ -277,14 +286,20 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Back to the state before login (RFC 8437).</summary>
     public async ValueTask LeaveAsync()
     {
-        await DeselectAsync();
-        if (OpenStore is not null) await OpenStore.DisposeAsync();
-        OpenStore = null;
-        if (Account is not null) _server.Sessions.Leave(Account);
-        (Account, Connection.StillHolds) = (null, null);
-        Notifications = null;
-        Mode = new();
-        Frames.MaxCommand = Options.MaxCommandBeforeLogin;
+        UserMailStore? store = OpenStore;
+        (OpenStore, Notifications) = (null, null);
+        try
+        {
+            await DeselectAsync();
+            if (store is not null) await store.DisposeAsync();
+        }
+        finally
+        {
+            if (Account is not null) _server.Sessions.Leave(Account);
+            (Account, Connection.StillHolds) = (null, null);
+            Mode = new();
+            Frames.MaxCommand = Options.MaxCommandBeforeLogin;
+        }
     }
 
     /// <summary>From here on MODSEQ is told (RFC 7162 section 3.1.2.1).</summary>
@@ -301,13 +316,16 @@ internal sealed class ImapSession : IAsyncDisposable
         OpenBox = box;
     }
 
-    public async ValueTask DeselectAsync()
+    /// <summary>Leaves the selected mailbox.</summary>
+    /// <param name="expunged">What was removed from it at the client's wish and is not told.</param>
+    public async ValueTask DeselectAsync(IReadOnlyList<Uid>? expunged = null)
     {
         SavedResult = [];
         Contexts.Clear();
         if (OpenBox is null) return;
         SelectedMailbox box = OpenBox;
         OpenBox = null;
+        Notifications?.Left(box, expunged ?? []);
         await box.DisposeAsync();
     }
 
@@ -315,13 +333,30 @@ internal sealed class ImapSession : IAsyncDisposable
     public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
         (Metadata ?? (object?)Notifications) is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
 
-    // A client that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.
-    private ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
-        Notifications is { SelectedEvents: Commands.NotifyEvents.None } silent && OpenBox?.Exists != false ? silent.TellAsync(cancel) : TellNewsAsync(mayExpunge, cancel);
+    /// <summary>Says the news that the client has not asked for by this command. One that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.</summary>
+    public ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
+        Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || OpenBox?.Exists == false ? TellNewsAsync(mayExpunge, cancel)
+        : _lost ? ValueTask.CompletedTask
+        : TellOtherNewsAsync(cancel);
+
+    /// <summary>The client has put these messages there itself: NOTIFY need not speak of them (RFC 5465 section 5).</summary>
+    public void HasPut(MailboxId mailbox, IReadOnlyList<Uid> uids)
+    {
+        if (OpenBox?.Id == mailbox)
+        {
+            if (Notifications is { NewItems.Count: > 0 } || !Contexts.IsEmpty) OpenBox.OwnMessages(uids);
+        }
+        else Notifications?.OwnMessages(mailbox, uids);
+    }
 
     private async ValueTask TellAllNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
         await TellBoxNewsAsync(mayExpunge, cancel);
+        await TellOtherNewsAsync(cancel);
+    }
+
+    private async ValueTask TellOtherNewsAsync(CancellationToken cancel)
+    {
         if (Metadata is not null) await Metadata.TellAsync(cancel);
         if (Notifications is not null) await Notifications.TellAsync(cancel);
     }
@@ -424,14 +459,14 @@ internal sealed class ImapSession : IAsyncDisposable
                 EndAfterThis("broken reply");
                 return;
             }
-            completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
+            completion = EndIfStale(e) || EndIfNoIsNone(command) ? Completion.Written : Completion.Of(e);
         }
 #pragma warning restore CA1031
         if (completion.Kind == CompletionKind.Bad) _badCommands++;
         else _badCommands = 0;
         if (ReferenceEquals(completion, Completion.Deferred)) return;
         if (_pending.Count > 0) await SettleAsync(cancel);
-        if (verb.Has(VerbTraits.ChangesNames) && Notifications is not null) await Notifications.OwnNamesAsync(cancel);
+        if (Notifications is not null && completion.Kind == CompletionKind.Ok && command is IChangesNames { Names: var names }) await Notifications.OwnNamesAsync(names, cancel);
         if (!_ending) await TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
         Out.Tagged(_tag, completion);
         EndIfTooBad();
@@ -446,6 +481,15 @@ internal sealed class ImapSession : IAsyncDisposable
         if (failure is not MailUnavailableException { MustReconnect: true }) return false;
         if (!_ending) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
         EndAfterThis("mail unavailable");
+        return true;
+    }
+
+    // UNAUTHENTICATE may be followed by a login at once, so NO is no answer to it (RFC 8437 section 3).
+    private bool EndIfNoIsNone(IImapCommand command)
+    {
+        if (command is not Commands.Unauthenticate) return false;
+        Out.Bye("UNAVAILABLE", "The session could not be ended; connect again");
+        EndAfterThis("not unauthenticated");
         return true;
     }
 

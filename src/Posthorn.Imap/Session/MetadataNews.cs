@@ -9,19 +9,19 @@ namespace Posthorn.Imap.Session;
 internal sealed class MetadataNews
 {
     private readonly ImapSession _session;
-    private readonly Func<MailboxInfo?, bool>? _wanted;
     private readonly HashSet<(MailboxId?, ModSeq)> _own = [];
     private readonly Dictionary<EmailAddress, ModSeq> _told = [];
     private long _seen;
 
-    /// <param name="session">Whose client.</param>
-    /// <param name="wanted">Of which mailboxes (null is the server) the client wants to hear; null for all.</param>
-    public MetadataNews(ImapSession session, Func<MailboxInfo?, bool>? wanted = null)
+    public MetadataNews(ImapSession session)
     {
-        (_session, _wanted) = (session, wanted);
+        _session = session;
         _seen = session.Store.ChangeNumber;
         foreach (IMailStore store in session.Store.Opened) _told[store.Account.Address] = store.HighestModSeq;
     }
+
+    /// <summary>Of which mailboxes (null is the server) the client wants to hear; null for all.</summary>
+    public Func<MailboxInfo?, bool>? Wanted { get; set; }
 
     /// <summary>The client did this itself and need not hear of it.</summary>
     public void Own(MailboxId? mailbox, ModSeq change) => _own.Add((mailbox, change));
@@ -55,10 +55,10 @@ internal sealed class MetadataNews
             string name = "";
             if (group.Key is { } mailbox)
             {
-                if (await _session.Store.FindAsync(mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info) || _wanted?.Invoke(info) == false) continue;
+                if (await _session.Store.FindAsync(mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info) || Wanted?.Invoke(info) == false) continue;
                 name = info.Name.Value;
             }
-            else if (!own || _wanted?.Invoke(null) == false) continue;
+            else if (!own || Wanted?.Invoke(null) == false) continue;
 
             Write(name, group.Select(each => each.Entry));
         }

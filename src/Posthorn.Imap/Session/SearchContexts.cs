@@ -18,6 +18,12 @@ internal sealed class SearchContext(string tag, Numbering by, SearchKey key, Sor
 
     /// <summary>What the client has, in order.</summary>
     public List<Uid> Result { get; set; } = result;
+
+    /// <summary>What is fetched of messages that arrive and belong to the result (RFC 5465 section 7).</summary>
+    public IReadOnlyList<FetchItem> Items { get; init; } = [];
+
+    /// <summary>The mailbox's name, where the answers have one (RFC 7377 section 2.1).</summary>
+    public MailboxName? Mailbox { get; init; }
 }
 
 /// <summary>The searches with UPDATE in the selected mailbox (RFC 5267 section 4.3).</summary>
@@ -41,14 +47,18 @@ internal sealed class SearchContexts
         return true;
     }
 
+    /// <summary>What is fetched of which results from a UID on.</summary>
+    public List<(IReadOnlyList<FetchItem> Items, HashSet<Uid> Of)> WantedFrom(Uid first) =>
+        [.. _all.Where(context => context.Items.Count > 0).Select(context => (context.Items, context.Result.Where(uid => uid >= first).ToHashSet()))];
+
     /// <summary>Says which results are expunged, while their numbers still hold.</summary>
-    public void TellExpunged(ImapOutput output, MailboxVersion view, IReadOnlyList<Uid> expunged)
+    public void TellExpunged(ImapSession session, MailboxVersion view, IReadOnlyList<Uid> expunged)
     {
         HashSet<Uid> gone = [.. expunged];
         foreach (SearchContext context in _all)
         {
             List<Uid> kept = [.. context.Result.Where(uid => !gone.Contains(uid))];
-            if (kept.Count < context.Result.Count) Tell(output, view, context, kept);
+            if (kept.Count < context.Result.Count) Tell(session, view, context, kept);
         }
     }
 
@@ -57,15 +67,15 @@ internal sealed class SearchContexts
     {
         foreach (SearchContext context in _all)
         {
-            SearchRun run = new(session, box);
+            SearchRun run = new(session, box, isPart: true);
             List<int> found = await run.FindAsync(context.Key, cancel);
             if (context.Order is not null) found = await context.Order.InOrderAsync(session, box, run, found, cancel);
             List<Uid> now = [.. run.UidsOf(found)];
-            if (!now.SequenceEqual(context.Result)) Tell(session.Out, box.View, context, now);
+            if (!now.SequenceEqual(context.Result)) Tell(session, box.View, context, now);
         }
     }
 
-    private static void Tell(ImapOutput output, MailboxVersion view, SearchContext context, List<Uid> now)
+    private static void Tell(ImapSession session, MailboxVersion view, SearchContext context, List<Uid> now)
     {
         HashSet<Uid> after = [.. now], before = [.. context.Result];
         // What stays but stands elsewhere leaves and comes back: sorted results alone can do that.
@@ -77,23 +87,33 @@ internal sealed class SearchContexts
             if (!before.Contains(now[i]) || moved.Contains(now[i])) added.Add((i + 1, now[i]));
         context.Result = now;
         if (removed.Count == 0 && added.Count == 0) return;
+        ImapOutput output = session.Out;
         output.Begin("ESEARCH (TAG "u8);
         output.String(Encoding.ASCII.GetBytes(context.Tag));
+        if (context.Mailbox is { } name)
+        {
+            output.Raw(" MAILBOX "u8);
+            output.Mailbox(name.Value);
+            output.Raw($" UIDVALIDITY {view.Validity}");
+        }
+
         output.Raw(")"u8);
-        if (context.By == Numbering.Uid) output.Raw(" UID"u8);
-        Write(output, view, context, " REMOVEFROM (", removed);
-        Write(output, view, context, " ADDTO (", added);
+        // Searches from before ENABLE UIDONLY go on with UIDs (RFC 9586).
+        bool uids = context.By == Numbering.Uid || session.Mode.UidOnly;
+        if (uids) output.Raw(" UID"u8);
+        Uid Name(Uid uid) => uids ? uid : new((uint)view.IndexOf(uid) + 1);
+        Write(output, Name, context, " REMOVEFROM (", removed);
+        Write(output, Name, context, " ADDTO (", added);
         output.End();
     }
 
     // Without an order of its own a result stands in that of the mailbox, and position 0 says so.
-    private static void Write(ImapOutput output, MailboxVersion view, SearchContext context, string word, List<(int Position, Uid Uid)> items)
+    private static void Write(ImapOutput output, Func<Uid, Uid> name, SearchContext context, string word, List<(int Position, Uid Uid)> items)
     {
         if (items.Count == 0) return;
         output.Raw(word);
-        Uid Name(Uid uid) => context.By == Numbering.Uid ? uid : new((uint)view.IndexOf(uid) + 1);
-        if (context.Order is null) output.Raw($"0 {NumberSet.Format([.. items.Select(item => item.Uid).Order().Select(Name)])}");
-        else output.Raw(string.Join(' ', items.Select(item => $"{item.Position} {Name(item.Uid)}")));
+        if (context.Order is null) output.Raw($"0 {NumberSet.Format([.. items.Select(item => item.Uid).Order().Select(name)])}");
+        else output.Raw(string.Join(' ', items.Select(item => $"{item.Position} {name(item.Uid)}")));
         output.Raw(")"u8);
     }
 

@@ -19,6 +19,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
 {
     private readonly IMailbox _box;
     private readonly List<(Uid Uid, ModSeq ModSeq)> _toldAhead = [];
+    private readonly HashSet<Uid> _own = [];
     private MailboxVersion _view;
     private MailboxVersion _compared;
     private KeywordSet _toldKeywords;
@@ -145,6 +146,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     /// <summary>The client has been told these flags (or wants no word of them): they are no news. In UID order within a command.</summary>
     public void ToldAhead(Uid uid, ModSeq modSeq) => _toldAhead.Add((uid, modSeq));
 
+    /// <summary>The client has put these messages here itself: nothing of them is fetched for it unasked (RFC 5465 section 5.2).</summary>
+    public void OwnMessages(IReadOnlyList<Uid> uids) => _own.UnionWith(uids);
+
     /// <summary>Tells the client what has happened since it was told last (RFC 9051 sections 7.4.1, 7.5.1, 7.5.2).</summary>
     /// <param name="session">Whose client; much news goes out in pieces.</param>
     /// <param name="mayExpunge">Whether sequence numbers may change now.</param>
@@ -183,10 +187,29 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (session.Notifications?.SelectedEvents.HasFlag(NotifyEvents.FlagChange) != false) await TellChangedAsync(session, current, news, cancel);
         if (!session.Contexts.IsEmpty) await session.Contexts.TellAsync(session, this, cancel);
         _toldAhead.Clear();
-        if (session.Notifications is { NewItems.Count: > 0 } notifications && _view.Count > known)
-            await new FetchWriter(session, this, [.. notifications.NewItems]).WriteAsync([new(known, _view.Count)], cancel);
+        if (_view.Count > known) await FetchNewAsync(session, known, cancel);
+        _own.RemoveWhere(uid => uid < _view.UidNext);
         if (!HoldsExpunges) _safe = newest.HighestModSeq;
         if (mode.Condstore && (HoldsExpunges || held)) TellHighest(output, _safe);
+    }
+
+    // What NOTIFY and searches with UPDATE want of messages that have come goes out in one response for each, behind what came to the results (RFC 5465 section 5.2).
+    private async ValueTask FetchNewAsync(ImapSession session, int known, CancellationToken cancel)
+    {
+        IReadOnlyList<FetchItem> always = session.Notifications?.NewItems ?? [];
+        List<(IReadOnlyList<FetchItem> Items, HashSet<Uid> Of)> searches = session.Contexts.WantedFrom(_view[known].Uid);
+        if (always.Count == 0 && searches.Count == 0) return;
+        List<FetchItem> items = [];
+        int first = known;
+        for (int i = known; i <= _view.Count; i++)
+        {
+            List<FetchItem> wanted = i < _view.Count ? WantedOf(_view[i].Uid) : [];
+            if (i < _view.Count && wanted.SequenceEqual(items)) continue;
+            if (items.Count > 0) await new FetchWriter(session, this, items).WriteAsync([new(first, i)], cancel);
+            (first, items) = (i, wanted);
+        }
+
+        List<FetchItem> WantedOf(Uid uid) => _own.Contains(uid) ? [] : [.. always.Union(searches.Where(search => search.Of.Contains(uid)).SelectMany(search => search.Items))];
     }
 
     // A client that lost its connection now and came back with a higher value would never hear of the held expunges (RFC 7162 section 3.2).
@@ -236,7 +259,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private async ValueTask TellExpungedAsync(ImapSession session, IReadOnlyList<Uid> expunged, CancellationToken cancel)
     {
         ImapOutput output = session.Out;
-        session.Contexts.TellExpunged(output, _view, expunged);
+        session.Contexts.TellExpunged(session, _view, expunged);
         if (session.Mode.TellsVanished)
         {
             output.Begin("VANISHED "u8);

@@ -1,4 +1,5 @@
 using System.Text;
+using Posthorn.Core;
 using Posthorn.Imap.Commands;
 using Posthorn.Imap.Wire;
 
@@ -35,9 +36,6 @@ internal enum VerbTraits
 
     /// <summary>It speaks of messages by sequence numbers.</summary>
     UsesNumbers = 16,
-
-    /// <summary>It makes, removes, renames or subscribes mailboxes.</summary>
-    ChangesNames = 32,
 }
 
 /// <summary>A parsed command: owns its data.</summary>
@@ -48,6 +46,13 @@ internal interface IImapCommand
 
 /// <summary>A command that tells or changes what is in the selected mailbox.</summary>
 internal interface IReadsMailbox;
+
+/// <summary>A command that makes, removes, renames or subscribes mailboxes.</summary>
+internal interface IChangesNames
+{
+    /// <summary>Of these, and of what lies below them.</summary>
+    IReadOnlyList<MailboxName> Names { get; }
+}
 
 /// <summary>A command with its grammar; the compiler checks its shape.</summary>
 internal interface IImapCommand<TSelf> : IImapCommand where TSelf : IImapCommand<TSelf>
@@ -72,11 +77,11 @@ internal sealed class Verb
         For<Enable>("ENABLE", States.LoggedIn),
         For<Select>("SELECT", States.LoggedIn),
         For<Examine>("EXAMINE", States.LoggedIn),
-        For<Create>("CREATE", States.LoggedIn, VerbTraits.ChangesNames),
-        For<Delete>("DELETE", States.LoggedIn, VerbTraits.ChangesNames),
-        For<Rename>("RENAME", States.LoggedIn, VerbTraits.ChangesNames),
-        For<Subscribe>("SUBSCRIBE", States.LoggedIn, VerbTraits.ChangesNames),
-        For<Unsubscribe>("UNSUBSCRIBE", States.LoggedIn, VerbTraits.ChangesNames),
+        For<Create>("CREATE", States.LoggedIn),
+        For<Delete>("DELETE", States.LoggedIn),
+        For<Rename>("RENAME", States.LoggedIn),
+        For<Subscribe>("SUBSCRIBE", States.LoggedIn),
+        For<Unsubscribe>("UNSUBSCRIBE", States.LoggedIn),
         For<List>("LIST", States.LoggedIn),
         For<Lsub>("LSUB", States.LoggedIn),
         For<NamespaceCommand>("NAMESPACE", States.LoggedIn),

@@ -326,6 +326,9 @@ internal sealed class Account : IDisposable
             ? new(RefusalKind.OverQuota, "The mailbox is full")
             : null;
 
+    /// <summary>As above, for a message in whose place another one goes, unless what was expunged goes on counting.</summary>
+    internal Refusal? RoomToReplace(long octets, long freed) => _countsKept ? Room(octets, 1) : octets <= freed ? null : Room(octets - freed, 0);
+
     /// <summary>Puts an operation whose record was just appended into the queue, and what it will change into what is pending.</summary>
     internal void Enqueue(Operation operation, long octets, int messages) => _queue.Enqueue(operation, octets, messages);
 

@@ -9,9 +9,9 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
     /// <summary>The ring is full and stays so: nothing was written.</summary>
     internal static readonly Refusal NoRoom = new(RefusalKind.NoSpace, "The server has no room for changes now, try again later");
 
-    private static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
+    internal static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
     private static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
-    private static readonly Refusal Stopped = new(RefusalKind.Unavailable, "The server's disk has failed and nothing was changed; it takes changes again when it was restarted");
+    internal static readonly Refusal Stopped = new(RefusalKind.Unavailable, "The server's disk has failed and nothing was changed; it takes changes again when it was restarted");
     private static readonly Refusal NotYet = new(RefusalKind.Unavailable, "The disk refuses the change now; it is kept and comes true as soon as the disk allows it");
 
     /// <summary>Decides on a change and has it recorded, applied and published.</summary>

@@ -107,6 +107,10 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => _shares.With(user);
 
+    public long SharingNumber => _shares.Number;
+
+    public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => _shares.WaitAsync(seen, cancel);
+
     public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
     {
         Result<AccountLease> from = await LeaseToReadAsync(transfer.From, cancel);
@@ -116,6 +120,17 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         if (!into.IsOk) return into.Refusal;
         using AccountLease target = into.Value;
         return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
+    }
+
+    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel)
+    {
+        Result<AccountLease> from = await LeaseToReadAsync(replacement.From, cancel);
+        if (!from.IsOk) return from.Refusal;
+        using AccountLease source = from.Value;
+        Result<AccountLease> into = await LeaseToReadAsync(replacement.Into, cancel);
+        if (!into.IsOk) return into.Refusal;
+        using AccountLease target = into.Value;
+        return await new ReplaceRun(_services ?? throw new InvalidOperationException("The store was not started."), source.Account, target.Account, replacement).RunAsync(cancel);
     }
 
     /// <summary>What was expunged from an account and is still kept, the latest first.</summary>

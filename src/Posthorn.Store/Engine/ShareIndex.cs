@@ -7,7 +7,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>Which accounts share something with whom, so that a list of mailboxes need not open every account.</summary>
 /// <remarks>
-/// A file <c>shared</c> beside the catalogue of each account that shares: its address, then a line for each identifier that has the right <c>l</c> somewhere. The catalogue has the truth: the file
+/// A file <c>shared</c> beside the catalogue of each account that shares: its address, then a line for each identifier that has a right somewhere (each lets do something without the others, RFC 4314 section 4). The catalogue has the truth: the file
 /// is compared with it whenever the account is opened. Locking: the table is concurrent; an account's entry changes under its catalogue lock alone.
 /// </remarks>
 internal sealed class ShareIndex(MaildirStoreOptions options)
@@ -15,6 +15,11 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
     private const string FileName = "shared";
     private readonly LinuxVolume _volume = new(); // beside SQLite's files, which lie on the real disk
     private readonly ConcurrentDictionary<EmailAddress, string[]> _shares = new();
+    private TaskCompletionSource _change = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _number;
+
+    /// <summary>Grows with every change.</summary>
+    internal long Number => Volatile.Read(ref _number);
 
     /// <summary>Reads the files of all accounts.</summary>
     internal void Load()
@@ -38,11 +43,22 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
             .OrderBy(owner => owner.ToString(), StringComparer.OrdinalIgnoreCase)];
     }
 
+    /// <summary>Completes when <see cref="Number"/> is above <paramref name="seen"/>.</summary>
+    internal async ValueTask WaitAsync(long seen, CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task change = Volatile.Read(ref _change).Task;
+            if (Number > seen) return;
+            await change.WaitAsync(cancel);
+        }
+    }
+
     /// <summary>Says what an account's mailboxes grant now.</summary>
     internal void Update(EmailAddress owner, IEnumerable<MailboxAcl> lists)
     {
         string self = MailboxAcl.IdentifierOf(owner);
-        string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => (entry.Rights & MailboxRights.Lookup) != 0 && entry.Identifier[0] != '-' && entry.Identifier != self)
+        string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => entry.Rights != MailboxRights.None && entry.Identifier[0] != '-' && entry.Identifier != self)
             .Select(entry => entry.Identifier).Distinct().Order(StringComparer.Ordinal)];
         if (_shares.TryGetValue(owner, out string[]? known) ? known.AsSpan().SequenceEqual(identifiers) : identifiers.Length == 0) return;
         string directory = AccountOpener.DirectoryOf(options, owner);
@@ -51,6 +67,7 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
             File.Delete($"{directory}/{FileName}");
             _volume.SyncDirectory(directory);
             _shares.TryRemove(owner, out _);
+            Announce();
             return;
         }
 
@@ -58,5 +75,12 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
         _volume.ReplaceFile($"{directory}/{FileName}", $"{directory}/{FileName}.new", System.Text.Encoding.UTF8.GetBytes(text), sync: true);
         _volume.SyncDirectory(directory);
         _shares[owner] = identifiers;
+        Announce();
+    }
+
+    private void Announce()
+    {
+        Interlocked.Increment(ref _number);
+        Interlocked.Exchange(ref _change, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 }

@@ -20,24 +20,9 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         if (await ReadAsync(source, content, cancel) is { } trouble) return trouble;
         if (_messages.Count == 0) return new Placement(target.Mailbox, target.Validity, [], []);
         await content.CompleteAsync(cancel);
-        for (bool again = false; ; again = true)
-        {
-            try
-            {
-                Result<(Lsn Lsn, List<Operation> Operations, Uid[] Uids)> planned = Append(source, content);
-                if (!planned.IsOk) return planned.Refusal;
-                await CompleteAsync(planned.Value.Lsn, planned.Value.Operations);
-                return new Placement(target.Mailbox, target.Validity, [.. _messages.Select(message => message.Row.Uid)], planned.Value.Uids);
-            }
-            catch (JournalFullException) when (!again)
-            {
-                if (!await recorder.WhenRoomAsync()) return ChangeRunner.NoRoom;
-            }
-            catch (JournalFlushFailedException)
-            {
-                return new Refusal(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
-            }
-        }
+        Uid[] uids = [];
+        Refusal? refusal = await new PairRecord(recorder, from, into).RunAsync(content, () => Plan(source, out uids));
+        return refusal is null ? new Placement(target.Mailbox, target.Validity, [.. _messages.Select(message => message.Row.Uid)], uids) : refusal;
     }
 
     private async ValueTask<Refusal?> ReadAsync(Box source, JournalContent content, CancellationToken cancel)
@@ -71,47 +56,16 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         return null;
     }
 
-    // Gates are taken in the order of addresses, as everywhere.
-    private Result<(Lsn, List<Operation>, Uid[])> Append(Box source, JournalContent content)
+    private Result<PairPlan> Plan(Box source, out Uid[] uids)
     {
-        bool fromFirst = string.Compare(from.Who.Address.ToString(), into.Who.Address.ToString(), StringComparison.OrdinalIgnoreCase) <= 0;
-        lock ((fromFirst ? from : into).Gate)
-            lock ((fromFirst ? into : from).Gate)
-            {
-                if (into.Pending(transfer.Target.Value) is not { } target || from.Pending(source.Name.Value) != source) return NoMailbox;
-                long octets = _messages.Sum(message => message.Facts.WireLength);
-                if (into.Room(octets, _messages.Count) is { } full && !(transfer.Move && ReferenceEquals(from, into))) return full;
-                Uid[] uids = [.. _messages.Select(_ => new Uid(target.NextUid++))];
-                List<Change> stores = [.. _messages.Select((message, i) => StoreOf(message, target.Mailbox, uids[i], i))];
-                List<(Account, List<Change>, long, int)> parts = [(into, stores, octets, _messages.Count)];
-                if (transfer.Move)
-                {
-                    Change.Expunge gone = new(transfer.Source, _bases);
-                    if (ReferenceEquals(from, into)) stores.Add(gone);
-                    else parts.Add((from, [gone], 0, 0));
-                }
-
-                (Lsn lsn, RecordTicket _, List<Operation> operations) = recorder.Append(parts, content, null);
-                return (lsn, operations, uids);
-            }
-    }
-
-    // When the record is durable it will come true, whatever a disk says now; when it is not, none of it has happened.
-    private async ValueTask CompleteAsync(Lsn lsn, List<Operation> operations)
-    {
-        JournalFlushFailedException? failure = null;
-        try { await recorder.WhenDurableAsync(lsn); }
-        catch (JournalFlushFailedException problem) { failure = problem; }
-        for (int i = 0; i < operations.Count; i++)
-        {
-            try { await (i == 0 ? into : from).CompleteAsync(operations[i]); }
-            catch (IOException) when (failure is not null || operations[i].Durability == Durability.Durable)
-            {
-                // Logged where it happened; the background applies what is durable.
-            }
-        }
-
-        if (failure is not null) throw failure;
+        uids = [];
+        if (into.Pending(transfer.Target.Value) is not { } target || from.Pending(source.Name.Value) != source) return NoMailbox;
+        long octets = _messages.Sum(message => message.Facts.WireLength);
+        if (into.Room(octets, _messages.Count) is { } full && !(transfer.Move && ReferenceEquals(from, into))) return full;
+        Uid[] given = [.. _messages.Select(_ => new Uid(target.NextUid++))];
+        uids = given;
+        List<Change> stores = [.. _messages.Select((message, i) => StoreOf(message, target.Mailbox, given[i], i))];
+        return new PairPlan(stores, transfer.Move ? new Change.Expunge(transfer.Source, _bases) : null, octets);
     }
 
     private Change.Store StoreOf((MessageRow Row, EmailId Email, long Offset, long Length, MessageFacts Facts) message, MailboxId target, Uid uid, int index) =>

@@ -15,6 +15,10 @@ public sealed class MailboxAcl
     /// <summary>What an owner always keeps, so that nobody locks himself out.</summary>
     public const MailboxRights OwnersMinimum = MailboxRights.Lookup | MailboxRights.Administer;
 
+    /// <summary>Each of these lets somebody know that the mailbox is there: he may ask what his rights are (RFC 4314 section 4, MYRIGHTS).</summary>
+    public const MailboxRights ToKnow =
+        MailboxRights.Lookup | MailboxRights.Read | MailboxRights.Insert | MailboxRights.Create | MailboxRights.Delete | MailboxRights.Administer;
+
     private MailboxAcl(ImmutableArray<AclEntry> entries) => Entries = entries;
 
     public static MailboxAcl Empty { get; } = new([]);

@@ -14,7 +14,12 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
 
     internal IReadOnlyList<IMailStore> Opened => _open;
 
-    internal long ChangeNumber => _open.Sum(store => store.ChangeNumber);
+    /// <summary>Grows with what changes in open accounts and with who shares at all.</summary>
+    internal long ChangeNumber => _open.Sum(store => store.ChangeNumber) + SharingNumber;
+
+    private bool LooksElsewhere => options.OtherUsers is not null;
+
+    private long SharingNumber => LooksElsewhere ? stores.SharingNumber : 0;
 
     /// <summary>The account that a mailbox belongs to; null for the user's own.</summary>
     internal EmailAddress? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out EmailAddress owner) ? owner : null;
@@ -47,37 +52,44 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
         {
             if (await OpenAsync(owner, cancel) is not { } store) continue;
             foreach (MailboxInfo info in await store.ListAsync(cancel))
-                if (info.Id is not null && Seen(store, info) is { } seen) found.Add(seen);
+                if (Seen(store.Account.Address, info, MailboxRights.Lookup) is { } seen) found.Add(seen);
         }
 
         return found;
     }
 
-    /// <summary>A mailbox of another as the user sees it; null when he does not.</summary>
-    internal MailboxInfo? Seen(IMailStore store, MailboxInfo info) => Seen(store.Account.Address, info);
-
-    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info)
+    /// <summary>A mailbox of another as the user sees it; null when he has none of the rights that let him.</summary>
+    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info, MailboxRights any)
     {
-        MailboxRights rights = info.Acl.RightsOf(own.Account.Address, owner);
-        if ((rights & MailboxRights.Lookup) == 0 || info.Id is not { } id || !names.TryName(owner, info.Name, out MailboxName name)) return null;
+        if (info.Id is not { } id || (info.Acl.RightsOf(own.Account.Address, owner) & any) == 0 || !names.TryName(owner, info.Name, out MailboxName name)) return null;
         Remember(id, owner);
-        // What a mailbox is for its owner (his drafts, his trash) it is not for others.
-        return info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = rights, Owner = owner };
+        return AsGiven(owner, info, name);
     }
 
-    /// <summary>Completes when the user's own or an open account's change number has grown, all taken together.</summary>
+    /// <summary>A mailbox of another by the name that it has for the user, with his rights, whatever these are.</summary>
+    internal MailboxInfo AsGiven(EmailAddress owner, MailboxInfo info, MailboxName name) =>
+        // What a mailbox is for its owner (his drafts, his trash) it is not for others.
+        info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = info.Acl.RightsOf(own.Account.Address, owner), Owner = owner };
+
+    /// <summary>As above, by the name that it has now; by the one given when that cannot be told.</summary>
+    internal MailboxInfo AsOpened(EmailAddress owner, MailboxInfo info, MailboxName name) =>
+        AsGiven(owner, info, names.TryName(owner, info.Name, out MailboxName now) ? now : name);
+
+    /// <summary>Completes when the user's own or an open account's change number has grown, or somebody else shares something, all taken together.</summary>
     internal async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel)
     {
-        if (_open.Count == 0)
+        if (_open.Count == 0 && !LooksElsewhere)
         {
             await own.WaitForChangeAsync(seen, cancel);
             return;
         }
 
         (IMailStore Store, long Number)[] all = [(own, own.ChangeNumber), .. _open.Select(store => (store, store.ChangeNumber))];
-        if (all.Sum(one => one.Number) != seen) return;
+        long sharing = SharingNumber;
+        if (all.Sum(one => one.Number) + sharing != seen) return;
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        Task[] waits = [.. all.Select(one => one.Store.WaitForChangeAsync(one.Number, done.Token).AsTask())];
+        List<Task> waits = [.. all.Select(one => one.Store.WaitForChangeAsync(one.Number, done.Token).AsTask())];
+        if (LooksElsewhere) waits.Add(stores.WaitForSharingAsync(sharing, done.Token).AsTask());
         Task first = await Task.WhenAny(waits);
         await done.CancelAsync();
         await Task.WhenAll(waits).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

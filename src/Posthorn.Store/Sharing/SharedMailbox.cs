@@ -1,17 +1,20 @@
 namespace Posthorn.Store.Sharing;
 
 /// <summary>A mailbox of another account that a user has open. When he may no longer read it, it is gone for him.</summary>
-internal sealed class SharedMailbox(IMailbox inner, Func<MailboxInfo, MailboxInfo?> seen) : IMailbox
+/// <param name="inner">As its owner's store has it.</param>
+/// <param name="seen">What it is for the user, with his rights.</param>
+internal sealed class SharedMailbox(IMailbox inner, Func<MailboxInfo, MailboxInfo> seen) : IMailbox
 {
-    private MailboxInfo _last = inner.Info;
+    private MailboxInfo _last = seen(inner.Info);
 
-    public MailboxInfo Info => _last = seen(inner.Info) ?? _last;
+    // One that was removed has no id any more, which its sessions still speak of.
+    public MailboxInfo Info => inner.Info is { Id: not null } info ? _last = seen(info) : _last;
 
     public MailboxVersion Current => inner.Current;
 
     public Core.Uid FirstRecent => inner.FirstRecent;
 
-    public bool Exists => inner.Exists && seen(inner.Info) is { } info && info.Rights.HasFlag(MailboxRights.Read);
+    public bool Exists => inner.Exists && Info.Rights.HasFlag(MailboxRights.Read);
 
     public bool IsReplaced => inner.IsReplaced;
 

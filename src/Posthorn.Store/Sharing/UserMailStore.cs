@@ -41,12 +41,12 @@ public sealed class UserMailStore : IMailStore
     }
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) =>
-        await PlaceOfAsync(name, cancel) is not { } place ? null : ReferenceEquals(place.Store, _own) ? place.Info : _others.Seen(place.Store, place.Info);
+        await PlaceOfAsync(name, cancel) is not { } place ? null : ReferenceEquals(place.Store, _own) ? place.Info : Known(place.Store, place.Info);
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
-        return info is null || ReferenceEquals(store, _own) ? info : _others.Seen(store, info);
+        return info is null || ReferenceEquals(store, _own) ? info : Known(store, info);
     }
 
     /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
@@ -64,7 +64,7 @@ public sealed class UserMailStore : IMailStore
         Result<(IMailStore Store, MailboxName Local)> target = await MayCreateAsync(name, cancel);
         if (!target.IsOk) return target.Refusal;
         Result<MailboxInfo> made = await target.Value.Store.CreateAsync(target.Value.Local, use, cancel);
-        return made.IsOk && !ReferenceEquals(target.Value.Store, _own) ? _others.Seen(target.Value.Store, made.Value) ?? made.Value : made;
+        return made.IsOk && !ReferenceEquals(target.Value.Store, _own) ? _others.AsGiven(target.Value.Store.Account.Address, made.Value, name) : made;
     }
 
     public async ValueTask<Result<Done>> DeleteAsync(MailboxName name, CancellationToken cancel)
@@ -103,12 +103,24 @@ public sealed class UserMailStore : IMailStore
         Result<IMailbox> opened = await place.Value.Store.OpenMailboxAsync(place.Value.Info.Name, readOnly, cancel);
         if (!opened.IsOk || ReferenceEquals(place.Value.Store, _own)) return opened;
         MailAccount owner = place.Value.Store.Account;
-        return new SharedMailbox(opened.Value, info => _others.Seen(owner.Address, info));
+        return new SharedMailbox(opened.Value, info => _others.AsOpened(owner.Address, info, name));
     }
 
     public ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, soon: false, cancel);
 
     public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, soon: true, cancel);
+
+    /// <summary>Puts a new message in the place of another, as one step (RFC 8508).</summary>
+    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(MailboxId source, Uid old, MailboxName target, NewMessage message, CancellationToken cancel)
+    {
+        (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
+        if (info is null) return NoMailbox;
+        if (Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
+        Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
+        if (!place.IsOk) return place.Refusal;
+        Replacement replacement = new(from.Account, source, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
+        return await _stores.ReplaceAsync(replacement, cancel);
+    }
 
     public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: false, cancel);
 
@@ -178,13 +190,14 @@ public sealed class UserMailStore : IMailStore
     {
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        MailboxRights rights = place.Value.Rights;
-        if (!FlagRights.AreWhole(rights))
-            messages = [.. messages.Select(one => one with { Flags = one.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? one.Keywords : KeywordSet.Empty })];
+        if (!FlagRights.AreWhole(place.Value.Rights)) messages = [.. messages.Select(one => Allowed(one, place.Value.Rights))];
         return soon
             ? await place.Value.Store.AppendSoonAsync(place.Value.Info.Name, messages, cancel)
             : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel);
     }
+
+    private static NewMessage Allowed(NewMessage message, MailboxRights rights) =>
+        message with { Flags = message.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? message.Keywords : KeywordSet.Empty };
 
     private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
     {
@@ -242,6 +255,9 @@ public sealed class UserMailStore : IMailStore
 
     private async ValueTask<Result<IMessageContent>> OpenOtherAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
         await (await StoreOfAsync(mailbox, cancel)).OpenContentAsync(mailbox, uid, cancel);
+
+    // Whoever may ask for his rights knows that it is there (RFC 4314 section 4).
+    private MailboxInfo? Known(IMailStore store, MailboxInfo info) => _others.Seen(store.Account.Address, info, MailboxAcl.ToKnow);
 
     private MailboxRights RightsTo(IMailStore store, MailboxInfo info) => info.Acl.RightsOf(_own.Account.Address, store.Account.Address);
 

@@ -14,7 +14,7 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public async ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel)
     {
         Result<AppendReceipt> receipt = await inner.AppendAsync(target, messages, cancel);
-        if (receipt.IsOk) await TellAsync("APPEND", receipt.Value.Mailbox, null, [.. receipt.Value.Messages.Select(message => message.Uid)], [], cancel);
+        if (receipt.IsOk) await AppendedAsync(receipt.Value, cancel);
         return receipt;
     }
 
@@ -66,6 +66,10 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel) => inner.QuotaAsync(cancel);
     public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => inner.WaitForChangeAsync(seen, cancel);
     public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    /// <summary>Messages were appended.</summary>
+    public ValueTask AppendedAsync(AppendReceipt receipt, CancellationToken cancel) =>
+        TellAsync("APPEND", receipt.Mailbox, null, [.. receipt.Messages.Select(message => message.Uid)], [], cancel);
 
     /// <summary>Messages came from another account.</summary>
     public ValueTask ArrivedAsync(Placement placed, CancellationToken cancel) => TellAsync("COPY", placed.Target, null, placed.Targets, [], cancel);

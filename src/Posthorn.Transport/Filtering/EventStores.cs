@@ -23,6 +23,10 @@ public sealed class EventStores(IMailStores inner, SieveServices services, IMail
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
 
+    public long SharingNumber => inner.SharingNumber;
+
+    public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => inner.WaitForSharingAsync(seen, cancel);
+
     public async ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel)
     {
         Result<Placement> placed = await inner.TransferAsync(transfer, cancel);
@@ -32,6 +36,18 @@ public sealed class EventStores(IMailStores inner, SieveServices services, IMail
         await using EventStore store = (EventStore)target.Value;
         await store.ArrivedAsync(placed.Value, cancel);
         return placed;
+    }
+
+    // To scripts it is an APPEND: nothing was flagged (RFC 8508 section 4.4).
+    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(Replacement replacement, CancellationToken cancel)
+    {
+        Result<AppendReceipt> receipt = await inner.ReplaceAsync(replacement, cancel);
+        if (!receipt.IsOk || _scripts.IsEmpty) return receipt;
+        Result<IMailStore> target = await OpenAsync(replacement.Into, cancel);
+        if (!target.IsOk) return receipt;
+        await using EventStore store = (EventStore)target.Value;
+        await store.AppendedAsync(receipt.Value, cancel);
+        return receipt;
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the inner ones are somebody else's

@@ -28,6 +28,9 @@ public sealed record ImapSection
 
     /// <summary>Messages that one command works on (RFC 9738); null for no bound.</summary>
     public required int? MessageLimit { get; init; }
+
+    /// <summary>Clients may log out and in again on one connection (RFC 8437).</summary>
+    public required bool Unauthenticate { get; init; }
 }
 
 /// <summary>Reads <c>[imap]</c>.</summary>
@@ -48,6 +51,7 @@ internal static class ImapBinder
             Comment = reader.OptionalText("comment"),
             CommandsPerSecond = reader.Number("commands-per-second", 10_000, 0, 1_000_000),
             MessageLimit = limit == 0 ? null : limit,
+            Unauthenticate = reader.Flag("unauthenticate", true),
         };
     }
 

@@ -73,6 +73,7 @@ internal static class OptionsFor
         EventScript = configuration.Sieve.UserEvents ? configuration.Sieve.EventScript : null,
         CommandsPerSecond = configuration.Imap.CommandsPerSecond,
         MessageLimit = configuration.Imap.MessageLimit,
+        Unauthenticate = configuration.Imap.Unauthenticate,
     };
 
     public static ManageSieveOptions ManageSieve(ServerConfiguration configuration) => new()

@@ -1,5 +1,7 @@
 using System.Text;
+using Posthorn.Imap.Commands;
 using Posthorn.Imap.Session;
+using Posthorn.Imap.Wire;
 using Posthorn.Testing;
 
 namespace Posthorn.Imap.Tests.Session;
@@ -49,6 +51,19 @@ public sealed class LongWorkTests
         for (int i = 0; i < 5; i++) tally.Step();
         Assert.Equal("2 3", tally.ToString());
         Assert.Equal("NIL NIL", new WorkTally(0).ToString());
+    }
+
+    [Theory]
+    [InlineData("UNSEEN 1:2", 0)]
+    [InlineData("NOT SENTON 1-Jan-2026", 1)]
+    [InlineData("SENTON 1-Jan-2026 SEEN", 1)]
+    [InlineData("SENTON 1-Jan-2026 SAVEDON 1-Jan-2026", 2)]
+    [InlineData("OR SENTON 1-Jan-2026 (SUBJECT x BODY y)", 3)]
+    public void It_is_known_how_often_a_search_goes_through_the_messages(string search, int passes)
+    {
+        ImapReader reader = new(Encoding.ASCII.GetBytes(" " + search), new(false, '/', new() { HostName = "mail.example.org" }, default));
+        Assert.Equal(passes, Search.Parse(ref reader).Key.Passes);
+        Assert.False(reader.Failed);
     }
 
     [Fact]

@@ -35,6 +35,12 @@ public sealed class CrashTests(ITestOutputHelper output)
         for (int seed = FirstSeed; seed < FirstSeed + Histories / 5; seed++) await RunAsync(seed, fate);
     }
 
+    [Fact]
+    public async Task What_was_told_of_replacements_holds_after_power_cuts()
+    {
+        for (int seed = FirstSeed; seed < FirstSeed + Histories / 5; seed++) await RunAsync(seed, null, replaces: true);
+    }
+
     [Theory]
     [InlineData(4)]
     [InlineData(7)]
@@ -73,9 +79,9 @@ public sealed class CrashTests(ITestOutputHelper output)
 
     private static int Setting(string name, int normal) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : normal;
 
-    private static async Task RunAsync(int seed, CatalogueFate? fate)
+    private static async Task RunAsync(int seed, CatalogueFate? fate, bool replaces = false)
     {
-        await using CrashWorld world = new(seed, fate);
+        await using CrashWorld world = new(seed, fate) { Replaces = replaces };
         try
         {
             await RunAsync(world);
@@ -163,6 +169,9 @@ public sealed class CrashTests(ITestOutputHelper output)
             case 0 or 1 or 2:
                 await DeliverAsync(world);
                 return;
+            case 3 or 8 when world.Replaces:
+                await ReplaceAsync(world, account, box);
+                return;
             case 3 or 4:
                 await AppendAsync(world, account, box, 1 + random.Next(3));
                 return;
@@ -235,6 +244,23 @@ public sealed class CrashTests(ITestOutputHelper output)
         world.MayCome.AddRange(texts);
         AppendReceipt receipt = await world.Stores[account].MustAppendAsync(world.Server, box.Name, texts);
         for (int i = 0; i < count; i++) Note(box, receipt.Messages[i].Uid, texts[i]);
+    }
+
+    private static async Task ReplaceAsync(CrashWorld world, string account, Told box)
+    {
+        if (box.Messages.Count == 0) return;
+        uint old = box.Messages.Keys.ElementAt(world.Random.Next(box.Messages.Count));
+        string into = CrashWorld.Names[world.Random.Next(2)];
+        Told target = world.Accounts[into].Values.ElementAt(world.Random.Next(world.Accounts[into].Count));
+        string text = world.NextText();
+        world.MayCome.Add(text);
+        world.MayBeGone.Add((account, box.Id, old));
+        await using IMessageSink sink = await world.Server.SinkAsync(text);
+        NewMessage message = new(sink, SystemFlags.None, KeywordSet.Empty, world.Time.GetUtcNow());
+        AppendReceipt receipt = Must(await world.Server.ReplaceAsync(new(CrashWorld.Account(account), box.Id, new(old), CrashWorld.Account(into), Name(target.Name), message), Cancel));
+        world.Log.Add($"  {old} replaced by {into} {target.Name} {receipt.Messages[0].Uid}");
+        box.Messages.Remove(old);
+        Note(target, receipt.Messages[0].Uid, text);
     }
 
     private static async Task PlaceAsync(CrashWorld world, string account, Told box, bool move)

@@ -35,6 +35,9 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     /// <summary>Whether new mail waits until somebody looks (docs/adr/0010), or is applied when it comes.</summary>
     private bool LeavesMail => seed % 2 == 1;
 
+    /// <summary>Messages take the place of others, too. A choice, so that the histories of old seeds stay what they were.</summary>
+    internal bool Replaces { get; init; }
+
     private readonly CatalogueDisk _catalogues = new(NewDirectory());
     private readonly Microsoft.Extensions.Time.Testing.FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly List<IAsyncDisposable> _stores = [];

@@ -59,7 +59,13 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => Stores.SharersWith(user);
 
+    public long SharingNumber => Stores.SharingNumber;
+
+    public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => Stores.WaitForSharingAsync(seen, cancel);
+
     public ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel) => Stores.TransferAsync(transfer, cancel);
+
+    public ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel) => Stores.ReplaceAsync(replacement, cancel);
 
     public ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel) => Stores.DeliverAsync(message, order, cancel);
 

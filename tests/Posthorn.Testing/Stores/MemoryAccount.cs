@@ -45,6 +45,9 @@ internal sealed class MemoryAccount
 
     internal char Separator { get; }
 
+    /// <summary>Called when rights change.</summary>
+    internal Action? Shared { get; init; }
+
     internal MemoryAnnotations Notes { get; } = new();
 
     internal ModSeq HighestModSeq
@@ -63,8 +66,10 @@ internal sealed class MemoryAccount
             box.Acl = box.Acl.With(identifier, rights);
             _modSeq++;
             Announce();
-            return Posthorn.Core.Done.It;
         }
+
+        Shared?.Invoke();
+        return Posthorn.Core.Done.It;
     }
 
     internal Result<ModSeq> Annotate(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most)
@@ -260,6 +265,27 @@ internal sealed class MemoryAccount
         }
     }
 
+    internal static Refusal Gone { get; } = new(RefusalKind.Expunged, "The message to be replaced is gone");
+
+    internal Result<AppendReceipt> Replace(Replacement replacement)
+    {
+        MemoryMessage content = new(MemorySink.BytesOf(replacement.Message.Content));
+        lock (_gate)
+        {
+            if (BoxOf(replacement.Source) is not { } source || !_boxes.TryGetValue(replacement.Target.Value, out MemoryBox? box)) return NoMailbox;
+            int at = source.Version.IndexOf(replacement.Old);
+            if (at < 0) return Gone;
+            long more = content.Bytes.Length - source.Version[at].Size;
+            Result<Done> room = more > 0 ? Room(more, 0) : Posthorn.Core.Done.It;
+            if (!room.IsOk) return room.Refusal;
+            NewMessage message = replacement.Message;
+            Uid[] uids = Add(box, [(content, message.Flags, message.Keywords, message.InternalDate)]);
+            Remove(source, [replacement.Old]);
+            Announce();
+            return new AppendReceipt(box.Id, box.Version.Validity, [new(box.Id, box.Version.Validity, uids[0], content.EmailId)]);
+        }
+    }
+
     internal Result<StoredMessage> Deliver(LocalDelivery delivery, MemoryMessage content)
     {
         lock (_gate)
@@ -356,7 +382,7 @@ internal sealed class MemoryAccount
     /// <summary>Whom it lets see something.</summary>
     internal bool SharesWith(string identifier)
     {
-        lock (_gate) return _boxes.Values.Any(box => box.Acl.Entries.Any(entry => (entry.Identifier == identifier || entry.Identifier == MailboxAcl.Anyone) && entry.Rights.HasFlag(MailboxRights.Lookup)));
+        lock (_gate) return _boxes.Values.Any(box => box.Acl.Entries.Any(entry => (entry.Identifier == identifier || entry.Identifier == MailboxAcl.Anyone) && entry.Rights != MailboxRights.None));
     }
 
     /// <summary>Takes messages of another account in.</summary>

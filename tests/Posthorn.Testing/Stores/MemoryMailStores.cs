@@ -11,6 +11,8 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
 {
     private readonly ConcurrentDictionary<EmailAddress, MemoryAccount> _accounts = new();
     private long _records;
+    private TaskCompletionSource _change = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _sharing;
     private int _made;
 
     public MemoryMailStores(TimeProvider time)
@@ -64,6 +66,30 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) =>
         [.. _accounts.Where(pair => pair.Key != user && pair.Value.SharesWith(MailboxAcl.IdentifierOf(user))).Select(pair => pair.Key).OrderBy(owner => owner.ToString(), StringComparer.OrdinalIgnoreCase)];
 
+    public long SharingNumber => Volatile.Read(ref _sharing);
+
+    public async ValueTask WaitForSharingAsync(long seen, CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task change = Volatile.Read(ref _change).Task;
+            if (SharingNumber > seen) return;
+            await change.WaitAsync(cancel);
+        }
+    }
+
+    // Two steps here, the new one first; nothing comes between them within one account.
+    public ValueTask<Result<AppendReceipt>> ReplaceAsync(Replacement replacement, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        MemoryAccount from = AccountOf(replacement.From), into = AccountOf(replacement.Into);
+        if (ReferenceEquals(from, into)) return ValueTask.FromResult(from.Replace(replacement));
+        if (from.Give(replacement.Source, [replacement.Old]).Count == 0) return ValueTask.FromResult<Result<AppendReceipt>>(MemoryAccount.Gone);
+        Result<AppendReceipt> receipt = into.Append(replacement.Target, [replacement.Message]);
+        if (receipt.IsOk) from.Forget(replacement.Source, [replacement.Old]);
+        return ValueTask.FromResult(receipt);
+    }
+
     public ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -77,8 +103,14 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
 
     private MemoryAccount AccountOf(MailAccount account)
     {
-        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options, account.Address, $"F{Interlocked.Increment(ref _made)}x"));
+        MemoryAccount memory = _accounts.GetOrAdd(account.Address, _ => new(time, options, account.Address, $"F{Interlocked.Increment(ref _made)}x") { Shared = Announce });
         memory.SetLimits(account.QuotaBytes, account.QuotaMessages);
         return memory;
+    }
+
+    private void Announce()
+    {
+        Interlocked.Increment(ref _sharing);
+        Interlocked.Exchange(ref _change, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 }

@@ -59,7 +59,13 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
 
+    public long SharingNumber => inner.SharingNumber;
+
+    public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => inner.WaitForSharingAsync(seen, cancel);
+
     public ValueTask<Result<Placement>> TransferAsync(Store.Sharing.Transfer transfer, CancellationToken cancel) => inner.TransferAsync(transfer, cancel);
+
+    public ValueTask<Result<AppendReceipt>> ReplaceAsync(Store.Sharing.Replacement replacement, CancellationToken cancel) => inner.ReplaceAsync(replacement, cancel);
 
     public async ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, DeliveryOrder order, CancellationToken cancel)
     {

@@ -46,7 +46,13 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => [];
 
+    public long SharingNumber => 0;
+
+    public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => new(Task.Delay(Timeout.Infinite, cancel));
+
     public ValueTask<Result<Placement>> TransferAsync(Store.Sharing.Transfer transfer, CancellationToken cancel) => throw new NotSupportedException();
+
+    public ValueTask<Result<AppendReceipt>> ReplaceAsync(Store.Sharing.Replacement replacement, CancellationToken cancel) => throw new NotSupportedException();
 
     public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
     {

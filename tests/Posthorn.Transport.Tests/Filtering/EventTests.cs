@@ -32,6 +32,27 @@ public sealed class EventTests
         Assert.Equal("append-inbox flag-x told x", await KeywordsAsync(store, "INBOX"));
     }
 
+    // RFC 8508 section 4.4: nothing is flagged on the way.
+    [Fact]
+    public async Task A_replacement_is_an_append_to_scripts()
+    {
+        using SieveRig rig = Rig("""
+            require ["imapsieve", "environment", "imap4flags", "variables"];
+            if environment :matches "imap.cause" "*" { set :lower "cause" "${1}"; }
+            if environment :matches "imap.mailbox" "*" { set :lower "box" "${1}"; }
+            addflag "${cause}-${box}"; keep;
+            """);
+        await using IMailStore store = await OpenAsync(rig);
+        AppendReceipt first = await AppendAsync(rig, store, "INBOX");
+        await using IMessageSink sink = rig.Rig.Stores.CreateSink();
+        await sink.WriteAsync("Subject: new\r\n\r\nText\r\n"u8.ToArray(), default);
+        await using EventStores stores = Stores(rig);
+        NewMessage message = new(sink, SystemFlags.None, KeywordSet.Empty, rig.Rig.Time.GetUtcNow());
+        Assert.True((await stores.ReplaceAsync(new(rig.Ann, first.Mailbox, first.Messages[0].Uid, rig.Ann, Name("Archive"), message), default)).IsOk);
+        Assert.Equal("append-archive", await KeywordsAsync(store, "Archive"));
+        Assert.Empty(await rig.MailAsync());
+    }
+
     [Fact]
     public async Task A_rule_names_mailboxes_and_causes()
     {
@@ -149,8 +170,9 @@ public sealed class EventTests
         return SieveRig.Plain with { ImapRules = [change?.Invoke(rule) ?? rule] };
     });
 
-    private static async Task<IMailStore> OpenAsync(SieveRig rig) =>
-        (await new EventStores(rig.Rig.Stores, rig.Services, rig.Rig.Transport, () => rig.Options).OpenAsync(rig.Ann, default)).Value;
+    private static EventStores Stores(SieveRig rig) => new(rig.Rig.Stores, rig.Services, rig.Rig.Transport, () => rig.Options);
+
+    private static async Task<IMailStore> OpenAsync(SieveRig rig) => (await Stores(rig).OpenAsync(rig.Ann, default)).Value;
 
     private static async Task<AppendReceipt> AppendAsync(SieveRig rig, IMailStore store, string mailbox, string subject = "hello")
     {
