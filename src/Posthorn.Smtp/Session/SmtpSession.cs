@@ -194,7 +194,7 @@ internal sealed class SmtpSession
         MailAccount? account = client["LOGIN"] is { } login ? Services.Directory?.FindLogin(login) : null;
         if (client["LOGIN"] is not null && account is null) return Reply.BadAttribute("LOGIN");
         Claim(client);
-        (Helo, IsExtended, Account, Mechanism, _client, Connection.StillHolds) = (client["HELO"], client["PROTO"]?.ToUpperInvariant() is not "SMTP", null, null, null, null);
+        (Helo, IsExtended, Account, Mechanism, _client, Connection.StillHolds) = (null, client["PROTO"]?.ToUpperInvariant() is not "SMTP", null, null, null, null);
         if (account is not null) LoggedIn(account, "XCLIENT");
         Log.ActsFor(Id, Connection.RemoteAddress.ToString(), client["NAME"] ?? "unknown", account?.Address.ToString() ?? "");
         await Policy.DisposeAsync();
@@ -202,7 +202,7 @@ internal sealed class SmtpSession
         // A client that is not let in stays out whatever the server before us says for it next; that server may say QUIT, or speak for another.
         _shut = Bounds.IsSentAway() ? Reply.TooManyErrorsInTime : await Policy.ConnectAsync(cancel);
         if (_shut is not null) return _shut;
-        if (Helo is { } helo && await GreetedAsync(helo, IsExtended, cancel) is { } refusal) return refusal;
+        if (client["HELO"] is { } helo && await GreetedAsync(helo, IsExtended, cancel) is { } refusal) return refusal;
         return Greeting;
     }
 

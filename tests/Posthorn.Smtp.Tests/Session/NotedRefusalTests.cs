@@ -13,7 +13,7 @@ public sealed class NotedRefusalTests
     [InlineData("limit messages-in-time 1", "EHLO c|MAIL FROM:<a@x.example>|RSET|MAIL FROM:<b@x.example>", "<b@x.example> 450 4.7.1")]
     [InlineData("limit transactions 1", "EHLO c|MAIL FROM:<a@x.example>|RSET|MAIL FROM:<b@x.example>", "<b@x.example> 421 4.5.3")]
     [InlineData("", "EHLO c|MAIL FROM:<a@x.example> REQUIRETLS", "<a@x.example> 554 5.7.10")]
-    [InlineData("", "EHLO c|MAIL FROM:<ä@x.example>", "<ä@x.example> 553 5.6.7")]
+    [InlineData("", "EHLO c|MAIL FROM:<ä@x.example>", "<ä@x.example> 550 5.6.7")]
     [InlineData("", "EHLO c|MAIL FROM:<refused@x.example>", "")] // kept back
     [InlineData("", "EHLO c|MAIL FROM:<refused@x.example>|RCPT TO:<ann@example.org>", "<refused@x.example> <ann@example.org> 550 5.7.1")]
     [InlineData("limit recipients 1", "EHLO c|MAIL FROM:<a@x.example>|RCPT TO:<ann@example.org>|RCPT TO:<bea@example.org>", "<a@x.example> <bea@example.org> 452 4.5.3")]
