@@ -111,26 +111,22 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => _shares.WaitAsync(seen, cancel);
 
-    public async ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel)
-    {
-        Result<AccountLease> from = await LeaseToReadAsync(transfer.From, cancel);
-        if (!from.IsOk) return from.Refusal;
-        using AccountLease source = from.Value;
-        Result<AccountLease> into = await LeaseToReadAsync(transfer.Into, cancel);
-        if (!into.IsOk) return into.Refusal;
-        using AccountLease target = into.Value;
-        return await new TransferRun(Recorder, _reader, source.Account, target.Account, transfer).RunAsync(cancel);
-    }
+    public ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel) =>
+        WithBothAsync(transfer.From, transfer.Into, (from, into) => new TransferRun(Recorder, _reader, from, into, transfer).RunAsync(cancel), cancel);
 
-    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel)
+    public ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel) =>
+        WithBothAsync(replacement.From, replacement.Into, (from, into) => new ReplaceRun(_services ?? throw new InvalidOperationException("The store was not started."), from, into, replacement).RunAsync(cancel), cancel);
+
+    // Both accounts stay open until it is done.
+    private async ValueTask<Result<T>> WithBothAsync<T>(MailAccount from, MailAccount into, Func<Account, Account, ValueTask<Result<T>>> run, CancellationToken cancel) where T : notnull
     {
-        Result<AccountLease> from = await LeaseToReadAsync(replacement.From, cancel);
-        if (!from.IsOk) return from.Refusal;
-        using AccountLease source = from.Value;
-        Result<AccountLease> into = await LeaseToReadAsync(replacement.Into, cancel);
-        if (!into.IsOk) return into.Refusal;
-        using AccountLease target = into.Value;
-        return await new ReplaceRun(_services ?? throw new InvalidOperationException("The store was not started."), source.Account, target.Account, replacement).RunAsync(cancel);
+        Result<AccountLease> source = await LeaseToReadAsync(from, cancel);
+        if (!source.TryGet(out AccountLease? first, out Refusal? refusal)) return refusal;
+        using AccountLease held = first;
+        Result<AccountLease> target = await LeaseToReadAsync(into, cancel);
+        if (!target.TryGet(out AccountLease? second, out refusal)) return refusal;
+        using AccountLease heldToo = second;
+        return await run(held.Account, heldToo.Account);
     }
 
     /// <summary>What was expunged from an account and is still kept, the latest first.</summary>

@@ -27,27 +27,22 @@ public sealed class EventStores(IMailStores inner, SieveServices services, IMail
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => inner.WaitForSharingAsync(seen, cancel);
 
-    public async ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel)
-    {
-        Result<Placement> placed = await inner.TransferAsync(transfer, cancel);
-        if (!placed.IsOk || _scripts.IsEmpty) return placed;
-        Result<IMailStore> target = await OpenAsync(transfer.Into, cancel);
-        if (!target.IsOk) return placed;
-        await using EventStore store = (EventStore)target.Value;
-        await store.ArrivedAsync(placed.Value, cancel);
-        return placed;
-    }
+    public async ValueTask<Result<Placement>> TransferAsync(Transfer transfer, CancellationToken cancel) =>
+        await ToldAsync(await inner.TransferAsync(transfer, cancel), transfer.Into, (store, placed) => store.ArrivedAsync(placed, cancel), cancel);
 
     // To scripts it is an APPEND: nothing was flagged (RFC 8508 section 4.4).
-    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(Replacement replacement, CancellationToken cancel)
+    public async ValueTask<Result<AppendReceipt>> ReplaceAsync(Replacement replacement, CancellationToken cancel) =>
+        await ToldAsync(await inner.ReplaceAsync(replacement, cancel), replacement.Into, (store, receipt) => store.AppendedAsync(receipt, cancel), cancel);
+
+    // What has come true is told to the scripts of its account.
+    private async ValueTask<Result<T>> ToldAsync<T>(Result<T> happened, MailAccount into, Func<EventStore, T, ValueTask> tell, CancellationToken cancel) where T : notnull
     {
-        Result<AppendReceipt> receipt = await inner.ReplaceAsync(replacement, cancel);
-        if (!receipt.IsOk || _scripts.IsEmpty) return receipt;
-        Result<IMailStore> target = await OpenAsync(replacement.Into, cancel);
-        if (!target.IsOk) return receipt;
+        if (!happened.IsOk || _scripts.IsEmpty) return happened;
+        Result<IMailStore> target = await OpenAsync(into, cancel);
+        if (!target.IsOk) return happened;
         await using EventStore store = (EventStore)target.Value;
-        await store.AppendedAsync(receipt.Value, cancel);
-        return receipt;
+        await tell(store, happened.Value);
+        return happened;
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the inner ones are somebody else's
