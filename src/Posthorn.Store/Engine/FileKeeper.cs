@@ -100,9 +100,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     // As nearly always: the source lies where the catalogue says, and nothing has the new name, which holds the record's number. Without a look at either.
     private bool TryPlaceAtOnce(MailboxName sourceBox, FileRow source, string target, bool move)
     {
-        if (source.DiskName.Length == 0) return false;
-        string path = PathOf(sourceBox, source.DiskName);
-        if (account.Delayed.IsDiscarded(path)) return false;
+        if (NamedPath(sourceBox, source) is not { } path) return false;
         try
         {
             if (move) tree.Volume.RenameNew(path, target);
@@ -166,11 +164,12 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    // Where the catalogue says that the file lies; null when it does not say so, or what lies there is another's.
+    private string? NamedPath(MailboxName box, FileRow file) => file.DiskName.Length > 0 && PathOf(box, file.DiskName) is var path && !account.Delayed.IsDiscarded(path) ? path : null;
+
     private bool TryMoveAtOnce(MailboxName box, FileRow file, string target)
     {
-        if (account.IsReplaying || file.DiskName.Length == 0) return false;
-        string path = PathOf(box, file.DiskName);
-        if (account.Delayed.IsDiscarded(path) || path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) return false;
+        if (account.IsReplaying || NamedPath(box, file) is not { } path || path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) return false;
         try { tree.Volume.Rename(path, target); }
         catch (VolumeException problem) when (problem.Error is VolumeError.Missing or VolumeError.OtherVolume) { return false; }
         return true;
