@@ -98,7 +98,7 @@ internal sealed class Composition : IAsyncDisposable
         _runner = new(_transport, dns, new SocketConnector(), _policies, _tally);
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
-        _tidying = time.CreateTimer(_ => _ = CheckpointWhenIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
+        _tidying = time.CreateTimer(_ => _ = LookWhetherIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         _hourly = time.CreateTimer(_ => DoChores(), null, Chores, Chores);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
@@ -190,14 +190,14 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>Completes when the trace tells all that has happened until now.</summary>
     public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
 
-    private Task CheckpointWhenIdleAsync()
+    // What a rest of the journal is good for: a checkpoint, and later giving memory back.
+    private Task LookWhetherIdleAsync()
     {
         long records = _journal.Statistics.Records;
         bool idle = records == Interlocked.Exchange(ref _recordsSeen, records);
         _quietTicks = idle ? _quietTicks + 1 : 0;
         if (_quietTicks == QuietTicksBeforeTrim) IdleMemory.GiveBack();
-        if (!idle || records == Interlocked.Exchange(ref _recordsSafe, records)) return Task.CompletedTask;
-        return CheckpointAsync(CancellationToken.None);
+        return !idle || records == Interlocked.Exchange(ref _recordsSafe, records) ? Task.CompletedTask : CheckpointAsync(CancellationToken.None);
     }
 
     private void DoChores()
