@@ -20,8 +20,9 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
     StoreCommand.Create(),
     UndeleteCommand.Create(),
     ExportCommand.Create(),
-    SendmailCommand.Create(),
 };
+// The root bears the name of the program's file: as sendmail it would stand there twice.
+if (!SendmailCommand.IsName(Environment.GetCommandLineArgs()[0])) root.Subcommands.Add(SendmailCommand.Create());
 // "@domain" is a filter of ours, not a file with more arguments.
 ParserConfiguration parsing = new() { ResponseFileTokenReplacer = null };
 InvocationConfiguration invocation = new() { ProcessTerminationTimeout = null };

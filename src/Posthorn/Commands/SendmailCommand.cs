@@ -17,11 +17,13 @@ internal static class SendmailCommand
     /// <summary>For the list of commands.</summary>
     public static Command Create() => new("sendmail", "Send a message from standard input, with the options of sendmail (also when run as sendmail, mailq or newaliases)") { TreatUnmatchedTokensAsErrors = false };
 
+    /// <summary>A file of this name is called as sendmail is.</summary>
+    public static bool IsName(string program) => Names.Contains(Path.GetFileName(program));
+
     /// <summary>The name and the words behind it, when the program was called so.</summary>
     public static (string Name, string[] Words)? Called(string program, string[] args)
     {
-        string name = Path.GetFileName(program);
-        if (Names.Contains(name)) return (name, args);
+        if (IsName(program)) return (Path.GetFileName(program), args);
         return args.Length > 0 && Names.Contains(args[0]) && args is not [_, "--help" or "-?"] ? (args[0], args[1..]) : null;
     }
 
