@@ -69,7 +69,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     /// <exception cref="VolumeException">The disk refused, and <paramref name="must"/> was set: there is no other way to the bytes.</exception>
     internal bool TryPlace(MailboxName sourceBox, FileRow source, string target, bool move, bool must)
     {
-        if (!account.IsReplaying && TryPlaceAtOnce(sourceBox, source, target, move)) return true;
         try
         {
             string? path = Locate(sourceBox, source);
@@ -95,23 +94,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             log.FileDelayed(problem, account.Who.Address);
             return false;
         }
-    }
-
-    // As nearly always: the source lies where the catalogue says, and nothing has the new name, which holds the record's number. Without a look at either.
-    private bool TryPlaceAtOnce(MailboxName sourceBox, FileRow source, string target, bool move)
-    {
-        if (NamedPath(sourceBox, source) is not { } path) return false;
-        try
-        {
-            if (move) tree.Volume.RenameNew(path, target);
-            else tree.Volume.Link(path, target);
-        }
-        catch (VolumeException)
-        {
-            return false; // looked at closely
-        }
-        account.Delayed.Keep(target);
-        return true;
     }
 
     /// <summary>The path that a name in the catalogue stands for.</summary>
@@ -152,7 +134,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? path = null;
         try
         {
-            if (TryMoveAtOnce(box, file, target)) return;
             path = Locate(box, file);
             if (path is not null && !path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) Move(path, target);
         }
@@ -162,17 +143,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             path ??= file.DiskName.Length > 0 ? PathOf(box, file.DiskName) : null;
             if (path is not null) account.Delayed.DiscardLater(path, target);
         }
-    }
-
-    // Where the catalogue says that the file lies; null when it does not say so, or what lies there is another's.
-    private string? NamedPath(MailboxName box, FileRow file) => file.DiskName.Length > 0 && PathOf(box, file.DiskName) is var path && !account.Delayed.IsDiscarded(path) ? path : null;
-
-    private bool TryMoveAtOnce(MailboxName box, FileRow file, string target)
-    {
-        if (account.IsReplaying || NamedPath(box, file) is not { } path || path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) return false;
-        try { tree.Volume.Rename(path, target); }
-        catch (VolumeException problem) when (problem.Error is VolumeError.Missing or VolumeError.OtherVolume) { return false; }
-        return true;
     }
 
     internal void MakeFolder(MailboxName name, MailboxId mailbox, UidValidity validity)
