@@ -13,6 +13,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
+    private readonly HashSet<MailboxId> _aside = [];
     private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows);
 
     internal void Apply(Operation operation, Draft draft)
@@ -163,11 +164,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
+            if (_aside.Contains(made.Mailbox)) return GiveName(known, made.Name, draft);
             _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
 
-        if (draft.HasName(made.Name.Value))
+        if (!IsFree(made.Name, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -203,7 +205,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
-        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && draft.HasName(renamed.Target.Value))
+        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -211,11 +213,30 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
         BringOver(draft, box);
         if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
-        _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
-        if (box.Name == renamed.Target) return false;
-        box.Name = renamed.Target;
+        return GiveName(box, renamed.Target, draft);
+    }
+
+    private bool GiveName(BoxDraft box, MailboxName name, Draft draft)
+    {
+        if (box.Name != name && !IsFree(name, draft)) return false;
+        _aside.Remove(box.Box.Mailbox);
+        _files.RenameFolder(box.Name, name, box.Box.Mailbox);
+        if (box.Name == name) return false;
+        box.Name = name;
         catalogue.PutMailbox(box.ToRow()); // now: the next change may want the name that is free
         return true;
+    }
+
+    // On replay a rebuilt catalogue may know a name from the disk that only a later record gives: whose it is steps aside until that comes.
+    private bool IsFree(MailboxName name, Draft draft)
+    {
+        if (draft.FindName(name.Value) is not { } holder) return true;
+        if (!account.IsReplaying || name.IsInbox || !MailboxName.TryCreate("Recovered-" + holder.Box.Mailbox.Value, options.Separator, out MailboxName aside)) return false;
+        if (holder.Name == aside) return false;
+        _files.BringBack(holder.Name, holder.Box.Mailbox, holder.Box.Validity);
+        bool moved = GiveName(holder, aside, draft);
+        if (moved) _aside.Add(holder.Box.Mailbox);
+        return moved;
     }
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
