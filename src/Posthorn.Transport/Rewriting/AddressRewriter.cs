@@ -15,13 +15,13 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     /// <summary>Why a table could not say; null while all could.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>A sender by <c>sender-canonical</c>, then <c>canonical</c>.</summary>
-    public async ValueTask<EmailAddress> SenderAsync(EmailAddress address, CancellationToken cancel) =>
-        await MapAsync(options.Canonical, await MapAsync(options.SenderCanonical, address, true, cancel), true, cancel);
-
-    /// <summary>A recipient by <c>recipient-canonical</c>, then <c>canonical</c>.</summary>
-    public async ValueTask<EmailAddress> RecipientAsync(EmailAddress address, CancellationToken cancel) =>
-        await MapAsync(options.Canonical, await MapAsync(options.RecipientCanonical, address, true, cancel), true, cancel);
+    /// <summary>An address by <c>sender-canonical</c> or <c>recipient-canonical</c>, then by <c>canonical</c>; each as far as it speaks for the place where the address stands.</summary>
+    public async ValueTask<EmailAddress> CanonicalAsync(EmailAddress address, AddressClasses place, CancellationToken cancel)
+    {
+        if ((options.SenderClasses & place) != 0) address = await MapAsync(options.SenderCanonical, address, true, cancel);
+        if ((options.RecipientClasses & place) != 0) address = await MapAsync(options.RecipientCanonical, address, true, cancel);
+        return (options.CanonicalClasses & place) != 0 ? await MapAsync(options.Canonical, address, true, cancel) : address;
+    }
 
     /// <summary>An address of mail that leaves, by <c>generic</c>.</summary>
     public ValueTask<EmailAddress> GenericAsync(EmailAddress address, CancellationToken cancel) => MapAsync(options.Generic, address, false, cancel);
@@ -29,11 +29,11 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     /// <summary>An envelope after canonical(5), with the recipients of copies behind its own: after all checks, before aliases, as in Postfix's cleanup(8).</summary>
     public async ValueTask<(ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients)> EnvelopeAsync(ReversePath from, IEnumerable<EnvelopeRecipient> given, CancellationToken cancel)
     {
-        if (!from.IsNull) from = ReversePath.Of(await SenderAsync(from.Address, cancel));
+        if (!from.IsNull) from = ReversePath.Of(await CanonicalAsync(from.Address, AddressClasses.EnvelopeSender, cancel));
         List<EnvelopeRecipient> recipients = [];
         foreach (EnvelopeRecipient one in given)
         {
-            recipients.Add(one.Readdressed(await RecipientAsync(one.Address, cancel)));
+            recipients.Add(one.Readdressed(await CanonicalAsync(one.Address, AddressClasses.EnvelopeRecipient, cancel)));
         }
         foreach (EmailAddress copy in await CopiesAsync(from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
         return (from, recipients);
