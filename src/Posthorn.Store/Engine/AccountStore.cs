@@ -488,6 +488,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             Prefix = default,
             Offset = offset,
             Length = message.Content.Length,
+            LfOctets = facts.LfOctets,
             Facts = facts,
         };
 

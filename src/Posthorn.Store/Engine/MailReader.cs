@@ -30,7 +30,8 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         {
             Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = range.Offset, Length = range.Length,
         });
-        return MessageFacts.Of(bytes.Whole, options.Mime);
+        MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
+        return options.LineEndings == FileLineEndings.Lf ? facts.With(LineEnds.LengthWithLf(bytes.Whole.Span)) : facts;
     }
 
     internal static Result<MailboxStatus> Status(Account account, MailboxName name)
@@ -132,7 +133,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         try
         {
             IVolumeFile file = account.Tree.Volume.Open(account.Files.PathOf(box.Name, place.DiskName), VolumeOpen.Read);
-            return place.Wire == place.Octets ? new FileContent(file, place.Octets) : new CrlfFileContent(file, place.Wire);
+            return FileContent.Of(file, place.Octets, place.Wire);
         }
         catch (VolumeException)
         {
@@ -149,13 +150,12 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
             if (content.Id == 0) return Gone;
             try
             {
-                if (path is null && Recorded(account, content) is { } recorded) return recorded;
+                if (path is null && account.Delayed.Open(content, wire) is { } recorded) return recorded;
                 // A copy whose file is not made yet: any other's will do.
                 path ??= account.Read(_ => account.Files.LocateCopy(content.Id));
                 if (path is null) return Gone;
                 IVolumeFile file = account.Tree.Volume.Open(path, VolumeOpen.Read);
-                if (wire == content.Octets) return new FileContent(file, content.Octets);
-                return new CrlfFileContent(file, wire);
+                return FileContent.Of(file, content.Octets, wire);
             }
             catch (VolumeException problem) when (problem.Error == VolumeError.Missing)
             {
@@ -208,6 +208,4 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 
         return default;
     }
-
-    private static RecordContent? Recorded(Account account, ContentRow content) => account.Delayed.Open(content);
 }
