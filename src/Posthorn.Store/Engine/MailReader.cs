@@ -66,21 +66,13 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         return bases;
     });
 
-    internal static IReadOnlyList<Uid> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
+    internal static IReadOnlyList<UidRange> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
     {
         if (account.Published(mailbox) is not { } box) return [];
-        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones.Since(box.Id, since, box.Tombstones));
+        if (since >= box.Floor) return account.Read(catalogue => UidRange.Of(catalogue.Tombstones.Since(box.Id, since, box.Tombstones)));
         // What was expunged before the floor is not known for sure any more.
         MailboxVersion version = account.VersionOf(box);
-        List<Uid> absent = [];
-        int at = 0;
-        for (uint uid = 1; uid < version.UidNext.Value; uid++)
-        {
-            if (at < version.Count && version[at].Uid.Value == uid) at++;
-            else absent.Add(new(uid));
-        }
-
-        return absent;
+        return version.UidNext.Value == 1 ? [] : [.. UidRange.Absent(version, new(new(1), new(version.UidNext.Value - 1)))];
     }
 
     internal List<MessageSummary> Summaries(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, int start, int count, SummaryFields fields)

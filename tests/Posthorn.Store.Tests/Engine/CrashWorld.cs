@@ -356,7 +356,7 @@ internal sealed class ClientView
         await using IMailbox open = Must(await store.OpenMailboxAsync(info.Name, readOnly: true, Cancel));
         MailboxVersion version = open.Current;
         Assert.True(version.HighestModSeq >= _seen, $"{Account} {info.Name}: HIGHESTMODSEQ fell from {_seen} to {version.HighestModSeq}");
-        foreach (Uid uid in await store.ExpungedSinceAsync(Mailbox, _seen, Cancel)) _rows.Remove(uid.Value);
+        foreach (Uid uid in await store.ExpungedUidsAsync(Mailbox, _seen)) _rows.Remove(uid.Value);
         foreach (MessageRow row in version.Rows())
             if (row.ModSeq > _seen) _rows[row.Uid.Value] = Flags(row);
         SortedDictionary<uint, string> now = View(version);
