@@ -13,7 +13,6 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
-    private readonly HashSet<MailboxId> _aside = [];
     private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows);
 
     internal void Apply(Operation operation, Draft draft)
@@ -164,7 +163,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
-            if (_aside.Contains(made.Mailbox)) return GiveName(known, made.Name, draft);
+            if (known.Name == Aside(known)) return GiveName(known, made.Name, draft);
             _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
@@ -219,7 +218,6 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool GiveName(BoxDraft box, MailboxName name, Draft draft)
     {
         if (box.Name != name && !IsFree(name, draft)) return false;
-        _aside.Remove(box.Box.Mailbox);
         _files.RenameFolder(box.Name, name, box.Box.Mailbox);
         if (box.Name == name) return false;
         box.Name = name;
@@ -231,13 +229,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool IsFree(MailboxName name, Draft draft)
     {
         if (draft.FindName(name.Value) is not { } holder) return true;
-        if (!account.IsReplaying || name.IsInbox || !MailboxName.TryCreate("Recovered-" + holder.Box.Mailbox.Value, options.Separator, out MailboxName aside)) return false;
-        if (holder.Name == aside) return false;
+        if (!account.IsReplaying || name.IsInbox || Aside(holder) is not { } aside || holder.Name == aside) return false;
         _files.BringBack(holder.Name, holder.Box.Mailbox, holder.Box.Validity);
-        bool moved = GiveName(holder, aside, draft);
-        if (moved) _aside.Add(holder.Box.Mailbox);
-        return moved;
+        return GiveName(holder, aside, draft);
     }
+
+    private MailboxName? Aside(BoxDraft box) => MailboxName.TryCreate("Recovered-" + box.Box.Mailbox.Value, options.Separator, out MailboxName name) ? name : null;
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
     private void BringOver(Draft draft, BoxDraft leaving)
