@@ -135,7 +135,7 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             DeliveryResult result = delivery switch
             {
-                { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Accept.Handover.Delivered)], new ConnectionVerdict.Nothing()),
+                { Foregone: { } reply } => DeliveryResult.Foregone(delivery, reply),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
                 _ => await remote.TryAsync(delivery, _abort.Token),
             };

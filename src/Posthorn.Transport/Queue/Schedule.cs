@@ -31,6 +31,9 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
 {
     public QueueEntry Entry => Job.Entry;
     public Destination Destination => Job.Destination;
+
+    /// <summary>What its recipients are told without any attempt; null when one is to be made.</summary>
+    public SmtpReply? Foregone => Entry.Message.Refusal ?? Fault;
 }
 
 /// <summary>When which job is tried. Knows no threads and no clock: the queue's lock guards it and the time is given.</summary>

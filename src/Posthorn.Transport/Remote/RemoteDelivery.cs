@@ -23,6 +23,10 @@ internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnl
 {
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
+
+    /// <summary>Nothing was tried.</summary>
+    public static DeliveryResult Foregone(Delivery delivery, SmtpReply reply) =>
+        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Handover.Delivered)], new ConnectionVerdict.Nothing());
 }
 
 /// <summary>What the way out works with.</summary>
