@@ -35,6 +35,10 @@ internal sealed record QueueMessage
 
     /// <summary>Who hands mail over, for fairness: an account's address, or a client's.</summary>
     public required string Origin { get; init; }
+
+    /// <summary>An account of ours handed it in, or a script of one sends it.</summary>
+    public bool IsOfAccount => Origin.Contains('@', StringComparison.Ordinal);
+
     public BodyType Body { get; init; }
     public bool SmtpUtf8 { get; init; }
 
