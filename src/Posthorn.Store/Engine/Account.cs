@@ -373,9 +373,15 @@ internal sealed class Account : IDisposable
     internal void Replayed()
     {
         EndedInOrder = false;
+        lock (_gate) _queue.Reset(_published);
+        LookForLeftOvers();
+    }
+
+    /// <summary>What the machine's end undid on disk alone is found at the next look at each folder.</summary>
+    internal void LookForLeftOvers()
+    {
         lock (_gate)
         {
-            _queue.Reset(_published);
             foreach (Box box in _boxes.Values) box.Sight.AfterRecovery = true;
         }
     }

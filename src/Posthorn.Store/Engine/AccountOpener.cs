@@ -76,11 +76,12 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 orphans = rebuilder.Orphans;
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
-            NoteOpening(catalogue, tree);
+            bool lost = NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares };
             account.NoteShares();
             account.CountKept();
+            if (lost) account.LookForLeftOvers();
             return account;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
@@ -158,12 +159,13 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         Directory.CreateDirectory(directory);
     }
 
-    // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen.
-    private void NoteOpening(AccountCatalogue catalogue, MaildirTree tree)
+    // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen. True then.
+    private bool NoteOpening(AccountCatalogue catalogue, MaildirTree tree)
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
+        bool lost = boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses;
         catalogue.Begin();
-        if (boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses)
+        if (lost)
         {
             long modSeq = LeapAbove(catalogue.Meta(MetaKey.ModSeq).Number, tree);
             catalogue.SetMeta(MetaKey.ModSeq, modSeq, "");
@@ -175,6 +177,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
         catalogue.Commit();
+        return lost;
     }
 
     // In the second home before it is used: the catalogue's own note of it may be lost like the rest, and then the next leap must go further.

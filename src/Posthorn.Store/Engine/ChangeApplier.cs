@@ -163,11 +163,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
+            if (known.Name == Aside(known)) return GiveName(known, made.Name, draft);
             _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
 
-        if (draft.HasName(made.Name.Value))
+        if (!IsFree(made.Name, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -203,7 +204,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
-        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && draft.HasName(renamed.Target.Value))
+        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -211,12 +212,29 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
         BringOver(draft, box);
         if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
-        _files.RenameFolder(box.Name, renamed.Target, renamed.Mailbox);
-        if (box.Name == renamed.Target) return false;
-        box.Name = renamed.Target;
+        return GiveName(box, renamed.Target, draft);
+    }
+
+    private bool GiveName(BoxDraft box, MailboxName name, Draft draft)
+    {
+        if (box.Name != name && !IsFree(name, draft)) return false;
+        _files.RenameFolder(box.Name, name, box.Box.Mailbox);
+        if (box.Name == name) return false;
+        box.Name = name;
         catalogue.PutMailbox(box.ToRow()); // now: the next change may want the name that is free
         return true;
     }
+
+    // On replay a rebuilt catalogue may know a name from the disk that only a later record gives: whose it is steps aside until that comes.
+    private bool IsFree(MailboxName name, Draft draft)
+    {
+        if (draft.FindName(name.Value) is not { } holder) return true;
+        if (!account.IsReplaying || name.IsInbox || Aside(holder) is not { } aside || holder.Name == aside) return false;
+        _files.BringBack(holder.Name, holder.Box.Mailbox, holder.Box.Validity);
+        return GiveName(holder, aside, draft);
+    }
+
+    private MailboxName? Aside(BoxDraft box) => MailboxName.TryCreate("Recovered-" + box.Box.Mailbox.Value, options.Separator, out MailboxName name) ? name : null;
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
     private void BringOver(Draft draft, BoxDraft leaving)

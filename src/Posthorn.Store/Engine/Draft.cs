@@ -69,6 +69,7 @@ internal sealed class Draft(Account account)
         return draft;
     }
 
-    internal bool HasName(string name) => _boxes.Values.Any(draft => !draft.IsDeleted && draft.Name.Value == name)
-        || account.PublishedByName(name) is { } box && !_boxes.ContainsKey(box.Mailbox);
+    /// <summary>Whose a name is; null when it is free.</summary>
+    internal BoxDraft? FindName(string name) => _boxes.Values.FirstOrDefault(draft => !draft.IsDeleted && draft.Name.Value == name)
+        ?? (account.PublishedByName(name) is { } box && !_boxes.ContainsKey(box.Mailbox) ? Find(box.Mailbox) : null);
 }

@@ -135,7 +135,9 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         try
         {
             path = Locate(box, file);
-            if (path is not null && !path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) Move(path, target);
+            if (path is null || path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) return;
+            Move(path, target);
+            if (account.IsReplaying && tree.Exists(path)) tree.Volume.Unlink(path); // both names were there, of one file: then renaming does nothing
         }
         catch (VolumeException problem)
         {

@@ -192,8 +192,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     private int RemoveLeft(Box box, MailboxId mailbox, Uid uid, string baseName, Operation operation)
     {
         if (catalogue.TryGetFile(box.Id, uid, out _) || PathIn(tree.FolderPath(box.Name), baseName) is not { } left) return 0;
-        tree.MakeIfMissing(tree.ExpungedPath);
-        tree.Volume.Rename(left, tree.ExpungedName(operation.Time, mailbox, uid, baseName));
+        tree.TakeAway(left, tree.ExpungedName(operation.Time, mailbox, uid, baseName));
         return 1;
     }
 

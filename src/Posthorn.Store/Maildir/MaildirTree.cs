@@ -163,6 +163,14 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName) =>
         string.Create(CultureInfo.InvariantCulture, $"{ExpungedPath}/{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
 
+    /// <summary>Takes a file out of sight that an earlier attempt may have taken there already, so that both are names of one file: renaming does nothing then (rename(2)), and the old name is removed.</summary>
+    internal void TakeAway(string path, string target)
+    {
+        MakeIfMissing(ExpungedPath);
+        Volume.Rename(path, target);
+        if (Exists(path)) Volume.Unlink(path);
+    }
+
     /// <summary>An expunged file by the base name that it had; null when there is none.</summary>
     internal string? FindExpunged(string baseName)
     {

@@ -38,6 +38,9 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     /// <summary>Messages take the place of others, too. A choice, so that the histories of old seeds stay what they were.</summary>
     internal bool Replaces { get; init; }
 
+    /// <summary>By hand: <c>POSTHORN_CRASH_TRACE=bob/.Sent,_1.posthorn</c> puts each change of files whose paths have one of these into the report of a failure.</summary>
+    private static readonly string? Traced = Environment.GetEnvironmentVariable("POSTHORN_CRASH_TRACE");
+
     private readonly CatalogueDisk _catalogues = new(NewDirectory());
     private readonly Microsoft.Extensions.Time.Testing.FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly List<IAsyncDisposable> _stores = [];
@@ -108,7 +111,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     {
         if (_volume is null)
         {
-            _volume = new(_time) { Before = OnSync };
+            _volume = new(_time) { Before = OnSync, Trace = Traced is null ? null : OnChange };
             _volume.MakeDirectory("/data");
             _volume.SyncVolume("/data");
         }
@@ -143,6 +146,11 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     private void OnSync(string operation, string path)
     {
         if (operation == "syncfs") _catalogues.Sync();
+    }
+
+    private void OnChange(string change)
+    {
+        if (Traced!.Split(',').Any(part => change.Contains(part, StringComparison.Ordinal))) Log.Add("        " + change);
     }
 
     internal bool IsDiskBroken => _volume.Fault is not null;

@@ -37,6 +37,9 @@ public sealed class CrashVolume : IVolume
     /// <summary>Asked before each change, outside the lock: it may block, as a volume that hangs does.</summary>
     public Action<string, string>? Before { get; set; }
 
+    /// <summary>Told of each change that was tried, for the report of a failure.</summary>
+    public Action<string>? Trace { get; set; }
+
     /// <summary>All changes fail.</summary>
     public bool ReadOnly { get; set; }
 
@@ -376,19 +379,25 @@ public sealed class CrashVolume : IVolume
                 if (there.Names.Count > 0) throw Error(VolumeError.NotEmpty, "rename", target);
             }
 
-            Change("rename", source, () => Name(new(directory, name, null) { Also = (newDirectory, newName, inode) }));
+            Change("rename", source, () => Name(new(directory, name, null) { Also = (newDirectory, newName, inode) }), target);
         }
     }
 
     /// <summary>One change operation: counted, refused, or cut short. A sync that is cut has not happened; anything else may have.</summary>
-    private void Change(string operation, string path, Action apply, bool cutFirst = false)
+    private void Change(string operation, string path, Action apply, string target = "", bool cutFirst = false)
     {
         ThrowIfCut();
+        Trace?.Invoke($"{operation} {path} {target}");
         Operations++;
         bool cut = CutAt is { } at && Operations >= at;
         if (cut && cutFirst) Cut();
         if (ReadOnly) throw Error(VolumeError.ReadOnly, operation, path);
-        if (Fault?.Invoke(operation, path) is { } error) throw Error(error, operation, path);
+        if (Fault?.Invoke(operation, path) is { } error)
+        {
+            Trace?.Invoke($"{operation} {path} is refused");
+            throw Error(error, operation, path);
+        }
+
         apply();
         if (cut) Cut();
     }
