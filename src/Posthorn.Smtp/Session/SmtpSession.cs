@@ -29,6 +29,7 @@ internal sealed class SmtpSession
         IsTrusted = connection.IsUnixSocket || IsIn(Options.TrustedNetworks, connection.RemoteAddress);
         (MayUseXClient, MayUseXForward) = (IsIn(Options.XClientNetworks, connection.RemoteAddress), IsIn(Options.XForwardNetworks, connection.RemoteAddress));
         (_tally, Bounds) = (new(Options), new(this));
+        if (IsTrusted) connection.NeedsNoLogin();
         connection.Input.IsBusy = true; // greeting, EHLO and MAIL follow each other
         bool forgiving = Role != ListenerRole.Mx;
         Syntax = new(forgiving, forgiving || IsTrusted, Options.DefaultDomain);
