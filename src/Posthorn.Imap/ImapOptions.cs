@@ -18,7 +18,7 @@ public sealed record ImapOptions
     /// <summary>The largest message that APPEND takes, octets (RFC 7889). Above what other servers will carry on, so that no draft is refused.</summary>
     public long MaxMessage { get; init; } = 100L * 1024 * 1024;
 
-    /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both.</summary>
+    /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both. Of a message it is <see cref="MaxMessage"/> once somebody is logged in.</summary>
     public long MaxSkippedLiteral { get; init; } = 1024 * 1024;
 
     /// <summary>Messages of one APPEND (RFC 3502): all are held until the last has come.</summary>

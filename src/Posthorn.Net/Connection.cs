@@ -109,6 +109,9 @@ public sealed class Connection : IAsyncDisposable
         else if (first) _channel.StopReceiving();
     }
 
+    /// <summary>The session ends while the peer is sending: its last word must arrive all the same.</summary>
+    public void ExpectMore() => _channel.ExpectsMore = true;
+
     /// <summary>Breaks the connection at once. Callable from any thread.</summary>
     public void Abort() => _channel.Abort();
 

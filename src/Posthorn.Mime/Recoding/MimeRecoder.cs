@@ -10,6 +10,8 @@ public enum WireForm
     SevenBit,
     /// <summary>Lines of any octets (RFC 6152): no NUL, no bare line end, no line above 998 octets.</summary>
     EightBit,
+    /// <summary>What an IMAP literal bears (RFC 9051 section 9, CHAR8): any octets but NUL, lines of any length that end in CRLF. A bare LF is data where a part says that it is binary, else a sloppy line end, which is left.</summary>
+    Literal,
 }
 
 /// <summary>Recodes a message for a server that does not take it as it is: parts that need it become quoted-printable or base64, all else stays octet for octet (RFC 6152 section 3, RFC 3030 section 3).</summary>
@@ -43,7 +45,7 @@ public sealed class MimeRecoder(WireForm form)
     /// <summary>Second pass: the recoded form of a piece.</summary>
     public void Write(ReadOnlySpan<byte> bytes, IBufferWriter<byte> output)
     {
-        _write ??= new(_rewriter = new(_parts, Needs, output));
+        _write ??= new(_rewriter = new(_parts, Needs, form, output));
         _write.Write(bytes);
     }
 
@@ -54,11 +56,13 @@ public sealed class MimeRecoder(WireForm form)
         _write!.Finish();
     }
 
-    private bool Needs(PartSurvey part) => part.IsBinary || form == WireForm.SevenBit && part.EightBit > 0;
+    private bool Needs(PartSurvey part) => form == WireForm.Literal
+        ? part.HasNul || part.HasBareFeed && part.IsDeclaredBinary
+        : part.IsBinary || form == WireForm.SevenBit && part.EightBit > 0;
 
     private sealed class Surveyor(List<PartSurvey?> parts) : IMimeSink
     {
-        public void Header(ReadOnlySpan<byte> header, PartHead head) => parts.Add(head.IsLeaf ? new() { IsProtected = head.IsProtected } : null);
+        public void Header(ReadOnlySpan<byte> header, PartHead head) => parts.Add(head.IsLeaf ? new() { IsProtected = head.IsProtected, IsDeclaredBinary = head.Encoding == TransferEncoding.Binary } : null);
 
         public void Body(ReadOnlySpan<byte> bytes)
         {
@@ -69,7 +73,7 @@ public sealed class MimeRecoder(WireForm form)
         public void Boundary(ReadOnlySpan<byte> line) { }
     }
 
-    private sealed class Rewriter(List<PartSurvey?> parts, Func<PartSurvey, bool> needs, IBufferWriter<byte> output) : IMimeSink
+    private sealed class Rewriter(List<PartSurvey?> parts, Func<PartSurvey, bool> needs, WireForm form, IBufferWriter<byte> output) : IMimeSink
     {
         private int _part = -1;
         private LeafEncoder? _encoder;
@@ -87,9 +91,12 @@ public sealed class MimeRecoder(WireForm form)
                 _encoder = new(encoding, output);
                 WriteHeader(header, head, encoding == TransferEncoding.Base64 ? "base64" : "quoted-printable");
             }
-            else if (head.Encoding is TransferEncoding.EightBit or TransferEncoding.Binary && head.IsProtected == false) WriteHeader(header, head, StaysEightBit(part) ? "8bit" : "7bit");
+            else if (MayChange(head.Encoding) && !head.IsProtected) WriteHeader(header, head, StaysEightBit(part) ? "8bit" : "7bit");
             else output.Write(header);
         }
+
+        // In mailboxes what says 8bit is right as it is.
+        private bool MayChange(TransferEncoding encoding) => encoding == TransferEncoding.Binary || encoding == TransferEncoding.EightBit && form != WireForm.Literal;
 
         // What is left of a leaf may be 8-bit where that is taken; what has parts has what they have.
         private bool StaysEightBit(PartSurvey? part) => part is not null ? part.EightBit > 0 : parts.Exists(one => one is { EightBit: > 0 } && !needs(one));

@@ -105,7 +105,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             at += got;
         }
 
-        return found == Crc32C.Compute(bytes.Whole.Span);
+        return found == bytes.FileChecksum();
     }
 
     private int Mend(Operation operation, Change.Place place)

@@ -144,9 +144,12 @@ public sealed class MailQueue : IJournalParticipant
         {
             if (!_entries.ContainsKey(id)) return false;
         }
-        await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () => Apply(id, order), cancel);
+        await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () =>
+        {
+            Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant())); // before what comes of it
+            Apply(id, order);
+        }, cancel);
         _log.Ordered(id, order);
-        Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant()));
         return true;
     }
 

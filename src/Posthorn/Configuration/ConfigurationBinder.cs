@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Store.Engine;
 using Posthorn.Transport;
 using Posthorn.Transport.Rewriting;
 
@@ -98,8 +99,10 @@ internal static class ConfigurationBinder
         if (domains > 1 && !distinct)
             reader.Problem(reader.PlaceOf("location"), "'mail.location' names no {domain}, and there are several domains: accounts of one name would share a mailbox");
         Dictionary<string, char> separators = new() { ["."] = '.', ["/"] = '/' };
+        Dictionary<string, FileLineEndings> lineEndings = new() { ["crlf"] = FileLineEndings.Crlf, ["lf"] = FileLineEndings.Lf };
         return new(home, location, reader.Choice("separator", '.', separators), reader.Flag("special-folders", true),
-            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true));
+            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true),
+            reader.Choice("line-endings", FileLineEndings.Crlf, lineEndings));
     }
 
     private static AuthSection Auth(ConfigReader reader)

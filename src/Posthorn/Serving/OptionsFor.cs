@@ -139,6 +139,7 @@ internal static class OptionsFor
             KeepExpunged = configuration.Mail.KeepExpunged,
             CountExpunged = configuration.Mail.CountExpunged,
             WordIndex = configuration.Mail.WordIndex,
+            LineEndings = configuration.Mail.LineEndings,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
     }
