@@ -94,6 +94,11 @@ public sealed record LimitsSection
     public required int Recipients { get; init; }
     public required int Connections { get; init; }
     public required int ConnectionsPerAddress { get; init; }
+    public required int? ConnectionsTransfer { get; init; }
+    public required int? ConnectionsBeforeLogin { get; init; }
+    public required TimeSpan LoginGrace { get; init; }
+    public required int ConnectionsPer56 { get; init; }
+    public required int ConnectionsPer48 { get; init; }
     public required int ReceivedHops { get; init; }
     public required TimeSpan ShortestDeliverBy { get; init; }
     public required int IPv6Prefix { get; init; }
