@@ -161,6 +161,14 @@ public static class HeaderFields
         output.Write(end);
     }
 
+    /// <summary>Where the last field ends of which the beginning of a header surely holds the whole.</summary>
+    public static int EndOfLast(ReadOnlySpan<byte> header)
+    {
+        int feed = header.LastIndexOf((byte)'\n');
+        while (feed >= 0 && (feed + 1 >= header.Length || header[feed + 1] is (byte)' ' or (byte)'\t')) feed = header[..feed].LastIndexOf((byte)'\n');
+        return feed + 1;
+    }
+
     private static ReadOnlySpan<byte> LineEnd(ReadOnlySpan<byte> header)
     {
         int feed = header.IndexOf((byte)'\n');

@@ -65,6 +65,7 @@ internal static class Catenation
         long before = Append.TotalOf(messages);
         CrlfSink sink = new(session.Services.Stores.CreateSink());
         messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
+        LastStructure parsed = new();
         List<CatenatePart> parts = [.. head.Parts!];
         bool closed = head.IsClosed;
         bool isBinary = false;
@@ -74,8 +75,8 @@ internal static class Catenation
             {
                 Completion? failure = part switch
                 {
-                    CatenatePart.Url url => await AddUrlAsync(session, into, url.Address, before, sink, cancel),
-                    CatenatePart.UrlLiteral url => await AddUrlAsync(session, into, url.Literal, before, sink, cancel),
+                    CatenatePart.Url url => await AddUrlAsync(session, into, url.Address, before, sink, parsed, cancel),
+                    CatenatePart.UrlLiteral url => await AddUrlAsync(session, into, url.Literal, before, sink, parsed, cancel),
                     CatenatePart.Text text => await AddTextAsync(session, into, text.Literal, before, sink, cancel),
                     _ => throw new System.Diagnostics.UnreachableException(),
                 };
@@ -129,7 +130,7 @@ internal static class Catenation
         return Append.EndedWithin(session);
     }
 
-    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, LiteralHead literal, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, LiteralHead literal, long before, CrlfSink sink, LastStructure parsed, CancellationToken cancel)
     {
         if (literal.Length > MaxUrl) return Completion.No("TOOBIG", $"A URL may have {MaxUrl} octets");
         await using IMessageSink text = session.Services.Stores.CreateSink();
@@ -138,10 +139,10 @@ internal static class Catenation
         session.TookLiteral(new LiteralHead(0, WaitsForUs: false, IsBinary: false)); // if this URL is refused, the rest of the command is skipped
         byte[] url = new byte[(int)literal.Length];
         for (int at = 0, got; at < url.Length && (got = text.Read(at, url.AsSpan(at))) > 0;) at += got;
-        return await AddUrlAsync(session, into, ImapReader.Text(url), before, sink, cancel);
+        return await AddUrlAsync(session, into, ImapReader.Text(url), before, sink, parsed, cancel);
     }
 
-    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, string text, long before, CrlfSink sink, CancellationToken cancel)
+    private static async ValueTask<Completion?> AddUrlAsync(ImapSession session, Destination into, string text, long before, CrlfSink sink, LastStructure parsed, CancellationToken cancel)
     {
         Completion bad = Completion.No($"BADURL {new string([.. text.Where(c => c is > ' ' and < (char)127 and not ']').Take(200)])}", "There is nothing under this URL");
         if (!MessageUrl.TryParse(text, session.Store.Separator, out MessageUrl? url)) return bad;
@@ -156,8 +157,16 @@ internal static class Catenation
         Result<IMessageContent> opened = await session.Store.OpenContentAsync(id, url.Message, cancel);
         if (!opened.IsOk) return opened.Refusal.Kind == RefusalKind.Unavailable ? Completion.From(opened.Refusal) : bad;
         await using IMessageContent content = opened.Value;
-        if (url.Section is { } picked && picked.Text is Mime.SectionText.HeaderFields or Mime.SectionText.HeaderFieldsNot) return await AddFieldsAsync(url, content, sink, cancel) ? null : bad;
-        if (!url.TryRange(content, out long offset, out long length)) return bad;
+        parsed.Names(id, url.Message);
+        if (url.Section is { } picked && picked.Text is Mime.SectionText.HeaderFields or Mime.SectionText.HeaderFieldsNot)
+        {
+            if (url.PickFields(content, parsed) is not { } fields) return bad;
+            if (await CheckAsync(session, into, fields.Length, before, sink, cancel) is { } tooMuch) return tooMuch;
+            await sink.WriteAsync(fields, cancel);
+            return null;
+        }
+
+        if (!url.TryRange(content, parsed, out long offset, out long length)) return bad;
         if (await CheckAsync(session, into, length, before, sink, cancel) is { } refused) return refused;
         byte[] buffer = new byte[(int)Math.Min(length, Piece)];
         for (long at = 0; at < length;)
@@ -169,12 +178,5 @@ internal static class Catenation
         }
 
         return null;
-    }
-
-    private static async ValueTask<bool> AddFieldsAsync(MessageUrl url, IMessageContent content, CrlfSink sink, CancellationToken cancel)
-    {
-        if (url.PickFields(content) is not { } fields) return false;
-        await sink.WriteAsync(fields, cancel);
-        return true;
     }
 }

@@ -13,6 +13,9 @@ internal sealed class FetchWriter
     /// <summary>Octets of content written at once; the output is flushed between.</summary>
     private const int Piece = 32 * 1024;
 
+    /// <summary>Decoded parts up to here are held while they are written; larger ones are decoded in pieces.</summary>
+    private const int MaxHeld = 256 * 1024;
+
     /// <summary>What goes out for NUL, which no literal but literal8 may hold; one octet, so that sizes hold (RFC 9051 section 4.3.1). BINARY gives it as it is.</summary>
     private const byte NulReplacement = 0x80;
 
@@ -259,24 +262,17 @@ internal sealed class FetchWriter
 
     private async ValueTask WritePickedAsync(FetchItem.Section section, IMessageContent content, long offset, long length, CancellationToken cancel)
     {
-        byte[] header = ArrayPool<byte>.Shared.Rent((int)length);
-        try
-        {
-            WholeMessage.ReadExactly(content, offset, header.AsSpan(0, (int)length));
-            header.AsSpan(0, (int)length).Replace((byte)0, NulReplacement);
-            Picked(section.Path, header.AsSpan(0, (int)length));
-        }
-        finally { ArrayPool<byte>.Shared.Return(header); }
-        (long skip, long count) = Window(section.Partial, _picked!.WrittenCount);
+        ReadOnlyMemory<byte> picked = Picked(section.Path, content, offset, length, NulReplacement);
+        (long skip, long count) = Window(section.Partial, picked.Length);
         Out.Literal(count);
-        await WriteBytesAsync(_picked.WrittenMemory.Slice((int)skip, (int)count), cancel);
+        await WriteBytesAsync(picked.Slice((int)skip, (int)count), cancel);
     }
 
-    private ReadOnlyMemory<byte> Picked(SectionPath path, ReadOnlySpan<byte> header)
+    private ReadOnlyMemory<byte> Picked(SectionPath path, IMessageContent content, long offset, long length, byte? nulReplacement)
     {
         _picked ??= new();
         _picked.ResetWrittenCount();
-        HeaderFields.Select(header, path.FieldNames, path.Text == SectionText.HeaderFieldsNot, _picked);
+        WholeMessage.Pick(content, offset, length, path, nulReplacement, _picked);
         return _picked.WrittenMemory;
     }
 
@@ -293,8 +289,13 @@ internal sealed class FetchWriter
         }
         // Decoded text is as long as what was decoded or shorter, and parts are bounded by the largest message.
         TransferEncoding encoding = !isPart || binary.Path.Numbers.IsEmpty || part.Kind is PartKind.Multipart ? TransferEncoding.Binary : part.Encoding;
-        ReadOnlyMemory<byte> decoded = WholeMessage.Decode(content, range.Offset, range.Length, encoding);
-        if (binary.Path.Text is SectionText.HeaderFields or SectionText.HeaderFieldsNot) decoded = Picked(binary.Path, decoded.Span);
+        bool isPicked = binary.Path.Text is SectionText.HeaderFields or SectionText.HeaderFieldsNot;
+        if (!isPicked && range.Length > MaxHeld)
+        {
+            await WriteLargeBinaryAsync(binary, content, range, encoding, cancel);
+            return;
+        }
+        ReadOnlyMemory<byte> decoded = isPicked ? Picked(binary.Path, content, range.Offset, range.Length, null) : WholeMessage.Decode(content, range.Offset, range.Length, encoding);
         if (binary.SizeOnly)
         {
             Out.Number(decoded.Length);
@@ -305,6 +306,42 @@ internal sealed class FetchWriter
         if (wanted.Span.Contains((byte)0)) Out.Raw("~"u8);
         Out.Literal(count);
         await WriteBytesAsync(wanted, cancel);
+    }
+
+    // Decoded twice, first for its size: a client that reads slowly, on a hundred connections, must not make us hold it.
+    private async ValueTask WriteLargeBinaryAsync(FetchItem.Binary binary, IMessageContent content, SectionRange range, TransferEncoding encoding, CancellationToken cancel)
+    {
+        (long from, long most) = binary.Partial ?? (0, long.MaxValue);
+        long size = 0;
+        bool hasNul = false;
+        foreach (ReadOnlyMemory<byte> piece in WholeMessage.Pieces(content, range.Offset, range.Length, encoding))
+        {
+            hasNul |= Within(piece, size, from, most).Span.Contains((byte)0);
+            size += piece.Length;
+        }
+        if (binary.SizeOnly)
+        {
+            Out.Number(size);
+            return;
+        }
+        (long skip, long count) = Window(binary.Partial, size);
+        if (hasNul) Out.Raw("~"u8);
+        Out.Literal(count);
+        long at = 0;
+        foreach (ReadOnlyMemory<byte> piece in WholeMessage.Pieces(content, range.Offset, range.Length, encoding))
+        {
+            await WriteBytesAsync(Within(piece, at, skip, count), cancel);
+            at += piece.Length;
+            if (at >= skip + count) break;
+        }
+    }
+
+    // What of a piece that begins at a place lies in a window.
+    private static ReadOnlyMemory<byte> Within(ReadOnlyMemory<byte> piece, long at, long skip, long count)
+    {
+        long start = Math.Clamp(skip - at, 0, piece.Length);
+        long end = count >= long.MaxValue - skip ? piece.Length : Math.Clamp(skip + count - at, start, piece.Length);
+        return piece[(int)start..(int)end];
     }
 
     private static (long Skip, long Count) Window((long Offset, long Count)? partial, long length)

@@ -42,12 +42,12 @@ internal sealed record MessageUrl(MailboxName? Mailbox, uint? Validity, Uid Mess
     }
 
     /// <summary>Where the octets lie; false when the message has no such part.</summary>
-    public bool TryRange(IMessageContent content, out long offset, out long length)
+    public bool TryRange(IMessageContent content, LastStructure parsed, out long offset, out long length)
     {
         (offset, length) = (0, content.Length);
         if (Section is not null && !Section.Equals(SectionPath.Whole))
         {
-            if (!Section.TryResolve(WholeMessage.Parse(content), out SectionRange range)) return false;
+            if (!Section.TryResolve(parsed.Of(content), out SectionRange range)) return false;
             (offset, length) = (range.Offset, range.Length);
         }
 
@@ -58,13 +58,11 @@ internal sealed record MessageUrl(MailboxName? Mailbox, uint? Validity, Uid Mess
     }
 
     /// <summary>The header fields that the section picks; null when the message has no such part.</summary>
-    public ReadOnlyMemory<byte>? PickFields(IMessageContent content)
+    public ReadOnlyMemory<byte>? PickFields(IMessageContent content, LastStructure parsed)
     {
-        if (Section is null || !Section.TryResolve(WholeMessage.Parse(content), out SectionRange range)) return null;
-        byte[] header = new byte[range.Length];
-        WholeMessage.ReadExactly(content, range.Offset, header);
+        if (Section is null || !Section.TryResolve(parsed.Of(content), out SectionRange range)) return null;
         ArrayBufferWriter<byte> picked = new();
-        HeaderFields.Select(header, Section.FieldNames, Section.Text == SectionText.HeaderFieldsNot, picked);
+        WholeMessage.Pick(content, range.Offset, range.Length, Section, null, picked);
         if (Partial is not { } piece) return picked.WrittenMemory;
         int skip = (int)Math.Min(piece.Offset, picked.WrittenCount);
         return picked.WrittenMemory.Slice(skip, (int)Math.Min(piece.Count ?? long.MaxValue, picked.WrittenCount - skip));
@@ -122,4 +120,20 @@ internal sealed record MessageUrl(MailboxName? Mailbox, uint? Validity, Uid Mess
 
         return System.Text.Unicode.Utf8.IsValid(bytes.AsSpan(0, length)) ? Encoding.UTF8.GetString(bytes, 0, length) : null;
     }
+}
+
+/// <summary>The structure of the message that was named last: URLs that follow each other name parts of one message, as a rule, and it is read and parsed once for them.</summary>
+internal sealed class LastStructure
+{
+    private (MailboxId Mailbox, Uid Message)? _of;
+    private MimeStructure? _structure;
+
+    /// <summary>The next URL names this message.</summary>
+    public void Names(MailboxId mailbox, Uid message)
+    {
+        if (_of == (mailbox, message)) return;
+        (_of, _structure) = ((mailbox, message), null);
+    }
+
+    public MimeStructure Of(IMessageContent content) => _structure ??= WholeMessage.Parse(content);
 }

@@ -10,6 +10,8 @@ namespace Posthorn.Imap.Commands;
 /// <summary>A message's bytes taken as a whole, where the store's summary does not do: rare, and bounded by the largest message.</summary>
 internal static class WholeMessage
 {
+    private const int PieceLength = 32 * 1024;
+
     public static void ReadExactly(IMessageContent content, long offset, Span<byte> into)
     {
         while (!into.IsEmpty)
@@ -81,7 +83,7 @@ internal static class WholeMessage
     {
         ArrayBufferWriter<byte> decoded = new((int)Math.Max(length, 1));
         TransferDecoder decoder = new(encoding);
-        byte[] piece = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        byte[] piece = ArrayPool<byte>.Shared.Rent(PieceLength);
         for (long done = 0; done < length;)
         {
             Span<byte> part = piece.AsSpan(0, (int)Math.Min(piece.Length, length - done));
@@ -91,6 +93,43 @@ internal static class WholeMessage
         }
         ArrayPool<byte>.Shared.Return(piece);
         return decoded.WrittenMemory;
+    }
+
+    /// <summary>The same in pieces, for parts that are too large to be held while a client reads them. A piece is valid until the next.</summary>
+    public static IEnumerable<ReadOnlyMemory<byte>> Pieces(IMessageContent content, long offset, long length, TransferEncoding encoding)
+    {
+        ArrayBufferWriter<byte> decoded = new(PieceLength);
+        TransferDecoder decoder = new(encoding);
+        byte[] piece = ArrayPool<byte>.Shared.Rent(PieceLength);
+        try
+        {
+            for (long done = 0; done < length;)
+            {
+                int count = (int)Math.Min(PieceLength, length - done);
+                ReadExactly(content, offset + done, piece.AsSpan(0, count));
+                done += count;
+                decoder.Decode(piece.AsSpan(0, count), last: done == length, decoded);
+                yield return decoded.WrittenMemory;
+                decoded.ResetWrittenCount();
+            }
+        }
+        finally { ArrayPool<byte>.Shared.Return(piece); }
+    }
+
+    /// <summary>The fields of a header that a section picks. Of a header that is longer than any real one the fields behind <see cref="MimeLimits.MaxHeaderBytes"/> are left out.</summary>
+    public static void Pick(IMessageContent content, long offset, long size, SectionPath section, byte? nulReplacement, ArrayBufferWriter<byte> into)
+    {
+        int length = (int)Math.Min(size, MimeLimits.Default.MaxHeaderBytes);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            Span<byte> header = rented.AsSpan(0, length);
+            ReadExactly(content, offset, header);
+            if (length < size) header = header[..HeaderFields.EndOfLast(header)];
+            if (nulReplacement is { } other) header.Replace((byte)0, other);
+            HeaderFields.Select(header, section.FieldNames, section.Text == SectionText.HeaderFieldsNot, into);
+        }
+        finally { ArrayPool<byte>.Shared.Return(rented); }
     }
 
     private static byte[] ReadAll(IMessageContent content)

@@ -20,6 +20,14 @@ internal sealed class AnnotationTable(Database database)
         return [.. Read(query).Select(row => (row.User, row.Entry, row.Value!))];
     }
 
+    /// <summary>Octets of all that one user has set, values and names.</summary>
+    internal long OctetsOf(string user)
+    {
+        using Statement query = database.Prepare("SELECT coalesce(sum(length(value) + length(entry)), 0) FROM annotations WHERE owner = ?1 AND removed = 0");
+        query.Bind(1, user);
+        return query.Step() ? query.Int64(0) : 0;
+    }
+
     /// <summary>What was set or removed after a change, in any mailbox.</summary>
     internal List<(long Mailbox, string User, string Entry, byte[]? Value, long Changed)> Since(long modSeq)
     {

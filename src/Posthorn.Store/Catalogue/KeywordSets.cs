@@ -11,6 +11,8 @@ internal sealed class KeywordSets
     private readonly Dictionary<long, KeywordSet> _sets = new() { [0] = KeywordSet.Empty };
     private readonly Dictionary<KeywordSet, long> _ids = new() { [KeywordSet.Empty] = 0 };
 
+    private long _octets;
+
     internal KeywordSets(Database database)
     {
         _database = database;
@@ -19,6 +21,15 @@ internal sealed class KeywordSets
 
     /// <summary>The set with a number.</summary>
     internal bool TryGet(long id, [NotNullWhen(true)] out KeywordSet? set) => _sets.TryGetValue(id, out set);
+
+    /// <summary>Whether these sets can be had without all together taking more octets than may be.</summary>
+    internal bool HasRoom(IReadOnlyCollection<KeywordSet> wanted, long most)
+    {
+        long more = 0;
+        foreach (KeywordSet set in wanted)
+            if (!_ids.ContainsKey(set)) more += set.ToString().Length;
+        return more == 0 || _octets + more <= most;
+    }
 
     private void Load()
     {
@@ -29,6 +40,7 @@ internal sealed class KeywordSets
             KeywordSet set = KeywordSet.Of(query.Text(1).Split(' ').Where(name => Keyword.TryCreate(name, out _)).Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default));
             _sets[query.Int64(0)] = set;
             _ids.TryAdd(set, query.Int64(0));
+            _octets += query.Text(1).Length;
         }
     }
 
@@ -42,6 +54,7 @@ internal sealed class KeywordSets
         // Should the transaction be rolled back, the row is written again under another number: forgotten in Forget.
         _ids[keywords] = id;
         _sets[id] = keywords;
+        _octets += keywords.ToString().Length;
         return id;
     }
 
@@ -50,6 +63,7 @@ internal sealed class KeywordSets
     {
         _sets.Clear();
         _ids.Clear();
+        _octets = 0;
         _sets[0] = KeywordSet.Empty;
         _ids[KeywordSet.Empty] = 0;
         Load();

@@ -279,6 +279,12 @@ internal sealed class Account : IDisposable
         lock (_gate) return [.. _subscriptions];
     }
 
+    /// <summary>Whether a name can be subscribed: it is already, or there are fewer than so many.</summary>
+    internal bool MaySubscribe(string name, int most)
+    {
+        lock (_gate) return _subscriptions.Count < most || _subscriptions.Contains(name);
+    }
+
     /// <summary>A message that was expunged while the mailbox is open.</summary>
     internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
     {

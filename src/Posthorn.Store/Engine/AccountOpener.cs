@@ -157,7 +157,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             tree.Volume.SyncDirectory(tree.OwnPath);
         }
 
-        Directory.CreateDirectory(directory);
+        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen. True then.

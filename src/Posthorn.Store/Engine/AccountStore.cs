@@ -14,7 +14,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
     private readonly Account _account = lease.Account;
     private readonly ChangeRunner _changes = new(lease.Account, services.Recorder);
-    private AnnotationKeeper Annotations => field ??= new(_account, _changes, services.Recorder, services.FlagTurns);
+    private AnnotationKeeper Annotations => field ??= new(_account, _changes, services.Recorder, services.FlagTurns, services.Options.AnnotationOctets);
 
     public MailAccount Account => _account.Who;
 
@@ -79,7 +79,9 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return DoneOr(await _changes.RunAsync(() => services.Recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0)));
+        return DoneOr(await _changes.RunAsync(() => subscribed && !_account.MaySubscribe(name.Value, services.Options.Subscriptions)
+            ? new Refusal(RefusalKind.Limit, $"An account can have {services.Options.Subscriptions} subscriptions")
+            : services.Recorder.Append(_account, [new Change.Subscribe(name, subscribed)], null, 0, 0)));
     }
 
     public async ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel)
@@ -192,6 +194,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         List<Uid> changed = [], modified = [];
         HashSet<Uid> seen = new(uids.Count);
         List<Uid> work = [];
+        HashSet<KeywordSet>? sets = null;
         foreach (Uid uid in uids)
         {
             int at = version.IndexOf(uid);
@@ -205,9 +208,15 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
             changed.Add(uid);
             MessageRow wanted = Flags.Apply(row, change);
-            if (wanted.Flags != row.Flags || !wanted.Keywords.Equals(row.Keywords)) work.Add(uid);
+            if (wanted.Flags == row.Flags && wanted.Keywords.Equals(row.Keywords)) continue;
+            work.Add(uid);
+            if (wanted.Keywords.Count <= row.Keywords.Count && change.Operation != FlagOperation.Replace) continue;
+            if (wanted.Keywords.Count > Math.Max(services.Options.MessageKeywords, row.Keywords.Count)) return new Refusal(RefusalKind.Limit, $"A message can have {services.Options.MessageKeywords} keywords");
+            if (!wanted.Keywords.Equals(row.Keywords)) (sets ??= []).Add(wanted.Keywords);
         }
 
+        if (sets is not null && !_account.Read(catalogue => catalogue.Keywords.HasRoom(sets, services.Options.KeywordOctets)))
+            return new Refusal(RefusalKind.Limit, "This account has too many different keywords");
         if (work.Count > 0)
         {
             Result<Operation> done = await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Flag(mailbox, change, work)]));

@@ -5,7 +5,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>Reads and changes the annotations of one account.</summary>
-internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Recorder recorder, FlagTurns turns)
+internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Recorder recorder, FlagTurns turns, long maxOctets)
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
 
@@ -34,18 +34,33 @@ internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Re
         // One at a time: the limit is counted before the record is written.
         using IDisposable turn = await turns.TakeAsync(account.Who.Address, cancel);
         if (NumberOf(mailbox) is not { } number) return NoMailbox;
-        HashSet<(string, string)> known = [.. account.Read(catalogue => catalogue.Annotations.Of(number)).Select(row => (row.User, row.Entry))];
-        int before = known.Count;
-        foreach (Annotation each in wanted)
-            if (each.Value is null) known.Remove((each.User, each.Entry));
-            else known.Add((each.User, each.Entry));
-        if (known.Count > most && known.Count > before) return new Refusal(RefusalKind.Limit, $"A mailbox can have {most} annotations");
+        foreach (IGrouping<string, Annotation> own in wanted.GroupBy(each => each.User, StringComparer.Ordinal))
+            if (Excess(number, own.Key, [.. own], most) is { } refusal) return refusal;
         Result<Operation> done = await changes.RunAsync(() =>
         {
             if (NumberOf(mailbox) is null) return NoMailbox;
             return recorder.Append(account, [new Change.Annotate(mailbox, [.. wanted.Select(each => (each.User, each.Entry, each.Value))])], null, 0, 0);
         });
         return done.IsOk ? done.Value.ModSeq : done.Refusal;
+    }
+
+    // Each user has a share of his own (what is shared is nobody's): on a shared mailbox nobody takes the room of the others.
+    private Refusal? Excess(long number, string user, IReadOnlyList<Annotation> wanted, int most)
+    {
+        Dictionary<string, long> known = [];
+        long elsewhere = account.Read(catalogue =>
+        {
+            foreach ((string owner, string entry, byte[] value) in catalogue.Annotations.Of(number))
+                if (owner == user) known[entry] = entry.Length + value.Length;
+            return catalogue.Annotations.OctetsOf(user) - known.Values.Sum();
+        });
+        (int count, long octets) = (known.Count, known.Values.Sum());
+        foreach (Annotation each in wanted)
+            if (each.Value is { } value) known[each.Entry] = each.Entry.Length + value.Length;
+            else known.Remove(each.Entry);
+        if (known.Count > most && known.Count > count) return new(RefusalKind.Limit, $"A mailbox can have {most} annotations");
+        long wantedOctets = known.Values.Sum();
+        return wantedOctets > octets && elsewhere + wantedOctets > maxOctets ? new(RefusalKind.Limit, $"The annotations of an account can have {maxOctets} octets") : null;
     }
 
     /// <summary>What a new mailbox that takes the place of another gets: the other's annotations (RFC 5464 section 4.1, the renaming of INBOX).</summary>

@@ -50,6 +50,18 @@ public sealed record MaildirStoreOptions
     /// <summary>Mailboxes of one account at most. 10,000: lists stay quick, and a client in a loop is stopped.</summary>
     public int Mailboxes { get; init; } = 10_000;
 
+    /// <summary>Subscriptions of one account at most. 10,000, as mailboxes: all are held in memory, and the file of them is written anew with each change.</summary>
+    public int Subscriptions { get; init; } = 10_000;
+
+    /// <summary>Keywords of one message at most. 100: programs set some five, people's labels are some dozens, and each FETCH of the flags tells all.</summary>
+    public int MessageKeywords { get; init; } = 100;
+
+    /// <summary>Octets of all sets of keywords that messages of an account have or had. 16 MiB: a hundred thousand sets of ten words; they are held in memory while the account is open.</summary>
+    public long KeywordOctets { get; init; } = 16L << 20;
+
+    /// <summary>Octets of the annotations that one user has set in an account, values and names. 16 MiB: they are in no quota, and notes and colours take some hundred.</summary>
+    public long AnnotationOctets { get; init; } = 16L << 20;
+
     /// <summary>What an account's filter remembers at most, senders answered and messages seen together. 10,000: a week of a busy mailbox, half a MiB.</summary>
     public int FilterNotes { get; init; } = 10_000;
 

@@ -21,7 +21,7 @@ internal sealed class RunMarker(string directory, string bootId)
     /// <exception cref="VolumeException">The file cannot be written.</exception>
     internal void Begin()
     {
-        if (!_volume.TryStat(directory, out _)) Directory.CreateDirectory(directory);
+        if (!_volume.TryStat(directory, out _)) Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (Losses, string boot) = Read();
         if (boot.Length > 0 && boot != bootId) Losses++;
         Write(bootId);

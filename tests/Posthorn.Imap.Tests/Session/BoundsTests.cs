@@ -44,6 +44,55 @@ public sealed class BoundsTests
     }
 
     [Fact]
+    public async Task A_large_part_is_decoded_in_pieces()
+    {
+        byte[] text = new byte[3 * 1024 * 1024];
+        for (int i = 0; i < text.Length; i++) text[i] = (byte)('a' + i * 7919L % 26);
+        await using ImapHost host = new();
+        await host.DeliverAsync("INBOX", Encoding.ASCII.GetBytes("MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + Convert.ToBase64String(text, Base64FormattingOptions.InsertLineBreaks)));
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        await using Connection client = new(channel, new SessionId("client"), TimeProvider.System, 8 * 1024 * 1024);
+        string[] answers = [await AskAsync(client, "a FETCH 1 BINARY.SIZE[1]"), await AskAsync(client, "b FETCH 1 BINARY.PEEK[1]<1000000.200000>"), await AskAsync(client, "c FETCH 1 BINARY.PEEK[1]<3145000.5000>"), await AskAsync(client, "d FETCH 1 BINARY.PEEK[1]")];
+        string whole = Encoding.ASCII.GetString(text);
+        Assert.Equal($"* 1 FETCH (BINARY.SIZE[1] {text.Length})\r\n", answers[0]);
+        Assert.Equal($"* 1 FETCH (BINARY[1]<1000000> {{200000}}\r\n{whole.AsSpan(1_000_000, 200_000)})\r\n", answers[1]);
+        Assert.Equal($"* 1 FETCH (BINARY[1]<3145000> {{{text.Length - 3_145_000}}}\r\n{whole.AsSpan(3_145_000)})\r\n", answers[2]);
+        Assert.Equal($"* 1 FETCH (BINARY[1] {{{text.Length}}}\r\n{whole})\r\n", answers[3]);
+        long before = GC.GetTotalAllocatedBytes();
+        Assert.Equal(answers[0].Length, (await AskAsync(client, "e FETCH 1 BINARY.SIZE[1]")).Length);
+        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, text.Length / 2);
+    }
+
+    [Fact]
+    public async Task Of_a_header_beyond_all_measure_fields_are_picked_from_its_beginning()
+    {
+        await using ImapHost host = new();
+        await host.DeliverAsync("INBOX", Encoding.ASCII.GetBytes("Subject: first\r\n" + string.Concat(Enumerable.Repeat("X-Filler: " + new string('x', 500) + "\r\n", 4_000)) + "Subject: last\r\n\r\ntext"));
+        await host.GivenAsync("selected INBOX");
+        await using Connection client = new(host.Connect(ReadSplit.Whole), new SessionId("client"), TimeProvider.System);
+        Assert.Contains("{18}\r\nSubject: first\r\n\r\n)", await AskAsync(client, "a FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]"), StringComparison.Ordinal);
+        Assert.InRange((await AskAsync(client, "b FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (Subject)]")).Length, 1_000_000, 1_100_000);
+    }
+
+    // What is said before the tagged answer, without what came before the question.
+    private static async Task<string> AskAsync(Connection client, string command)
+    {
+        client.Output.Write(command + "\r\n");
+        await client.Output.FlushAsync(default);
+        StringBuilder all = new();
+        string end = command[..2] + "OK ";
+        while (await client.ReadLineAsync(8 * 1024 * 1024, default) is { Status: LineStatus.Complete } line)
+        {
+            string text = Encoding.ASCII.GetString(line.Bytes.Span);
+            if (text.StartsWith(end, StringComparison.Ordinal)) break;
+            if (text.StartsWith("* 1 FETCH", StringComparison.Ordinal)) all.Clear();
+            all.Append(text).Append("\r\n");
+        }
+        return all.ToString();
+    }
+
+    [Fact]
     public async Task Much_news_goes_out_in_pieces()
     {
         await using ImapHost host = new();

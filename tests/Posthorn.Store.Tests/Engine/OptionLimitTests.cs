@@ -49,6 +49,66 @@ public sealed class OptionLimitTests : IDisposable
     }
 
     [Fact]
+    public async Task Subscriptions()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { Subscriptions = 3, SpecialMailboxes = [] });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        Must(await store.SubscribeAsync(Name("one"), true, Cancel));
+        Must(await store.SubscribeAsync(Name("two"), true, Cancel)); // with INBOX
+        Refused(RefusalKind.Limit, await store.SubscribeAsync(Name("three"), true, Cancel));
+        Must(await store.SubscribeAsync(Name("two"), true, Cancel));
+        Must(await store.SubscribeAsync(Name("one"), false, Cancel));
+        Must(await store.SubscribeAsync(Name("three"), true, Cancel));
+    }
+
+    [Fact]
+    public async Task KeywordsOfAMessage()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { MessageKeywords = 3, SpecialMailboxes = [] });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", [Text("one")])).Mailbox;
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Add, "a", "b"), null, Cancel));
+        Refused(RefusalKind.Limit, await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Add, "c", "d"), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "b", "c", "d"), null, Cancel));
+        Refused(RefusalKind.Limit, await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Add, "e"), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Remove, "b"), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Add, "e"), null, Cancel));
+    }
+
+    [Fact]
+    public async Task KeywordOctets()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { KeywordOctets = 20, SpecialMailboxes = [] });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", [Text("one")])).Mailbox;
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "abcde"), null, Cancel));
+        Refused(RefusalKind.Limit, await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "ABCDEFGH"), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel)); // it is known
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+    }
+
+    [Fact]
+    public async Task AnnotationsHaveAShareForEachUser()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { AnnotationOctets = 100, SpecialMailboxes = [] });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.FindAsync(MailboxName.Inbox, Cancel))!.Id!.Value;
+        Must(await store.AnnotateAsync(inbox, [Note("bob@example.org", "/private/a", 1), Note("bob@example.org", "/private/b", 1)], 2, Cancel));
+        Refused(RefusalKind.Limit, await store.AnnotateAsync(inbox, [Note("bob@example.org", "/private/c", 1)], 2, Cancel));
+        Must(await store.AnnotateAsync(inbox, [Note("ann@example.org", "/private/a", 1)], 2, Cancel)); // bob has not taken her room
+        Refused(RefusalKind.Limit, await store.AnnotateAsync(inbox, [Note("ann@example.org", "/private/b", 90)], 2, Cancel));
+        Must(await store.AnnotateAsync(inbox, [Note("ann@example.org", "/private/b", 70)], 2, Cancel));
+        Refused(RefusalKind.Limit, await store.AnnotateAsync(null, [Note("ann@example.org", "/private/c", 10)], 2, Cancel)); // over all mailboxes
+        Must(await store.AnnotateAsync(inbox, [Note("ann@example.org", "/private/b", 60)], 2, Cancel));
+    }
+
+    private static FlagChange Keywords(FlagOperation operation, params string[] names) =>
+        new(operation, SystemFlags.None, KeywordSet.Of(names.Select(name => Keyword.TryCreate(name, out Keyword keyword) ? keyword : default)));
+
+    private static Annotation Note(string user, string entry, int octets) => new(null, user, entry, new byte[octets]);
+
+    [Fact]
     public async Task Tombstones()
     {
         MaildirHarness server = await StartAsync(options => options with { Tombstones = 8, SpecialMailboxes = [] });
