@@ -99,7 +99,7 @@ public sealed record ImapOptions
     /// <summary>Connections of one account. Thunderbird opens five for each computer, phones more (trap 34).</summary>
     public int MaxConnectionsPerAccount { get; init; } = 100;
 
-    /// <summary>How long a connection may stay without login.</summary>
+    /// <summary>How long a connection may stay without login, whatever it sends meanwhile.</summary>
     public TimeSpan LoginTimeout { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>How long a logged-in session may stay silent: at least 30 minutes (RFC 9051 section 5.4).</summary>

@@ -22,6 +22,9 @@ public sealed class MessageFacts
     /// <summary>Octets with CRLF line ends: RFC822.SIZE.</summary>
     public long WireLength { get; }
 
+    /// <summary>Octets of the message's file when it gets LF, for its record; null when it is kept as it came.</summary>
+    internal long? LfOctets { get; private init; }
+
     /// <summary>The ENVELOPE, ready for the wire.</summary>
     public ReadOnlyMemory<byte> Envelope => Part(0);
 
@@ -45,6 +48,8 @@ public sealed class MessageFacts
     {
         ReadOnlySpan<byte> text = message.Span;
         MimeStructure structure = MimeStructure.Parse(text, limits);
+        // Readers get CRLF, so that offsets count that.
+        if (structure.WireLength != text.Length) return Of(LineEnds.ToCrlf(text, structure.WireLength), limits);
         ReadOnlySpan<byte> header = structure.Root.Header(text);
         int[] ends = new int[5];
         ArrayBufferWriter<byte> all = s_scratch ?? new(4096);
@@ -64,6 +69,9 @@ public sealed class MessageFacts
         if (all.Capacity <= KeptScratch) s_scratch = all;
         return facts;
     }
+
+    /// <summary>The same for a message whose file gets LF.</summary>
+    internal MessageFacts With(long? lfOctets) => new(_all, _ends, WireLength, Sort) { LfOctets = lfOctets };
 
     /// <summary>The sort keys as a catalogue keeps them.</summary>
     internal static byte[] Write(SortKeys keys)

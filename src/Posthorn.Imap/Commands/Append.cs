@@ -108,7 +108,8 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
     public static async ValueTask<Completion?> EncodeBinaryAsync(ImapSession session, Destination into, CrlfSink sink, List<NewMessage> messages, CancellationToken cancel)
     {
         if (sink.Failure is { } broken) return NotTaken(session, broken);
-        if (RecodedMessage.Survey(sink.Read, WireForm.Literal) is not { } recoder) return Completion.No("UNKNOWN-CTE", "What is signed cannot be given a transfer encoding, and holds octets that need one");
+        MimeRecoder recoder = new(WireForm.Literal);
+        if (!RecodedMessage.Survey(sink.Read, recoder)) return Completion.No("UNKNOWN-CTE", "What is signed cannot be given a transfer encoding, and holds octets that need one");
         if (!recoder.IsNeeded && !sink.PassedBareFeed) return null;
         await using IMessageSink raw = sink.Inner;
         CrlfSink encoded = new(session.Services.Stores.CreateSink());

@@ -116,6 +116,7 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Serves the client from greeting to goodbye.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
+        Connection.MustLogInWithin(Options.LoginTimeout);
         RestartIdleClock();
         Out.UntaggedOk($"CAPABILITY {Capabilities.Of(this)}", $"{Options.HostName} Posthorn ready");
         while (!_ending)
@@ -297,6 +298,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             if (Account is not null) _server.Sessions.Leave(Account);
             (Account, Connection.StillHolds) = (null, null);
+            Connection.MustLogInWithin(Options.LoginTimeout);
             Mode = new();
             Frames.MaxCommand = Options.MaxCommandBeforeLogin;
         }

@@ -238,7 +238,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         return gone;
     }
 
-    public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
+    public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
@@ -488,6 +488,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             Prefix = default,
             Offset = offset,
             Length = message.Content.Length,
+            LfOctets = facts.LfOctets,
             Facts = facts,
         };
 

@@ -13,7 +13,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
-    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows);
+    private readonly ReplayedMailboxes _replayed = new(account, catalogue, tree, options);
+    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows, _replayed);
 
     internal void Apply(Operation operation, Draft draft)
     {
@@ -50,7 +51,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
     {
-        if (draft.Find(store.Mailbox) is not { } box)
+        if (_replayed.Find(operation, store.Mailbox, draft) is not { } box)
         {
             operation.Skip(index, -1);
             return false;
@@ -123,7 +124,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {
                 path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName);
-                _files.Discard(box.Name, file, path);
+                TakeAway(box.Name, file, path);
             }
 
             box.Gone.Add((uid, new(row.Content, path, catalogue.Contents.Of(row.Content).Octets, row.Row.Size)));
@@ -133,6 +134,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         return changed;
+    }
+
+    private void TakeAway(MailboxName box, FileRow file, string target)
+    {
+        if (account.Behind.IsOn && !account.IsReplaying) account.Behind.Follow(() => _files.Discard(box, file, target));
+        else _files.Discard(box, file, target);
     }
 
     private bool Flag(Change.Flag flag, Draft draft, ModSeq modSeq)
@@ -163,7 +170,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
-            if (known.Name == Aside(known)) return GiveName(known, made.Name, draft);
+            if (known.Name == _replayed.NameOf(made.Mailbox)) return GiveName(known, made.Name, draft);
             _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
@@ -188,6 +195,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Delete(Operation operation, int index, Change.Delete gone, Draft draft)
     {
+        _replayed.Deleted(gone.Mailbox);
         if (draft.Find(gone.Mailbox) is not { } box)
         {
             operation.Skip(index, -1);
@@ -204,7 +212,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
-        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
+        if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -229,12 +237,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool IsFree(MailboxName name, Draft draft)
     {
         if (draft.FindName(name.Value) is not { } holder) return true;
-        if (!account.IsReplaying || name.IsInbox || Aside(holder) is not { } aside || holder.Name == aside) return false;
+        if (!account.IsReplaying || name.IsInbox || _replayed.NameOf(holder.Box.Mailbox) is not { } aside || holder.Name == aside) return false;
         _files.BringBack(holder.Name, holder.Box.Mailbox, holder.Box.Validity);
         return GiveName(holder, aside, draft);
     }
 
-    private MailboxName? Aside(BoxDraft box) => MailboxName.TryCreate("Recovered-" + box.Box.Mailbox.Value, options.Separator, out MailboxName name) ? name : null;
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
     private void BringOver(Draft draft, BoxDraft leaving)

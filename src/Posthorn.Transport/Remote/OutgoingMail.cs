@@ -14,6 +14,9 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
     /// <summary>Seconds in which it must have arrived, negative when it is late; null without such a wish.</summary>
     public long? SecondsLeft { get; init; }
 
+    /// <summary>What has to have ended before the server is given the end of the message, and may take it.</summary>
+    public Task Before { get; init; } = Task.CompletedTask;
+
     /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
     public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
 
@@ -29,6 +32,12 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
 /// <param name="FromRemote">Whether the replies are the server's own words, but for those on a session that broke.</param>
 internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, SmtpReply? HostFault, bool FromRemote)
 {
+    /// <summary>Whose replies to RCPT were positive; null when none was asked.</summary>
+    public IReadOnlyList<bool>? Admitted { get; init; }
+
+    /// <summary>Whether a recipient's reply answers the message, and not its RCPT.</summary>
+    public bool IsOfMessage(int recipient) => Admitted?[recipient] == true;
+
     /// <summary>Nobody was asked.</summary>
     public static TransactionResult Untried(int recipients, SmtpReply fault, bool fromRemote) => new(new SmtpReply?[recipients], fault, fromRemote);
 
