@@ -36,13 +36,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
             return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
-        foreach (int position in sorted)
-        {
-            session.Out.Raw(" "u8);
-            session.Out.Number(by == Numbering.Uid ? box.View[position].Uid.Value : position + 1);
-            await session.FlushIfLargeAsync(cancel);
-        }
-        session.Out.End();
+        await Search.WriteNumbersAsync(session, box, sorted, by, UsesModSeq, cancel);
         return run.Done("Sorted");
     }
 
@@ -72,7 +66,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         {
             List<SortEntry> entries = new(positions.Count);
             int next = 0;
-            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, run.MetGone, cancel))
             {
                 tally?.Step();
                 // In the order asked, those that are gone left out.

@@ -223,7 +223,7 @@ internal sealed class Account : IDisposable
     }
 
     /// <summary>Takes a hold on a mailbox for a session; null when it does not exist.</summary>
-    internal (Box Box, Uid FirstRecent, bool Claimed)? Open(string name, bool readOnly)
+    internal OpenedBox? Open(string name, bool readOnly)
     {
         if (PublishedByName(name) is not { } box) return null;
         VersionOf(box);
@@ -238,10 +238,22 @@ internal sealed class Account : IDisposable
             }
 
             Uid recent = box.FirstRecent;
-            if (readOnly) return (box, recent, false);
+            OpenedBox opened = new(box, recent, box.UidNext, HasClaimed: !readOnly && recent < box.UidNext);
+            if (readOnly) return opened;
             box.Writers++;
-            box.FirstRecent = box.UidNext;
-            return (box, recent, recent < box.UidNext);
+            box.FirstRecent = box.FirstUntold = box.UidNext;
+            return opened;
+        }
+    }
+
+    /// <summary>See <see cref="IMailbox.ClaimRecent"/>.</summary>
+    internal Uid ClaimRecent(Box box, Uid from, Uid next, bool readOnly)
+    {
+        lock (_gate)
+        {
+            Uid first = box.FirstUntold > from ? box.FirstUntold : from;
+            if (!readOnly && next > box.FirstUntold) box.FirstUntold = next;
+            return first < next ? first : next;
         }
     }
 
@@ -460,7 +472,7 @@ internal sealed class Account : IDisposable
         }
 
         // The next UID alone, when what it was given to did not come in.
-        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
+        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext || draft.Highest != box.Highest;
         (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;

@@ -116,9 +116,9 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     private async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, Box watched, bool readOnly)
     {
-        if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
-        OpenMailbox open = new(lease.Again(), box, watched, readOnly, recent);
-        if (!claimed) return open;
+        if (_account.Open(name.Value, readOnly) is not { Box: { } box } opened) return NoMailbox;
+        OpenMailbox open = new(lease.Again(), box, watched, readOnly, opened);
+        if (!opened.HasClaimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
         await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
         return open;

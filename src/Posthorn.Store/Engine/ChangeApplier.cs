@@ -301,6 +301,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         {
             if (draft.Find(named) is not { } box) return false;
             mailbox = box.Box.Id;
+            box.Highest = modSeq; // RFC 7162 section 3.2
         }
 
         foreach ((string user, string entry, ReadOnlyMemory<byte>? value) in annotate.Entries) catalogue.Annotations.Put(mailbox, user, entry, value, modSeq.Value);
