@@ -146,7 +146,9 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
             JournalContent content = joined ?? ((JournalSink)messages[0].Content).Content;
             await content.CompleteAsync(cancel);
-            MessageFacts[] facts = [.. messages.Select(message => services.Reader.FactsOf(((JournalSink)message.Content).Content))];
+            EarlyFacts[] facts = new EarlyFacts[messages.Count];
+            int room = EarlyFacts.Room;
+            for (int i = 0; i < facts.Length; i++) facts[i] = services.Reader.FactsOf(content, default, new(offsets[i], messages[i].Content.Length), ref room);
             Box? box = null;
             List<Change> changes = new(messages.Count);
             Result<Operation> appended = await _changes.RunAsync(() =>
@@ -156,7 +158,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
                 long size = facts.Sum(fact => fact.WireLength);
                 if (_account.Room(size, messages.Count) is { } full) return full;
                 changes.Clear();
-                for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
+                for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i].Held));
                 return services.Recorder.Append(_account, changes, content, size, messages.Count);
             }, durable: true, soon); // a NO would make the client send it again
             if (!appended.TryGet(out Operation? operation, out Refusal? refusal)) return refusal;
@@ -478,7 +480,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
-    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
+    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts? facts) =>
         new(box.Mailbox, new(box.NextUid++), services.Options.Ids.Email(), index)
         {
             Flags = message.Flags,
