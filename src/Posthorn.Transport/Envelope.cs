@@ -104,6 +104,14 @@ public enum DsnNotify
 /// <summary>Reckoning with NOTIFY.</summary>
 internal static class DsnNotifyTraits
 {
+    /// <summary>What both wish to hear, where two recipients have become one (RFC 3461 section 5.2.2).</summary>
+    public static DsnNotify With(this DsnNotify one, DsnNotify other)
+    {
+        if (one == other || other == DsnNotify.Never) return one;
+        if (one == DsnNotify.Never) return other;
+        return one == DsnNotify.Unspecified || other == DsnNotify.Unspecified ? one | other | DsnNotify.Failure | DsnNotify.Delay : one | other;
+    }
+
     /// <summary>The same wishes but for success (RFC 3461 section 5.2.7.3). Who wanted to hear of nothing else wants to hear of nothing: an empty list would mean failures.</summary>
     public static DsnNotify WithoutSuccess(this DsnNotify notify) => notify == DsnNotify.Success ? DsnNotify.Never : notify & ~DsnNotify.Success;
 }
@@ -123,7 +131,7 @@ public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, s
     /// <summary>The same recipient at another address, which tells where it came from.</summary>
     internal EnvelopeRecipient Readdressed(EmailAddress address) => address == Address ? this : this with
     {
-        Address = address, OriginalRecipient = OriginalRecipient ?? $"rfc822;{Xtext.Encode(Address.ToString())}", IsOriginalOurs = IsOriginalOurs || OriginalRecipient is null,
+        Address = address, OriginalRecipient = OriginalRecipient ?? (Address.NeedsUtf8 ? $"utf-8;{Xtext.EncodeUtf8(Address.ToString())}" : $"rfc822;{Xtext.Encode(Address.ToString())}"), IsOriginalOurs = IsOriginalOurs || OriginalRecipient is null,
     };
 }
 

@@ -44,6 +44,18 @@ public sealed class DaneCheckTests : IDisposable
         Assert.Equal(matching == 0, DaneCheck.Verify([record], leaf, [], ["mx.example.com"], Now) is null);
     }
 
+    /// <summary>The path ends at the certificate that the record names (RFC 6698 section 2.1.1, usage 2).</summary>
+    [Fact]
+    public void What_stands_above_an_anchor_says_nothing()
+    {
+        using TestAuthority root = new("Old root", end: Now.AddYears(-1)), between = new("Intermediate", root);
+        using X509Certificate2 leaf = between.Issue("mx.example.com"), old = between.Issue(Now.AddDays(-1), "mx.example.com");
+        Assert.Null(DaneCheck.Verify([Record(2, 0, 1, between.Certificate)], leaf, [between.Certificate], ["mx.example.com"], Now));
+        Assert.Null(DaneCheck.Verify([Record(2, 0, 1, between.Certificate)], leaf, [between.Certificate, root.Certificate], ["mx.example.com"], Now));
+        Assert.Equal(CertificateFaultKind.Expired, DaneCheck.Verify([Record(2, 0, 1, between.Certificate)], old, [between.Certificate, root.Certificate], ["mx.example.com"], Now)!.Kind);
+        Assert.Equal(CertificateFaultKind.Expired, DaneCheck.Verify([Record(2, 0, 1, root.Certificate)], leaf, [between.Certificate, root.Certificate], ["mx.example.com"], Now)!.Kind);
+    }
+
     [Fact]
     public void A_forged_issuer_does_not_make_an_anchor()
     {

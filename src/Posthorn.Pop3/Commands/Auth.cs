@@ -13,7 +13,7 @@ internal sealed record Auth(string? Mechanism, byte[]? Initial) : IPop3Command<A
     {
         if (args.IsBlank) return new(null, null); // Outlook sends a blank after the word
         string mechanism = Encoding.UTF8.GetString(args.Word("a mechanism"));
-        byte[]? initial = args.IsAtEnd ? null : args.Word("an initial response").ToArray();
+        byte[]? initial = args.IsBlank ? null : args.Word("an initial response").ToArray();
         args.End();
         return new(mechanism, initial);
     }

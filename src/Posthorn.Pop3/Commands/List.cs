@@ -8,7 +8,7 @@ internal sealed record List(int? Number) : IPop3Command<List>
 {
     public static List Parse(ref Pop3Reader args)
     {
-        int? number = args.IsAtEnd ? null : args.MessageNumber();
+        int? number = args.IsBlank ? null : args.MessageNumber();
         args.End();
         return new(number);
     }

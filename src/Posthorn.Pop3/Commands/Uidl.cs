@@ -8,7 +8,7 @@ internal sealed record Uidl(int? Number) : IPop3Command<Uidl>
 {
     public static Uidl Parse(ref Pop3Reader args)
     {
-        int? number = args.IsAtEnd ? null : args.MessageNumber();
+        int? number = args.IsBlank ? null : args.MessageNumber();
         args.End();
         return new(number);
     }
@@ -17,11 +17,11 @@ internal sealed record Uidl(int? Number) : IPop3Command<Uidl>
     {
         Maildrop drop = session.Drop;
         await drop.LoadUniqueIdsAsync(cancel);
-        if (Number is { } one) return drop.Check(one) ?? Reply.Ok($"{one} {drop.UniqueIdOf(one)}");
+        if (Number is { } one) return drop.Check(one) ?? (drop.HasLostUniqueId(one) ? Reply.Error("", "The message is gone, and its unique id with it") : Reply.Ok($"{one} {drop.UniqueIdOf(one)}"));
         session.Out.Write(Reply.Ok("Unique ids"));
         for (int number = 1; number <= drop.Last; number++)
         {
-            if (drop.IsDeleted(number)) continue;
+            if (drop.IsDeleted(number) || drop.HasLostUniqueId(number)) continue;
             session.Out.Line(number, drop.UniqueIdOf(number));
             await session.FlushIfLargeAsync(cancel);
         }

@@ -15,6 +15,7 @@ internal sealed class Maildrop : IAsyncDisposable
     private readonly BitArray _deleted;
     private readonly BitArray _retrieved;
     private Dictionary<Uid, string>? _uniqueIds;
+    private HashSet<Uid>? _lostIds;
 
     private Maildrop(IMailStore store, IMailbox box)
     {
@@ -88,13 +89,22 @@ internal sealed class Maildrop : IAsyncDisposable
     {
         if (_uniqueIds is not null) return;
         Dictionary<Uid, string> found = [];
+        HashSet<Uid> there = [];
         List<Uid> uids = new(_version.Count);
         foreach (ReadOnlyMemory<MessageRow> chunk in _version.Chunks)
             foreach (ref readonly MessageRow row in chunk.Span) uids.Add(row.Uid);
         await foreach (MessageSummary summary in _store.SummariesAsync(_box.Info.Id!.Value, uids, SummaryFields.Pop3Uidl, cancel))
+        {
             if (summary.Pop3Uidl is { } own) found[summary.Uid] = own;
+            there.Add(summary.Uid);
+        }
+
+        if (found.Count > 0) _lostIds = [.. uids.Where(uid => !there.Contains(uid))];
         _uniqueIds = found;
     }
+
+    /// <summary>A message that another session removed before the ids were asked for, in a maildrop where some came from another server: whether it had one is not known any more, and a made-up one might name it anew.</summary>
+    public bool HasLostUniqueId(int number) => _lostIds is not null && _lostIds.Contains(UidOf(number));
 
     /// <summary>Sets <c>\Seen</c> on what was retrieved.</summary>
     public async ValueTask MarkSeenAsync(CancellationToken cancel)

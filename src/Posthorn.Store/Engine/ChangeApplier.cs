@@ -14,8 +14,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
-    private readonly HashSet<MailboxId> _aside = [];
-    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows, log);
+    private readonly ReplayedMailboxes _replayed = new(account, catalogue, tree, options);
+    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows, _replayed, log);
 
     internal void Apply(Operation operation, Draft draft)
     {
@@ -52,7 +52,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
     {
-        if (draft.Find(store.Mailbox) is not { } box)
+        if (_replayed.Find(operation, store.Mailbox, draft) is not { } box)
         {
             operation.Skip(index, -1);
             return false;
@@ -165,7 +165,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         draft.Validity = Math.Max(draft.Validity, made.Validity.Value);
         if (draft.Find(made.Mailbox) is { } known)
         {
-            if (_aside.Contains(made.Mailbox)) return GiveName(known, made.Name, draft);
+            if (known.Name == _replayed.NameOf(made.Mailbox)) return GiveName(known, made.Name, draft);
             _files.BringBack(known.Name, made.Mailbox, made.Validity);
             return false;
         }
@@ -190,6 +190,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Delete(Operation operation, int index, Change.Delete gone, Draft draft)
     {
+        _replayed.Deleted(gone.Mailbox);
         if (draft.Find(gone.Mailbox) is not { } box)
         {
             operation.Skip(index, -1);
@@ -206,7 +207,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
-        if (draft.Find(renamed.Mailbox) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
+        if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
@@ -220,7 +221,6 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool GiveName(BoxDraft box, MailboxName name, Draft draft)
     {
         if (box.Name != name && !IsFree(name, draft)) return false;
-        _aside.Remove(box.Box.Mailbox);
         _files.RenameFolder(box.Name, name, box.Box.Mailbox);
         if (box.Name == name) return false;
         box.Name = name;
@@ -232,13 +232,11 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool IsFree(MailboxName name, Draft draft)
     {
         if (draft.FindName(name.Value) is not { } holder) return true;
-        if (!account.IsReplaying || name.IsInbox || !MailboxName.TryCreate("Recovered-" + holder.Box.Mailbox.Value, options.Separator, out MailboxName aside)) return false;
-        if (holder.Name == aside) return false;
+        if (!account.IsReplaying || name.IsInbox || _replayed.NameOf(holder.Box.Mailbox) is not { } aside || holder.Name == aside) return false;
         _files.BringBack(holder.Name, holder.Box.Mailbox, holder.Box.Validity);
-        bool moved = GiveName(holder, aside, draft);
-        if (moved) _aside.Add(holder.Box.Mailbox);
-        return moved;
+        return GiveName(holder, aside, draft);
     }
+
 
     // Before a folder goes or gets another name: what lies in it and belongs to another mailbox leaves it.
     private void BringOver(Draft draft, BoxDraft leaving)

@@ -9,7 +9,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>Makes copies and moves come true, in the running server and on replay alike.</summary>
 /// <remarks>As <see cref="ChangeApplier"/>, of which it is a part.</remarks>
-internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, MessageRows rows, ILogger log)
+internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, MessageRows rows, ReplayedMailboxes replayed, ILogger log)
 {
     private readonly FileKeeper _files = account.Files;
 
@@ -29,7 +29,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
 
     internal bool Place(Operation operation, int index, Change.Place place, Draft draft, ModSeq modSeq)
     {
-        if (draft.Find(place.Source) is not { } source || draft.Find(place.Target) is not { } target)
+        if (replayed.Find(operation, place.Source, draft) is not { } source || replayed.Find(operation, place.Target, draft) is not { } target)
         {
             operation.Skip(index, -1);
             return false;

@@ -241,6 +241,7 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
         if (_onward.TryGetValue(target.Address, out Onward? onward))
         {
             onward.Recipients.Add(recipient);
+            _onward[target.Address] = onward with { Recipient = onward.Recipient with { Notify = onward.Recipient.Notify.With(target.Notify) } };
             return;
         }
         _onward.Add(target.Address, new(target, [recipient], by));

@@ -133,12 +133,7 @@ public sealed class QueueRunner : IAsyncDisposable
     {
         try
         {
-            DeliveryResult result = delivery switch
-            {
-                { Fault: { } fault } => new([.. delivery.Recipients.Select(_ => fault)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Accept.Handover.Delivered)], new ConnectionVerdict.Nothing()),
-                { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
-                _ => await remote.TryAsync(delivery, _abort.Token),
-            };
+            DeliveryResult result = await TryAsync(delivery, remote);
             // What a server has said is written down even while everything stops.
             await _settlement.SettleAsync(delivery, result, CancellationToken.None);
             return result.Verdict;
@@ -152,4 +147,29 @@ public sealed class QueueRunner : IAsyncDisposable
             return new ConnectionVerdict.Nothing();
         }
     }
+
+    private async Task<DeliveryResult> TryAsync(Delivery delivery, RemoteDelivery remote)
+    {
+        try
+        {
+            return delivery switch
+            {
+                { Fault: { } fault } => SameForAll(delivery, fault),
+                { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
+                _ => await remote.TryAsync(delivery, _abort.Token),
+            };
+        }
+        catch (OperationCanceledException) { throw; }
+#pragma warning disable CA1031 // As above; and its sender hears of it in time, as of any other trouble.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            remote.Break();
+            _log.AttemptFailed(e, delivery.Entry.Message.Id);
+            return SameForAll(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
+        }
+    }
+
+    private static DeliveryResult SameForAll(Delivery delivery, SmtpReply reply) =>
+        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Accept.Handover.Delivered)], new ConnectionVerdict.Nothing());
 }

@@ -14,6 +14,7 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private SmtpReply? _fault;
     private string _faultHost = "";
     private bool _faultMayPass;
+    private bool _isHeld;
 
     public Delivery Delivery { get; } = delivery;
 
@@ -22,8 +23,8 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
 
     public bool IsDone => Array.TrueForAll(_replies, reply => reply is not null);
 
-    /// <summary>No host could be asked, for reasons that may pass.</summary>
-    public bool MayFallBack => !IsDone && _fault is null or { IsTransient: true };
+    /// <summary>No host could be reached, for reasons that may pass. What the administrator holds back, and what a host has put off, is left waiting.</summary>
+    public bool MayFallBack => !IsDone && !_isHeld && _fault is null or { IsTransient: true };
 
     /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none; of no more domains than the server wants at once (RFC 9422).</summary>
     public IReadOnlyList<int> Next(ServerFeatures features)
@@ -50,8 +51,8 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         for (int i = 0; i < batch.Count; i++)
         {
             if (result.Replies[i] is not { } reply) continue;
-            // Those that were not taken have their turn at once.
-            if (SaysTooMany(reply, session.IsLmtp) && accepted > 0 && accepted < batch.Count)
+            // Those that were not taken have their turn at once. In LMTP the answer to the message says something else by it.
+            if ((!session.IsLmtp || !result.IsOfMessage(i)) && SaysTooMany(reply, session.IsLmtp) && accepted > 0 && accepted < batch.Count)
             {
                 _batchSize = accepted;
                 continue;
@@ -60,7 +61,7 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
             _hosts[batch[i]] = SpeakerOf(reply);
             _handovers[batch[i]] = handover;
         }
-        if (result.HostFault is { } fault) Fault(fault, SpeakerOf(fault));
+        if (result.HostFault is { } fault) Fault(fault, SpeakerOf(fault), isHeld: session.IsUsable);
 
         string SpeakerOf(SmtpReply reply) => result.FromRemote && !session.IsOurs(reply) ? session.Host : "";
     }
@@ -70,8 +71,12 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         reply is { Code: 452, Status: "4.5.3" or "4.0.0" } || !isLmtp && reply is { Code: 552, Status: "5.5.3" or "5.0.0" };
 
     /// <summary>A host could not be used; the next one may.</summary>
-    public void Fault(SmtpReply fault, string host)
+    /// <param name="fault">Why.</param>
+    /// <param name="host">Who says so; empty for ourselves.</param>
+    /// <param name="isHeld">It could be reached, or is not to be: nobody else is to have the mail instead.</param>
+    public void Fault(SmtpReply fault, string host, bool isHeld = false)
     {
+        _isHeld |= isHeld;
         // A fault that may pass outweighs one that stays: mail comes back only when no host would ever take it.
         if (_fault is not null && _faultMayPass && !fault.IsTransient) return;
         (_fault, _faultHost, _faultMayPass) = (fault, host, fault.IsTransient);
@@ -93,8 +98,9 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         SmtpReply fault = _fault ?? new(450, "4.4.1", "No host could be reached");
         bool unanswered = !IsDone;
         Fail(fault, _faultHost);
-        bool usable = Worked || fault.IsPermanent;
-        return Result(unanswered && fault.IsTransient || !usable ? new ConnectionVerdict.Failed(fault) : new ConnectionVerdict.Worked());
+        // A host that spoke sense and put this message off has said nothing of others' mail.
+        if (unanswered && fault.IsTransient && Worked) return Result(new ConnectionVerdict.Nothing());
+        return Result(Worked || fault.IsPermanent ? new ConnectionVerdict.Worked() : new ConnectionVerdict.Failed(fault));
     }
 
     public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, _handovers, verdict);

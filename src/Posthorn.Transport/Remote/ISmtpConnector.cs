@@ -16,23 +16,24 @@ public sealed class SocketConnector : ISmtpConnector
 {
     public async ValueTask<ByteChannel> ConnectAsync(EndPoint endPoint, IPAddress? bind, CancellationToken cancel)
     {
-        Socket socket = endPoint is UnixDomainSocketEndPoint
-            ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
-            : new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        Socket? socket = null;
         try
         {
+            socket = endPoint is UnixDomainSocketEndPoint
+                ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+                : new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             if (bind is not null) socket.Bind(new IPEndPoint(bind, 0));
             await socket.ConnectAsync(endPoint, cancel);
             return new SocketChannel(socket);
         }
         catch (SocketException e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw new IOException(e.Message, e);
         }
         catch
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw;
         }
     }

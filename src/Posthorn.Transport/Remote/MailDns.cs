@@ -14,15 +14,23 @@ public sealed class MailDns : IMailDns
     /// <summary>The longest an answer is kept: an MX that moves is followed within the hour whatever its record says.</summary>
     private static readonly TimeSpan MaxCache = TimeSpan.FromHours(1);
 
+    /// <summary>The longest that an answer "no" is kept (RFC 2308 section 5 allows more; whoever mends his domain does not want to wait).</summary>
+    private static readonly TimeSpan MaxNegative = TimeSpan.FromMinutes(5);
+
+    /// <summary>Answers kept at most, each of some hundred octets, and what of an answer is used at most: whose names they are may be a stranger's choice.</summary>
+    private const int MaxAnswers = 20_000, MaxRecords = 32, MaxText = 8192;
+
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
     private readonly LookupClient _client;
+    private readonly DnsCache _cache;
 
     /// <param name="servers">The resolvers; none means those of the system.</param>
-    public MailDns(IReadOnlyList<IPEndPoint> servers)
+    /// <param name="time">The clock.</param>
+    public MailDns(IReadOnlyList<IPEndPoint> servers, TimeProvider? time = null)
     {
+        _cache = new(time ?? TimeProvider.System, MaxAnswers);
         LookupClientOptions options = servers.Count > 0 ? new([.. servers]) : new();
-        options.UseCache = true;
-        options.MaximumCacheTimeout = MaxCache;
+        options.UseCache = false; // the library's keeps whole answers, any number of them
         options.Timeout = Timeout;
         options.Retries = 2;
         options.ThrowDnsErrors = false;
@@ -37,59 +45,73 @@ public sealed class MailDns : IMailDns
 
     public bool CanValidate { get; }
 
-    public async ValueTask<MxAnswer> FindMxAsync(DomainName domain, CancellationToken cancel)
+    /// <summary>Answers that are kept.</summary>
+    internal int Kept => _cache.Count;
+
+    public ValueTask<MxAnswer> FindMxAsync(DomainName domain, CancellationToken cancel) => AskAsync<MxAnswer>(domain.Ascii, QueryType.MX, status => new(status, []), response =>
     {
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(domain.Ascii, QueryType.MX, cancel);
-        if (response is null || status != DnsStatus.Found) return new(status, []);
-        MxHost[] hosts = [.. response.Answers.MxRecords().Select(record => new MxHost(record.Preference, WithoutDot(record.Exchange.Value)))];
+        MxHost[] hosts = [.. response.Answers.MxRecords().OrderBy(record => record.Preference).Take(MaxRecords).Select(record => new MxHost(record.Preference, WithoutDot(record.Exchange.Value)))];
         return new(hosts.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, hosts) { IsSecure = IsSecure(response) };
-    }
+    }, cancel);
 
-    public async ValueTask<AddressAnswer> FindAddressesAsync(string host, AddressFamily family, CancellationToken cancel)
-    {
-        QueryType type = family == AddressFamily.InterNetworkV6 ? QueryType.AAAA : QueryType.A;
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(host, type, cancel);
-        if (response is null || status != DnsStatus.Found) return new(status, []);
-        IPAddress[] addresses = [.. response.Answers.OfType<AddressRecord>().Select(record => record.Address).Where(address => address.AddressFamily == family)];
-        CNameRecord? last = response.Answers.CnameRecords().LastOrDefault();
-        string? canonical = last is null ? null : WithoutDot(response.Answers.OfType<AddressRecord>().FirstOrDefault()?.DomainName.Value ?? last.CanonicalName.Value);
-        return new(addresses.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, addresses) { IsSecure = IsSecure(response), CanonicalName = canonical };
-    }
+    public ValueTask<AddressAnswer> FindAddressesAsync(string host, AddressFamily family, CancellationToken cancel) =>
+        AskAsync<AddressAnswer>(host, family == AddressFamily.InterNetworkV6 ? QueryType.AAAA : QueryType.A, status => new(status, []), response =>
+        {
+            IPAddress[] addresses = [.. response.Answers.OfType<AddressRecord>().Select(record => record.Address).Where(address => address.AddressFamily == family).Take(MaxRecords)];
+            CNameRecord? last = response.Answers.CnameRecords().LastOrDefault();
+            string? canonical = last is null ? null : WithoutDot(response.Answers.OfType<AddressRecord>().FirstOrDefault()?.DomainName.Value ?? last.CanonicalName.Value);
+            return new(addresses.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, addresses) { IsSecure = IsSecure(response), CanonicalName = canonical };
+        }, cancel);
 
-    public async ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel)
+    public ValueTask<NameAnswer> FindNamesAsync(IPAddress address, CancellationToken cancel) => AskAsync<NameAnswer>(address.GetArpaName(), QueryType.PTR, status => new(status, []), response =>
     {
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(address.GetArpaName(), QueryType.PTR, cancel);
-        if (response is null || status != DnsStatus.Found) return new(status, []);
-        string[] names = [.. response.Answers.PtrRecords().Select(record => WithoutDot(record.PtrDomainName.Value))];
+        string[] names = [.. response.Answers.PtrRecords().Take(MaxRecords).Select(record => WithoutDot(record.PtrDomainName.Value))];
         return new(names.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, names);
-    }
+    }, cancel);
 
-    public async ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel)
+    public ValueTask<TlsaAnswer> FindTlsaAsync(string name, CancellationToken cancel) => AskAsync<TlsaAnswer>(name, QueryType.TLSA, status => new(status, [], false), response =>
     {
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.TLSA, cancel);
-        if (response is null || status != DnsStatus.Found) return new(status, [], false);
-        TlsaRecord[] records = [.. response.Answers.OfType<DnsClient.Protocol.TlsaRecord>()
+        TlsaRecord[] records = [.. response.Answers.OfType<DnsClient.Protocol.TlsaRecord>().Where(record => record.CertificateAssociationData.Count <= MaxText).Take(MaxRecords)
             .Select(record => new TlsaRecord((byte)record.CertificateUsage, (byte)record.Selector, (byte)record.MatchingType, record.CertificateAssociationData.ToArray()))];
         return new(records.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, records, IsSecure(response));
-    }
+    }, cancel);
 
-    public async ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel)
+    public ValueTask<TextAnswer> FindTextAsync(string name, CancellationToken cancel) => AskAsync<TextAnswer>(name, QueryType.TXT, status => new(status, []), response =>
     {
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.TXT, cancel);
-        if (response is null || status != DnsStatus.Found) return new(status, []);
-        string[] texts = [.. response.Answers.TxtRecords().Select(record => string.Concat(record.Text))];
+        string[] texts = [.. response.Answers.TxtRecords().Take(MaxRecords).Select(record => string.Concat(record.Text)).Where(text => text.Length <= MaxText)];
         return new(texts.Length == 0 ? DnsStatus.NoData : DnsStatus.Found, texts);
-    }
+    }, cancel);
 
-    public async ValueTask<bool> IsSecureAliasAsync(string name, CancellationToken cancel)
-    {
-        (DnsStatus status, IDnsQueryResponse? response) = await AskAsync(name, QueryType.CNAME, cancel);
-        return status == DnsStatus.Found && response is not null && IsSecure(response) && response.Answers.CnameRecords().Any();
-    }
+    public async ValueTask<bool> IsSecureAliasAsync(string name, CancellationToken cancel) =>
+        await AskAsync<string>(name, QueryType.CNAME, _ => "", response => IsSecure(response) && response.Answers.CnameRecords().Any() ? "secure" : "", cancel) == "secure";
 
     private bool IsSecure(IDnsQueryResponse response) => CanValidate && response.Header.IsAuthenticData;
 
-    private async ValueTask<(DnsStatus, IDnsQueryResponse?)> AskAsync(string name, QueryType type, CancellationToken cancel)
+    private async ValueTask<T> AskAsync<T>(string name, QueryType type, Func<DnsStatus, T> without, Func<IDnsQueryResponse, T> read, CancellationToken cancel)
+        where T : class
+    {
+        if (_cache.Find<T>(name, type) is { } known) return known;
+        (DnsStatus status, IDnsQueryResponse? response) = await AskServersAsync(name, type, cancel);
+        if (response is null) return without(status);
+        T answer = status == DnsStatus.Found ? read(response) : without(status);
+        _cache.Add(name, type, answer, LifeOf(response));
+        return answer;
+    }
+
+    // RFC 2308 section 5: how long an answer without records holds the zone says in its SOA.
+    private static TimeSpan LifeOf(IDnsQueryResponse response)
+    {
+        if (response.Answers.Count > 0)
+        {
+            TimeSpan life = TimeSpan.FromSeconds(response.Answers.Min(record => Math.Max(0, record.InitialTimeToLive)));
+            return life < MaxCache ? life : MaxCache;
+        }
+        TimeSpan negative = response.Authorities.OfType<SoaRecord>().FirstOrDefault() is { } soa ? TimeSpan.FromSeconds(Math.Min(soa.Minimum, (uint)Math.Max(0, soa.InitialTimeToLive))) : TimeSpan.Zero;
+        return negative < MaxNegative ? negative : MaxNegative;
+    }
+
+    // A response only where there is one to keep.
+    private async ValueTask<(DnsStatus, IDnsQueryResponse?)> AskServersAsync(string name, QueryType type, CancellationToken cancel)
     {
         try
         {
@@ -97,7 +119,7 @@ public sealed class MailDns : IMailDns
             return response.Header.ResponseCode switch
             {
                 DnsHeaderResponseCode.NoError => (DnsStatus.Found, response),
-                DnsHeaderResponseCode.NotExistentDomain => (DnsStatus.NoDomain, null),
+                DnsHeaderResponseCode.NotExistentDomain => (DnsStatus.NoDomain, response),
                 _ => (DnsStatus.Failed, null),
             };
         }

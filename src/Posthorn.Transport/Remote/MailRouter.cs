@@ -49,7 +49,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     private const int MaxHosts = 20;
 
     /// <summary>The destination of mail for our own accounts.</summary>
-    public const string LocalKey = "local";
+    public const string LocalKey = "(local)";
 
     public static readonly SmtpReply NoMailTaken = new(556, "5.1.10", "The domain takes no mail (null MX)");
     public static readonly SmtpReply NoDomain = new(550, "5.1.2", "The domain does not exist");
@@ -57,16 +57,19 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     public static readonly SmtpReply DnsTrouble = new(450, "4.4.3", "The domain could not be looked up in the DNS");
     public static readonly SmtpReply LoopsBack = new(550, "5.4.6", "Mail for this domain would come back to this server, which does not host it");
 
-    /// <summary>What stands for the next hop of a recipient in the queue's schedule.</summary>
+    /// <summary>What stands for the next hop of a recipient in the queue's schedule: recipients with the same go there together, and nobody else does.</summary>
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
     {
         EmailAddress address = LocalDomains.Normalise(recipient.Address, directory, options());
         if (directory.IsLocalDomain(address.Domain) && LocalHopOf(address) is null) return LocalKey;
-        OutboundOptions outbound = options().Outbound;
-        // Nobody can wait for a table here: its mail stands under its domain, which only costs shared connections.
-        NextHop hop = RuledHopOf(address, message.From) ?? (outbound.TransportTables.Count > 0 ? null : outbound.Relay) ?? new NextHop.Mx();
+        ValueTask<NextHop> asked = HopOfAsync(address, message.From, CancellationToken.None);
+        // Tables of files answer at once. Nobody can wait here for one that does not: then each recipient stands by itself.
+        if (!asked.IsCompletedSuccessfully) return $"table:{address}";
+        NextHop hop = asked.Result;
         return hop switch
         {
+            NextHop.Host { IsByMx: true } host => $"mx:{host.Name}:{host.Port}",
+            NextHop.Refuse refuse => $"refuse:{refuse.Reply}",
             NextHop.Host host => $"[{host.Name}]:{host.Port}",
             NextHop.Lmtp lmtp => $"lmtp:{lmtp.EndPoint}",
             _ => address.Domain.Ascii,
@@ -114,6 +117,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             case NextHop.Host { IsByMx: true } host when DomainName.TryCreate(host.Name, out DomainName named): return await FindMxAsync(named, host.Port, host, cancel);
             case NextHop.Refuse refuse: return new Route.None(refuse.Reply);
             case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host) { IsSecure = true };
+            case NextHop.Lmtp { EndPoint: DnsEndPoint named } lmtp: return new Route.Hosts([named.Host], named.Port, lmtp) { IsSecure = true };
             case NextHop.Lmtp lmtp: return new Route.Place(new(lmtp.EndPoint.ToString() ?? "lmtp", [lmtp.EndPoint]), lmtp);
         }
         int port = options().Outbound.Port;

@@ -29,6 +29,12 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
 /// <param name="FromRemote">Whether the replies are the server's own words, but for those on a session that broke.</param>
 internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, SmtpReply? HostFault, bool FromRemote)
 {
+    /// <summary>Whose replies to RCPT were positive; null when none was asked.</summary>
+    public IReadOnlyList<bool>? Admitted { get; init; }
+
+    /// <summary>Whether a recipient's reply answers the message, and not its RCPT.</summary>
+    public bool IsOfMessage(int recipient) => Admitted?[recipient] == true;
+
     /// <summary>Nobody was asked.</summary>
     public static TransactionResult Untried(int recipients, SmtpReply fault, bool fromRemote) => new(new SmtpReply?[recipients], fault, fromRemote);
 

@@ -48,7 +48,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     private SmtpClientSession? _session;
 
     /// <summary>True while a connection is open that can be used again.</summary>
-    public bool IsOpen => _session is { IsUsable: true } session && session.Transactions < Math.Min(options().Outbound.MaxTransactions, session.Features.MaxMessages ?? int.MaxValue);
+    public bool IsOpen => _session is { IsUsable: true } session && !IsFull(session) && session.Transactions < options().Outbound.MaxTransactions;
+
+    // RFC 9422 section 6: as many MAIL commands as the server wants in one session. Our own wish tears no delivery apart.
+    private static bool IsFull(SmtpClientSession session) => session.Transactions >= Math.Max(1, session.Features.MaxMessages ?? int.MaxValue);
+
+    /// <summary>An attempt ended in the middle: nothing more can be said over the connection.</summary>
+    public void Break() => _session?.Broken("4.3.0", "The attempt broke off");
 
     /// <summary>Tries once.</summary>
     public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
@@ -73,7 +79,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             attempt.Fail(never, "");
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
-        if (route is Route.None { Reply: var reason }) attempt.Fault(reason, "");
+        if (route is Route.None { Reply: var reason }) attempt.Fault(reason, "", isHeld: reason != MailRouter.DnsTrouble);
         else await TryHostsAsync(attempt, route, content, cancel);
         if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
         return attempt.End();
@@ -136,7 +142,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                     continue;
                 }
                 if (left <= 0) return;
-                await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
+                do await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
+                while (!attempt.IsDone && _session is { IsUsable: true } session && IsFull(session));
                 if (attempt.IsDone) return;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
                 await CloseAsync(cancel);
@@ -195,7 +202,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     {
         AddressRewriter? rewriter = services.Tables is { } tables && options().Rewriting.Generic.Count > 0 && _session is { IsLmtp: false } ? new(options().Rewriting, tables, services.Router.Directory) : null;
         if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
-        while (_session is { IsUsable: true } session && attempt.Next(session.Features) is { Count: > 0 } batch)
+        while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features) is { Count: > 0 } batch)
         {
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
@@ -278,7 +285,9 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (!reply.IsPositive)
         {
             bool lost = !session.IsUsable;
-            return new(lost || !demand.AllowsClearText ? reply : null, !session.IsOurs(reply)) { HandshakeFailed = lost, TriedTls = true, Trouble = missing with { Reason = reply.ToString() } };
+            // Where clear text is not allowed the mail waits, whatever the server, or who sits before it, makes of STARTTLS (RFC 8461 section 5, RFC 7672 section 2.2).
+            SmtpReply? fault = lost ? reply : demand.AllowsClearText ? null : Unmet(demand, "4.7.4", $"TLS is demanded, and {session.Host} answered STARTTLS with: {reply}");
+            return new(fault, lost && !session.IsOurs(reply)) { HandshakeFailed = lost, TriedTls = true, Trouble = missing with { Reason = reply.ToString() } };
         }
         Opening secured = await HandshakeAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;

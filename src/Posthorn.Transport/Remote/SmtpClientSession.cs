@@ -9,6 +9,9 @@ namespace Posthorn.Transport.Remote;
 /// <remarks>A fault of the connection or nonsense from the server ends the session (<see cref="IsUsable"/>) and comes back as a temporary reply in our own words.</remarks>
 internal sealed class SmtpClientSession : IAsyncDisposable
 {
+    /// <summary>No mechanism has more steps.</summary>
+    private const int MaxChallenges = 10;
+
     private readonly ReplyReader _replies;
     private SmtpReply? _fault;
 
@@ -79,12 +82,13 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         if (SaslClient.Choose(login.Mechanisms, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
             return new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
         byte[]? initial = sasl.Initial();
-        SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel);
-        while (reply.Code == 334)
+        SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel, intermediate: 334);
+        for (int challenges = 1; reply.Code == 334; challenges++)
         {
-            byte[]? response = Decode(reply.Text) is { } challenge ? sasl.Respond(challenge) : null;
-            reply = await CommandAsync(response is null ? "*" : Convert.ToBase64String(response), cancel);
-            if (response is null && reply.Code != 334) return new(454, "4.7.8", $"{Host} answered the login with {sasl.Name} as no server that knows the password would: {reply}");
+            byte[]? response = challenges <= MaxChallenges && Decode(reply.Text) is { } challenge ? sasl.Respond(challenge) : null;
+            // RFC 4954 section 4: "*" ends the exchange, whatever the server makes of it.
+            reply = await CommandAsync(response is null ? "*" : Convert.ToBase64String(response), cancel, intermediate: response is null ? 0 : 334);
+            if (response is null) return new(454, "4.7.8", $"{Host} answered the login with {sasl.Name} as no server that knows the password would: {reply}");
         }
         if (reply.IsPositive && !sasl.MaySucceed) return new(454, "4.7.8", $"{Host} did not prove that it knows the password");
         IsLoggedIn = reply.IsPositive;
@@ -92,10 +96,13 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     }
 
     /// <summary>Sends one command and waits for its reply.</summary>
-    public async ValueTask<SmtpReply> CommandAsync(string command, CancellationToken cancel)
+    /// <param name="command">The line.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="intermediate">The 3xx that may answer it; 0 for none.</param>
+    public async ValueTask<SmtpReply> CommandAsync(string command, CancellationToken cancel, int intermediate = 0)
     {
         Queue(command);
-        return await FlushAsync(cancel) ?? await ReadAsync(Verb(command), Timeouts.Command, cancel);
+        return await FlushAsync(cancel) ?? await ReadAsync(Verb(command), Timeouts.Command, cancel, intermediate);
     }
 
     /// <summary>Puts a command into the output.</summary>
@@ -105,10 +112,13 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         Connection.Output.Write("\r\n"u8);
     }
 
-    /// <summary>Sends what is in the output; the fault when that failed.</summary>
-    public async ValueTask<SmtpReply?> FlushAsync(CancellationToken cancel)
+    /// <summary>Sends what is in the output; the fault when that failed, or when the server did not take it in time.</summary>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="patience">For how long; as for a command when not given.</param>
+    public async ValueTask<SmtpReply?> FlushAsync(CancellationToken cancel, TimeSpan? patience = null)
     {
         if (!IsUsable) return LostReply("the connection is closed");
+        Connection.SetDeadline(patience ?? Timeouts.Command);
         try
         {
             await Connection.Output.FlushAsync(cancel);
@@ -117,14 +127,15 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         catch (IOException e) { return LostReply(e.Message); }
     }
 
-    /// <summary>Reads one reply. <paramref name="after"/> names what it answers.</summary>
-    public async ValueTask<SmtpReply> ReadAsync(string after, TimeSpan timeout, CancellationToken cancel)
+    /// <summary>Reads one reply. <paramref name="after"/> names what it answers, <paramref name="intermediate"/> the 3xx that may do so: any other promises nothing and completes nothing (RFC 5321 section 4.2.1).</summary>
+    public async ValueTask<SmtpReply> ReadAsync(string after, TimeSpan timeout, CancellationToken cancel, int intermediate = 0)
     {
         if (!IsUsable) return LostReply("the connection is closed");
         Connection.SetDeadline(timeout);
         SmtpReply? reply = await _replies.ReadAsync(cancel);
         Connection.ClearDeadline();
         if (reply is null) return Broken("4.4.2", $"{Host} {_replies.Problem} (after {after})");
+        if (reply.Code is < 200 or >= 300 and < 400 && reply.Code != intermediate) return Broken("4.5.0", $"{Host} answered {after} with {reply.Code}");
         if (reply.Code == 421) IsUsable = false;
         return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
     }

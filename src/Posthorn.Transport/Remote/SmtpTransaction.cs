@@ -13,6 +13,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 {
     private IMessageContent _content = mail.Content;
     private bool _taken;
+    private bool[]? _admitted;
     private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
 
     /// <summary>The form in which it goes out, when that is not the one in which it came.</summary>
@@ -98,7 +99,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length && session.IsUsable; i++) _replies[i] = await session.ReadAsync("RCPT", session.Timeouts.Command, cancel);
         if (!session.IsUsable) return Untried(LastOf(sender));
         if (IsBinary) return !sender.IsPositive ? Refused(sender) : _replies.Any(reply => reply is { IsPositive: true }) ? await BinaryAsync(cancel) : Done();
-        SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel);
+        SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354);
         bool any = sender.IsPositive && _replies.Any(reply => reply is { IsPositive: true });
         if (start.Code == 354 && !any)
         {
@@ -124,7 +125,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (IsBinary) return await BinaryAsync(cancel);
         session.Queue("DATA");
         if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
-        return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel), cancel);
+        return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354), cancel);
     }
 
     private async ValueTask<TransactionResult> DataAsync(SmtpReply start, CancellationToken cancel)
@@ -158,6 +159,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
     private async ValueTask<TransactionResult> EndedAsync(CancellationToken cancel)
     {
+        _admitted = [.. _replies.Select(reply => reply is { IsPositive: true })];
         if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
         else
         {
@@ -175,20 +177,25 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         {
             for (long at = 0; at < _content.Length;)
             {
-                int read = _content.Read(at, buffer);
-                if (read == 0) return session.Broken("4.3.0", "The message's content ends early");
+                int read = ReadContent(at, buffer);
+                if (read <= 0) return session.Broken("4.3.0", read < 0 ? "The message's content cannot be read now" : "The message's content ends early");
                 at += read;
                 if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
                 else writer.Write(buffer.AsSpan(0, read));
                 if (!session.Connection.Output.IsLarge) continue;
-                session.Connection.SetDeadline(session.Timeouts.DataBlock);
-                if (await session.FlushAsync(cancel) is { } lost) return lost;
+                if (await session.FlushAsync(cancel, session.Timeouts.DataBlock) is { } lost) return lost;
             }
         }
         finally { System.Buffers.ArrayPool<byte>.Shared.Return(buffer); }
         writer?.Finish();
-        session.Connection.SetDeadline(session.Timeouts.DataBlock);
-        return await session.FlushAsync(cancel);
+        return await session.FlushAsync(cancel, session.Timeouts.DataBlock);
+    }
+
+    // In the middle of a message nothing else can be said than that it does not end: the session does.
+    private int ReadContent(long at, byte[] buffer)
+    {
+        try { return _content.Read(at, buffer); }
+        catch (IOException) { return -1; }
     }
 
     private string MailCommand()
@@ -214,9 +221,16 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         StringBuilder command = new($"RCPT TO:<{recipient.Address}>");
         if (!session.Features.Dsn) return command.ToString();
         if (DsnWords.Notify(NotifyOf(recipient)) is { Length: > 0 } notify) command.Append(" NOTIFY=").Append(notify);
-        // Its non-ASCII form may only go where SMTPUTF8 is said (RFC 6533 section 3).
-        if (recipient.OriginalRecipient is { } original && (Ascii.IsValid(original) || session.Features.SmtpUtf8 && mail.WantsUtf8)) command.Append(" ORCPT=").Append(original);
+        if (recipient.OriginalRecipient is { } original && OriginalFor(original) is { } sayable) command.Append(" ORCPT=").Append(sayable);
         return command.ToString();
+    }
+
+    // Its form outside ASCII may only go where SMTPUTF8 is said; elsewhere it is coded (RFC 6533 section 3).
+    private string? OriginalFor(string original)
+    {
+        if (Ascii.IsValid(original) || session.Features.SmtpUtf8 && mail.WantsUtf8) return original;
+        int colon = original.IndexOf(';', StringComparison.Ordinal);
+        return colon > 0 && Xtext.TryDecodeUtf8(Encoding.UTF8.GetBytes(original[(colon + 1)..]), out string address) ? $"utf-8;{Xtext.EncodeUtf8(address)}" : null;
     }
 
     // RFC 2852 section 4.1.4.2: where time is not watched, delays are.
@@ -234,7 +248,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         return Done();
     }
 
-    private TransactionResult Done() => new(_replies, null, true);
+    private TransactionResult Done() => new(_replies, null, true) { Admitted = _admitted };
 
     private TransactionResult Refused(SmtpReply reply) =>
         reply.IsTransient ? Untried(reply) : TransactionResult.All(_replies.Length, reply, true);

@@ -7,6 +7,8 @@ namespace Posthorn.Trust.Dane;
 /// <summary>Compares what a server showed with what its domain says in TLSA records (RFC 7671 section 5, RFC 7672 section 3).</summary>
 public static class DaneCheck
 {
+    private const X509ChainStatusFlags Untrusted = X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain;
+
     /// <summary>Null when a record is met; else what is wrong.</summary>
     /// <param name="records">The records, of which those that are of no use to SMTP count for nothing.</param>
     /// <param name="leaf">The server's certificate.</param>
@@ -39,11 +41,13 @@ public static class DaneCheck
         // Who signed whom is what counts; whether the end of the path is trusted the TLSA record says, and not the system.
         chain.ChainPolicy.VerificationFlags = X509VerificationFlags.AllowUnknownCertificateAuthority;
         chain.ChainPolicy.ExtraStore.AddRange(extra.ToArray());
-        bool sound = chain.Build(leaf);
-        bool anchored = chain.ChainElements.Skip(leaf.SubjectName.RawData.AsSpan().SequenceEqual(leaf.IssuerName.RawData) ? 0 : 1)
-            .Any(element => anchors.Exists(record => Matches(record, element.Certificate)));
-        if (!anchored) return new(CertificateFaultKind.NotTrusted, "the certificate does not lead to one that the domain's TLSA records name");
-        if (!sound) return CertificateCheck.FaultOf(chain.ChainStatus);
+        chain.Build(leaf);
+        int anchor = leaf.SubjectName.RawData.AsSpan().SequenceEqual(leaf.IssuerName.RawData) ? 0 : 1;
+        while (anchor < chain.ChainElements.Count && !anchors.Exists(record => Matches(record, chain.ChainElements[anchor].Certificate))) anchor++;
+        if (anchor >= chain.ChainElements.Count) return new(CertificateFaultKind.NotTrusted, "the certificate does not lead to one that the domain's TLSA records name");
+        // The path ends at the anchor (RFC 6698 section 2.1.1): what the server sends above it says nothing.
+        List<X509ChainStatus> faults = [.. chain.ChainElements.Take(anchor + 1).SelectMany(element => element.ChainElementStatus).Where(status => (status.Status & ~Untrusted) != 0)];
+        if (faults.Count > 0) return CertificateCheck.FaultOf(faults);
         return names.Any(name => leaf.MatchesHostname(name, allowWildcards: true, allowCommonName: false)) ? null
             : new(CertificateFaultKind.HostMismatch, $"the certificate is not for {string.Join(" or ", names)}");
     }

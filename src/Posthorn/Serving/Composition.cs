@@ -86,11 +86,11 @@ internal sealed class Composition : IAsyncDisposable
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
         ILogger outbound = logOutput.CreateLogger("transport");
-        MailDns dns = new(configuration.Dns.Servers);
+        MailDns dns = new(configuration.Dns.Servers, time);
         Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);
         _checks = new(foundation, dns, Connections.CountFrom, time, logOutput.CreateLogger("milter"));
         _transport.Checks = _checks.For(configuration, _transport.Options);
-        _https = new(dns, () => _transport.Options);
+        _https = new(dns, () => _transport.Options, time);
         _policies = new(dns, _https, () => _transport.Options, Path.Combine(configuration.Data, "mta-sts"), time, outbound);
         _tally = new(Path.Combine(configuration.Data, "tls-reports"), time, outbound);
         _tally.Load();

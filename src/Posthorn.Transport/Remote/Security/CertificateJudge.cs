@@ -17,6 +17,7 @@ internal sealed class CertificateJudge(TlsDemand demand, X509Certificate2Collect
         TargetHost = demand.ServerName,
         EnabledSslProtocols = demand.OnlyTls13 ? SslProtocols.Tls13 : SslProtocols.Tls12 | SslProtocols.Tls13,
         RemoteCertificateValidationCallback = Accepts,
+        CertificateChainPolicy = ChainPolicies.WithoutDownloads(),
         // A session that is taken up again shows no chain; where the chain counts every handshake is a whole one.
         AllowTlsResume = !demand.IsVerified && !demand.IsTesting,
     };

@@ -18,17 +18,23 @@ public sealed class HttpsClient : IHttpsClient, IDisposable
     private readonly IMailDns _dns;
     private readonly Func<TransportOptions> _options;
     private readonly HttpClient _client;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _patience;
 
-    public HttpsClient(IMailDns dns, Func<TransportOptions> options)
+    /// <param name="dns">Where hosts are.</param>
+    /// <param name="options">The authorities that are trusted.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="patience">For one exchange from its beginning to the last octet; a minute when not given.</param>
+    public HttpsClient(IMailDns dns, Func<TransportOptions> options, TimeProvider time, TimeSpan? patience = null)
     {
-        (_dns, _options) = (dns, options);
+        (_dns, _options, _time, _patience) = (dns, options, time, patience ?? Patience);
         SocketsHttpHandler handler = new()
         {
             AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectTimeout = Patience / 2, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(5),
             ConnectCallback = ConnectAsync,
-            SslOptions = new() { EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13, RemoteCertificateValidationCallback = Accepts },
+            SslOptions = new() { EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13, RemoteCertificateValidationCallback = Accepts, CertificateChainPolicy = ChainPolicies.WithoutDownloads() },
         };
-        _client = new(handler, disposeHandler: true) { Timeout = Patience };
+        _client = new(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     public ValueTask<HttpsAnswer> GetAsync(Uri uri, int limit, CancellationToken cancel) => SendAsync(new(HttpMethod.Get, uri), limit, cancel);
@@ -44,14 +50,17 @@ public sealed class HttpsClient : IHttpsClient, IDisposable
 
     private async ValueTask<HttpsAnswer> SendAsync(HttpRequestMessage request, int limit, CancellationToken cancel)
     {
+        // For the whole exchange: a client's own timeout ends with the header, and a server may trickle what follows.
+        using CancellationTokenSource timer = new(_patience, _time);
+        using CancellationTokenSource both = CancellationTokenSource.CreateLinkedTokenSource(cancel, timer.Token);
         using (request)
         {
             try
             {
-                using HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+                using HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, both.Token);
                 byte[] buffer = new byte[limit + 1];
-                await using Stream stream = await response.Content.ReadAsStreamAsync(cancel);
-                int read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancel);
+                await using Stream stream = await response.Content.ReadAsStreamAsync(both.Token);
+                int read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, both.Token);
                 if (read > limit) return new(0, "", "", $"the answer is longer than {limit} octets");
                 return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType ?? "", Encoding.UTF8.GetString(buffer, 0, read), "");
             }

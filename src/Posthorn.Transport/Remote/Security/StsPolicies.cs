@@ -22,8 +22,11 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
     /// <summary>The longest policy, RFC 8461 section 3.3.</summary>
     private const int MaxPolicy = 64 * 1024;
 
-    /// <summary>Domains remembered in memory; those on disk are read again when they are needed.</summary>
+    /// <summary>Domains remembered in memory, and on disk, where they are read again when they are needed.</summary>
     private const int MaxDomains = 10_000;
+
+    /// <summary>Policies that are refreshed at the same time.</summary>
+    private const int AtOnce = 8;
 
     /// <summary>RFC 8461 section 3.3: not more than one failed attempt in five minutes.</summary>
     private static readonly TimeSpan AfterFailure = TimeSpan.FromMinutes(5);
@@ -68,11 +71,14 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
     public async Task RefreshAsync(CancellationToken cancel)
     {
         if (!System.IO.Directory.Exists(folder)) return;
-        foreach (string path in System.IO.Directory.GetFiles(folder))
+        (string Path, DateTimeOffset Written)[] files = [.. System.IO.Directory.GetFiles(folder).Select(path => (path, (DateTimeOffset)File.GetLastWriteTimeUtc(path))).OrderByDescending(file => file.Item2)];
+        foreach ((string path, _) in files.Skip(MaxDomains)) File.Delete(path);
+        // Several at once: a web server that keeps us waiting keeps no other domain's policy waiting.
+        await Parallel.ForEachAsync(files.Take(MaxDomains).Where(file => time.GetUtcNow() >= file.Written + FreshFor), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (file, token) =>
         {
-            DateTimeOffset written = File.GetLastWriteTimeUtc(path);
-            if (!path.EndsWith(".tmp", StringComparison.Ordinal) && time.GetUtcNow() >= written + FreshFor && DomainName.TryCreate(Path.GetFileName(path), out DomainName domain)) await FindAsync(domain, cancel);
-        }
+            if (file.Path.EndsWith(".tmp", StringComparison.Ordinal) || !DomainName.TryCreate(Path.GetFileName(file.Path), out DomainName domain)) return;
+            if ((await FindAsync(domain, token)).Policy is null) File.Delete(file.Path); // its time is over
+        });
     }
 
     private async ValueTask FetchAsync(string domain, Entry entry, string id, DateTimeOffset now, CancellationToken cancel)

@@ -47,7 +47,8 @@ public sealed class TlsReporter(MailTransport transport, TlsTally tally, IMailDn
         string host = transport.Options.Hostname, id = $"{day.ToString("yyyyMMdd", CultureInfo.InvariantCulture)}.{transport.NewQueueId()}";
         TlsReport report = new(host, $"postmaster@{host}", id, domain, day, tally.Of(day, domain));
         byte[] packed = Pack(report.ToJson());
-        foreach (Uri place in places)
+        // RFC 8460 section 3: a report by mail must be signed, or its receiver throws it away. Nothing here signs: HTTPS is first, whatever the order.
+        foreach (Uri place in places.OrderBy(place => place.Scheme == "https" ? 0 : 1))
         {
             bool sent = place.Scheme == "https" ? await PostAsync(place, packed, cancel) : await MailAsync(place, report, packed, cancel);
             Services.Log.TlsReportSent(domain, day, place.ToString(), sent ? "sent" : "failed");
