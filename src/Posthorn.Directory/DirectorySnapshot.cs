@@ -38,7 +38,21 @@ internal sealed class DirectorySnapshot
     {
         plain = address;
         extension = "";
-        if (!Domains.TryGetValue(address.Domain, out DomainOptions? domain)) return false;
+        return Domains.TryGetValue(address.Domain, out DomainOptions? domain) && TrySplit(address, domain, out plain, out extension);
+    }
+
+    /// <summary>Splits an address of any domain, of others by the delimiter of the default domain.</summary>
+    public bool TrySplitAny(EmailAddress address, out EmailAddress plain, out string extension)
+    {
+        plain = address;
+        extension = "";
+        return (Domains.GetValueOrDefault(address.Domain) ?? Domains.GetValueOrDefault(DefaultDomain)) is { } domain && TrySplit(address, domain, out plain, out extension);
+    }
+
+    private static bool TrySplit(EmailAddress address, DomainOptions domain, out EmailAddress plain, out string extension)
+    {
+        plain = address;
+        extension = "";
         string local = address.LocalPart;
         // Names that every mail system has are never split (Postfix's split_addr).
         if (local.Equals("postmaster", StringComparison.OrdinalIgnoreCase) || local.Equals("mailer-daemon", StringComparison.OrdinalIgnoreCase)) return false;

@@ -56,4 +56,7 @@ public interface IDirectory
 
     /// <summary>The detail of an address in a hosted domain (<c>lists</c> in <c>ann+lists@example.org</c>), or null (RFC 5233 section 4).</summary>
     string? Detail(EmailAddress address);
+
+    /// <summary>The detail that tables may leave out: as <see cref="Detail"/>, and in other domains what stands behind the delimiter of the default domain.</summary>
+    string? DetailInTables(EmailAddress address) => Detail(address);
 }

@@ -113,6 +113,13 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
         return snapshot.TrySplit(address, out _, out string extension) && extension.Length > 1 ? extension[1..] : null;
     }
 
+    public string? DetailInTables(EmailAddress address)
+    {
+        DirectorySnapshot snapshot = Now();
+        if (snapshot.ByAddress.ContainsKey(address)) return null;
+        return snapshot.TrySplitAny(address, out _, out string extension) && extension.Length > 1 ? extension[1..] : null;
+    }
+
     public bool MaySendAs(MailAccount account, ReversePath from)
     {
         if (from.IsNull) return true;

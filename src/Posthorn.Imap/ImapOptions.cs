@@ -18,7 +18,7 @@ public sealed record ImapOptions
     /// <summary>The largest message that APPEND takes, octets (RFC 7889). Above what other servers will carry on, so that no draft is refused.</summary>
     public long MaxMessage { get; init; } = 100L * 1024 * 1024;
 
-    /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both.</summary>
+    /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both. Of a message it is <see cref="MaxMessage"/> once somebody is logged in.</summary>
     public long MaxSkippedLiteral { get; init; } = 1024 * 1024;
 
     /// <summary>Messages of one APPEND (RFC 3502): all are held until the last has come.</summary>
@@ -99,7 +99,7 @@ public sealed record ImapOptions
     /// <summary>Connections of one account. Thunderbird opens five for each computer, phones more (trap 34).</summary>
     public int MaxConnectionsPerAccount { get; init; } = 100;
 
-    /// <summary>How long a connection may stay without login.</summary>
+    /// <summary>How long a connection may stay without login, whatever it sends meanwhile.</summary>
     public TimeSpan LoginTimeout { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>How long a logged-in session may stay silent: at least 30 minutes (RFC 9051 section 5.4).</summary>

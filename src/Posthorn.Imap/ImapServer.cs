@@ -33,6 +33,8 @@ public sealed class ImapServer : IConnectionHandler, IDisposable
 
     public ReadOnlyMemory<byte> BusyReply { get; } = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n"u8.ToArray();
 
+    public ConnectionShare? Share { get; } = new("imap", NeedsLogin: true);
+
     /// <summary>The options; new ones hold for new sessions.</summary>
     public ImapOptions Options { get => _options; set => _options = value; }
 

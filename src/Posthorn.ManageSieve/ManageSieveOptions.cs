@@ -32,7 +32,7 @@ public sealed record ManageSieveOptions
     /// <summary>Connections of one account. Clients open one while their window is open.</summary>
     public int MaxConnectionsPerAccount { get; init; } = 20;
 
-    /// <summary>How long a connection may stay without login.</summary>
+    /// <summary>How long a connection may stay without login, whatever it sends meanwhile.</summary>
     public TimeSpan LoginTimeout { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>How long a logged-in session may stay silent: at least 30 minutes (RFC 5804 section 1.2).</summary>

@@ -24,6 +24,8 @@ public sealed class ManageSieveServer(ManageSieveOptions options, ManageSieveSer
 
     public ReadOnlyMemory<byte> BusyReply { get; } = "BYE (TRYLATER) \"Too many connections, try again later\"\r\n"u8.ToArray();
 
+    public ConnectionShare? Share { get; } = new("managesieve", NeedsLogin: true);
+
     /// <summary>The options; new ones hold for new sessions.</summary>
     public ManageSieveOptions Options { get => _options; set => _options = value; }
 

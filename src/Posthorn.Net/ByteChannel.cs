@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 
@@ -31,13 +32,23 @@ public abstract class ByteChannel : IAsyncDisposable
     /// <summary>Breaks the connection at once; waiting reads and writes end. Callable from any thread.</summary>
     public abstract void Abort();
 
+    /// <summary>The peer is in the middle of sending what nobody will read: closing waits a little for it to see why.</summary>
+    public virtual bool ExpectsMore { get; set; }
+
     public abstract ValueTask DisposeAsync();
 }
 
 /// <summary>A connected socket.</summary>
 public sealed class SocketChannel : ByteChannel
 {
+    /// <summary>The most that is thrown away of what a peer sends after our last word.</summary>
+    private const int MaxLinger = 16 * 1024 * 1024;
+
+    /// <summary>The longest time for that: enough for our last word to get anywhere and be read.</summary>
+    private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(5);
+
     private readonly Socket _socket;
+    private volatile bool _aborted;
 
     public SocketChannel(Socket socket)
     {
@@ -83,12 +94,42 @@ public sealed class SocketChannel : ByteChannel
 
     public override void StopReceiving() => Shutdown(SocketShutdown.Receive);
 
-    public override void Abort() => Shutdown(SocketShutdown.Both);
-
-    public override ValueTask DisposeAsync()
+    public override void Abort()
     {
+        _aborted = true;
+        Shutdown(SocketShutdown.Both);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (!_aborted && _socket.ProtocolType == ProtocolType.Tcp && (ExpectsMore || HasUnread())) await LingerAsync();
         _socket.Dispose();
-        return ValueTask.CompletedTask;
+    }
+
+    private bool HasUnread()
+    {
+        try { return _socket.Available > 0; }
+        catch (SocketException) { return false; }
+        catch (ObjectDisposedException) { return false; }
+    }
+
+    // Closing over unread octets resets the connection, and a peer that is still sending then never reads our last word (RFC 1122 section 4.2.2.13).
+    private async Task LingerAsync()
+    {
+        Shutdown(SocketShutdown.Send);
+        using CancellationTokenSource end = new(LingerTime);
+        byte[] nowhere = ArrayPool<byte>.Shared.Rent(64 * 1024);
+        try
+        {
+            for (int left = MaxLinger; left > 0;)
+            {
+                int read = await ReceiveAsync(nowhere, end.Token);
+                if (read == 0) return;
+                left -= read;
+            }
+        }
+        catch (OperationCanceledException) { /* it had its time */ }
+        finally { ArrayPool<byte>.Shared.Return(nowhere); }
     }
 
     private void Shutdown(SocketShutdown how)
@@ -126,6 +167,12 @@ public sealed class StreamChannel(Stream stream, ByteChannel below) : ByteChanne
         // One TLS record holds 16 KiB; larger writes stall with peers that delay acknowledgements.
         for (; bytes.Length > MaxRecord; bytes = bytes[MaxRecord..]) await WriteAsync(bytes[..MaxRecord], cancel);
         await WriteAsync(bytes, cancel);
+    }
+
+    public override bool ExpectsMore
+    {
+        get => below.ExpectsMore;
+        set => below.ExpectsMore = value;
     }
 
     public override Stream AsStream() => stream;

@@ -54,6 +54,8 @@ public sealed class Connection : IAsyncDisposable
     private readonly TimeProvider _time;
     private ByteChannel _channel;
     private long _deadline = long.MaxValue;
+    private long _loginDeadline = long.MaxValue;
+    private Func<bool>? _stillHolds;
     private int _stopped;
     private EndPoint? _claimedRemote;
     private EndPoint? _claimedLocal;
@@ -89,7 +91,17 @@ public sealed class Connection : IAsyncDisposable
     public bool IsSecure => Tls is not null;
 
     /// <summary>Whether what the peer logged in with still holds; null before a login. Asked by <see cref="ConnectionSet.Review"/>.</summary>
-    public Func<bool>? StillHolds { get; set; }
+    /// <remarks>From the login on <see cref="MustLogInWithin"/> counts no more; back at null the peer has to say again who it is.</remarks>
+    public Func<bool>? StillHolds
+    {
+        get => _stillHolds;
+        set
+        {
+            _stillHolds = value;
+            if (value is null) Seat?.Return();
+            else NeedsNoLogin();
+        }
+    }
 
     /// <summary>Why reading was ended from this side.</summary>
     public StopReason Stopped => (StopReason)Volatile.Read(ref _stopped);
@@ -98,16 +110,31 @@ public sealed class Connection : IAsyncDisposable
     public void SetDeadline(TimeSpan fromNow) =>
         Volatile.Write(ref _deadline, _time.GetTimestamp() + (long)(fromNow.TotalSeconds * _time.TimestampFrequency));
 
-    /// <summary>Nothing ends it but the peer and the server.</summary>
+    /// <summary>The peer has so long to log in, whatever it sends meanwhile: no deadline set beside this one lengthens it.</summary>
+    public void MustLogInWithin(TimeSpan fromNow) =>
+        Volatile.Write(ref _loginDeadline, _time.GetTimestamp() + (long)(fromNow.TotalSeconds * _time.TimestampFrequency));
+
+    /// <summary>The peer may be here without a login, or has logged in.</summary>
+    public void NeedsNoLogin()
+    {
+        Volatile.Write(ref _loginDeadline, long.MaxValue);
+        Seat?.LeaveRoom();
+    }
+
+    /// <summary>Nothing ends it but the peer and the server, and the time for a login.</summary>
     public void ClearDeadline() => Volatile.Write(ref _deadline, long.MaxValue);
 
     /// <summary>Ends reading: the session sees the end of input with <see cref="Stopped"/> set. Callable from any thread.</summary>
     public void Stop(StopReason reason)
     {
         bool first = Interlocked.CompareExchange(ref _stopped, (int)reason, 0) == 0;
+        Input.Stop();
         if (Output.IsFlushing && reason == StopReason.Timeout) _channel.Abort();
         else if (first) _channel.StopReceiving();
     }
+
+    /// <summary>The session ends while the peer is sending: its last word must arrive all the same.</summary>
+    public void ExpectMore() => _channel.ExpectsMore = true;
 
     /// <summary>Breaks the connection at once. Callable from any thread.</summary>
     public void Abort() => _channel.Abort();
@@ -194,7 +221,10 @@ public sealed class Connection : IAsyncDisposable
     }
 
     /// <summary>True when the deadline has passed.</summary>
-    internal bool IsOverdue(long timestamp) => timestamp > Volatile.Read(ref _deadline);
+    internal bool IsOverdue(long timestamp) => timestamp > Volatile.Read(ref _deadline) || timestamp > Volatile.Read(ref _loginDeadline);
+
+    /// <summary>Its place among all connections; null where nobody counts them.</summary>
+    internal Seat? Seat { get; set; }
 
     public async ValueTask DisposeAsync()
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 
 namespace Posthorn.Net;
 
@@ -7,10 +8,13 @@ namespace Posthorn.Net;
 public sealed class ConnectionSet : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<Connection, IPAddress?> _open = new();
-    private readonly ConcurrentDictionary<IPAddress, int> _byAddress = new();
+    private readonly ConcurrentDictionary<(IPAddress Network, int Prefix), int> _byNetwork = new();
+    private readonly ConcurrentDictionary<string, LoginRoom> _rooms = new();
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private volatile TaskCompletionSource? _empty;
+    private int _transfers;
+    private int _others;
 
     public ConnectionSet(TimeProvider time)
     {
@@ -24,9 +28,32 @@ public sealed class ConnectionSet : IAsyncDisposable
     public int IPv6Prefix { get; init; } = AddressGroup.DefaultPrefix;
 
     /// <summary>Open connections from an address, a network counting as one for IPv6.</summary>
-    public int CountFrom(IPAddress address) => _byAddress.GetValueOrDefault(AddressGroup.Of(address, IPv6Prefix));
+    public int CountFrom(IPAddress address) => CountFrom(address, IPv6Prefix);
 
-    /// <summary>Adds one; a proxy's counts for nobody until <see cref="Attribute"/> says for whom it speaks.</summary>
+    /// <summary>As many are open from there as may be: from the address, or from a larger network of IPv6 to which it belongs.</summary>
+    public bool IsFull(IPAddress address, ConnectionLimits limits) =>
+        CountFrom(address, IPv6Prefix) >= limits.PerAddress
+        || address.AddressFamily == AddressFamily.InterNetworkV6 && (CountFrom(address, 56) >= limits.Per56 || CountFrom(address, 48) >= limits.Per48);
+
+    /// <summary>Adds one where its share has room; a proxy's counts for nobody until <see cref="Attribute"/> says for whom it speaks.</summary>
+    public bool TryAdd(Connection connection, ConnectionShare? share, ConnectionLimits limits, bool isProxy = false)
+    {
+        bool isTransfer = share is { NeedsLogin: false };
+        LoginRoom? room = share is { NeedsLogin: true } ? _rooms.GetOrAdd(share.Protocol, static (_, time) => new(time), _time) : null;
+        Seat seat = new(connection, isTransfer, room);
+        ref int taken = ref isTransfer ? ref _transfers : ref _others;
+        bool fits = Interlocked.Increment(ref taken) <= limits.MostOf(share) && Volatile.Read(ref _transfers) + Volatile.Read(ref _others) <= limits.Total;
+        if (!fits || room?.TryEnter(seat, limits.MostBeforeLogin, limits.LoginGrace) == false)
+        {
+            Interlocked.Decrement(ref taken);
+            return false;
+        }
+        connection.Seat = seat;
+        Add(connection, isProxy);
+        return true;
+    }
+
+    /// <summary>Adds one that is counted to no share.</summary>
     public void Add(Connection connection, bool isProxy = false)
     {
         _open[connection] = null;
@@ -37,15 +64,18 @@ public sealed class ConnectionSet : IAsyncDisposable
     /// <summary>Counts a connection for the address that it has now.</summary>
     public void Attribute(Connection connection)
     {
-        IPAddress group = AddressGroup.Of(connection.RemoteAddress, IPv6Prefix);
-        if (!_open.TryUpdate(connection, group, null)) return;
-        _byAddress.AddOrUpdate(group, 1, (_, n) => n + 1);
+        if (_open.TryUpdate(connection, connection.RemoteAddress, null)) Note(connection.RemoteAddress, 1);
     }
 
     public void Remove(Connection connection)
     {
-        if (!_open.TryRemove(connection, out IPAddress? group)) return;
-        if (group is not null && _byAddress.AddOrUpdate(group, 0, (_, n) => n - 1) == 0) _byAddress.TryRemove(new(group, 0));
+        if (!_open.TryRemove(connection, out IPAddress? address)) return;
+        if (address is not null) Note(address, -1);
+        if (connection.Seat is { } seat)
+        {
+            seat.LeaveRoom();
+            Interlocked.Decrement(ref seat.IsTransfer ? ref _transfers : ref _others);
+        }
         if (_open.IsEmpty) _empty?.TrySetResult();
     }
 
@@ -70,6 +100,22 @@ public sealed class ConnectionSet : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
+
+    private int CountFrom(IPAddress address, int prefix) => _byNetwork.GetValueOrDefault((AddressGroup.Of(address, prefix), prefix));
+
+    private void Note(IPAddress address, int more)
+    {
+        Note(address, IPv6Prefix, more);
+        if (address.AddressFamily != AddressFamily.InterNetworkV6) return;
+        if (IPv6Prefix != 56) Note(address, 56, more);
+        if (IPv6Prefix != 48) Note(address, 48, more);
+    }
+
+    private void Note(IPAddress address, int prefix, int more)
+    {
+        (IPAddress, int) network = (AddressGroup.Of(address, prefix), prefix);
+        if (_byNetwork.AddOrUpdate(network, static (_, change) => change, static (_, n, change) => n + change, more) == 0) _byNetwork.TryRemove(new(network, 0));
+    }
 
     private void Sweep()
     {

@@ -106,6 +106,12 @@ public sealed class DeflateChannel : ByteChannel
         catch (ObjectDisposedException e) { throw new IOException("The connection is closed.", e); }
     }
 
+    public override bool ExpectsMore
+    {
+        get => Below.ExpectsMore;
+        set => Below.ExpectsMore = value;
+    }
+
     public override Stream AsStream() => throw new NotSupportedException("Nothing is layered over compression.");
     public override void StopReceiving() => Below.StopReceiving();
     public override void Abort() => Below.Abort();

@@ -16,6 +16,7 @@ public sealed class InputBuffer
     private int _start;
     private int _end;
     private int _size = InitialSize;
+    private volatile bool _isStopped;
 
     internal InputBuffer(ByteChannel channel, int limit) => (Channel, _limit) = (channel, limit);
 
@@ -51,6 +52,7 @@ public sealed class InputBuffer
     public async ValueTask<bool> FillAsync(CancellationToken cancel)
     {
         if (IsFull) throw new InvalidOperationException("The input buffer is full.");
+        if (_isStopped) return false;
         // Who waits long holds at most a small buffer, and outside a transaction none.
         if (Length == 0 && !(IsBusy && _buffer.Length <= InitialSize))
         {
@@ -64,8 +66,11 @@ public sealed class InputBuffer
         // Who fills all the room has more to say: the next read may take more.
         _size = read < room ? InitialSize : Math.Min(_size * 4, Math.Min(StreamSize, _limit));
         if (Length == 0) Release();
-        return read > 0;
+        return read > 0 && !_isStopped;
     }
+
+    // Linux hands out what comes in after a shutdown for reading too: a peer that never pauses would be heard for ever.
+    internal void Stop() => _isStopped = true;
 
     internal void Release()
     {

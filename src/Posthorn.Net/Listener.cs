@@ -14,6 +14,9 @@ public interface IConnectionHandler
 
     /// <summary>The line sent when there are too many connections, with CRLF; empty sends nothing.</summary>
     ReadOnlyMemory<byte> BusyReply { get; }
+
+    /// <summary>Which part of all connections its sessions may take; null leaves them what others need not have.</summary>
+    ConnectionShare? Share => null;
 }
 
 /// <summary>Accepts connections on one socket and runs a session for each.</summary>
@@ -108,12 +111,11 @@ public sealed class Listener : IAsyncDisposable
     {
         ConnectionSet all = _services.Connections;
         bool isProxy = !_options.Proxies.IsEmpty && !connection.IsUnixSocket && _options.Proxies.Contains(connection.RemoteAddress);
-        if (all.Count >= _services.Limits.Total || !isProxy && IsTooMuch(connection))
+        if (!isProxy && IsTooMuch(connection) || !all.TryAdd(connection, _handler.Share, _services.Limits, isProxy))
         {
             await TurnAwayAsync(connection);
             return;
         }
-        all.Add(connection, isProxy);
         if (isProxy)
         {
             if (!await TryProxyAsync(connection)) return;
@@ -135,7 +137,7 @@ public sealed class Listener : IAsyncDisposable
         ConnectionLimits limits = _services.Limits;
         IPAddress address = connection.RemoteAddress;
         bool isCounted = !connection.IsUnixSocket && !limits.Exempt.Contains(address) && !address.Equals(Connection.Unknown.Address);
-        return isCounted && _services.Rates.Add(address, 1, limits.Rate) || _services.Connections.CountFrom(address) >= limits.PerAddress;
+        return isCounted && _services.Rates.Add(address, 1, limits.Rate) || _services.Connections.IsFull(address, limits);
     }
 
     private async Task TurnAwayAsync(Connection connection)

@@ -30,6 +30,9 @@ public sealed record Pop3Options
     /// <summary>Silence after which the connection is closed, without the update: RFC 1939 section 3 asks for ten minutes at least.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long a client may take to log in, whatever it sends meanwhile.</summary>
+    public TimeSpan LoginTimeout { get; init; } = TimeSpan.FromMinutes(3);
+
     /// <summary>How long a client may take nothing of what is sent to it.</summary>
     public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromMinutes(2);
 

@@ -22,6 +22,8 @@ public sealed class Pop3Server(Pop3Options options, Pop3Services services) : ICo
 
     public ReadOnlyMemory<byte> BusyReply { get; } = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"u8.ToArray();
 
+    public ConnectionShare? Share { get; } = new("pop3", NeedsLogin: true);
+
     /// <summary>The options; new ones hold for new sessions.</summary>
     public Pop3Options Options { get => _options; set => _options = value; }
 

@@ -74,6 +74,9 @@ public sealed record SieveLimits
     /// <summary>States of one compiled regular expression: x{255} of a short group fits.</summary>
     public int MaxRegexStates { get; init; } = 5_000;
 
+    /// <summary>States of all regular expressions of one script together, as they are kept: a few MiB, some hundred expressions such as people write.</summary>
+    public int MaxScriptRegexStates { get; init; } = 50_000;
+
     /// <summary>Questions to the host in one run: each restarts the evaluation.</summary>
     public int MaxQuestions { get; init; } = 200;
 

@@ -43,5 +43,13 @@ public sealed class SmtpServer(SmtpListener listener, SmtpOptions options, SmtpS
     public ReadOnlyMemory<byte> BusyReply =>
         Encoding.ASCII.GetBytes($"421 4.3.2 {Options.Hostname} Too many connections, try again later\r\n");
 
+    /// <summary>Mail from others has its part, clients that must log in theirs. LMTP is a server of ours that hands over.</summary>
+    public ConnectionShare? Share { get; } = listener.Role switch
+    {
+        ListenerRole.Mx => new("smtp", NeedsLogin: false),
+        ListenerRole.Submission => new("submission", NeedsLogin: true),
+        _ => null,
+    };
+
     public Task ServeAsync(Connection connection, CancellationToken cancel) => new SmtpSession(this, connection).RunAsync(cancel);
 }

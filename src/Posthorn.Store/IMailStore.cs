@@ -50,8 +50,8 @@ public interface IMailStore : IAsyncDisposable
     /// <summary>Removes the messages that carry <c>\Deleted</c>: of <paramref name="only"/>, or all when it is null (RFC 4315). The UIDs removed.</summary>
     ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel);
 
-    /// <summary>The UIDs expunged after <paramref name="since"/>, in order (RFC 7162 section 3.2); every absent UID below UIDNEXT when that is no longer known.</summary>
-    ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel);
+    /// <summary>The UIDs expunged after <paramref name="since"/>, in order and in ranges that do not touch (RFC 7162 section 3.2); every absent UID below UIDNEXT when that is no longer known.</summary>
+    ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel);
 
     /// <summary>What is kept about messages, ready for the wire, in the order asked; messages that are gone are left out.</summary>
     IAsyncEnumerable<MessageSummary> SummariesAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, CancellationToken cancel);

@@ -55,6 +55,8 @@ public sealed class MessageFacts
     {
         ReadOnlySpan<byte> text = message.Span;
         MimeStructure structure = MimeStructure.Parse(text, limits);
+        // Readers get CRLF, so that offsets count that.
+        if (structure.WireLength != text.Length) return Of(LineEnds.ToCrlf(text, structure.WireLength), limits);
         ReadOnlySpan<byte> header = structure.Root.Header(text);
         int[] ends = new int[5];
         ArrayBufferWriter<byte> all = s_scratch ?? new(4096);

@@ -80,7 +80,7 @@ public sealed class MailTransport : IMailTransport
         if (resolution is not Resolution.NotOurs && Rewriter is { } rewriter)
         {
             // Of an address of ours that canonical tables rewrite, what it becomes must exist; where it may lead is the administrator's word, as with an alias.
-            EmailAddress rewritten = await rewriter.RecipientAsync(recipient.Address, cancel);
+            EmailAddress rewritten = await rewriter.CanonicalAsync(recipient.Address, AddressClasses.EnvelopeRecipient, cancel);
             if (rewritten != recipient.Address) resolution = domains.Resolve(rewritten) is Resolution.NotOurs ? new Resolution.Recipients([new Target.Remote(rewritten)]) : domains.Resolve(rewritten);
             string? moved = resolution is Resolution.Unknown ? await rewriter.NewPlaceAsync(recipient.Address, cancel) : null;
             if (rewriter.Failure is { } why)

@@ -48,6 +48,28 @@ public sealed class ListenerTests : IAsyncDisposable
 
     private static ListenOptions Tcp(TlsMode tls = TlsMode.None) => new("test", new IPEndPoint(IPAddress.Loopback, 0), tls);
 
+    /// <summary>Closing over unread octets would reset the connection, and the peer might never see why.</summary>
+    [Fact]
+    public async Task A_last_word_arrives_though_the_peer_is_still_sending()
+    {
+        using TcpListener listener = new(IPAddress.Loopback, 0);
+        listener.Start();
+        using TcpClient client = new();
+        await client.ConnectAsync((IPEndPoint)listener.LocalEndpoint);
+        SocketChannel server = new(await listener.AcceptSocketAsync());
+        NetworkStream stream = client.GetStream();
+        await stream.WriteAsync(new byte[100_000]);
+        await server.WaitToReceiveAsync(default);
+        await server.SendAsync("bye"u8.ToArray(), default);
+        Task closing = server.DisposeAsync().AsTask();
+        for (int i = 0; i < 20; i++) await stream.WriteAsync(new byte[100_000]);
+        byte[] answer = new byte[10];
+        Assert.Equal(3, await stream.ReadAsync(answer));
+        Assert.Equal(0, await stream.ReadAsync(answer));
+        client.Close();
+        await closing.WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
     [Fact]
     public async Task Serves_tcp_connections()
     {

@@ -149,7 +149,7 @@ public abstract class SharingContract : StoreContract
         Assert.Equal(Uids(3, 4), placed.Targets);
         Assert.Equal((SystemFlags.Seen, KeywordSet.Empty), (archive.Current[2].Flags, archive.Current[2].Keywords));
         Assert.Equal(1, Must(await ann.StatusAsync(Name("Drafts"), Cancel)).Messages);
-        Assert.Equal(Uids(1, 3), await ann.ExpungedSinceAsync(sent.Mailbox, new(0), Cancel));
+        Assert.Equal(Uids(1, 3), await ann.ExpungedUidsAsync(sent.Mailbox, new(0)));
         bob = await RestartAsync("bob", kill: true);
         Assert.Equal(4, Must(await bob.StatusAsync(Name("Archive"), Cancel)).Messages);
         Assert.Equal(Text("three"), await bob.ContentAsync(await IdAsync(bob, "Archive"), new(4)));
@@ -197,7 +197,7 @@ public abstract class SharingContract : StoreContract
         Assert.Equal(SystemFlags.None, box.Current[0].Flags);
         Assert.Equal(1u, Must(await ReplaceAsync(within with { Old = new(2), Target = Name("Archive"), Message = await NewAsync(Text("five")) })).Messages[0].Uid.Value);
         Assert.Equal(1u, Must(await ReplaceAsync(within with { Old = new(3), Into = bob.Account, Target = Name("Archive"), Message = await NewAsync(Text("six")) })).Messages[0].Uid.Value);
-        Assert.Equal(Uids(1, 2, 3), await ann.ExpungedSinceAsync(drafts.Mailbox, new(0), Cancel));
+        Assert.Equal(Uids(1, 2, 3), await ann.ExpungedUidsAsync(drafts.Mailbox, new(0)));
 
         // What is gone cannot be replaced, and nothing comes in its place.
         Refused(RefusalKind.Expunged, await ReplaceAsync(within with { Message = await NewAsync(Text("seven")) }));

@@ -60,6 +60,10 @@ public static class StoreFixture
         return Encoding.Latin1.GetString(bytes);
     }
 
+    /// <summary>What was expunged, one by one: for mailboxes whose numbers are small.</summary>
+    public static async ValueTask<IReadOnlyList<Uid>> ExpungedUidsAsync(this IMailStore store, MailboxId mailbox, ModSeq since) =>
+        [.. (await store.ExpungedSinceAsync(mailbox, since, Cancel)).SelectMany(range => Enumerable.Range((int)range.First.Value, (int)range.Count)).Select(uid => new Uid((uint)uid))];
+
     public static async ValueTask<IReadOnlyList<MessageSummary>> SummariesAsync(this IMailStore store, MailboxId mailbox, SummaryFields fields, params Uid[] uids)
     {
         List<MessageSummary> all = [];

@@ -16,6 +16,17 @@ public sealed class MailboxVersionTests
             .Array[1, 12];
 
     [Fact]
+    public void What_is_absent_agrees_with_a_plain_list() =>
+        Gen.Select(Gen.UInt[1, 60].HashSet[0, 40], Gen.UInt[1, 70], Gen.UInt[0, 20]).Sample((there, first, more) =>
+        {
+            MailboxVersion version = Load(there.Order().Select(uid => Row(uid, 1)), 61);
+            Uid[] plain = [.. Enumerable.Range((int)first, (int)more + 1).Select(uid => new Uid((uint)uid)).Where(uid => !there.Contains(uid.Value))];
+            List<UidRange> ranges = [.. UidRange.Absent(version, new(new(first), new(first + more)))];
+            Assert.Equal(plain, ranges.SelectMany(range => Enumerable.Range((int)range.First.Value, (int)range.Count)).Select(uid => new Uid((uint)uid)));
+            Assert.Equal(UidRange.Of(plain), ranges);
+        });
+
+    [Fact]
     public void Versions_agree_with_a_plain_list()
     {
         Histories.Sample(history =>

@@ -2,12 +2,12 @@ using Posthorn.Core;
 
 namespace Posthorn.Directory.Lookups;
 
-/// <summary>Extensions as our domains have them; addresses of other domains have none.</summary>
+/// <summary>Extensions as our domains have them; those of other domains as the default domain has them, for Postfix has one delimiter for all.</summary>
 public sealed class DirectorySplitter(IDirectory directory) : IAddressSplitter
 {
     public string Split(EmailAddress address, out string extension)
     {
-        extension = directory.Detail(address) is { } detail ? address.LocalPart[^(detail.Length + 1)..] : "";
+        extension = directory.DetailInTables(address) is { } detail ? address.LocalPart[^(detail.Length + 1)..] : "";
         return address.LocalPart[..^extension.Length];
     }
 

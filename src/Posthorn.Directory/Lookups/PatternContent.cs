@@ -8,7 +8,13 @@ namespace Posthorn.Directory.Lookups;
 /// <remarks>Patterns run in time linear in the key where they can; those that need backtracking (look-around, back references) have a deadline.</remarks>
 internal sealed class PatternContent : TableContent
 {
-    private sealed record Pattern(Regex Regex, bool IsNegated);
+    private sealed record Pattern(Regex Regex, bool IsNegated)
+    {
+        /// <summary>Finds the longest match instead of the first, where groups are wanted and POSIX counts.</summary>
+        public LongestMatch? Longest { get; init; }
+
+        public Match Match(string key) => Longest?.Of(Regex.Match(key), key) ?? Regex.Match(key);
+    }
 
     // A rule, or the opening of a block: then End is the index behind its endif.
     private sealed record Rule(int Line, Pattern First, Pattern? Second, IReadOnlyList<Piece>? Value)
@@ -39,7 +45,7 @@ internal sealed class PatternContent : TableContent
             Rule rule = _rules[i];
             try
             {
-                Match match = rule.First.Regex.Match(key);
+                Match match = rule.First.Match(key);
                 bool matches = match.Success != rule.First.IsNegated && (rule.Second is not { } second || second.Regex.IsMatch(key) != second.IsNegated);
                 if (matches && isAddress && rule.Value?.All(piece => IsOnePiece(piece, key, match)) == false) continue;
                 if (matches && rule.Value is { } value) return new LookupResult.Found(Fill(value, match));
@@ -90,7 +96,9 @@ internal sealed class PatternContent : TableContent
             return null;
         }
         Pattern? second = null;
+        int begin = at;
         if (ParsePattern(text, ref at, isPerl, patternTime, out fault) is not { } first) return null;
+        string pattern = text[begin..at];
         if (!isPerl && at < text.Length && text[at] == '!')
         {
             second = ParsePattern(text, ref at, isPerl, patternTime, out fault);
@@ -101,7 +109,9 @@ internal sealed class PatternContent : TableContent
         int highest = value.Count == 0 ? 0 : value.Max(static p => p.Group);
         if (highest > 0 && first.IsNegated) fault = $"the value has ${highest}, but a pattern that must not match has no groups";
         else if (highest > first.Regex.GetGroupNumbers()[^1]) fault = $"the value has ${highest}, but the pattern has only {first.Regex.GetGroupNumbers()[^1]} groups";
-        return fault.Length > 0 ? null : new(number, first, second, value);
+        if (fault.Length > 0) return null;
+        if (highest > 0 && !isPerl) first = first with { Longest = new(pattern, first.Regex) };
+        return new(number, first, second, value);
     }
 
     private static Pattern? ParsePattern(string text, ref int at, bool isPerl, TimeSpan patternTime, out string fault)

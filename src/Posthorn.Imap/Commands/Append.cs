@@ -1,6 +1,7 @@
 using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
+using Posthorn.Mime.Recoding;
 using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
@@ -91,7 +92,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
         if (await into.CheckAsync(session, total + head.Literal.Length, cancel) is { } full) return full;
 
-        CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: !head.Literal.IsBinary);
+        CrlfSink sink = new(session.Services.Stores.CreateSink()) { Converts = !head.Literal.IsBinary };
         messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
         session.Frames.Accept(head.Literal);
         if (!await session.Frames.CopyLiteralAsync(head.Literal, sink, cancel)) return EndedWithin(session);
@@ -99,7 +100,22 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
         if (rest.Status == FrameStatus.Ended) return EndedWithin(session);
         if (rest.Status is not (FrameStatus.Command or FrameStatus.Message)) return Completion.Bad("expected the end of the command after the message");
-        return ParseRest(session, rest.Text.Span, head.IsInUtf8, queue) ?? (sink.Failure is { } broken ? NotTaken(session, broken) : null);
+        if (ParseRest(session, rest.Text.Span, head.IsInUtf8, queue) is { } wrong) return wrong;
+        return head.Literal.IsBinary ? await EncodeBinaryAsync(session, into, sink, messages, cancel) : sink.Failure is { } broken ? NotTaken(session, broken) : null;
+    }
+
+    /// <summary>What no literal bears of the last message gets a transfer encoding, so that everybody can read it and nothing of it is lost (RFC 3516 section 4.4); null, or why not.</summary>
+    public static async ValueTask<Completion?> EncodeBinaryAsync(ImapSession session, Destination into, CrlfSink sink, List<NewMessage> messages, CancellationToken cancel)
+    {
+        if (sink.Failure is { } broken) return NotTaken(session, broken);
+        MimeRecoder recoder = new(WireForm.Literal);
+        if (!RecodedMessage.Survey(sink.Read, recoder)) return Completion.No("UNKNOWN-CTE", "What is signed cannot be given a transfer encoding, and holds octets that need one");
+        if (!recoder.IsNeeded && !sink.PassedBareFeed) return null;
+        await using IMessageSink raw = sink.Inner;
+        CrlfSink encoded = new(session.Services.Stores.CreateSink());
+        messages[^1] = messages[^1] with { Content = encoded.Inner };
+        await RecodedMessage.WriteAsync(recoder, raw.Read, encoded, cancel);
+        return encoded.Failure is { } full ? NotTaken(session, full) : await into.CheckAsync(session, TotalOf(messages), cancel);
     }
 
     private static Completion? ParseRest(ImapSession session, ReadOnlySpan<byte> text, bool inUtf8, Queue<MessageHead> queue)

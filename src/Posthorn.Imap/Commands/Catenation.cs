@@ -63,10 +63,11 @@ internal static class Catenation
     public static async ValueTask<Completion?> ReceiveAsync(ImapSession session, Destination into, MessageHead head, List<NewMessage> messages, Queue<MessageHead> queue, CancellationToken cancel)
     {
         long before = Append.TotalOf(messages);
-        CrlfSink sink = new(session.Services.Stores.CreateSink(), convert: true);
+        CrlfSink sink = new(session.Services.Stores.CreateSink());
         messages.Add(new(sink.Inner, head.Flags, head.Keywords, head.Date ?? session.Services.Time.GetUtcNow()));
         List<CatenatePart> parts = [.. head.Parts!];
         bool closed = head.IsClosed;
+        bool isBinary = false;
         while (true)
         {
             foreach (CatenatePart part in parts)
@@ -79,6 +80,7 @@ internal static class Catenation
                     _ => throw new System.Diagnostics.UnreachableException(),
                 };
                 if (failure is not null) return failure;
+                isBinary |= part is CatenatePart.Text { Literal.IsBinary: true };
             }
 
             if (closed) break;
@@ -91,7 +93,8 @@ internal static class Catenation
         }
 
         if (sink.Failure is { } broken) return Append.NotTaken(session, broken);
-        return sink.Length == 0 ? Completion.No("CANNOT", "The message is empty") : null;
+        if (sink.Length == 0) return Completion.No("CANNOT", "The message is empty");
+        return isBinary ? await Append.EncodeBinaryAsync(session, into, sink, messages, cancel) : null;
     }
 
     private static Completion? ParseRest(ReadOnlySpan<byte> text, ImapOptions options, List<CatenatePart> parts, Queue<MessageHead> queue, out bool closed)
@@ -119,7 +122,10 @@ internal static class Catenation
     {
         if (await CheckAsync(session, into, literal.Length, before, sink, cancel) is { } refused) return refused;
         session.Frames.Accept(literal);
-        if (await session.Frames.CopyLiteralAsync(literal, sink, cancel)) return null;
+        sink.Converts = !literal.IsBinary;
+        bool received = await session.Frames.CopyLiteralAsync(literal, sink, cancel);
+        sink.Converts = true;
+        if (received) return null;
         return Append.EndedWithin(session);
     }
 

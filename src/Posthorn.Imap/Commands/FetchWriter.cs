@@ -13,6 +13,9 @@ internal sealed class FetchWriter
     /// <summary>Octets of content written at once; the output is flushed between.</summary>
     private const int Piece = 32 * 1024;
 
+    /// <summary>What goes out for NUL, which no literal but literal8 may hold; one octet, so that sizes hold (RFC 9051 section 4.3.1). BINARY gives it as it is.</summary>
+    private const byte NulReplacement = 0x80;
+
     private readonly ImapSession _session;
     private readonly SelectedMailbox _box;
     private readonly List<FetchItem> _items;
@@ -260,6 +263,7 @@ internal sealed class FetchWriter
         try
         {
             WholeMessage.ReadExactly(content, offset, header.AsSpan(0, (int)length));
+            header.AsSpan(0, (int)length).Replace((byte)0, NulReplacement);
             Picked(section.Path, header.AsSpan(0, (int)length));
         }
         finally { ArrayPool<byte>.Shared.Return(header); }
@@ -315,12 +319,14 @@ internal sealed class FetchWriter
         while (count > 0)
         {
             int wanted = (int)Math.Min(count, Piece);
-            int read = content.Read(offset, Out.GetSpan(wanted)[..wanted]);
+            Span<byte> piece = Out.GetSpan(wanted)[..wanted];
+            int read = content.Read(offset, piece);
             if (read == 0)
             {
                 _session.Log.ContentShort(_session.Connection.Session, _session.Account?.ToString() ?? "", _box.Id.ToString(), 0);
                 throw new BrokenReplyException("A message is shorter than the store says.");
             }
+            piece[..read].Replace((byte)0, NulReplacement);
             Out.Advance(read);
             offset += read;
             count -= read;

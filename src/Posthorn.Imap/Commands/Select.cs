@@ -154,16 +154,36 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         }
     }
 
+    private const int RangesAtOnce = 4096;
+
     /// <summary>VANISHED (EARLIER): what was expunged since, of these UIDs (RFC 7162 section 3.2.10.1).</summary>
     public static async ValueTask VanishedAsync(ImapSession session, SelectedMailbox box, NumberSet? uids, ModSeq since, CancellationToken cancel)
     {
-        IReadOnlyList<Uid> expunged = await session.Store.ExpungedSinceAsync(box.Id, since, cancel);
-        List<NumberRange>? wanted = uids?.Normalise(uint.MaxValue - 1);
-        Uid[] vanished = [.. expunged.Where(uid => (wanted is null || Contains(wanted, uid.Value)) && !box.View.Contains(uid))];
-        if (vanished.Length == 0) return;
-        session.Out.Begin("VANISHED (EARLIER) "u8);
-        session.Out.Raw(NumberSet.Format(vanished));
-        session.Out.End();
+        IReadOnlyList<UidRange> expunged = await session.Store.ExpungedSinceAsync(box.Id, since, cancel);
+        List<NumberRange> wanted = uids?.Normalise(uint.MaxValue - 1) ?? [new(1, uint.MaxValue - 1)];
+        // There may be as many ranges as the mailbox has messages: several responses, so that none is without bound.
+        foreach (NumberRange[] vanished in Vanished(expunged, wanted, box.View).Chunk(RangesAtOnce))
+        {
+            session.Out.Begin("VANISHED (EARLIER) "u8);
+            session.Out.Raw(new NumberSet(vanished).ToString());
+            session.Out.End();
+            await session.FlushIfLargeAsync(cancel);
+        }
+    }
+
+    // Of what is wanted, less what the client is still to be told of. Both lists are in order.
+    private static IEnumerable<NumberRange> Vanished(IReadOnlyList<UidRange> expunged, List<NumberRange> wanted, MailboxVersion view)
+    {
+        int at = 0;
+        foreach (UidRange gone in expunged)
+        {
+            while (at < wanted.Count && wanted[at].Last < gone.First.Value) at++;
+            for (int i = at; i < wanted.Count && wanted[i].First <= gone.Last.Value; i++)
+            {
+                UidRange both = new(new(Math.Max(wanted[i].First, gone.First.Value)), new(Math.Min(wanted[i].Last, gone.Last.Value)));
+                foreach (UidRange range in UidRange.Absent(view, both)) yield return new(range.First.Value, range.Last.Value);
+            }
+        }
     }
 
     private static bool Contains(List<NumberRange> ranges, uint number)

@@ -49,9 +49,13 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     /// <summary>Positions in the order of the criteria.</summary>
     public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
     {
+        MailboxVersion version = box.View;
+        if (SortOrders.Of(version, Criteria, found) is { } known) return known;
         bool withKeys = Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size));
         SortEntry[] entries = withKeys ? await LoadAsync(session, box, run, found, Key, cancel) : [.. found.Select(position => new SortEntry(position, box.View[position], NoKeys))];
-        return InOrder(entries);
+        List<int> sorted = InOrder(entries);
+        if (ReferenceEquals(version, box.View)) SortOrders.Keep(version, Criteria, sorted);
+        return sorted;
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>

@@ -116,6 +116,7 @@ internal sealed class ImapSession : IAsyncDisposable
     /// <summary>Serves the client from greeting to goodbye.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
+        Connection.MustLogInWithin(Options.LoginTimeout);
         RestartIdleClock();
         Out.UntaggedOk($"CAPABILITY {Capabilities.Of(this)}", $"{Options.HostName} Posthorn ready");
         while (!_ending)
@@ -297,6 +298,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             if (Account is not null) _server.Sessions.Leave(Account);
             (Account, Connection.StillHolds) = (null, null);
+            Connection.MustLogInWithin(Options.LoginTimeout);
             Mode = new();
             Frames.MaxCommand = Options.MaxCommandBeforeLogin;
         }
@@ -402,8 +404,7 @@ internal sealed class ImapSession : IAsyncDisposable
                 return;
             case FrameStatus.Unskippable:
                 CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
-                Out.Bye("TOOBIG", "The literal cannot be skipped");
-                EndAfterThis("literal too large");
+                CloseOverLiteral();
                 return;
         }
         if (frame.Status == FrameStatus.Message) _pendingLiteral = frame.Literal;
@@ -496,8 +497,15 @@ internal sealed class ImapSession : IAsyncDisposable
     private async ValueTask DropLiteralAsync(LiteralHead literal, CancellationToken cancel)
     {
         _pendingLiteral = null;
-        if (_ending || await Frames.DiscardAsync(literal, cancel)) return;
+        // Whoever might have sent so much anyway may go on (RFC 7888 section 4): a client that is cut off would only come back with the same.
+        long most = IsLoggedIn ? Math.Max(Options.MaxMessage, Options.MaxSkippedLiteral) : Options.MaxSkippedLiteral;
+        if (!_ending && !await Frames.DiscardAsync(literal, most, cancel)) CloseOverLiteral();
+    }
+
+    private void CloseOverLiteral()
+    {
         Out.Bye("TOOBIG", "The literal cannot be skipped");
+        Connection.ExpectMore();
         EndAfterThis("literal too large");
     }
 

@@ -5,10 +5,15 @@ namespace Posthorn.Imap.Wire;
 
 /// <summary>Passes a message's bytes on, a bare LF becoming CRLF: what is stored has one kind of line end, as RFC 5322 demands.</summary>
 /// <param name="inner">Where the bytes go; the caller disposes it.</param>
-/// <param name="convert">False passes all bytes as they are (literal8).</param>
-internal sealed class CrlfSink(IMessageSink inner, bool convert) : IMessageSink
+internal sealed class CrlfSink(IMessageSink inner) : IMessageSink
 {
     private bool _afterCr;
+
+    /// <summary>False passes all bytes as they are (literal8).</summary>
+    public bool Converts { get; set; } = true;
+
+    /// <summary>A bare LF was passed as it is.</summary>
+    public bool PassedBareFeed { get; private set; }
 
     /// <summary>Why the store did not take the bytes; those that came after were dropped, so that the command can be read to its end.</summary>
     public IOException? Failure { get; private set; }
@@ -20,8 +25,10 @@ internal sealed class CrlfSink(IMessageSink inner, bool convert) : IMessageSink
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
     {
         if (Failure is not null) return;
-        if (!convert || !HasBareFeed(bytes.Span))
+        bool hasBareFeed = HasBareFeed(bytes.Span);
+        if (!Converts || !hasBareFeed)
         {
+            PassedBareFeed |= hasBareFeed;
             if (!bytes.IsEmpty) _afterCr = bytes.Span[^1] == '\r';
             await PassAsync(bytes, cancel);
             return;

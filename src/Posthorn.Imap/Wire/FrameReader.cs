@@ -108,12 +108,15 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
     }
 
     /// <summary>Gets rid of a refused literal: one that waits for us never comes, another is read and thrown away.</summary>
+    /// <param name="literal">What was announced.</param>
+    /// <param name="most">The longest literal that is read for that.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <returns>False when it is too much to read or the input ended: the connection must close.</returns>
-    public async ValueTask<bool> DiscardAsync(LiteralHead literal, CancellationToken cancel)
+    public async ValueTask<bool> DiscardAsync(LiteralHead literal, long most, CancellationToken cancel)
     {
         if (literal.WaitsForUs) return true;
-        if (literal.Length > limits.MaxSkippedLiteral) return false;
-        return await CopyLiteralAsync(literal, null, cancel) && await SkipRestAsync(cancel);
+        if (literal.Length > most) return false;
+        return await CopyLiteralAsync(literal, null, cancel) && await SkipRestAsync(most, cancel);
     }
 
     public void Dispose() => Release();
@@ -156,7 +159,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
     private async ValueTask<Frame> TooBigAsync(LiteralHead literal, ReadOnlyMemory<byte> text, CancellationToken cancel)
     {
         byte[] head = (_length > 0 ? _joined.AsSpan(0, Math.Min(_length, HeadLength)) : text.Span[..Math.Min(text.Length, HeadLength)]).ToArray();
-        return await DiscardAsync(literal, cancel) ? new(FrameStatus.LiteralTooBig, head, literal) : new(FrameStatus.Unskippable, head, literal);
+        return await DiscardAsync(literal, limits.MaxSkippedLiteral, cancel) ? new(FrameStatus.LiteralTooBig, head, literal) : new(FrameStatus.Unskippable, head, literal);
     }
 
     private Frame TakeLine(int newline, int limit)
@@ -174,17 +177,17 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
     {
         if (line.Literal.WaitsForUs) return line;
         byte[] head = line.Text.ToArray();
-        return await DiscardAsync(line.Literal, cancel) ? line with { Text = head } : new(FrameStatus.Unskippable, head, line.Literal);
+        return await DiscardAsync(line.Literal, limits.MaxSkippedLiteral, cancel) ? line with { Text = head } : new(FrameStatus.Unskippable, head, line.Literal);
     }
 
     private async ValueTask<Frame> SkipLineAsync(CancellationToken cancel)
     {
         byte[] head = _length > 0 ? _joined[..Math.Min(_length, HeadLength)] : Input.Span[..HeadLength].ToArray();
-        return await SkipRestAsync(cancel) ? new(FrameStatus.TooLong, head, default) : new(FrameStatus.Ended, default, default);
+        return await SkipRestAsync(limits.MaxSkippedLiteral, cancel) ? new(FrameStatus.TooLong, head, default) : new(FrameStatus.Ended, default, default);
     }
 
     // Skips to the end of the command: literals without synchronisation on the way belong to it.
-    private async ValueTask<bool> SkipRestAsync(CancellationToken cancel)
+    private async ValueTask<bool> SkipRestAsync(long most, CancellationToken cancel)
     {
         byte[] tail = new byte[HeadLength];
         while (true)
@@ -202,7 +205,7 @@ internal sealed class FrameReader(Connection connection, ImapOptions limits, Fun
             ReadOnlySpan<byte> end = tail.AsSpan(0, kept);
             if (end is [.., (byte)'\r']) end = end[..^1];
             if (!TryLiteral(end, out LiteralHead literal) || literal.WaitsForUs) return true;
-            if (literal.Length > limits.MaxSkippedLiteral || !await CopyLiteralAsync(literal, null, cancel)) return false;
+            if (literal.Length > most || !await CopyLiteralAsync(literal, null, cancel)) return false;
         }
     }
 

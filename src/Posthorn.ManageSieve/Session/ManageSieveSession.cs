@@ -49,6 +49,7 @@ internal sealed class ManageSieveSession : IDisposable
     /// <summary>Serves the client from greeting to goodbye.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
+        Connection.MustLogInWithin(Options.LoginTimeout);
         RestartIdleClock();
         Capabilities.Write(this);
         Out.End(Completion.Ok("Posthorn ready"));
@@ -107,6 +108,7 @@ internal sealed class ManageSieveSession : IDisposable
     {
         if (Owner is not null) _server.Sessions.Leave(Owner);
         (Owner, Connection.StillHolds) = (null, null);
+        Connection.MustLogInWithin(Options.LoginTimeout);
         Commands.MaxCommand = Options.MaxCommandBeforeLogin;
     }
 

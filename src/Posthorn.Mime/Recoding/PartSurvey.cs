@@ -18,6 +18,14 @@ internal sealed class PartSurvey
     /// <summary>It lies in something that is signed as a whole, where no octet may change (RFC 1847 section 2.1).</summary>
     public bool IsProtected { get; init; }
 
+    /// <summary>Its Content-Transfer-Encoding is binary.</summary>
+    public bool IsDeclaredBinary { get; init; }
+
+    public bool HasNul { get; private set; }
+
+    /// <summary>An LF without a CR before it.</summary>
+    public bool HasBareFeed { get; private set; }
+
     public void Look(ReadOnlySpan<byte> bytes)
     {
         Octets += bytes.Length;
@@ -26,11 +34,12 @@ internal sealed class PartSurvey
             if (b >= 128) EightBit++;
             if (b == '\n')
             {
-                if (!_sawCr) IsBinary = true;
+                if (!_sawCr) IsBinary = HasBareFeed = true;
                 _line = 0;
             }
             else
             {
+                if (b == 0) HasNul = true;
                 if (b == 0 || _sawCr) IsBinary = true;
                 if (b != '\r' && ++_line > MaxLine) IsBinary = true;
             }

@@ -49,6 +49,7 @@ internal sealed class Pop3Session(Pop3Server server, Connection connection, Pop3
     /// <summary>Serves the connection until it ends.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
+        connection.MustLogInWithin(options.LoginTimeout);
         Out.Write(Reply.Ok($"{options.HostName} Posthorn POP3 ready"));
         while (!_closing) await OneCommandAsync(cancel);
         await FlushAsync(cancel);

@@ -1,4 +1,5 @@
 using Posthorn.Sieve.Language;
+using Posthorn.Sieve.Matching;
 using Posthorn.Sieve.Running;
 using Posthorn.Sieve.Syntax;
 
@@ -13,6 +14,7 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     private readonly HashSet<string> _complained = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<(string? Name, int Id)> _loops = [];
     private int _nextLoop;
+    private int _regexStates;
     private string _name = "";
 
     public SieveSettings Settings { get; } = settings;
@@ -66,6 +68,17 @@ internal sealed class Compiler(SieveSettings settings, Diagnostics diagnostics, 
     public bool IsRequired(string extension) => _required.Contains(extension);
 
     public void Use(string extension) => _used.Add(extension);
+
+    /// <summary>What is wrong with a regular expression of the script, by itself or together with the others; null when it can be used.</summary>
+    public string? RegexProblem(string pattern, bool ignoreCase)
+    {
+        SieveLimits limits = Settings.Limits;
+        string? problem = null;
+        if (_regexStates <= limits.MaxScriptRegexStates)
+            _regexStates += PosixRegex.TryCompile(pattern, ignoreCase, limits.MaxRegexStates, out problem)?.States ?? limits.MaxRegexStates;
+        if (_regexStates > limits.MaxScriptRegexStates) return $"the regular expressions of this script take more than {limits.MaxScriptRegexStates} states together";
+        return problem is null ? null : $"the regular expression \"{pattern}\" cannot be read: {problem}";
+    }
 
     private bool AsksForUnknown(IReadOnlyList<SieveCommand> commands) =>
         AnyTest(commands, test => test.Name.Equals("ihave", StringComparison.OrdinalIgnoreCase) && test.Arguments.Any(a => a switch

@@ -64,7 +64,9 @@ internal static class ElderNotifyCommands
         string? tag = Array.Find((string[])["is", "contains", "matches", "regex"], b.Has);
         if (tag is null) return new(null, Weight(b));
         MatchKind kind = tag switch { "is" => MatchKind.Is, "contains" => MatchKind.Contains, "matches" => MatchKind.Matches, _ => MatchKind.Regex };
-        return new(new(kind, Comparator.AsciiCasemap, Relation.Equal, b.TagList(tag)!, false, b.Compiler.Settings.Limits.MaxRegexStates), Weight(b));
+        TextListExpr keys = b.TagList(tag)!;
+        if (!MatchArguments.CheckKeys(b, kind, Comparator.AsciiCasemap, keys, b.TagAt(tag))) return null;
+        return new(new(kind, Comparator.AsciiCasemap, Relation.Equal, keys, false, b.Compiler.Settings.Limits), Weight(b));
     }
 
     private static int? Weight(Bound b) => b.Has("high") ? 1 : b.Has("normal") ? 2 : b.Has("low") ? 3 : null;

@@ -72,7 +72,7 @@ internal static class FlagCommands
         {
             MatchPlan words = plan;
             if (plan.Kind is MatchKind.Is or MatchKind.Contains)
-                words = new(plan.Kind, plan.Comparator, plan.Relation, new(Words(plan.Keys.Eval(x))), plan.SetsVariables, x.Limits.MaxRegexStates);
+                words = new(plan.Kind, plan.Comparator, plan.Relation, new(Words(plan.Keys.Eval(x))), plan.SetsVariables, x.Limits);
             MatchPlan.MatchSession session = new(words, x);
             if (variables is null)
             {

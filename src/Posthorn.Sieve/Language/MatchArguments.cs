@@ -69,7 +69,7 @@ internal static class MatchArguments
         }
         if (!CheckKeys(bound, kind, comparator, keys, keysAt)) return null;
         bool variables = setsVariables && bound.Compiler.IsRequired("variables");
-        return new(kind, comparator, relation, keys, variables, bound.Compiler.Settings.Limits.MaxRegexStates);
+        return new(kind, comparator, relation, keys, variables, bound.Compiler.Settings.Limits);
     }
 
     private static MatchKind Kind(Bound bound, out TextExpr? relation, out string tag)
@@ -109,14 +109,14 @@ internal static class MatchArguments
         return comparator;
     }
 
-    private static bool CheckKeys(Bound bound, MatchKind kind, Comparator comparator, TextListExpr keys, SourcePosition at)
+    public static bool CheckKeys(Bound bound, MatchKind kind, Comparator comparator, TextListExpr keys, SourcePosition at)
     {
         foreach (TextExpr key in keys.Items)
         {
             if (key.Constant is not { } text) continue;
-            if (kind == MatchKind.Regex && PosixRegex.TryCompile(text, comparator.IgnoresCase, bound.Compiler.Settings.Limits.MaxRegexStates, out string? error) is null)
+            if (kind == MatchKind.Regex && bound.Compiler.RegexProblem(text, comparator.IgnoresCase) is { } problem)
             {
-                bound.Error(at, $"the regular expression \"{text}\" cannot be read: {error}");
+                bound.Error(at, problem);
                 return false;
             }
             if (kind == MatchKind.List && !SieveExternalList.IsName(text))

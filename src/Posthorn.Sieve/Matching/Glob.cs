@@ -109,9 +109,7 @@ internal sealed class Glob
         if (piece.Any is null)
         {
             if (piece.Text.Length == 0) return from;
-            int found = text.AsSpan(from).IndexOf(piece.Text, StringComparison.Ordinal);
-            budget.Spend(1 + (found < 0 ? text.Length - from : found) / 16);
-            return found < 0 ? -1 : found + from;
+            return TextSearch.IndexOf(text, piece.Text, from, budget);
         }
         for (int i = from; i + piece.Text.Length <= text.Length; i++)
         {

@@ -23,18 +23,18 @@ internal sealed class MatchPlan
     private readonly KeyMatcher[]? _prepared;
     private readonly HashSet<string>? _set;
 
-    public MatchPlan(MatchKind kind, Comparator comparator, Relation relation, TextListExpr keys, bool setsVariables, int maxRegexStates)
+    public MatchPlan(MatchKind kind, Comparator comparator, Relation relation, TextListExpr keys, bool setsVariables, SieveLimits limits)
     {
         Kind = kind;
         Comparator = comparator;
         Relation = relation;
         Keys = keys;
         SetsVariables = setsVariables && kind is (MatchKind.Matches or MatchKind.Regex or MatchKind.List);
-        MaxRegexStates = maxRegexStates;
+        Limits = limits;
         if (keys.Constant is not { } constant || kind is MatchKind.Count or MatchKind.List) return;
         if (kind == MatchKind.Is && constant.Count >= SetFrom && !ReferenceEquals(comparator, Comparator.AsciiNumeric))
             _set = new(constant.Select(comparator.Fold), StringComparer.Ordinal);
-        else _prepared = [.. constant.Select(Prepare)];
+        else _prepared = PrepareAll(constant);
     }
 
     public MatchKind Kind { get; }
@@ -48,16 +48,30 @@ internal sealed class MatchPlan
     /// <summary>A match fills ${0} and the others.</summary>
     public bool SetsVariables { get; }
 
-    private int MaxRegexStates { get; }
+    private SieveLimits Limits { get; }
+
+    private KeyMatcher[] PrepareAll(IReadOnlyList<string> keys)
+    {
+        int states = Limits.MaxScriptRegexStates;
+        KeyMatcher[] prepared = new KeyMatcher[keys.Count];
+        for (int i = 0; i < prepared.Length; i++) prepared[i] = Kind == MatchKind.Regex ? PrepareRegex(keys[i], ref states) : Prepare(keys[i]);
+        return prepared;
+    }
+
+    // Where keys are only known as the script runs, their number has no other bound.
+    private KeyMatcher PrepareRegex(string key, ref int states)
+    {
+        if (states <= 0) return new BrokenKey(key, $"the regular expressions take more than {Limits.MaxScriptRegexStates} states together");
+        PosixRegex? regex = PosixRegex.TryCompile(key, Comparator.IgnoresCase, Limits.MaxRegexStates, out string? error);
+        states -= regex?.States ?? Limits.MaxRegexStates;
+        return regex is null ? new BrokenKey(key, $"the regular expression \"{key}\" cannot be read: {error}") : new RegexKey(regex, key);
+    }
 
     private KeyMatcher Prepare(string key) => Kind switch
     {
         MatchKind.Is => new IsKey(Comparator, key),
         MatchKind.Contains => new ContainsKey(Comparator, key),
         MatchKind.Matches => new GlobKey(Glob.Compile(key, Comparator), key),
-        MatchKind.Regex => PosixRegex.TryCompile(key, Comparator.IgnoresCase, MaxRegexStates, out string? error) is { } regex
-            ? new RegexKey(regex, key)
-            : new BrokenKey(key, $"the regular expression \"{key}\" cannot be read: {error}"),
         _ => new ValueKey(Comparator, Relation, key),
     };
 
@@ -91,7 +105,7 @@ internal sealed class MatchPlan
                 x.Trace?.Compare(x.Frame.Script.Name, value, "(any of the list)", found);
                 return found;
             }
-            _keys ??= [.. plan.Keys.Eval(x).Select(plan.Prepare)];
+            _keys ??= plan.PrepareAll(plan.Keys.Eval(x));
             foreach (KeyMatcher key in _keys)
             {
                 if (key is BrokenKey broken)
@@ -151,14 +165,18 @@ internal sealed class MatchPlan
 
     private sealed class IsKey(Comparator comparator, string key) : KeyMatcher(key)
     {
-        public override bool IsMatch(string value, List<string>? captures, StepBudget budget) => comparator.AreEqual(value, Key);
+        public override bool IsMatch(string value, List<string>? captures, StepBudget budget)
+        {
+            budget.Spend((value.Length + (long)Key.Length) / 32); // some comparators fold both
+            return comparator.AreEqual(value, Key);
+        }
     }
 
     private sealed class ContainsKey(Comparator comparator, string key) : KeyMatcher(key)
     {
         public override bool IsMatch(string value, List<string>? captures, StepBudget budget)
         {
-            budget.Spend(value.Length / 16);
+            budget.Spend(TextSearch.Cost(value.Length, Key.Length));
             return comparator.Contains(value, Key);
         }
     }
@@ -182,7 +200,11 @@ internal sealed class MatchPlan
 
     private sealed class ValueKey(Comparator comparator, Relation relation, string key) : KeyMatcher(key)
     {
-        public override bool IsMatch(string value, List<string>? captures, StepBudget budget) => relation.Holds(comparator.Compare(value, Key));
+        public override bool IsMatch(string value, List<string>? captures, StepBudget budget)
+        {
+            budget.Spend((value.Length + (long)Key.Length) / 16); // both are folded, and made octets
+            return relation.Holds(comparator.Compare(value, Key));
+        }
     }
 }
 

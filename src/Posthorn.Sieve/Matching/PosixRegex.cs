@@ -14,6 +14,9 @@ internal sealed class PosixRegex
     /// <summary>The number of groups.</summary>
     public int Groups => _program.Groups;
 
+    /// <summary>The states that it takes.</summary>
+    public int States => _program.Nodes.Length;
+
     /// <summary>Compiles, or says what is wrong with the expression.</summary>
     public static PosixRegex? TryCompile(string pattern, bool ignoreCase, int maxStates, out string? error)
     {

@@ -28,51 +28,6 @@ internal sealed class RegexNode(RegexNodeKind kind)
 
 internal sealed record RegexProgram(RegexNode[] Nodes, int Start, int Groups);
 
-/// <summary>A set of characters: a table for ASCII, ranges beyond.</summary>
-internal sealed class CharSet
-{
-    private readonly bool[] _ascii = new bool[128];
-    private readonly List<(char From, char To)> _ranges = [];
-    private bool _negated;
-
-    public bool Contains(char c) => _negated != (c < 128 ? _ascii[c] : InRanges(c));
-
-    public void Negate() => _negated = true;
-
-    public CharSet Add(char from, char to)
-    {
-        for (int c = from; c <= to && c < 128; c++) _ascii[c] = true;
-        if (to >= 128) _ranges.Add(((char)Math.Max((int)from, 128), to));
-        return this;
-    }
-
-    public void AddWhere(Func<char, bool> choose)
-    {
-        for (int c = 0; c < 128; c++)
-            if (choose((char)c)) _ascii[c] = true;
-    }
-
-    public void Add(CharSet other)
-    {
-        for (int c = 0; c < 128; c++) _ascii[c] |= other.Contains((char)c);
-        if (other._negated) _ranges.Add(('\x80', '\uffff'));
-        else _ranges.AddRange(other._ranges);
-    }
-
-    /// <summary>Adds the other case of every letter.</summary>
-    public void AddCases()
-    {
-        for (int c = 'a'; c <= 'z'; c++) _ascii[c] = _ascii[c - 32] = _ascii[c] || _ascii[c - 32];
-    }
-
-    private bool InRanges(char c)
-    {
-        foreach ((char from, char to) in _ranges)
-            if (c >= from && c <= to) return true;
-        return false;
-    }
-}
-
 /// <summary>Reads a POSIX extended regular expression into states.</summary>
 internal ref struct RegexCompiler
 {
@@ -163,10 +118,8 @@ internal ref struct RegexCompiler
 
     private Fragment Repeated(int depth)
     {
-        int from = _at;
-        int group = _groups;
+        int first = _nodes.Count;
         Fragment atom = Atom(depth);
-        int afterAtom = _at;
         while (_error is null && _at < _pattern.Length)
         {
             char c = _pattern[_at];
@@ -176,7 +129,7 @@ internal ref struct RegexCompiler
             else if (c == '{' && _at + 1 < _pattern.Length && char.IsAsciiDigit(_pattern[_at + 1]))
             {
                 if (!Bounds(out int min, out int max)) return atom;
-                atom = Counted(from, afterAtom, group, depth, min, max);
+                atom = Counted(atom, first, min, max);
                 // A second count would have to repeat the first: nobody writes that.
                 if (_at < _pattern.Length && _pattern[_at] == '{') _error ??= "a count after a count";
             }
@@ -209,27 +162,39 @@ internal ref struct RegexCompiler
         return value;
     }
 
-    // Copies are made by reading the same piece of the pattern again with the same group numbers.
-    private Fragment Counted(int from, int to, int group, int depth, int min, int max)
+    // What the atom is made of stands together, from the first node on. Copies share its sets, and its groups keep their numbers.
+    private Fragment Counted(Fragment atom, int first, int min, int max)
     {
-        int resume = _at;
-        int groupsAfter = _groups;
+        int length = _nodes.Count - first;
         Fragment all = Empty();
         int copies = max < 0 ? min + 1 : max;
         for (int i = 0; i < copies && _error is null; i++)
         {
-            _at = from;
-            _groups = group;
-            Fragment copy = Atom(depth);
-            if (_error is null && _at != to) _error = "a count after a repetition";
+            Fragment copy = Copy(atom, first, length);
             if (i >= min) copy = max < 0 ? Star(copy) : Optional(copy);
             if (_error is not null) return all;
             _nodes[all.End].Next = copy.Start;
             all = new(all.Start, copy.End);
         }
-        _at = resume;
-        _groups = groupsAfter;
         return all;
+    }
+
+    private Fragment Copy(Fragment atom, int first, int length)
+    {
+        int offset = _nodes.Count - first;
+        for (int i = first; i < first + length && _error is null; i++)
+        {
+            RegexNode node = _nodes[i];
+            bool isWay = node.Kind != RegexNodeKind.Group; // a group's other number is a slot
+            Add(new(node.Kind)
+            {
+                Set = node.Set,
+                Slot = node.Slot,
+                Next = node.Next < 0 ? -1 : node.Next + offset,
+                Other = node.Other < 0 || !isWay ? node.Other : node.Other + offset,
+            });
+        }
+        return new(atom.Start + offset, atom.End + offset);
     }
 
     private Fragment Star(Fragment atom)
@@ -349,7 +314,7 @@ internal ref struct RegexCompiler
     {
         if (_ignoreCase) set.AddCases();
         if (negate) set.Negate();
-        int node = Add(new(RegexNodeKind.Set) { Set = set });
+        int node = Add(new(RegexNodeKind.Set) { Set = set.Seal() });
         return new(node, node);
     }
 

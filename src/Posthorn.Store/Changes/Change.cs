@@ -17,10 +17,19 @@ internal abstract record Change
         internal required long Offset { get; init; }
         internal required long Length { get; init; }
 
+        /// <summary>Octets of its file when that ends lines with LF; null when it is as it was received. It stands in the record, so that another setting changes nothing for it.</summary>
+        internal long? LfOctets { get; init; }
+
         /// <summary>What was found out about it before the record was written; replay finds it out again.</summary>
         internal MessageFacts? Facts { get; init; }
 
-        internal long Octets => Prefix.Length + Length;
+        internal bool HasLf => LfOctets is not null;
+
+        /// <summary>Octets as they were received.</summary>
+        internal long Received => Prefix.Length + Length;
+
+        /// <summary>Octets of its file.</summary>
+        internal long Octets => LfOctets ?? Received;
     }
 
     /// <summary>Messages are copied or moved from one mailbox to another.</summary>

@@ -24,6 +24,7 @@ internal static class ChangeCodec
         Claim = 9,
         Adopt = 10,
         Remember = 11,
+        StoreWithLf = 12,
         Heard = 20,
         Renumber = 21,
         Annotate = 30,
@@ -49,7 +50,7 @@ internal static class ChangeCodec
         switch (change)
         {
             case Change.Store one:
-                to.Byte((byte)Tag.Store);
+                to.Byte((byte)(one.HasLf ? Tag.StoreWithLf : Tag.Store));
                 to.Text(one.Mailbox.Value);
                 to.Number(one.Uid.Value);
                 to.Text(one.Email.Value);
@@ -61,6 +62,7 @@ internal static class ChangeCodec
                 to.Bytes(one.Prefix.Span);
                 to.Number(one.Offset);
                 to.Number(one.Length);
+                if (one.LfOctets is { } octets) to.Number(octets);
                 return;
             case Change.Place place:
                 to.Byte((byte)Tag.Place);
@@ -232,7 +234,7 @@ internal static class ChangeCodec
         MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember or Tag.Annotate ? default : new(from.Text());
         switch (tag)
         {
-            case Tag.Store:
+            case Tag.Store or Tag.StoreWithLf:
                 return new Change.Store(mailbox, from.Uid(), new(from.Text()), from.Count())
                 {
                     Flags = (SystemFlags)from.Byte(),
@@ -242,6 +244,7 @@ internal static class ChangeCodec
                     Prefix = from.Bytes(),
                     Offset = from.Number(),
                     Length = from.Number(),
+                    LfOctets = tag == Tag.StoreWithLf ? from.Number() : null,
                 };
             case Tag.Place:
                 MailboxId target = new(from.Text());

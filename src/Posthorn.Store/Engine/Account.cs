@@ -74,6 +74,10 @@ internal sealed class Account : IDisposable
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
     internal DelayedFiles Delayed { get; }
+
+    /// <summary>What is done to files behind the answer.</summary>
+    internal required FilesBehind Behind { get; init; }
+
     internal string HostName { get; }
     internal NewIds Ids { get; }
 
@@ -513,6 +517,7 @@ internal sealed class Account : IDisposable
     /// <summary>Lets file names follow, some at a time, and then writes the second home. False when there is more to do.</summary>
     internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
+        Behind.Settle();
         lock (_catalogueLock) return _upkeep.Tidy(tidier, limit, home);
     }
 
@@ -523,6 +528,7 @@ internal sealed class Account : IDisposable
         Words.Dispose();
         lock (_catalogueLock)
         {
+            Behind.Settle();
             // What the word index has not heard of is found by comparing.
             if (!_catalogue.Contents.Removed.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
@@ -541,6 +547,7 @@ internal sealed class Account : IDisposable
         }
 
         foreach (Operation operation in open) await _runner.SettleAsync(operation);
+        Behind.Settle();
         Abandon();
         lock (_gate)
         {
@@ -559,6 +566,7 @@ internal sealed class Account : IDisposable
     {
         Backlog?.Forget(this);
         Words.Dispose();
+        Behind.Drop();
         lock (_catalogueLock) _catalogue.Dispose();
     }
 }

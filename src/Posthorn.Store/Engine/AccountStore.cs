@@ -158,7 +158,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
                 long size = facts.Sum(fact => fact.WireLength);
                 if (_account.Room(size, messages.Count) is { } full) return full;
                 changes.Clear();
-                for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i].Held));
+                for (int i = 0; i < messages.Count; i++) changes.Add(StoreOf(messages[i], box, i, offsets[i], facts[i]));
                 return services.Recorder.Append(_account, changes, content, size, messages.Count);
             }, durable: true, soon); // a NO would make the client send it again
             if (!appended.TryGet(out Operation? operation, out Refusal? refusal)) return refusal;
@@ -240,7 +240,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         return gone;
     }
 
-    public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
+    public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
@@ -480,7 +480,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
-    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts? facts) =>
+    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, EarlyFacts facts) =>
         new(box.Mailbox, new(box.NextUid++), services.Options.Ids.Email(), index)
         {
             Flags = message.Flags,
@@ -490,7 +490,8 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             Prefix = default,
             Offset = offset,
             Length = message.Content.Length,
-            Facts = facts,
+            LfOctets = facts.LfOctets,
+            Facts = facts.Held,
         };
 
     private static async ValueTask CopyAsync(JournalContent from, JournalContent into, CancellationToken cancel)

@@ -125,7 +125,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {
                 path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName);
-                _files.Discard(box.Name, file, path);
+                TakeAway(box.Name, file, path);
             }
 
             box.Gone.Add((uid, new(row.Content, path, catalogue.Contents.Of(row.Content).Octets, row.Row.Size)));
@@ -135,6 +135,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         return changed;
+    }
+
+    private void TakeAway(MailboxName box, FileRow file, string target)
+    {
+        if (account.Behind.IsOn && !account.IsReplaying) account.Behind.Follow(() => _files.Discard(box, file, target));
+        else _files.Discard(box, file, target);
     }
 
     private bool Flag(Change.Flag flag, Draft draft, ModSeq modSeq)

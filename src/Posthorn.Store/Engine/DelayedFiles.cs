@@ -1,3 +1,4 @@
+using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
@@ -30,8 +31,13 @@ internal sealed class DelayedFiles(Account account)
     }
 
     /// <summary>A message whose file could not be written yet, from its record; null when it is not among those.</summary>
-    internal RecordContent? Open(ContentRow content) =>
-        Find(content) is { } store && account.Journal?.OpenContent(new(content.Record)) is { } opened ? new(opened, store) : null;
+    internal Result<IMessageContent>? Open(ContentRow content, long wire)
+    {
+        if (Find(content) is not { } store || account.Journal?.OpenContent(new(content.Record)) is not { } opened) return null;
+        RecordContent received = new(opened, store);
+        if (received.Length == wire) return received;
+        return new CrlfContent(received, wire);
+    }
 
     /// <summary>Whether a message's file is still to be written from its record, so that it needs nobody else's.</summary>
     internal bool IsWaiting(ContentRow content) => Find(content) is not null;
@@ -39,6 +45,15 @@ internal sealed class DelayedFiles(Account account)
     internal void DiscardLater(string path, string target)
     {
         lock (_gate) _discards.Add((path, target));
+    }
+
+    /// <summary>How many files wait to be taken out of sight.</summary>
+    internal int DiscardCount
+    {
+        get
+        {
+            lock (_gate) return _discards.Count;
+        }
     }
 
     /// <summary>Whether a file waits to be taken out of sight: its message is gone.</summary>

@@ -194,6 +194,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
                 Prefix = delivery.Prefix,
                 Offset = RangeOf(delivery).Offset,
                 Length = RangeOf(delivery).Length,
+                LfOctets = kinds[i].Facts.LfOctets,
                 Facts = kinds[i].Facts.Held,
             });
             octets += size;

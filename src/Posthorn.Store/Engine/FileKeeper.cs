@@ -21,9 +21,9 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            if (bytes.TryGetMemory(out ReadOnlyMemory<byte> body))
-                tree.Write(path, bytes.Prefix.IsEmpty ? [body] : [bytes.Prefix, body], modified, now);
-            else tree.Write(path, bytes.Prefix, bytes.Read, bytes.Length, modified);
+            if (bytes.TryGetFile(out ReadOnlyMemory<byte> first, out ReadOnlyMemory<byte> rest))
+                tree.Write(path, first.IsEmpty ? [rest] : [first, rest], modified, now);
+            else tree.Write(path, bytes.ReadFile, bytes.Octets, modified);
             account.Delayed.Keep(path);
             return true;
         }
@@ -311,7 +311,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             try
             {
                 using IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read);
-                tree.Write(target, default, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
+                tree.Write(target, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
                 tree.SyncFile(target); // no record has these bytes, and nothing compares them after a crash
             }
             catch (VolumeException)

@@ -32,9 +32,10 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
             Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = range.Offset, Length = range.Length,
         });
         MessageFacts facts = MessageFacts.OfAny(bytes.Whole, options.Mime, log);
-        if (facts.Size > room) return new(facts.WireLength, null);
+        long? lfOctets = options.LineEndings == FileLineEndings.Lf ? LineEnds.LengthWithLf(bytes.Whole.Span) : null;
+        if (facts.Size > room) return new(facts.WireLength, lfOctets, null);
         room -= facts.Size;
-        return new(facts.WireLength, facts);
+        return new(facts.WireLength, lfOctets, facts);
     }
 
     internal static Result<MailboxStatus> Status(Account account, MailboxName name)
@@ -69,21 +70,13 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         return bases;
     });
 
-    internal static IReadOnlyList<Uid> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
+    internal static IReadOnlyList<UidRange> ExpungedSince(Account account, MailboxId mailbox, ModSeq since)
     {
         if (account.Published(mailbox) is not { } box) return [];
-        if (since >= box.Floor) return account.Read(catalogue => catalogue.Tombstones.Since(box.Id, since, box.Tombstones));
+        if (since >= box.Floor) return account.Read(catalogue => UidRange.Of(catalogue.Tombstones.Since(box.Id, since, box.Tombstones)));
         // What was expunged before the floor is not known for sure any more.
         MailboxVersion version = account.VersionOf(box);
-        List<Uid> absent = [];
-        int at = 0;
-        for (uint uid = 1; uid < version.UidNext.Value; uid++)
-        {
-            if (at < version.Count && version[at].Uid.Value == uid) at++;
-            else absent.Add(new(uid));
-        }
-
-        return absent;
+        return version.UidNext.Value == 1 ? [] : [.. UidRange.Absent(version, new(new(1), new(version.UidNext.Value - 1)))];
     }
 
     internal List<MessageSummary> Summaries(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, int start, int count, SummaryFields fields)
@@ -136,7 +129,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
         try
         {
             IVolumeFile file = account.Tree.Volume.Open(account.Files.PathOf(box.Name, place.DiskName), VolumeOpen.Read);
-            return place.Wire == place.Octets ? new FileContent(file, place.Octets) : new CrlfFileContent(file, place.Wire);
+            return FileContent.Of(file, place.Octets, place.Wire);
         }
         catch (VolumeException)
         {
@@ -153,13 +146,12 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
             if (content.Id == 0) return Gone;
             try
             {
-                if (path is null && Recorded(account, content) is { } recorded) return recorded;
+                if (path is null && account.Delayed.Open(content, wire) is { } recorded) return recorded;
                 // A copy whose file is not made yet: any other's will do.
                 path ??= account.Read(_ => account.Files.LocateCopy(content.Id));
                 if (path is null) return Gone;
                 IVolumeFile file = account.Tree.Volume.Open(path, VolumeOpen.Read);
-                if (wire == content.Octets) return new FileContent(file, content.Octets);
-                return new CrlfFileContent(file, wire);
+                return FileContent.Of(file, content.Octets, wire);
             }
             catch (VolumeException problem) when (problem.Error == VolumeError.Missing)
             {
@@ -212,6 +204,4 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 
         return default;
     }
-
-    private static RecordContent? Recorded(Account account, ContentRow content) => account.Delayed.Open(content);
 }

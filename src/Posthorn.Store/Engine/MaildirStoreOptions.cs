@@ -3,6 +3,16 @@ using Posthorn.Mime;
 
 namespace Posthorn.Store.Engine;
 
+/// <summary>How lines end in the files of a Maildir. Clients see CRLF in any case.</summary>
+public enum FileLineEndings
+{
+    /// <summary>As the message was received, which is CRLF: exact to the byte, and quick to serve.</summary>
+    Crlf,
+
+    /// <summary>LF, for programs that read the files and expect it. A message that could not be given back as it was (with CR before CRLF) is kept as it was received.</summary>
+    Lf,
+}
+
 /// <summary>How the Maildir engine works.</summary>
 public sealed record MaildirStoreOptions
 {
@@ -43,6 +53,9 @@ public sealed record MaildirStoreOptions
     /// <summary>What an account's filter remembers at most, senders answered and messages seen together. 10,000: a week of a busy mailbox, half a MiB.</summary>
     public int FilterNotes { get; init; } = 10_000;
 
+    /// <summary>Files of one account that are taken out of sight behind the answer to EXPUNGE, at the latest after <see cref="TidyAfter"/> and before anybody looks at its files; what is beyond waits for them. Zero for none. 20,000: a third of a second of work for who comes next, and some MiB (docs/adr/0012).</summary>
+    public int FilesBehind { get; init; } = 20_000;
+
     /// <summary>Messages whose file names are mended in one step of the background. 200: some milliseconds under the account's lock.</summary>
     public int NamesAtOnce { get; init; } = 200;
 
@@ -63,6 +76,9 @@ public sealed record MaildirStoreOptions
 
     /// <summary>A mailbox with more messages is opened without a look at its folder first; the background looks a second later. 20,000: listing so many takes some 100 ms.</summary>
     public int LargeMailbox { get; init; } = 20_000;
+
+    /// <summary>How the lines of new files end. What lies there is read as it is, and every record says how its own files are written, so that this may be changed at any time.</summary>
+    public FileLineEndings LineEndings { get; init; }
 
     /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
     public long SortKeyMemory { get; init; } = 64L << 20;

@@ -528,6 +528,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
                         _indexer.Consider(account, now);
                         account.Retry();
+                        account.Behind.Settle();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }

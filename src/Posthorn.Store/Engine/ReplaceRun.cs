@@ -54,6 +54,7 @@ internal sealed class ReplaceRun(StoreServices services, Account from, Account i
             Prefix = default,
             Offset = 0,
             Length = length,
+            LfOctets = facts.LfOctets,
             Facts = facts.Held,
         };
     }

@@ -79,6 +79,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
             Prefix = default,
             Offset = message.Offset,
             Length = message.Length,
+            LfOctets = message.Facts.LfOctets,
             Facts = message.Facts.Held,
         };
 }

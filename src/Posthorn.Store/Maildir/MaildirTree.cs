@@ -99,19 +99,18 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         if ((modified - now).Duration() > TimeSpan.FromSeconds(1)) Volume.SetModified(path, modified);
     }
 
-    /// <summary>As above, from something that is read piece by piece.</summary>
-    internal void Write(string path, ReadOnlyMemory<byte> prefix, Func<long, Memory<byte>, int> read, long length, DateTimeOffset modified)
+    /// <summary>As above, from something that is read piece by piece; more than the length is left aside.</summary>
+    internal void Write(string path, Func<long, Memory<byte>, int> read, long length, DateTimeOffset modified)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
         try
         {
             using IVolumeFile file = Volume.Open(path, VolumeOpen.Replace);
-            file.Write(0, prefix.Span);
             for (long at = 0; at < length;)
             {
-                int got = read(at, buffer.AsMemory(0, (int)Math.Min(buffer.Length, length - at)));
+                int got = (int)Math.Min(read(at, buffer), length - at);
                 if (got <= 0) throw new EndOfStreamException("The message's content ended early.");
-                file.Write(prefix.Length + at, buffer.AsSpan(0, got));
+                file.Write(at, buffer.AsSpan(0, got));
                 at += got;
             }
         }

@@ -142,7 +142,7 @@ public sealed class UserMailStore : IMailStore
         return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(mailbox, only, cancel);
     }
 
-    public async ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
+    public async ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
         await (await StoreOfAsync(mailbox, cancel)).ExpungedSinceAsync(mailbox, since, cancel);
 
     public async IAsyncEnumerable<MessageSummary> SummariesAsync(

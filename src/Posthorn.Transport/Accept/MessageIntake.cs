@@ -42,8 +42,8 @@ internal sealed class MessageIntake : IMessageIntake
         bool completes = !envelope.IsWhole && (IsSubmission(envelope.Client) || _options.CompletesTrusted && envelope.Client is { IsTrusted: true, Role: ListenerRole.Mx });
         _header = new(_options.MaxHeaderSize, completes ? AddMissingFields : null, completes);
         _rewriter = transport.Rewriter;
-        if (_rewriter is { } rewriter && _options.Rewriting.IsCanonical && WantsHeaders(envelope.Client, _options.Rewriting.Headers))
-            _fields = new((address, isSender, cancel) => isSender ? rewriter.SenderAsync(address, cancel) : rewriter.RecipientAsync(address, cancel), bytes => PassAsync(bytes, CancellationToken.None));
+        if (_rewriter is { } rewriter && (_options.Rewriting.Changed & AddressClasses.Headers) != 0 && WantsHeaders(envelope.Client, _options.Rewriting.Headers))
+            _fields = new((address, isSender, cancel) => rewriter.CanonicalAsync(address, isSender ? AddressClasses.HeaderSender : AddressClasses.HeaderRecipient, cancel), bytes => PassAsync(bytes, CancellationToken.None));
     }
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
@@ -181,7 +181,7 @@ internal sealed class MessageIntake : IMessageIntake
     private async ValueTask MakeReadableAsync(CancellationToken cancel)
     {
         if (_envelope.Body != BodyType.BinaryMime || _sink is not { } sink || !_envelope.Recipients.Any(recipient => _transport.Services.Directory.IsLocalDomain(recipient.Address.Domain))) return;
-        if (await Remote.RecodedContent.RecodeAsync(sink.Read, WireForm.EightBit, _transport.Services.Stores, cancel) is not { } recoded) return;
+        if (await Remote.RecodedContent.RecodeAsync(sink.Read, new(WireForm.EightBit), _transport.Services.Stores, cancel) is not { } recoded) return;
         (_sink, _body) = (recoded, BodyType.EightBitMime);
         await sink.DisposeAsync();
     }

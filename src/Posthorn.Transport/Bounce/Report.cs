@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Store;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Bounce;
@@ -22,9 +23,6 @@ internal sealed record ReportedRecipient(EnvelopeRecipient Recipient, string Act
     /// <summary>What was last said where <see cref="Reply"/> is our own word: that time has run out.</summary>
     public SmtpReply? Last { get; init; }
 }
-
-/// <summary>Reads a message from an offset; the number of octets read, 0 at the end.</summary>
-internal delegate int ContentReader(long offset, Span<byte> into);
 
 /// <summary>A report to be written (RFC 3464).</summary>
 internal sealed record Report

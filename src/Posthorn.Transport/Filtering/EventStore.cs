@@ -51,7 +51,7 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<Result<MailboxStatus>> StatusAsync(MailboxName name, CancellationToken cancel) => inner.StatusAsync(name, cancel);
     public ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel) => inner.OpenMailboxAsync(name, readOnly, cancel);
     public ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel) => inner.ExpungeAsync(mailbox, only, cancel);
-    public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) => inner.ExpungedSinceAsync(mailbox, since, cancel);
+    public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) => inner.ExpungedSinceAsync(mailbox, since, cancel);
     public IAsyncEnumerable<MessageSummary> SummariesAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, CancellationToken cancel) => inner.SummariesAsync(mailbox, uids, fields, cancel);
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) => inner.OpenContentAsync(mailbox, uid, cancel);
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) => inner.FindTextAsync(mailbox, candidates, criterion, cancel);

@@ -1,6 +1,6 @@
 using Posthorn.Mime;
 using Posthorn.Sieve;
-using Posthorn.Transport.Bounce;
+using Posthorn.Store;
 
 namespace Posthorn.Transport.Filtering;
 

@@ -144,9 +144,12 @@ public sealed class MailQueue : IJournalParticipant
         {
             if (!_entries.ContainsKey(id)) return false;
         }
-        await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () => Apply(id, order), cancel);
+        await Journal.WriteAsync(QueueStep.Command, QueueFormat.WriteCommand(id, order), () =>
+        {
+            Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant())); // before what comes of it
+            Apply(id, order);
+        }, cancel);
         _log.Ordered(id, order);
-        Trace.Tell(new TraceEvent.Ordered(id, order.ToString().ToLowerInvariant()));
         return true;
     }
 
@@ -170,6 +173,19 @@ public sealed class MailQueue : IJournalParticipant
     internal DateTimeOffset? NextDue
     {
         get { lock (_gate) return _schedule.NextDue; }
+    }
+
+    /// <summary>The next delivery for a connection that has just carried one, while that is written down; null when there is none.</summary>
+    internal Delivery? GoOn(Delivery delivery, DateTimeOffset now)
+    {
+        lock (_gate) return _schedule.TryGoOn(delivery, now, out Delivery? next) ? next : null;
+    }
+
+    /// <summary>What was said on such a delivery is written down.</summary>
+    internal void Close(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now)
+    {
+        lock (_gate) _schedule.Close(delivery, verdict, now);
+        Announce();
     }
 
     /// <summary>A delivery has ended; with <paramref name="more"/>, the next one for the same destination, for the connection that is open.</summary>

@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Transport.Trace;
 
 namespace Posthorn.Transport.Queue;
 
@@ -23,7 +24,11 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
         int count = queue.Read((entries, schedule) =>
         {
             QueueEntry[] chosen = [.. entries.Values.Where(entry => !entry.IsHeld && !(entry.Message.ReleaseAt > time.GetUtcNow()) && filter.Matches(entry))];
-            foreach (QueueEntry entry in chosen) schedule.Hurry(entry, time.GetUtcNow());
+            foreach (QueueEntry entry in chosen)
+            {
+                queue.Trace.Tell(new TraceEvent.Ordered(entry.Message.Id, "retry"));
+                schedule.Hurry(entry, time.GetUtcNow());
+            }
             return chosen.Length;
         });
         queue.Announce();

@@ -1,14 +1,11 @@
-using System.Buffers;
 using Posthorn.Mime.Recoding;
 using Posthorn.Store;
-using Posthorn.Transport.Bounce;
 
 namespace Posthorn.Transport.Remote;
 
 /// <summary>The recoded form of a message, for a server that does not take it as it is.</summary>
 internal sealed class RecodedContent : IMessageContent
 {
-    private const int Piece = 64 * 1024;
     private readonly IMessageSink _sink;
 
     private RecodedContent(IMessageSink sink) => _sink = sink;
@@ -19,33 +16,18 @@ internal sealed class RecodedContent : IMessageContent
 
     public ValueTask DisposeAsync() => _sink.DisposeAsync();
 
-    /// <summary>Recodes; null when that would break a signature within the message. Where nothing has to change the content is the same.</summary>
-    public static async ValueTask<RecodedContent?> MakeAsync(IMessageContent content, WireForm form, IMailStores stores, CancellationToken cancel) =>
-        await RecodeAsync(content.Read, form, stores, cancel) is { } sink ? new(sink) : null;
+    /// <summary>Recodes; null when that cannot be, or would break a signature within the message. Where nothing has to change the content is the same.</summary>
+    public static async ValueTask<RecodedContent?> MakeAsync(IMessageContent content, WireForm form, bool asciiHeaders, IMailStores stores, CancellationToken cancel) =>
+        await RecodeAsync(content.Read, new(form, asciiHeaders), stores, cancel) is { } sink ? new(sink) : null;
 
     /// <summary>As above, into a sink of its own.</summary>
-    public static async ValueTask<IMessageSink?> RecodeAsync(ContentReader content, WireForm form, IMailStores stores, CancellationToken cancel)
+    public static async ValueTask<IMessageSink?> RecodeAsync(ContentReader content, MimeRecoder recoder, IMailStores stores, CancellationToken cancel)
     {
-        MimeRecoder recoder = new(form);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Piece);
+        if (!RecodedMessage.Survey(content, recoder)) return null;
         IMessageSink sink = stores.CreateSink();
         try
         {
-            for (long at = 0; Next(content, ref at, buffer) is > 0 and int read;) recoder.Survey(buffer.AsSpan(0, read));
-            if (!recoder.EndSurvey())
-            {
-                await sink.DisposeAsync();
-                return null;
-            }
-            ArrayBufferWriter<byte> output = new(2 * Piece);
-            for (long at = 0; Next(content, ref at, buffer) is > 0 and int read;)
-            {
-                recoder.Write(buffer.AsSpan(0, read), output);
-                await sink.WriteAsync(output.WrittenMemory, cancel);
-                output.ResetWrittenCount();
-            }
-            recoder.Finish(output);
-            await sink.WriteAsync(output.WrittenMemory, cancel);
+            await RecodedMessage.WriteAsync(recoder, content, sink, cancel);
             return sink;
         }
         catch
@@ -53,13 +35,5 @@ internal sealed class RecodedContent : IMessageContent
             await sink.DisposeAsync();
             throw;
         }
-        finally { ArrayPool<byte>.Shared.Return(buffer); }
-    }
-
-    private static int Next(ContentReader content, ref long at, byte[] buffer)
-    {
-        int read = content(at, buffer.AsSpan(0, Piece));
-        at += read;
-        return read;
     }
 }

@@ -15,25 +15,30 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     /// <summary>Why a table could not say; null while all could.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>A sender by <c>sender-canonical</c>, then <c>canonical</c>.</summary>
-    public async ValueTask<EmailAddress> SenderAsync(EmailAddress address, CancellationToken cancel) =>
-        await MapAsync(options.Canonical, await MapAsync(options.SenderCanonical, address, true, cancel), true, cancel);
+    /// <summary>An address by <c>sender-canonical</c> or <c>recipient-canonical</c>, then by <c>canonical</c>; each as far as it speaks for the place where the address stands.</summary>
+    public async ValueTask<EmailAddress> CanonicalAsync(EmailAddress address, AddressClasses place, CancellationToken cancel)
+    {
+        if ((options.SenderClasses & place) != 0) address = await MapAsync(options.SenderCanonical, address, cancel);
+        if ((options.RecipientClasses & place) != 0) address = await MapAsync(options.RecipientCanonical, address, cancel);
+        return (options.CanonicalClasses & place) != 0 ? await MapAsync(options.Canonical, address, cancel) : address;
+    }
 
-    /// <summary>A recipient by <c>recipient-canonical</c>, then <c>canonical</c>.</summary>
-    public async ValueTask<EmailAddress> RecipientAsync(EmailAddress address, CancellationToken cancel) =>
-        await MapAsync(options.Canonical, await MapAsync(options.RecipientCanonical, address, true, cancel), true, cancel);
-
-    /// <summary>An address of mail that leaves, by <c>generic</c>.</summary>
-    public ValueTask<EmailAddress> GenericAsync(EmailAddress address, CancellationToken cancel) => MapAsync(options.Generic, address, false, cancel);
+    /// <summary>An address of mail that leaves, by <c>generic</c>: looked up once, without what the key leaves out, as in Postfix's smtp(8).</summary>
+    public async ValueTask<EmailAddress> GenericAsync(EmailAddress address, CancellationToken cancel)
+    {
+        if (options.Generic.Count == 0) return address;
+        (string? value, string extension) = await FindAsync(options.Generic, address, cancel);
+        return value is null ? address : Complete(value, address, extension, keepsExtension: false) ?? address;
+    }
 
     /// <summary>An envelope after canonical(5), with the recipients of copies behind its own: after all checks, before aliases, as in Postfix's cleanup(8).</summary>
     public async ValueTask<(ReversePath From, IReadOnlyList<EnvelopeRecipient> Recipients)> EnvelopeAsync(ReversePath from, IEnumerable<EnvelopeRecipient> given, CancellationToken cancel)
     {
-        if (!from.IsNull) from = ReversePath.Of(await SenderAsync(from.Address, cancel));
+        if (!from.IsNull) from = ReversePath.Of(await CanonicalAsync(from.Address, AddressClasses.EnvelopeSender, cancel));
         List<EnvelopeRecipient> recipients = [];
         foreach (EnvelopeRecipient one in given)
         {
-            recipients.Add(one.Readdressed(await RecipientAsync(one.Address, cancel)));
+            recipients.Add(one.Readdressed(await CanonicalAsync(one.Address, AddressClasses.EnvelopeRecipient, cancel)));
         }
         foreach (EmailAddress copy in await CopiesAsync(from, recipients, cancel)) recipients.Add(new(copy, DsnNotify.Never, null));
         return (from, recipients);
@@ -52,7 +57,7 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
         async ValueTask AddFromAsync(IReadOnlyList<string> names, EmailAddress key)
         {
             (string? value, _) = await FindAsync(names, key, cancel);
-            if (value is not null && Complete(value, key, "") is { } copy) Add(copy);
+            if (value is not null && Complete(value, key, "", keepsExtension: false) is { } copy) Add(copy);
         }
 
         void Add(EmailAddress copy)
@@ -64,13 +69,13 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     /// <summary>Where somebody is now, by <c>relocated</c>; null where nothing is written.</summary>
     public async ValueTask<string?> NewPlaceAsync(EmailAddress address, CancellationToken cancel) => (await FindAsync(options.Relocated, address, cancel)).Value;
 
-    private async ValueTask<EmailAddress> MapAsync(IReadOnlyList<string> names, EmailAddress address, bool keepsExtension, CancellationToken cancel)
+    private async ValueTask<EmailAddress> MapAsync(IReadOnlyList<string> names, EmailAddress address, CancellationToken cancel)
     {
         if (names.Count == 0) return address;
         for (int step = 0; step < MaxSteps; step++)
         {
             (string? value, string extension) = await FindAsync(names, address, cancel);
-            if (value is null || Complete(value, address, keepsExtension ? extension : "") is not { } next || next == address) return address;
+            if (value is null || Complete(value, address, extension, keepsExtension: true) is not { } next || next == address) return address;
             address = next;
         }
         return address;
@@ -85,13 +90,13 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     }
 
     // "user@domain", "user" of our own domain, "@domain" for the same user there; of several the first.
-    private EmailAddress? Complete(string value, EmailAddress from, string extension)
+    private EmailAddress? Complete(string value, EmailAddress from, string extension, bool keepsExtension)
     {
         string text = value[..FirstEnd(value)].Trim();
-        if (text.StartsWith('@')) return DomainName.TryCreate(text.AsSpan(1), out DomainName domain) && EmailAddress.TryCreate(from.LocalPart, domain, out EmailAddress moved) ? moved : null;
+        if (text.StartsWith('@')) return DomainName.TryCreate(text.AsSpan(1), out DomainName domain) && EmailAddress.TryCreate(keepsExtension ? from.LocalPart : from.LocalPart[..^extension.Length], domain, out EmailAddress moved) ? moved : null;
         if (!text.Contains('@', StringComparison.Ordinal)) text = $"{text}@{directory.DefaultDomain}";
         if (!EmailAddress.TryParse(text, out EmailAddress address)) return null;
-        return extension.Length > 0 && EmailAddress.TryCreate(address.LocalPart + extension, address.Domain, out EmailAddress extended) ? extended : address;
+        return keepsExtension && extension.Length > 0 && EmailAddress.TryCreate(address.LocalPart + extension, address.Domain, out EmailAddress extended) ? extended : address;
     }
 
     // Up to the first comma that stands in no quotation marks.

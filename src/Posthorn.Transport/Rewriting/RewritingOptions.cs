@@ -15,6 +15,21 @@ public enum HeaderRewriting
     All,
 }
 
+/// <summary>Where addresses stand that tables may rewrite: Postfix's <c>canonical_classes</c>.</summary>
+[Flags]
+public enum AddressClasses
+{
+    None = 0,
+    EnvelopeSender = 1,
+    EnvelopeRecipient = 2,
+    HeaderSender = 4,
+    HeaderRecipient = 8,
+    Senders = EnvelopeSender | HeaderSender,
+    Recipients = EnvelopeRecipient | HeaderRecipient,
+    Headers = HeaderSender | HeaderRecipient,
+    All = Senders | Recipients,
+}
+
 /// <summary>How addresses are rewritten, and who gets copies; tables by their names.</summary>
 public sealed record RewritingOptions
 {
@@ -26,6 +41,15 @@ public sealed record RewritingOptions
 
     /// <summary>Recipients only, before <see cref="Canonical"/>.</summary>
     public IReadOnlyList<string> RecipientCanonical { get; init; } = [];
+
+    /// <summary>What <see cref="Canonical"/> changes.</summary>
+    public AddressClasses CanonicalClasses { get; init; } = AddressClasses.All;
+
+    /// <summary>What <see cref="SenderCanonical"/> changes; of <see cref="AddressClasses.Senders"/>.</summary>
+    public AddressClasses SenderClasses { get; init; } = AddressClasses.Senders;
+
+    /// <summary>What <see cref="RecipientCanonical"/> changes; of <see cref="AddressClasses.Recipients"/>.</summary>
+    public AddressClasses RecipientClasses { get; init; } = AddressClasses.Recipients;
 
     /// <summary>generic(5): all addresses of mail that leaves by SMTP.</summary>
     public IReadOnlyList<string> Generic { get; init; } = [];
@@ -44,9 +68,8 @@ public sealed record RewritingOptions
 
     public HeaderRewriting Headers { get; init; } = HeaderRewriting.Local;
 
-    internal bool ChangesRecipients => Canonical.Count + RecipientCanonical.Count > 0;
+    /// <summary>The classes that some table changes.</summary>
+    internal AddressClasses Changed => (Canonical.Count > 0 ? CanonicalClasses : 0) | (SenderCanonical.Count > 0 ? SenderClasses : 0) | (RecipientCanonical.Count > 0 ? RecipientClasses : 0);
 
-    internal bool IsCanonical => ChangesRecipients || SenderCanonical.Count > 0;
-
-    internal bool IsSet => IsCanonical || AlwaysBcc is not null || SenderBcc.Count + RecipientBcc.Count > 0;
+    internal bool IsSet => Changed != AddressClasses.None || AlwaysBcc is not null || SenderBcc.Count + RecipientBcc.Count > 0;
 }

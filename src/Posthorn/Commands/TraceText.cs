@@ -14,8 +14,19 @@ internal static class TraceText
         TraceLine? received = message.Steps.FirstOrDefault(step => step.What == "received");
         string messageId = received?.Text("messageId") ?? "";
         yield return Plain(messageId.Length > 0 ? $"{message.Id}  <{messageId}>" : message.Id);
+        // The connection came before all that was asked about it; what is known of it stands with the message.
+        if (received is not null)
+            foreach (string text in Connection(received)) yield return Line(message.Steps[0], text);
         foreach (TraceLine step in message.Steps)
-            foreach (string text in Of(step)) yield return Plain($"  {step.Time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)}  {text}");
+            foreach (string text in Of(step)) yield return Line(step, text);
+    }
+
+    private static string Line(TraceLine step, string text) => Plain($"  {step.Time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)}  {text}");
+
+    private static IEnumerable<string> Connection(TraceLine received)
+    {
+        if (received.Fields.TryGetProperty("client", out JsonElement client)) yield return $"{"connected",-11} {Client(client)}";
+        if (received.Fields.TryGetProperty("forwarded", out JsonElement forwarded)) yield return $"{"forwarded",-11} {Forwarded(forwarded)}";
     }
 
     private static IEnumerable<string> Of(TraceLine step)
@@ -23,8 +34,6 @@ internal static class TraceText
         switch (step.What)
         {
             case "received":
-                if (step.Fields.TryGetProperty("client", out JsonElement client)) yield return $"{"connected",-11} {Client(client)}";
-                if (step.Fields.TryGetProperty("forwarded", out JsonElement forwarded)) yield return $"{"forwarded",-11} {Forwarded(forwarded)}";
                 yield return $"{"received",-11} {Path(step.Text("from"))} for {List(TraceLine.Texts(step.Fields, "to"))}, {Size(step.Text("size"))}";
                 break;
             case "refused":

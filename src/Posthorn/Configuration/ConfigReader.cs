@@ -60,6 +60,8 @@ internal sealed class ConfigReader
         }
     }
 
+    public int? OptionalNumber(string key, int low, int high) => Find(key) is null ? null : Number(key, low, low, high);
+
     /// <summary>Octets: a number, or a text such as <c>"50 MiB"</c>.</summary>
     public long Size(string key, long fallback, long low, long high)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Store.Engine;
 using Posthorn.Transport;
 using Posthorn.Transport.Rewriting;
 
@@ -98,8 +99,10 @@ internal static class ConfigurationBinder
         if (domains > 1 && !distinct)
             reader.Problem(reader.PlaceOf("location"), "'mail.location' names no {domain}, and there are several domains: accounts of one name would share a mailbox");
         Dictionary<string, char> separators = new() { ["."] = '.', ["/"] = '/' };
+        Dictionary<string, FileLineEndings> lineEndings = new() { ["crlf"] = FileLineEndings.Crlf, ["lf"] = FileLineEndings.Lf };
         return new(home, location, reader.Choice("separator", '.', separators), reader.Flag("special-folders", true),
-            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true));
+            reader.Duration("keep-expunged", TimeSpan.FromDays(14), TimeSpan.Zero, TimeSpan.FromDays(3650)), reader.Flag("count-expunged", false), reader.Flag("word-index", true),
+            reader.Choice("line-endings", FileLineEndings.Crlf, lineEndings));
     }
 
     private static AuthSection Auth(ConfigReader reader)
@@ -173,6 +176,11 @@ internal static class ConfigurationBinder
         Recipients = reader.Number("recipients", 1000, 1, 100_000),
         Connections = reader.Number("connections", 20_000, 1, 1_000_000),
         ConnectionsPerAddress = reader.Number("connections-per-address", 1_000, 1, 1_000_000),
+        ConnectionsTransfer = reader.OptionalNumber("connections-smtp", 1, 1_000_000),
+        ConnectionsBeforeLogin = reader.OptionalNumber("connections-before-login", 1, 1_000_000),
+        LoginGrace = reader.Duration("login-grace", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(3)),
+        ConnectionsPer56 = reader.Number("connections-per-ipv6-56", 2_000, 1, 1_000_000),
+        ConnectionsPer48 = reader.Number("connections-per-ipv6-48", 4_000, 1, 1_000_000),
         ReceivedHops = reader.Number("received-hops", 100, 1, 1000),
         ShortestDeliverBy = reader.Duration("shortest-deliver-by", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(30)),
         IPv6Prefix = reader.Number("ipv6-prefix", 64, 32, 128),

@@ -11,11 +11,19 @@ internal static class RewriteBinder
         ["none"] = HeaderRewriting.None, ["local"] = HeaderRewriting.Local, ["ours"] = HeaderRewriting.Ours, ["all"] = HeaderRewriting.All,
     };
 
+    private static readonly Dictionary<string, AddressClasses> Places = new()
+    {
+        ["envelope-sender"] = AddressClasses.EnvelopeSender, ["header-sender"] = AddressClasses.HeaderSender, ["envelope-recipient"] = AddressClasses.EnvelopeRecipient, ["header-recipient"] = AddressClasses.HeaderRecipient,
+    };
+
     public static RewritingOptions Read(ConfigReader reader) => new()
     {
         Canonical = LookupBinder.Names(reader, "canonical"),
         SenderCanonical = LookupBinder.Names(reader, "sender-canonical"),
         RecipientCanonical = LookupBinder.Names(reader, "recipient-canonical"),
+        CanonicalClasses = Classes(reader, "canonical-classes", AddressClasses.All),
+        SenderClasses = Classes(reader, "sender-canonical-classes", AddressClasses.Senders),
+        RecipientClasses = Classes(reader, "recipient-canonical-classes", AddressClasses.Recipients),
         Generic = LookupBinder.Names(reader, "generic"),
         Relocated = LookupBinder.Names(reader, "relocated"),
         SenderBcc = LookupBinder.Names(reader, "sender-bcc"),
@@ -23,6 +31,19 @@ internal static class RewriteBinder
         AlwaysBcc = Address(reader, "always-bcc"),
         Headers = reader.Choice("headers", HeaderRewriting.Local, Whose),
     };
+
+    private static AddressClasses Classes(ConfigReader reader, string key, AddressClasses all)
+    {
+        AddressClasses classes = AddressClasses.None;
+        IReadOnlyList<string> words = reader.Texts(key, []);
+        if (!reader.Has(key)) return all;
+        foreach (string word in words)
+        {
+            if (Places.TryGetValue(word, out AddressClasses place) && (all & place) != 0) classes |= place;
+            else reader.Problem(reader.PlaceOf(key), $"'{reader.PathOf(key)}' has \"{word}\"; expected some of {string.Join(", ", Places.Where(one => (all & one.Value) != 0).Select(one => $"\"{one.Key}\""))}");
+        }
+        return classes;
+    }
 
     private static EmailAddress? Address(ConfigReader reader, string key)
     {

@@ -2,6 +2,7 @@ using System.Net;
 using Posthorn.Core;
 using Posthorn.Directory.Lookups;
 using Posthorn.Net;
+using Posthorn.Store.Engine;
 using Posthorn.Transport;
 using Posthorn.Transport.Rewriting;
 using Posthorn.Transport.Milter;
@@ -58,7 +59,7 @@ public sealed record DomainSection(DomainName Name, string RecipientDelimiter, I
 }
 
 /// <summary><c>[mail]</c>: where mail lies.</summary>
-public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool CountExpunged, bool WordIndex);
+public sealed record MailSection(string Home, string Location, char Separator, bool SpecialFolders, TimeSpan KeepExpunged, bool CountExpunged, bool WordIndex, FileLineEndings LineEndings);
 
 /// <summary><c>[auth]</c>: who may log in, and how.</summary>
 public sealed record AuthSection(string? PasswdFile, IReadOnlyList<string> Mechanisms, DomainName? DefaultDomain);
@@ -93,6 +94,11 @@ public sealed record LimitsSection
     public required int Recipients { get; init; }
     public required int Connections { get; init; }
     public required int ConnectionsPerAddress { get; init; }
+    public required int? ConnectionsTransfer { get; init; }
+    public required int? ConnectionsBeforeLogin { get; init; }
+    public required TimeSpan LoginGrace { get; init; }
+    public required int ConnectionsPer56 { get; init; }
+    public required int ConnectionsPer48 { get; init; }
     public required int ReceivedHops { get; init; }
     public required TimeSpan ShortestDeliverBy { get; init; }
     public required int IPv6Prefix { get; init; }

@@ -140,6 +140,7 @@ internal static class OptionsFor
             KeepExpunged = configuration.Mail.KeepExpunged,
             CountExpunged = configuration.Mail.CountExpunged,
             WordIndex = configuration.Mail.WordIndex,
+            LineEndings = configuration.Mail.LineEndings,
         };
         return configuration.Mail.SpecialFolders ? options : options with { SpecialMailboxes = [] };
     }
@@ -155,6 +156,11 @@ internal static class OptionsFor
     {
         Total = configuration.Limits.Connections,
         PerAddress = configuration.Limits.ConnectionsPerAddress,
+        Transfer = configuration.Limits.ConnectionsTransfer,
+        BeforeLogin = configuration.Limits.ConnectionsBeforeLogin,
+        LoginGrace = configuration.Limits.LoginGrace,
+        Per56 = configuration.Limits.ConnectionsPer56,
+        Per48 = configuration.Limits.ConnectionsPer48,
         Rate = configuration.Limits.Rate(configuration.Limits.ConnectionRate),
         Exempt = new([.. configuration.Network.Trusted, .. configuration.Network.Relay]),
     };

@@ -76,6 +76,16 @@ public sealed class TableTests
     [InlineData(LookupType.Pcre, "/a/U x", "t:1: the flag U (short matches first) is not supported; write *? and +? in the pattern; not used")]
     public void Mistakes_are_named_with_their_line(LookupType type, string text, string problem) => Assert.Equal(problem, Assert.Single(Parse(type, text).Problems).ToString());
 
+    /// <summary>The longest match counts for the groups, as in glibc; with assertions in the midst the first.</summary>
+    [Theory]
+    [InlineData("/(a|ab)(c|bcd)?/ $1,$2", "abcd", "a,bcd")]
+    [InlineData("/(a|ann)(a?)/ $1,$2", "xanna", "ann,a")]
+    [InlineData("/(ex|exam)(p?)/ $1,$2", "example", "exam,p")]
+    [InlineData("/^(a|ab)/ $1", "abab", "ab")]
+    [InlineData("/x|(a|ab|ab$)/ $1", "abc", "a")]
+    public void Groups_are_those_of_the_longest_match(string rule, string key, string value) =>
+        Assert.Equal(value, Assert.IsType<LookupResult.Found>(TableContent.Parse(LookupType.Regexp, "t", rule + "\n", TimeSpan.FromSeconds(1)).Find(key)).Value);
+
     [Fact]
     public void A_pattern_that_explodes_is_linear_or_has_a_deadline()
     {

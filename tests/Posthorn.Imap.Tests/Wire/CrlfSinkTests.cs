@@ -13,7 +13,7 @@ public sealed class CrlfSinkTests
         {
             byte[] bytes = Encoding.ASCII.GetBytes(text);
             Collector inner = new();
-            CrlfSink sink = new(inner, convert: true);
+            CrlfSink sink = new(inner);
             for (int at = 0; at < bytes.Length; at += piece) sink.WriteAsync(bytes.AsMemory(at, Math.Min(piece, bytes.Length - at)), default).AsTask().GetAwaiter().GetResult();
             Assert.Equal(text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace("\n", "\r\n", StringComparison.Ordinal), Encoding.ASCII.GetString([.. inner.Bytes]));
         });
@@ -22,7 +22,7 @@ public sealed class CrlfSinkTests
     public async Task What_the_store_does_not_take_is_read_to_its_end_and_told()
     {
         Collector inner = new() { TakesAtMost = 10 };
-        CrlfSink sink = new(inner, convert: true);
+        CrlfSink sink = new(inner);
         await sink.WriteAsync("12345678"u8.ToArray(), TestContext.Current.CancellationToken);
         Assert.Null(sink.Failure);
         await sink.WriteAsync("1234"u8.ToArray(), TestContext.Current.CancellationToken);

@@ -25,7 +25,7 @@ internal sealed class SharedTree(string options = "", char separator = '.', stri
     // Where OPTIONS names a place it is one beside the mail.
     private string Options => options.Replace("~", $"{_folder.Path}/elsewhere", StringComparison.Ordinal);
 
-    public async Task<PosthornProcess> PosthornAsync()
+    public async Task<PosthornProcess> PosthornAsync(string lineEndings = "crlf")
     {
         _folder.Write("users", $"{User}:{{PLAIN}}{DovecotServer.Password}\n");
         _folder.Write("posthorn.toml", $"""
@@ -38,6 +38,7 @@ internal sealed class SharedTree(string options = "", char separator = '.', stri
             separator = "{separator}"
             home = "{_folder.Path}/{home}"
             special-folders = false
+            line-endings = "{lineEndings}"
             [auth]
             passwd-file = "{_folder.Path}/users"
             [listen]

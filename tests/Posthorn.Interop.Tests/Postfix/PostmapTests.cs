@@ -24,6 +24,9 @@ public sealed class PostmapTests
 
     private static readonly Gen<string> Pattern = OneOf(
         "^ann@", "^([^@]+)@example\\.(org|com)$", "@(.*)\\.example$", "^(.*)\\+(.*)@(.*)$", ".", "^$", "[[:digit:]]", "[[:alpha:]]+_[[:alpha:]]", "^[a-c]", "[^a-z@.+_]", "b{1,2}", "(root|info)@", "e\\.o", "x_y|a\\+b", "^.{3}@", "[]@]", "[a-]n", "com$", "[.]org", "\\<sub\\>", "a*b?c+");
+    private static readonly Gen<string> Alternatives = Gen.OneOf(
+        OneOf("(a|an|ann)(@|n@|)", "(e|example)(.*)o", "^(a|an)(n?)", "(ex|exam|example)\\.(c|co|com)", "(x|x_y|x_)(.*)(@|@s)", "(b|bo|bob)(b|ob)?", "(inf|i)(n|o|fo)*", "(r|ro)(o*)(t|ot)", "(.*)(@e|@)", "(xn|xn--)(b|-*b)(u|cher)?"),
+        OneOf("(a|ann)", "(n|nn)?", "(.*)", "(@|@e|@ex)", "[a-z]+", "(o|or|org)*", ".?", "(b|bo)").Array[2, 4].Select(string.Concat));
     private static readonly Gen<string> PosixFlags = OneOf("", "", "", "i", "m");
     private static readonly Gen<string> PerlPattern = Gen.OneOf(Pattern.Where(p => p is not ("\\<sub\\>" or "[]@]")),
         OneOf("^(?!ann)(\\w+)@", "(?<=@)b\\.", "^\\w+@\\w+\\.example$", "\\d", "^(.)(.).*\\2\\1", "(?:bob|Carl)", "^a.*?n", "\\bsub\\b", "[\\w.]+@"));
@@ -36,6 +39,11 @@ public sealed class PostmapTests
 
     [Fact]
     public Task Posix_patterns() => CheckAsync("regexp", LookupType.Regexp, Rules(Pattern, PosixFlags, true), Gen.OneOf(Address, Word, Domain), null);
+
+    /// <summary>Which alternative a group took where several fit: the longest match counts.</summary>
+    [Fact]
+    public Task Posix_groups() => CheckAsync("regexp", LookupType.Regexp, Gen.Select(Alternatives, OneOf("1 <$1>", "2 <$1><$2>"), (pattern, value) => (pattern, value))
+        .Where(one => one.pattern.Count(c => c == '(') >= one.value[0] - '0').Select(one => $"/{one.pattern}/ {one.value}\n"), Gen.OneOf(Address, Word, Domain), null);
 
     [Fact]
     public async Task Perl_patterns()

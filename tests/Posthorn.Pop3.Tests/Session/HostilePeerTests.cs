@@ -40,6 +40,24 @@ public sealed class HostilePeerTests
     }
 
     [Fact]
+    public async Task WhoAsksOnAndOnWithoutALoginIsSentAwayInTime()
+    {
+        await using Pop3Host host = new();
+        await using Connection client = new(host.Connect(ReadSplit.Whole), new SessionId("client"), TimeProvider.System);
+        Assert.StartsWith("+OK", await LineAsync(client), StringComparison.Ordinal);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.StartsWith("+OK", await AskAsync(client, "CAPA"), StringComparison.Ordinal);
+            while (await LineAsync(client) != ".") { }
+            host.Time.Advance(TimeSpan.FromSeconds(59));
+        }
+        Assert.Equal(StopReason.None, host.Connections[0].Stopped);
+        host.Time.Advance(TimeSpan.FromSeconds(10));
+        await host.Sessions[0].WaitAsync(Patience);
+        Assert.Equal(StopReason.Timeout, host.Connections[0].Stopped);
+    }
+
+    [Fact]
     public async Task StlsForgetsWhatWasSaidInClearAndThenOffersLogin()
     {
         using TemporaryFolder folder = new();

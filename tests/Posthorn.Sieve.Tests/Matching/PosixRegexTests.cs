@@ -37,6 +37,13 @@ public sealed class PosixRegexTests
     [InlineData("(^|x)a", "xa", "xa,x")]
     [InlineData("()", "abc", ",")]
     [InlineData("a{", "a{", "a{")]
+    [InlineData("((a)(b)?){2}", "aba", "aba,a,a,")]
+    [InlineData("(a|b){2,3}c", "xabac", "abac,a")]
+    [InlineData("(^a|b){2}", "abb", "ab,b")]
+    [InlineData("(a*b){0,2}", "aabb", "aabb,b")]
+    [InlineData("((a|b){2}){2}", "abba", "abba,ba,a")]
+    [InlineData("[ā-ēĀÿz]{2,}", "zĀđāēĕ", "zĀđāē")]
+    [InlineData("[āāāĒ-ĚĔ-Ŀ]+", "xāĒĿĖő", "āĒĿĖ")]
     public void FindsTheLeftmostLongest(string pattern, string text, string? expected)
     {
         PosixRegex regex = PosixRegex.TryCompile(pattern, false, 1000, out string? error)!;
@@ -80,6 +87,17 @@ public sealed class PosixRegexTests
         PosixRegex regex = PosixRegex.TryCompile("(a*)*(a*)*(a|aa)*b", false, 1000, out _)!;
         StepBudget budget = new(5_000_000, TimeSpan.FromMinutes(1), TimeProvider.System);
         Assert.False(regex.IsMatch(new string('a', 2000), [], budget));
+    }
+
+    [Fact]
+    public void WhatIsRepeatedIsReadAndKeptOnce()
+    {
+        string pattern = "([" + new string('Ā', 100_000) + "]{99}){40}";
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        PosixRegex regex = PosixRegex.TryCompile(pattern, false, 5000, out _)!;
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 16 * 1024 * 1024);
+        Assert.True(regex.IsMatch(new string('Ā', 99 * 40), null, StepBudget.Unbounded()));
+        Assert.False(regex.IsMatch(new string('Ā', 99 * 40 - 1), null, StepBudget.Unbounded()));
     }
 
     [Fact]

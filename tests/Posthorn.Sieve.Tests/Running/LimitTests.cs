@@ -116,4 +116,36 @@ public sealed class LimitTests
         // The goal is 50 µs; a shared machine without optimisation gets room.
         Assert.True(best < 500, $"{best:F1} µs");
     }
+
+    [Theory]
+    [InlineData(":contains \"{0}\"")]
+    [InlineData(":matches \"*{0}*\"")]
+    public void SearchForALongTextThatAlmostFitsEverywhereCountsAsWork(string match)
+    {
+        string half = string.Concat(Enumerable.Repeat("ab", 50_000));
+        string message = "Subject: x\n\n" + string.Concat(Enumerable.Repeat("ab", 500_000));
+        string script = "require \"body\"; if body :raw :comparator \"i;octet\" " + match.Replace("{0}", half + "c" + half, StringComparison.Ordinal) + " { discard; }";
+        Assert.Contains("more steps", Sieve.Run(script, message).Error!.Message);
+        string shorter = "require \"body\"; if body :raw :comparator \"i;octet\" " + match.Replace("{0}", half[..2000] + "c", StringComparison.Ordinal) + " { discard; }";
+        Assert.Equal("implicit keep", Sieve.Actions(Sieve.Run(shorter, message)));
+    }
+
+    [Fact]
+    public void RegularExpressionsOfAScriptAreBoundedTogether()
+    {
+        string Script(int count) => "require [\"regex\"]; if header :regex \"subject\" [" + string.Join(',', Enumerable.Repeat("\"(x{90}){11}\"", count)) + "] { discard; }";
+        SieveSettings settings = With(l => l with { MaxScriptRegexStates = 10_000 });
+        Assert.True(Sieve.Compile(Script(4), settings).IsOk);
+        SieveCompilation refused = Sieve.Compile(Script(20), settings);
+        Assert.Contains(refused.Diagnostics, d => d.ToString().Contains("more than 10000 states together", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void RegularExpressionsThatAreMadeAsTheScriptRunsAreBoundedTogether()
+    {
+        string keys = string.Join(',', Enumerable.Repeat("\"${x}\"", 20));
+        string script = "require [\"regex\", \"variables\"]; set \"x\" \"(x{90}){11}\"; if header :regex \"subject\" [" + keys + "] { discard; }";
+        SieveResult result = Sieve.Run(script, settings: With(l => l with { MaxScriptRegexStates = 10_000 }));
+        Assert.Contains("more than 10000 states together", string.Join('\n', result.Notes) + result.Error?.Message, StringComparison.Ordinal);
+    }
 }

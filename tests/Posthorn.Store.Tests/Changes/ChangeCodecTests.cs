@@ -18,6 +18,10 @@ public sealed class ChangeCodecTests
             {
                 Flags = SystemFlags.Seen, Keywords = Keywords("a", "b"), Internal = -5, Zone = -210, Prefix = new byte[] { 1, 2, 3 }, Offset = 1L << 40, Length = 77,
             },
+            new Change.Store(two, new(1), new("e2"), 0)
+            {
+                Flags = SystemFlags.None, Keywords = KeywordSet.Empty, Internal = 7, Zone = 0, Prefix = default, Offset = 0, Length = 77, LfOctets = 71,
+            },
             new Change.Create(one, Name("Grüße.日本"), SpecialUse.Junk, new(uint.MaxValue)),
             new Change.Delete(one, Name("x")),
             new Change.Rename(one, Name("a"), Name("b.c")),
@@ -31,7 +35,9 @@ public sealed class ChangeCodecTests
         Change.Store store = Assert.IsType<Change.Store>(back.Changes[0]);
         Assert.Equal(((Change.Store)changes[0]).Prefix.ToArray(), store.Prefix.ToArray());
         Assert.Equal(changes[0], store with { Prefix = ((Change.Store)changes[0]).Prefix });
-        Assert.Equal(changes.Skip(1), back.Changes.Skip(1));
+        Assert.Equal(changes[1], (Change.Store)back.Changes[1] with { Prefix = default });
+        Assert.Equal(changes.Skip(2), back.Changes.Skip(2));
+        Assert.Equal((80, 80, 77, 71), (store.Received, store.Octets, ((Change.Store)back.Changes[1]).Received, ((Change.Store)back.Changes[1]).Octets));
     }
 
     [Fact]

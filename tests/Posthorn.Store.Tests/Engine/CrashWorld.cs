@@ -1,6 +1,7 @@
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
+using Posthorn.Store.Engine;
 using Posthorn.Testing.Volumes;
 using Posthorn.Transport.Queue;
 using static Posthorn.Store.Contract.StoreFixture;
@@ -38,6 +39,9 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     /// <summary>Messages take the place of others, too. A choice, so that the histories of old seeds stay what they were.</summary>
     internal bool Replaces { get; init; }
 
+    /// <summary>Each start writes files with CRLF or with LF. A choice for the same reason.</summary>
+    internal bool MixesLineEnds { get; init; }
+
     /// <summary>By hand: <c>POSTHORN_CRASH_TRACE=bob/.Sent,_1.posthorn</c> puts each change of files whose paths have one of these into the report of a failure.</summary>
     private static readonly string? Traced = Environment.GetEnvironmentVariable("POSTHORN_CRASH_TRACE");
 
@@ -47,6 +51,7 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
     private CrashVolume _volume = null!;
     private MaildirHarness _server = null!;
     private readonly Random _ids = new(~seed); // so that a seed plays the same history again
+    private readonly Random _lineEnds = new(seed * 31);
     private int _boots;
     private int _texts;
     private bool _stillUnsure;
@@ -117,11 +122,12 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         }
 
         _time.Advance(TimeSpan.FromSeconds(10));
+        FileLineEndings lineEnds = MixesLineEnds && _lineEnds.Next(2) == 0 ? FileLineEndings.Lf : FileLineEndings.Crlf;
         _queue = MailQueue.Load(_volume, "/data/queue", new(), _time, new ListLogger(Log));
         _server = new("/data", _volume, _time, _catalogues.Directory)
         {
             Others = [_queue],
-            Change = options => options with { TidyAfter = TimeSpan.FromDays(40), ApplyAfter = LeavesMail ? TimeSpan.FromDays(40) : TimeSpan.Zero, UnappliedOfAccount = 5, Tombstones = 12, Ids = new(bytes => _ids.NextBytes(bytes.Span)) }, // a cut on another thread would be nobody's
+            Change = options => options with { LineEndings = lineEnds, TidyAfter = TimeSpan.FromDays(40), ApplyAfter = LeavesMail ? TimeSpan.FromDays(40) : TimeSpan.Zero, UnappliedOfAccount = 5, Tombstones = 12, Ids = new(bytes => _ids.NextBytes(bytes.Span)) }, // a cut on another thread would be nobody's
             BootId = $"boot {++_boots}",
             Logger = new ListLogger(Log),
             JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, Segments = 3, BackgroundWork = false, InlineLimit = 2000 },
@@ -350,7 +356,7 @@ internal sealed class ClientView
         await using IMailbox open = Must(await store.OpenMailboxAsync(info.Name, readOnly: true, Cancel));
         MailboxVersion version = open.Current;
         Assert.True(version.HighestModSeq >= _seen, $"{Account} {info.Name}: HIGHESTMODSEQ fell from {_seen} to {version.HighestModSeq}");
-        foreach (Uid uid in await store.ExpungedSinceAsync(Mailbox, _seen, Cancel)) _rows.Remove(uid.Value);
+        foreach (Uid uid in await store.ExpungedUidsAsync(Mailbox, _seen)) _rows.Remove(uid.Value);
         foreach (MessageRow row in version.Rows())
             if (row.ModSeq > _seen) _rows[row.Uid.Value] = Flags(row);
         SortedDictionary<uint, string> now = View(version);

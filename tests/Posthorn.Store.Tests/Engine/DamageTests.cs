@@ -246,7 +246,7 @@ public sealed class DamageTests : IDisposable
                 texts.Append(await store.ContentAsync(id, summary.Uid));
             }
 
-            string gone = string.Join(' ', (await store.ExpungedSinceAsync(id, new(0), Cancel)).Select(uid => uid.Value));
+            string gone = string.Join(' ', (await store.ExpungedUidsAsync(id, new(0))).Select(uid => uid.Value));
             told.Add(new(info.Name.Value + (info.IsSubscribed ? "+" : ""), id.Value, status.Validity.Value, status.UidNext.Value, status.Messages, status.Unseen, status.Size, rows.ToString(), texts.ToString(), gone));
         }
 

@@ -62,7 +62,7 @@ public sealed class LargeOperationTests : IAsyncLifetime
         Must(await _store.ChangeFlagsAsync(moved.Target, All, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
         Assert.Equal(All, Must(await _store.ExpungeAsync(moved.Target, null, Cancel)));
         Assert.Equal(0, await CountAsync("Trash"));
-        Assert.Equal(All, await _store.ExpungedSinceAsync(moved.Target, new(0), Cancel));
+        Assert.Equal(All, await _store.ExpungedUidsAsync(moved.Target, new(0)));
     }
 
     // RFC 9051 section 6.3.6: all messages of INBOX go to a new mailbox.

@@ -1,18 +1,19 @@
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
+using Posthorn.Store.Engine;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>The Maildir engine in a directory of its own.</summary>
-internal sealed class MaildirEngine : IContractEngine
+internal sealed class MaildirEngine(FileLineEndings lineEndings = FileLineEndings.Crlf) : IContractEngine
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-store-").FullName;
     private readonly LinuxVolume _volume = new();
 
     public async ValueTask<IMailStores> CreateAsync(TimeProvider time)
     {
-        MaildirHarness harness = new(_directory, _volume, time);
+        MaildirHarness harness = new(_directory, _volume, time) { Change = options => options with { LineEndings = lineEndings } };
         await harness.StartAsync();
         return harness;
     }

@@ -63,17 +63,17 @@ public sealed class OptionLimitTests : IDisposable
             after.Add(await HighestAsync(store));
         }
 
-        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value));
+        Assert.Equal([11u, 12], (await store.ExpungedUidsAsync(inbox, after[10])).Select(uid => uid.Value));
         await server.Journal.CheckpointAsync(Cancel);
-        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value)); // of the four that are kept
-        Assert.Equal(Enumerable.Range(1, 12).Select(uid => (uint)uid), (await store.ExpungedSinceAsync(inbox, after[3], Cancel)).Select(uid => uid.Value)); // all that is not there
+        Assert.Equal([11u, 12], (await store.ExpungedUidsAsync(inbox, after[10])).Select(uid => uid.Value)); // of the four that are kept
+        Assert.Equal(Enumerable.Range(1, 12).Select(uid => (uint)uid), (await store.ExpungedUidsAsync(inbox, after[3])).Select(uid => uid.Value)); // all that is not there
         await store.DisposeAsync();
         await server.StopAsync(kill: false);
 
         server = await StartAsync(options => options);
         store = await server.MustOpenAsync(Ann);
-        Assert.Equal([11u, 12], (await store.ExpungedSinceAsync(inbox, after[10], Cancel)).Select(uid => uid.Value));
-        Assert.Equal(12, (await store.ExpungedSinceAsync(inbox, after[3], Cancel)).Count);
+        Assert.Equal([11u, 12], (await store.ExpungedUidsAsync(inbox, after[10])).Select(uid => uid.Value));
+        Assert.Equal(12, (await store.ExpungedUidsAsync(inbox, after[3])).Count);
         Assert.True(await HighestAsync(store) >= after[^1]);
         await store.DisposeAsync();
         await server.DisposeAsync();

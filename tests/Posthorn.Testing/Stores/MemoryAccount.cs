@@ -366,9 +366,9 @@ internal sealed class MemoryAccount
         }
     }
 
-    internal IReadOnlyList<Uid> ExpungedSince(MailboxId mailbox, ModSeq since)
+    internal IReadOnlyList<UidRange> ExpungedSince(MailboxId mailbox, ModSeq since)
     {
-        lock (_gate) return BoxOf(mailbox) is { } box ? [.. box.Tombstones.Where(stone => stone.ModSeq > since).Select(stone => stone.Uid).Order()] : [];
+        lock (_gate) return BoxOf(mailbox) is { } box ? UidRange.Of([.. box.Tombstones.Where(stone => stone.ModSeq > since).Select(stone => stone.Uid).Order()]) : [];
     }
 
     internal MemoryEntry? Find(MailboxId mailbox, Uid uid)

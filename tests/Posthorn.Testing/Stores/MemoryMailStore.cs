@@ -44,7 +44,7 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     public ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel) =>
         Done(memory.Expunge(mailbox, only), cancel);
 
-    public ValueTask<IReadOnlyList<Uid>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
+    public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
         Done(memory.ExpungedSince(mailbox, since), cancel);
 
     public async IAsyncEnumerable<MessageSummary> SummariesAsync(

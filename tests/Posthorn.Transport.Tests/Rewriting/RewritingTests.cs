@@ -57,6 +57,17 @@ public sealed class RewritingTests : IDisposable
     }
 
     [Fact]
+    public async Task A_table_changes_the_places_that_it_is_given()
+    {
+        Table("all", "ann@example.org other@example.org\n");
+        using TransportRig rig = Rig(new() { Canonical = ["all"], CanonicalClasses = AddressClasses.EnvelopeSender | AddressClasses.HeaderRecipient, Headers = HeaderRewriting.All });
+        await rig.SendAsync(rig.Envelope(TransportRig.Stranger, "ann@example.org", "ann@example.org"), "From: ann@example.org\nTo: ann@example.org\n\nx\n");
+        string mail = Assert.Single(await rig.MailAsync(rig.Ann));
+        Assert.Contains("Return-Path: <other@example.org>\r\n", mail, StringComparison.Ordinal);
+        Assert.Contains("From: ann@example.org\r\nTo: other@example.org\r\n", mail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task No_table_opens_the_relay()
     {
         Table("canonical", "victim@far.example ann@example.org\nopen@example.org victim@far.example\n");
@@ -134,7 +145,7 @@ public sealed class RewritingTests : IDisposable
         Table("canonical", "a@example.org b@example.org\nb@example.org a@example.org\n");
         LookupTables tables = Tables();
         AddressRewriter rewriter = new(new() { Canonical = ["canonical"] }, tables, new FakeDirectory());
-        Assert.Equal("a@example.org", (await rewriter.RecipientAsync(EmailAddress.Parse("a@example.org"), default)).ToString());
+        Assert.Equal("a@example.org", (await rewriter.CanonicalAsync(EmailAddress.Parse("a@example.org"), AddressClasses.EnvelopeRecipient, default)).ToString());
     }
 
     [Fact]
