@@ -89,7 +89,7 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
             case "AUTH": return await BeginAsync(line, cancel);
             case "CONT": return await GoOnAsync(line, cancel);
             case "CANCEL":
-                _pending.Remove(line[0]);
+                if (_pending.Remove(line[0], out Pending? given)) given.Exchange.GiveUp();
                 return null;
             default: return null; // commands of later versions
         }
@@ -122,7 +122,12 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
     private async ValueTask<string?> GoOnAsync(AuthLine line, CancellationToken cancel)
     {
         if (!_pending.Remove(line[0], out Pending? pending)) return null; // ended meanwhile
-        if (!TryDecode(line[1], out byte[]? response)) return RefuseNonsense(line[0], pending, "Invalid base64 data in continued response");
+        if (!TryDecode(line[1], out byte[]? response))
+        {
+            pending.Exchange.GiveUp();
+            return RefuseNonsense(line[0], pending, "Invalid base64 data in continued response");
+        }
+
         return await AnswerAsync(line[0], pending, await pending.Exchange.StepAsync(response, cancel), cancel);
     }
 

@@ -46,7 +46,7 @@ internal sealed class Account : IDisposable
         _upkeep = new(this, catalogue, options.Tombstones, log);
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
-        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, time, log);
+        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time, log), _catalogueLock, time, log);
         Applied = catalogue.Meta(MetaKey.Applied).Number;
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
