@@ -93,6 +93,14 @@ public readonly record struct EmailAddress
         return !dot;
     }
 
+    /// <summary>Whether all characters are such as a local part has without quotes: atext and dots.</summary>
+    public static bool IsDotText(ReadOnlySpan<char> text)
+    {
+        foreach (char c in text)
+            if (c < 128 && c != '.' && !IsAtomText(c)) return false;
+        return true;
+    }
+
     private static bool IsAtomText(char c) => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-/=?^_`{|}~".Contains(c, StringComparison.Ordinal);
 
     private static bool TryUnquote(ReadOnlySpan<char> quoted, out string plain)

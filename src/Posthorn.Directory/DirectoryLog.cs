@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Directory;
 
-/// <summary>All log events of the directory, numbered 6000-6999; the next free id is 6011. Numbers are never reused.</summary>
+/// <summary>All log events of the directory, numbered 6000-6999; the next free id is 6012. Numbers are never reused.</summary>
 internal static partial class DirectoryLog
 {
     [LoggerMessage(6001, LogLevel.Information, "Directory loaded: {Domains} domains, {Accounts} accounts, {Problems} problems")]
@@ -26,6 +26,9 @@ internal static partial class DirectoryLog
 
     [LoggerMessage(6010, LogLevel.Information, "Table {Table} loaded: {Entries} entries, {Problems} problems")]
     internal static partial void TableLoaded(this ILogger log, string table, int entries, int problems);
+
+    [LoggerMessage(6011, LogLevel.Warning, "{Path} cannot be read or made: salts for names without stored SCRAM keys change with each start, which tells strangers that they have none")]
+    internal static partial void NoSecret(this ILogger log, Exception cause, string path);
 
     [LoggerMessage(6007, LogLevel.Information, "Too many failed logins from {Client}: a login by {Protocol} was not looked at")]
     internal static partial void ShutOut(this ILogger log, string client, string protocol);

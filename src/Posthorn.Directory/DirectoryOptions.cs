@@ -41,6 +41,12 @@ public sealed record DirectoryOptions
     /// <summary>Who is one of several accounts behind an alias may send under it: a team answers as the team. Off, only who has an alias for himself alone may.</summary>
     public bool SharedAliases { get; init; } = true;
 
+    /// <summary>
+    /// The file with the secret from which SCRAM salts for names without stored keys are made; it is made when it is missing, for its owner alone. Without one they change at each start, which tells
+    /// that nobody has stored keys for a name.
+    /// </summary>
+    public string? SecretFile { get; init; }
+
     /// <summary>What the directory takes at most.</summary>
     public DirectoryLimits Limits { get; init; } = new();
 }
@@ -89,6 +95,9 @@ public sealed record DirectoryLimits
 
     /// <summary>Recent successes remembered, 72 octets or so each.</summary>
     public int CacheEntries { get; init; } = 10_000;
+
+    /// <summary>Accounts whose SCRAM keys, computed from a stored password, are remembered; some 300 octets each.</summary>
+    public int ScramKeysKept { get; init; } = 10_000;
 
     /// <summary>How long a success is remembered: longer than a mail program's polling interval.</summary>
     public TimeSpan CacheLifetime { get; init; } = TimeSpan.FromMinutes(10);

@@ -27,6 +27,9 @@ internal sealed class DirectorySnapshot
     /// <summary>What is computed for names that nobody has: a password of the commonest scheme.</summary>
     public required StoredPassword? Decoy { get; init; }
 
+    /// <summary>Iterations and length of the salt that most accounts have for a hash; what is made up for names that nobody has looks like it.</summary>
+    public required IReadOnlyDictionary<ScramHash, (int Iterations, int Salt)> ScramShape { get; init; }
+
     /// <summary>The SCRAM mechanisms that every account with a password can use. One that some cannot must not be offered: programs that pick it do not try another.</summary>
     public required IReadOnlyList<ScramHash> ScramForAll { get; init; }
 

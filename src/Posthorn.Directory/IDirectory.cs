@@ -20,7 +20,7 @@ public interface IDirectory
     /// <summary>What is said to a client from whose address so many logins have failed that no more is looked at; null to go on.</summary>
     AuthOutcome.Temporary? ShutOut(LoginContext context) => null;
 
-    /// <summary>A SCRAM login has ended like this; what the client is told.</summary>
+    /// <summary>A login whose end is seen elsewhere, by SCRAM or in nonsense, has ended like this; what the client is told.</summary>
     AuthOutcome ScramEnded(LoginContext context, string login, AuthOutcome outcome) => outcome;
 
     /// <summary>The SASL mechanisms to announce to this client now, in order of preference.</summary>

@@ -1,6 +1,4 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Directory.Aliases;
@@ -20,7 +18,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     private readonly PasswordVerifier _verifier;
     private readonly FailedLogins _failures;
     private readonly Lock _refresh = new();
-    private readonly byte[] _simulationKey = RandomNumberGenerator.GetBytes(32);
+    private readonly ScramSecrets _scram;
     private FileSet _files;
     private HashSet<DirectoryProblem> _reported = [];
     private volatile DirectorySnapshot _snapshot;
@@ -31,6 +29,7 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
         (_time, _log) = (time, log);
         _verifier = new(options.Limits, time);
         _failures = new(time);
+        _scram = new(options, log);
         lock (_refresh)
         {
             _files = new(options, null, time);
@@ -192,31 +191,26 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
     {
         DirectorySnapshot snapshot = Now();
         AccountEntry? entry = Admit(snapshot, request.Login, request.AuthorizeAs, request.Context, out DenialKind denial);
-        if (ShutOut(request.Context) is { } shut) return new(Derive("", RandomNumberGenerator.GetBytes(32), request.Hash), shut);
+        (int, int) shape = snapshot.ScramShape[request.Hash];
+        if (ShutOut(request.Context) is { } shut) return new(_scram.MadeUp("", request.Hash, shape), shut);
         switch (entry?.Line.Password)
         {
             case StoredPassword.Scram scram when scram.Keys.Hash == request.Hash:
                 return new(scram.Keys, new AuthOutcome.Success(entry.Account, PasswordForm.SaslPrep));
             case StoredPassword.Plain plain:
-                string text = Encoding.UTF8.GetString(plain.Password);
-                byte[] prepared = Encoding.UTF8.GetBytes(PasswordForms.SaslPrep(text) ?? text);
-                return new(Derive(entry.Account.Address.ToString(), prepared, request.Hash), new AuthOutcome.Success(entry.Account, PasswordForm.SaslPrep));
+                ScramKeys shown = _scram.MadeUp(entry.Account.Address.ToString(), request.Hash, (ScramMath.Iterations, ScramMath.SaltLength));
+                return new(shown, new AuthOutcome.Success(entry.Account, PasswordForm.SaslPrep)) { Derive = () => _scram.KeysOf(shown, plain) };
             default:
                 if (entry is not null) denial = DenialKind.NoUsablePassword;
                 // Made-up keys: of one name always the same salt, and a password that nobody can know.
                 string name = LoginName.TryFold(request.Login.Trim(), out string folded) ? folded : "";
-                return new(Derive(name, RandomNumberGenerator.GetBytes(32), request.Hash), new AuthOutcome.Denied(denial));
+                // With the domain or without it, as for accounts.
+                if (LoginName.TryParse(request.Login, snapshot.Domains.ContainsKey, out LoginName spelt)) name = $"{spelt.User}@{spelt.Domain ?? snapshot.DefaultDomain}";
+                return new(_scram.MadeUp(name, request.Hash, shape), new AuthOutcome.Denied(denial));
         }
     }
 
     public void Dispose() => _verifier.Dispose();
-
-    // The salt depends on the name alone, so that one name always shows the same, whether it exists or not.
-    private ScramKeys Derive(string name, byte[] password, ScramHash hash)
-    {
-        byte[] salt = HMACSHA256.HashData(_simulationKey, Encoding.UTF8.GetBytes(name));
-        return ScramMath.KeysOf(hash, password, salt.AsSpan(0, 16), ScramMath.Iterations);
-    }
 
     // The account that may log in by this name from there, or null and why not.
     private static AccountEntry? Admit(DirectorySnapshot snapshot, string login, string authorizeAs, LoginContext context, out DenialKind denial)

@@ -24,4 +24,8 @@ public sealed record ScramRequest(string Login, ScramHash Hash, LoginContext Con
 }
 
 /// <summary>Keys for a SCRAM login, and what it comes to if the client's proof fits them. Keys for nobody come with a denial.</summary>
-public sealed record ScramLookup(ScramKeys Keys, AuthOutcome IfProven);
+public sealed record ScramLookup(ScramKeys Keys, AuthOutcome IfProven)
+{
+    /// <summary>Computes the keys where only a password is stored; null when they are there. That takes a while, which must not show before the client has sent its proof: nobody else's name would take it.</summary>
+    public Func<ScramKeys>? Derive { get; init; }
+}

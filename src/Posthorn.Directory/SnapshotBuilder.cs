@@ -61,11 +61,17 @@ internal sealed class SnapshotBuilder
             Problems = _problems,
             IsIncomplete = isIncomplete,
             Decoy = withPassword.GroupBy(static a => a.Line.Password!.Scheme).OrderByDescending(static g => g.Count()).FirstOrDefault()?.First().Line.Password,
+            ScramShape = Enum.GetValues<ScramHash>().ToDictionary(static hash => hash, hash => ShapeOf(withPassword, hash)),
             ScramForAll = withPassword.Count == 0 ? [] : [.. Enum.GetValues<ScramHash>().Where(hash => withPassword.All(a => CanScram(a.Line.Password!, hash)))],
         };
         CheckAliases(snapshot, aliases);
         return snapshot;
     }
+
+    private static (int Iterations, int Salt) ShapeOf(List<AccountEntry> accounts, ScramHash hash) => accounts
+        .Where(account => CanScram(account.Line.Password!, hash))
+        .GroupBy(static account => account.Line.Password is StoredPassword.Scram { Keys: var keys } ? (keys.Iterations, keys.Salt.Length) : (ScramMath.Iterations, ScramMath.SaltLength))
+        .OrderByDescending(static group => group.Count()).FirstOrDefault()?.Key ?? (ScramMath.Iterations, ScramMath.SaltLength);
 
     private static bool CanScram(StoredPassword stored, ScramHash hash) =>
         stored is StoredPassword.Plain || (stored is StoredPassword.Scram scram && scram.Keys.Hash == hash);

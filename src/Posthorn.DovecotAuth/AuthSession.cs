@@ -18,7 +18,7 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
     private const string Version = "1";
 
     // One authentication that waits for its client.
-    private sealed record Pending(SaslExchange Exchange, string Service, string Client, bool TakesFinalResponse);
+    private sealed record Pending(SaslExchange Exchange, LoginContext Context, string Service, string Client, bool TakesFinalResponse);
 
     // A refusal that is told when its time has come.
     private sealed record Late(long Failed, string[] Fields);
@@ -89,7 +89,7 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
             case "AUTH": return await BeginAsync(line, cancel);
             case "CONT": return await GoOnAsync(line, cancel);
             case "CANCEL":
-                _pending.Remove(line[0]);
+                if (_pending.Remove(line[0], out Pending? given)) given.Exchange.GiveUp();
                 return null;
             default: return null; // commands of later versions
         }
@@ -113,16 +113,21 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
             services.Log.Refused(connection.Session, service, client, "", insecure ? nameof(DenialKind.NotSecure) : "no such mechanism");
             return Fail(id, "", insecure ? "Passwords are not taken without TLS" : "Unsupported authentication mechanism", isTemporary: false);
         }
-        Pending pending = new(exchange, service, client, line.Parameter("final-resp-ok", 2) is not null);
+        Pending pending = new(exchange, context, service, client, line.Parameter("final-resp-ok", 2) is not null);
         byte[]? initial = null;
-        if (line.Parameter("resp", 2) is { } response && !TryDecode(response, out initial)) return Refuse(id, pending, "Invalid base64 data in initial response", isTold: true);
+        if (line.Parameter("resp", 2) is { } response && !TryDecode(response, out initial)) return RefuseNonsense(id, pending, "Invalid base64 data in initial response");
         return await AnswerAsync(id, pending, await exchange.StartAsync(initial, cancel), cancel);
     }
 
     private async ValueTask<string?> GoOnAsync(AuthLine line, CancellationToken cancel)
     {
         if (!_pending.Remove(line[0], out Pending? pending)) return null; // ended meanwhile
-        if (!TryDecode(line[1], out byte[]? response)) return Refuse(line[0], pending, "Invalid base64 data in continued response", isTold: true);
+        if (!TryDecode(line[1], out byte[]? response))
+        {
+            pending.Exchange.GiveUp();
+            return RefuseNonsense(line[0], pending, "Invalid base64 data in continued response");
+        }
+
         return await AnswerAsync(line[0], pending, await pending.Exchange.StepAsync(response, cancel), cancel);
     }
 
@@ -153,10 +158,15 @@ internal sealed class AuthSession(Connection connection, AuthOptions options, Au
                 services.Log.Refused(connection.Session, pending.Service, pending.Client, login, nameof(DenialKind.NotSecure));
                 return Fail(id, login, "Passwords are not taken without TLS", isTemporary: false);
             case SaslResult.Failure { Outcome: AuthOutcome.Denied denied }: return Refuse(id, pending, denied.Kind.ToString(), isTold: false);
-            case SaslResult.Malformed malformed: return Refuse(id, pending, malformed.Text, isTold: true);
+            case SaslResult.Malformed malformed: return RefuseNonsense(id, pending, malformed.Text);
             default: throw new UnreachableException();
         }
     }
+
+    // Nothing was checked; it counts by the client's address all the same, or nonsense would cost nothing.
+    private string? RefuseNonsense(string id, Pending pending, string reason) =>
+        services.Directory.ScramEnded(pending.Context, "", new AuthOutcome.Denied(DenialKind.Malformed)) is AuthOutcome.Temporary temporary
+            ? Fail(id, pending.Exchange.Login ?? "", temporary.Text, isTemporary: true) : Refuse(id, pending, reason, isTold: true);
 
     // A guess that was wrong, or nonsense: told late.
     private string? Refuse(string id, Pending pending, string reason, bool isTold)

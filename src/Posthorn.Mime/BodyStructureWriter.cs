@@ -5,6 +5,7 @@ namespace Posthorn.Mime;
 /// <summary>Writes BODY and BODYSTRUCTURE as IMAP sends them (RFC 9051 section 7.5.2, legal under RFC 3501 as well).</summary>
 /// <remarks>
 /// BODYSTRUCTURE always has all extension fields and no NIL where clients stumble: the encoding defaults to 7bit, a text's charset to us-ascii.
+/// Beyond <see cref="MimeLimits.MaxWrittenBytes"/> a part is a leaf of which no more than its encoding and length is said.
 /// Segmented parameters are joined (RFC 2231 section 3); extended ones keep their ASCII form <c>charset''%xx</c>, which old clients read too.
 /// </remarks>
 public static class BodyStructureWriter
@@ -21,30 +22,49 @@ public static class BodyStructureWriter
 
     private readonly ref struct Context(ReadOnlySpan<byte> message, bool extended, MimeLimits limits)
     {
+        // An encoding's name that is longer is none.
+        private const int LongestEncoding = 64;
+
         private readonly ReadOnlySpan<byte> _message = message;
+        private readonly int _end = limits.Room(message.Length);
 
         public void Part(MimePart part, ref ByteScratch output)
         {
             ContentFields fields = ContentFields.Read(part.Header(_message), limits);
-            output.Append((byte)'(');
-            if (part.Kind == PartKind.Multipart) Multipart(part, fields, ref output);
-            else Single(part, fields, ref output);
-            output.Append((byte)')');
+            int start = output.Length;
+            if (start < _end)
+            {
+                output.Append((byte)'(');
+                bool fits = part.Kind == PartKind.Multipart ? Multipart(part, fields, ref output) : Single(part, fields, ref output);
+                output.Append((byte)')');
+                if (fits) return;
+                output.Truncate(start);
+            }
+            Leaf(part, fields, ref output);
         }
 
-        private void Multipart(MimePart part, scoped ContentFields fields, ref ByteScratch output)
+        // Its children are there in any case.
+        private bool Multipart(MimePart part, scoped ContentFields fields, ref ByteScratch output)
         {
             foreach (MimePart child in part.Children) Part(child, ref output);
             MediaTypeValue type = MediaTypeValue.Parse(fields.Type);
+            int start = output.Length;
             output.Append((byte)' ');
             WireText.String(ref output, type.Subtype);
-            if (!extended) return;
-            output.Append((byte)' ');
-            Parameters(type.Parameters, addCharset: false, ref output);
-            Tail(fields, ref output);
+            if (extended)
+            {
+                output.Append((byte)' ');
+                Parameters(type.Parameters, addCharset: false, ref output);
+                Tail(fields, ref output);
+            }
+            if (output.Length <= _end) return true;
+            output.Truncate(start);
+            output.Append(" \"mixed\""u8);
+            if (extended) output.Append(" NIL NIL NIL NIL"u8);
+            return true;
         }
 
-        private void Single(MimePart part, scoped ContentFields fields, ref ByteScratch output)
+        private bool Single(MimePart part, scoped ContentFields fields, ref ByteScratch output)
         {
             MediaTypeValue type = TypeOf(part, fields);
             WireText.String(ref output, type.Type);
@@ -63,9 +83,10 @@ public static class BodyStructureWriter
             output.Append(part.WireBodyLength);
             if (part.Kind == PartKind.Message)
             {
+                if (output.Length >= _end) return false;
                 MimePart inner = part.FirstChild;
                 output.Append((byte)' ');
-                EnvelopeWriter.Write(inner.Header(_message), limits, ref output);
+                EnvelopeWriter.Write(inner.Header(_message), limits, Math.Min(limits.Room(inner.HeaderLength), _end - output.Length), ref output);
                 output.Append((byte)' ');
                 Part(inner, ref output);
             }
@@ -74,10 +95,30 @@ public static class BodyStructureWriter
                 output.Append((byte)' ');
                 output.Append(part.Lines);
             }
-            if (!extended) return;
+            int tail = output.Length;
+            if (extended)
+            {
+                output.Append((byte)' ');
+                Optional(fields.Md5, fields.HasMd5, ref output);
+                Tail(fields, ref output);
+            }
+            if (output.Length <= _end) return true;
+            if (part.Kind != PartKind.Message) return false;
+            // What is in it was said already.
+            output.Truncate(tail);
+            if (extended) output.Append(" NIL NIL NIL NIL"u8);
+            return true;
+        }
+
+        private void Leaf(MimePart part, scoped ContentFields fields, ref ByteScratch output)
+        {
+            output.Append("(\"application\" \"octet-stream\" NIL NIL NIL "u8);
+            ReadOnlySpan<byte> encoding = fields.EncodingToken;
+            WireText.String(ref output, encoding.Length is 0 or > LongestEncoding ? "7bit"u8 : encoding);
             output.Append((byte)' ');
-            Optional(fields.Md5, fields.HasMd5, ref output);
-            Tail(fields, ref output);
+            output.Append(part.WireBodyLength);
+            if (extended) output.Append(" NIL NIL NIL NIL"u8);
+            output.Append((byte)')');
         }
 
         private static MediaTypeValue TypeOf(MimePart part, ContentFields fields) => part.Kind switch

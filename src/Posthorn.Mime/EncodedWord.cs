@@ -14,8 +14,13 @@ public static class EncodedWord
         raw = Octets.Trim(raw);
         if (raw.IndexOfAny((byte)'\r', (byte)'\n') < 0) return Unfolded(raw);
         ByteScratch plain = new(stackalloc byte[512]);
+        bool folded = false;
         foreach (byte b in raw)
-            if (b is not ((byte)'\r' or (byte)'\n')) plain.Append(b);
+        {
+            // A tab that begins a folded line is a blank, as in the envelope structure: nobody searches for a tab.
+            if (b is not ((byte)'\r' or (byte)'\n')) plain.Append(folded && b == '\t' ? (byte)' ' : b);
+            folded = b is (byte)'\r' or (byte)'\n';
+        }
         string result = Unfolded(plain.Written);
         plain.Dispose();
         return result;

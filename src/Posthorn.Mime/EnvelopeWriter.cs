@@ -25,35 +25,40 @@ public static class EnvelopeWriter
     public static void Write(ReadOnlySpan<byte> header, MimeLimits limits, IBufferWriter<byte> output)
     {
         ByteScratch scratch = new(stackalloc byte[1024]);
-        Write(header, limits, ref scratch);
+        Write(header, limits, limits.Room(header.Length), ref scratch);
         output.Write(scratch.Written);
         scratch.Dispose();
     }
 
-    internal static void Write(scoped ReadOnlySpan<byte> header, MimeLimits limits, ref ByteScratch output)
+    /// <summary>As above, in at most so many octets, apart from the NILs of what does not fit.</summary>
+    internal static void Write(scoped ReadOnlySpan<byte> header, MimeLimits limits, int room, ref ByteScratch output)
     {
         Span<Slot> slots = stackalloc Slot[MaxSlots];
         slots = slots[..Collect(header, limits, slots)];
+        int end = output.Length + room;
+        // What comes behind the addresses is kept a place; the authors are written three times.
+        int addressEnd = end - (room / 4), fromRoom = room / 8;
         output.Append((byte)'(');
-        Text(ref output, header, slots, Field.Date, limits);
+        Text(ref output, header, slots, Field.Date, end, limits);
         output.Append((byte)' ');
-        Text(ref output, header, slots, Field.Subject, limits);
+        Text(ref output, header, slots, Field.Subject, end, limits);
         output.Append((byte)' ');
         int from = output.Length;
-        _ = Addresses(ref output, header, slots, Field.From, limits);
+        _ = Addresses(ref output, header, slots, Field.From, from + fromRoom, limits);
         int fromEnd = output.Length;
         for (Field field = Field.Sender; field <= Field.Bcc; field++)
         {
             output.Append((byte)' ');
             int start = output.Length;
-            if (Addresses(ref output, header, slots, field, limits) || field > Field.ReplyTo) continue;
+            bool copied = field <= Field.ReplyTo;
+            if (Addresses(ref output, header, slots, field, copied ? start + fromRoom : addressEnd, limits) || !copied) continue;
             output.Truncate(start);
             output.AppendCopy(from, fromEnd - from);
         }
         output.Append((byte)' ');
-        Text(ref output, header, slots, Field.InReplyTo, limits);
+        Text(ref output, header, slots, Field.InReplyTo, end, limits);
         output.Append((byte)' ');
-        Text(ref output, header, slots, Field.MessageId, limits);
+        Text(ref output, header, slots, Field.MessageId, end, limits);
         output.Append((byte)')');
     }
 
@@ -86,37 +91,43 @@ public static class EnvelopeWriter
         _ => Field.None,
     };
 
-    private static void Text(ref ByteScratch output, scoped ReadOnlySpan<byte> header, scoped ReadOnlySpan<Slot> slots, Field field, MimeLimits limits)
+    private static void Text(ref ByteScratch output, scoped ReadOnlySpan<byte> header, scoped ReadOnlySpan<Slot> slots, Field field, int end, MimeLimits limits)
     {
         foreach (ref readonly Slot slot in slots)
         {
             if (slot.Field != field) continue;
+            int start = output.Length;
             WireText.Unstructured(ref output, header.Slice(slot.Start, slot.Length), limits);
-            return;
+            if (output.Length <= end) return;
+            output.Truncate(start);
+            break;
         }
         WireText.Nil(ref output);
     }
 
     // False, with NIL written, if there is no address at all.
-    private static bool Addresses(ref ByteScratch output, scoped ReadOnlySpan<byte> header, scoped ReadOnlySpan<Slot> slots, Field field, MimeLimits limits)
+    private static bool Addresses(ref ByteScratch output, scoped ReadOnlySpan<byte> header, scoped ReadOnlySpan<Slot> slots, Field field, int end, MimeLimits limits)
     {
         int left = limits.MaxAddresses;
-        bool any = false;
+        bool any = false, full = false;
         Span<byte> first = stackalloc byte[256];
         foreach (ref readonly Slot slot in slots)
         {
-            if (slot.Field != field) continue;
+            if (slot.Field != field || full) continue;
             AddressReader reader = new(header.Slice(slot.Start, slot.Length), first, left);
-            while (reader.MoveNext())
+            bool open = false;
+            while (!full && reader.MoveNext())
             {
                 left--;
+                int start = output.Length;
                 if (!any) output.Append((byte)'(');
-                any = true;
                 Address(ref output, reader);
+                full = output.Length > end;
+                if (full) output.Truncate(start);
+                else (any, open) = (true, reader.InGroup);
             }
-            bool open = reader.InGroup;
             reader.Dispose();
-            // The limit cut a group: its end is still said.
+            // A limit cut a group: its end is still said.
             if (open) output.Append("(NIL NIL NIL NIL)"u8);
         }
         if (any) output.Append((byte)')');

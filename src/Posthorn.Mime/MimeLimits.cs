@@ -29,4 +29,20 @@ public sealed record MimeLimits
 
     /// <summary>Addresses, group marks counted, of one field in one ENVELOPE or list.</summary>
     public int MaxAddresses { get; init; } = 5_000;
+
+    /// <summary>
+    /// Octets of one ENVELOPE, BODY or BODYSTRUCTURE, whatever the message holds: an address of two octets takes thirty there, three times in an ENVELOPE, once more for
+    /// each message in the message. Real ones stay below 64 KiB, with recipient lists of thousands below 512 KiB. Beyond it lists of addresses end, and parts are leaves
+    /// of <c>application/octet-stream</c>; they keep their numbers, so nothing is hidden.
+    /// </summary>
+    public int MaxWrittenBytes { get; init; } = 1024 * 1024;
+
+    /// <summary>Octets that are written whatever the length of what is described.</summary>
+    internal const int WrittenAtLeast = 16 * 1024;
+
+    /// <summary>Octets written for each octet of what is described. Real headers and parts need less than three; only what is made for it needs more.</summary>
+    internal const int WrittenForEach = 4;
+
+    /// <summary>The octets that may be written about so many: small mail cannot fill a disk with what is kept about it.</summary>
+    internal int Room(int length) => (int)Math.Min(MaxWrittenBytes, WrittenAtLeast + (WrittenForEach * (long)length));
 }

@@ -28,6 +28,9 @@ public abstract record SieveQuestion
     /// <summary>Was the id seen before, within its period? Answer: <see cref="SieveAnswer.Truth"/> (RFC 7352 section 3).</summary>
     public sealed record WasSeen(string Handle, string Id) : SieveQuestion;
 
+    /// <summary>May the owner send mail as this address? Answer: <see cref="SieveAnswer.Truth"/> (RFC 5230 section 4.3, RFC 5435 section 3.3).</summary>
+    public sealed record MaySendAs(EmailAddress Address) : SieveQuestion;
+
     /// <summary>A script to include, compiled. Answer: <see cref="SieveAnswer.Script"/> (RFC 6609 section 3.2).</summary>
     public sealed record Include(bool IsGlobal, string Name) : SieveQuestion;
 

@@ -104,8 +104,17 @@ public interface IMailbox : IAsyncDisposable
     /// <summary>The newest version; versions are immutable.</summary>
     MailboxVersion Current { get; }
 
-    /// <summary>The first UID that is <c>\Recent</c> for this session (RFC 3501 section 2.3.2).</summary>
+    /// <summary>The first UID that was <c>\Recent</c> for this session when it opened the mailbox (RFC 3501 section 2.3.2).</summary>
     Uid FirstRecent { get; }
+
+    /// <summary>UIDs from here on came after the mailbox was opened.</summary>
+    Uid FirstNew { get; }
+
+    /// <summary>
+    /// This session is about to be told of the messages from <paramref name="from"/> up to and without <paramref name="next"/>: from the answer on they are <c>\Recent</c> for it.
+    /// Of those that were told to a session that may write, no other is told so (RFC 3501 section 2.3.2).
+    /// </summary>
+    Uid ClaimRecent(Uid from, Uid next);
 
     /// <summary>False once the mailbox was deleted by somebody.</summary>
     bool Exists { get; }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Posthorn.Mime;
 using Posthorn.Store.Changes;
 
@@ -11,6 +12,9 @@ public sealed class MessageFacts
     // Kept for the next message of the thread, unless a strange one blew it up.
     private const int KeptScratch = 64 * 1024;
 
+    /// <summary>Characters of one text of the sort keys. Nobody sees the order of subjects that are the same for so long, and all keys of a mailbox are in memory when it is sorted.</summary>
+    internal const int SortText = 1_000;
+
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? s_scratch;
 
@@ -21,9 +25,6 @@ public sealed class MessageFacts
 
     /// <summary>Octets with CRLF line ends: RFC822.SIZE.</summary>
     public long WireLength { get; }
-
-    /// <summary>Octets of the message's file when it gets LF, for its record; null when it is kept as it came.</summary>
-    internal long? LfOctets { get; private init; }
 
     /// <summary>The ENVELOPE, ready for the wire.</summary>
     public ReadOnlyMemory<byte> Envelope => Part(0);
@@ -42,6 +43,12 @@ public sealed class MessageFacts
 
     /// <summary>What SORT and THREAD compare.</summary>
     public SortKeys Sort { get; }
+
+    /// <summary>The octets in memory.</summary>
+    internal int Size => _all.Length;
+
+    /// <summary>Nothing but the length is known: what is asked for is made from the message each time.</summary>
+    internal static MessageFacts Unknown(long wireLength) => new([], new int[5], wireLength, new(null, "", false, "", "", "", "", "", "", []));
 
     /// <summary>Reads a whole message.</summary>
     public static MessageFacts Of(ReadOnlyMemory<byte> message, MimeLimits limits)
@@ -70,8 +77,20 @@ public sealed class MessageFacts
         return facts;
     }
 
-    /// <summary>The same for a message whose file gets LF.</summary>
-    internal MessageFacts With(long? lfOctets) => new(_all, _ends, WireLength, Sort) { LfOctets = lfOctets };
+    /// <summary>As above, but whatever goes wrong costs this message's facts alone: what has come in must get into its mailbox, or nothing behind it would.</summary>
+    [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is logged; what is asked of the message is made from it then.")]
+    internal static MessageFacts OfAny(ReadOnlyMemory<byte> message, MimeLimits limits, ILogger log)
+    {
+        try
+        {
+            return Of(message, limits);
+        }
+        catch (Exception problem)
+        {
+            log.FactsUnknown(problem, message.Length);
+            return Unknown(CrlfText.Length(message.Span));
+        }
+    }
 
     /// <summary>The sort keys as a catalogue keeps them.</summary>
     internal static byte[] Write(SortKeys keys)
@@ -108,8 +127,10 @@ public sealed class MessageFacts
         BaseSubject? subject = null;
         DateTimeOffset? sent = null;
         (string Mailbox, string Display)? from = null, to = null, cc = null;
-        foreach (HeaderField field in new HeaderReader(header))
+        HeaderReader reader = new(header);
+        for (int fields = 0; reader.MoveNext() && fields < limits.MaxHeaderFields && reader.Position <= limits.MaxHeaderBytes; fields++)
         {
+            HeaderField field = reader.Current;
             if (field.Is("Subject"u8)) subject ??= BaseSubject.Of(field.RawValue, limits);
             else if (field.Is("Date"u8) && sent is null && MailDate.TryParse(field.RawValue, out DateTimeOffset date)) sent = date;
             else if (field.Is("From"u8)) from ??= First(field.RawValue, limits);
@@ -118,7 +139,7 @@ public sealed class MessageFacts
         }
 
         BaseSubject about = subject ?? new("", false);
-        return new(sent, TextMatcher.Fold(about.Text), about.IsReplyOrForward, from?.Mailbox ?? "", to?.Mailbox ?? "", cc?.Mailbox ?? "", from?.Display ?? "", to?.Display ?? "",
+        return new(sent, Key(about.Text), about.IsReplyOrForward, from?.Mailbox ?? "", to?.Mailbox ?? "", cc?.Mailbox ?? "", from?.Display ?? "", to?.Display ?? "",
             MessageIds.Own(header, limits) ?? "", MessageIds.References(header, limits));
     }
 
@@ -127,8 +148,10 @@ public sealed class MessageFacts
         IReadOnlyList<MailAddress> list = AddressList.Parse(value, limits);
         if (list.Count == 0) return ("", "");
         MailAddress first = list[0];
-        return (TextMatcher.Fold(first.Mailbox), TextMatcher.Fold(first.Name.Length > 0 ? first.Name : first.Address));
+        return (Key(first.Mailbox), Key(first.Name.Length > 0 ? first.Name : first.Address));
     }
+
+    private static string Key(string text) => TextMatcher.Fold(text.Length <= SortText ? text : text[..SortText]);
 
     private ReadOnlyMemory<byte> Part(int index) => _all.AsMemory((index == 0 ? 0 : _ends[index - 1])..(_ends[index]));
 }

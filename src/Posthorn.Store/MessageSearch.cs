@@ -8,6 +8,7 @@ public sealed class MessageSearch(TextCriterion criterion, MimeLimits limits)
 {
     private readonly TextMatcher _matcher = new(criterion.Needle);
     private readonly byte[] _field = Encoding.ASCII.GetBytes(criterion.HeaderName);
+    private readonly bool _holdsAddresses = criterion.HeaderName.ToLowerInvariant() is "from" or "to" or "cc" or "bcc" or "sender" or "reply-to";
 
     /// <summary>Whether one message matches.</summary>
     public bool Matches(ReadOnlyMemory<byte> message)
@@ -20,7 +21,15 @@ public sealed class MessageSearch(TextCriterion criterion, MimeLimits limits)
     private bool MatchesField(ReadOnlySpan<byte> message)
     {
         foreach (HeaderField field in new HeaderReader(message))
-            if (field.Is(_field) && (criterion.Needle.Length == 0 || _matcher.IsIn(EncodedWord.Decode(field.RawValue)))) return true;
+            if (field.Is(_field) && (criterion.Needle.Length == 0 || _matcher.IsIn(EncodedWord.Decode(field.RawValue)) || _holdsAddresses && MatchesAddress(field.RawValue))) return true;
+        return false;
+    }
+
+    // Folds, comments and quotes are no part of an address in the envelope structure.
+    private bool MatchesAddress(ReadOnlySpan<byte> rawValue)
+    {
+        foreach (MailAddress address in AddressList.Parse(rawValue, limits))
+            if (_matcher.IsIn($"{address.Name} <{address.Address}>")) return true;
         return false;
     }
 }

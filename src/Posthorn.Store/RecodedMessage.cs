@@ -11,15 +11,14 @@ public static class RecodedMessage
 {
     private const int Piece = 64 * 1024;
 
-    /// <summary>Looks at a message; null when recoding it would break a signature within it.</summary>
-    public static MimeRecoder? Survey(ContentReader content, WireForm form)
+    /// <summary>Looks at a message; false when it cannot be recoded, or that would break a signature within it.</summary>
+    public static bool Survey(ContentReader content, MimeRecoder recoder)
     {
-        MimeRecoder recoder = new(form);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Piece);
         try
         {
             for (long at = 0; Next(content, ref at, buffer) is > 0 and int read;) recoder.Survey(buffer.AsSpan(0, read));
-            return recoder.EndSurvey() ? recoder : null;
+            return recoder.EndSurvey();
         }
         finally { ArrayPool<byte>.Shared.Return(buffer); }
     }

@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7020, 7047 and 7051. Numbers are never reused; 7008 is retired.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7021, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -56,6 +56,12 @@ internal static partial class StoreLog
 
     [LoggerMessage(7019, LogLevel.Warning, "The catalogues of {Accounts} accounts were written once more, since their volume could not be synced before")]
     internal static partial void CataloguesRewritten(this ILogger log, int accounts);
+
+    [LoggerMessage(7020, LogLevel.Error, "Record {Record} cannot be applied to {Account}; it and what came after it wait in the journal until the account is opened, the others go on")]
+    internal static partial void ReplayFailed(this ILogger log, Exception cause, EmailAddress account, long record);
+
+    [LoggerMessage(7047, LogLevel.Error, "A message of {Octets} octets is stored without what is usually kept about it, which is made from the message whenever it is asked for")]
+    internal static partial void FactsUnknown(this ILogger log, Exception? cause, long octets);
 
     [LoggerMessage(7040, LogLevel.Warning, "{Account}: an index of Dovecot's in {Folder} is left aside, the mail is taken in without it: {Reason}")]
     internal static partial void IndexLeftAside(this ILogger log, EmailAddress account, string folder, string reason);

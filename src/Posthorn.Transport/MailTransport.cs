@@ -182,6 +182,9 @@ public sealed class MailTransport : IMailTransport
         if (delivered.Count > 0) await Reporter.SendAsync(new() { Kind = ReportKind.Success, About = message, Recipients = delivered, Content = accepted.Read }, cancel);
     }
 
+    /// <summary>Whether an account may send under an address; false also while a table cannot say.</summary>
+    public async ValueTask<bool> MaySendAsAsync(MailAccount account, ReversePath from, CancellationToken cancel) => await Rights.OfAsync(account, from, cancel) == SenderRight.Granted;
+
     private static TransportOptions Completed(TransportOptions options) => options with { OwnEndPoints = OwnAddresses.Expand(options.OwnEndPoints) };
 
     private async ValueTask<SmtpReply> JudgeSenderAsync(Envelope envelope, CancellationToken cancel)

@@ -99,6 +99,44 @@ public sealed class FailedLoginTests : IDisposable
         Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
     }
 
+    // Whoever has been told the salt of a name may have wanted no more.
+    [Theory]
+    [InlineData("*")]
+    [InlineData("no base64")]
+    [InlineData("bm9uc2Vuc2U=")]
+    [InlineData(null)]
+    public async Task A_scram_exchange_that_ends_before_its_proof_is_counted(string? says)
+    {
+        _world.Options = _world.Options with { Mechanisms = ["SCRAM-SHA-256", "PLAIN"] };
+        for (int i = 0; i < 3; i++)
+        {
+            SaslExchange exchange = SaslExchange.Create("SCRAM-SHA-256", _world.Directory, From("192.0.2.7"))!;
+            AskSasl ask = (_, _) => ValueTask.FromResult<(SaslInterruption?, ReadOnlyMemory<byte>)>((says is null ? SaslInterruption.Ended : null, System.Text.Encoding.ASCII.GetBytes(says ?? "")));
+            SaslResult result = await exchange.RunAsync(System.Text.Encoding.ASCII.GetBytes($"n,,n=name{i},r=x"), ask, default);
+            Assert.True(result is SaslResult.Interrupted or SaslResult.Malformed);
+            exchange.GiveUp(); // once is enough
+        }
+        Assert.IsType<AuthOutcome.Temporary>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+    }
+
+    [Fact]
+    public async Task What_ends_before_anything_was_told_or_behind_the_proof_is_not_counted()
+    {
+        _world.Options = _world.Options with { Mechanisms = ["SCRAM-SHA-256", "PLAIN"] };
+        for (int i = 0; i < 5; i++)
+        {
+            SaslExchange proven = SaslExchange.Create("SCRAM-SHA-256", _world.Directory, From("192.0.2.7"))!;
+            SaslClient client = SaslClient.Choose(["SCRAM-SHA-256"], ["SCRAM-SHA-256"], "ann", "secret")!;
+            SaslResult result = await proven.StartAsync(client.Initial(), default);
+            Assert.True(await proven.StepAsync(client.Respond(((SaslResult.Challenge)result).Data.Span)!, default) is SaslResult.Challenge { IsLast: true });
+            proven.GiveUp();
+            SaslExchange untold = SaslExchange.Create("SCRAM-SHA-256", _world.Directory, From("192.0.2.7"))!;
+            await untold.StartAsync(null, default);
+            untold.GiveUp();
+        }
+        Assert.IsType<AuthOutcome.Success>(await _world.LoginAsync("ann", "secret", From("192.0.2.7")));
+    }
+
     [Fact]
     public async Task Networks_of_IPv6_count_as_one()
     {

@@ -107,6 +107,26 @@ public sealed class AuthSessionTests
     }
 
     [Fact]
+    public async Task Nonsense_counts_by_the_address_from_which_it_comes()
+    {
+        using TemporaryFolder folder = new();
+        AuthHost host = new();
+        using MailDirectory directory = new(new()
+        {
+            Domains = [new() { Name = DomainName.Create("example.org") }], PasswdFile = folder.Write("users", "ann@example.org:{PLAIN}nna::::::\n"),
+            MailHomeTemplate = "/nonexistent/{localpart}", MailLocationTemplate = "maildir:/nonexistent/{localpart}", FailureRate = new(3, TimeSpan.FromMinutes(10)),
+        }, host.Time, NullLogger.Instance);
+        host.Directory = directory;
+        string login = $"PLAIN\tservice=smtp\tsecured\tresp={Good}";
+        string[] lines = await SayAsync(host, "AUTH\t1\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.7\tresp=!\nAUTH\t2\tLOGIN\tservice=smtp\tsecured\trip=192.0.2.7\nCONT\t2\t!\n"
+            + $"AUTH\t3\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.7\tresp=eA==\nAUTH\t4\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.7\tresp=!\nAUTH\t5\t{login}\trip=192.0.2.7\nAUTH\t6\t{login}\trip=192.0.2.8\n");
+        Assert.Contains("FAIL\t1\treason=Invalid base64 data in initial response", lines);
+        Assert.Contains(lines, line => line.StartsWith("FAIL\t4\ttemp\t", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.StartsWith("FAIL\t5\t", StringComparison.Ordinal) && line.Contains("\ttemp\t", StringComparison.Ordinal));
+        Assert.Contains("OK\t6\tuser=ann@example.org", lines);
+    }
+
+    [Fact]
     public async Task While_one_waits_for_its_refusal_others_log_in()
     {
         await using AuthHost host = new() { Options = new() { MaxPending = 2 } };

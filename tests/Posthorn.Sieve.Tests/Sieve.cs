@@ -104,6 +104,9 @@ internal sealed class FakeHost : ISieveHost
     public Dictionary<string, string> Metadata { get; init; } = [];
     public Dictionary<string, string[]> Lists { get; init; } = [];
     public HashSet<string> Seen { get; init; } = [];
+
+    /// <summary>Addresses as which the owner may not send.</summary>
+    public HashSet<string> NotHis { get; init; } = [];
     public Dictionary<string, string> Scripts { get; init; } = [];
     public Func<SieveQuestion.Run, SieveAnswer>? Programs { get; init; }
     public int Questions { get; private set; }
@@ -119,6 +122,7 @@ internal sealed class FakeHost : ISieveHost
             SieveQuestion.Metadata q => new SieveAnswer.Text(Metadata.GetValueOrDefault($"{q.Mailbox?.Value}{q.Entry}")),
             SieveQuestion.ExternalList q => new SieveAnswer.List(Lists.TryGetValue(q.Name, out string[]? values) ? new(values) : null),
             SieveQuestion.WasSeen q => new SieveAnswer.Truth(Seen.Contains($"{q.Handle}|{q.Id}")),
+            SieveQuestion.MaySendAs q => new SieveAnswer.Truth(!NotHis.Contains(q.Address.ToString())),
             SieveQuestion.Include q => Included((q.IsGlobal ? "global/" : "") + q.Name),
             SieveQuestion.Run q => Programs?.Invoke(q) ?? new SieveAnswer.Unavailable("no such program", false),
             _ => new SieveAnswer.Unavailable("what?"),

@@ -14,8 +14,7 @@ internal sealed record AliasPatterns(string File, TableContent Table, IReadOnlyL
     {
         entry = null;
         if (Domains.Count > 0 && !Domains.Contains(address.Domain)) return true;
-        LookupResult result = Table.Find(address.ToString());
-        if (result is LookupResult.Absent && address.QuotedLocalPart != address.LocalPart) result = Table.Find($"{address.LocalPart}@{address.Domain}");
+        LookupResult result = Table.FindAddress(address.ToString()); // as it stands in mail: without its quotation marks a name may look like several addresses
         if (result is LookupResult.Found found) entry = AliasParser.ParseTargets(File, found.Value);
         return result is not LookupResult.Unavailable;
     }

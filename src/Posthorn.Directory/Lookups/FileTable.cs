@@ -44,13 +44,15 @@ internal sealed class FileTable : ILookupTable
 
     public int Count => Now().Count;
 
-    public ValueTask<LookupResult> FindAsync(string key, CancellationToken cancel) => ValueTask.FromResult(Find(key));
+    public ValueTask<LookupResult> FindAsync(string key, CancellationToken cancel) => ValueTask.FromResult(Find(key, isAddress: false));
 
-    private LookupResult Find(string key)
+    public ValueTask<LookupResult> FindAddressAsync(string address, CancellationToken cancel) => ValueTask.FromResult(Find(address, isAddress: true));
+
+    private LookupResult Find(string key, bool isAddress)
     {
         TableContent content = Now();
         if (!_wasRead) return new LookupResult.Unavailable($"{_source.Path} could not be read since the start");
-        return content.Find(key);
+        return isAddress ? content.FindAddress(key) : content.Find(key);
     }
 
     private TableContent Now()

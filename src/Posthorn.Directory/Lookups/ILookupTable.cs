@@ -14,6 +14,12 @@ public interface ILookupTable
 
     /// <summary>The value of a key. Case does not count unless the table says so.</summary>
     ValueTask<LookupResult> FindAsync(string key, CancellationToken cancel);
+
+    /// <summary>
+    /// As <see cref="FindAsync"/>, for an address whose value is an address, several, or a way for mail. A stranger has chosen the key: what a pattern takes from it into the
+    /// value (<c>$1</c>) is a piece of one address and can neither be several nor bring a domain along.
+    /// </summary>
+    ValueTask<LookupResult> FindAddressAsync(string address, CancellationToken cancel) => FindAsync(address, cancel);
 }
 
 /// <summary>What a table says about a key.</summary>

@@ -21,7 +21,7 @@ public static class LookupSearch
     {
         string domain = address.Domain.ToString();
         string plain = splitter.Split(address, out string extension);
-        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true)];
+        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true, givesAddress: true)];
         if (extension.Length > 0) keys.AddRange(Keys(plain, $"@{domain}", extension));
         if (splitter.IsOwn(address.Domain))
         {
@@ -71,7 +71,7 @@ public static class LookupSearch
     {
         string domain = address.Domain.ToString();
         string plain = splitter.Split(address, out string extension);
-        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true)];
+        List<Key> keys = [.. Keys(address.LocalPart, $"@{domain}", isWhole: true, givesAddress: true)];
         if (extension.Length > 0) keys.AddRange(Keys(plain, $"@{domain}"));
         keys.Add(new(domain));
         for (int dot = domain.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = domain.IndexOf('.', dot + 1)) keys.Add(new(domain[dot..]));
@@ -79,15 +79,16 @@ public static class LookupSearch
         return (await FirstAsync(tables, keys, cancel)).Result;
     }
 
-    // What a table is asked for; for the whole key also tables of patterns are. With it the extension that it leaves out.
-    private readonly record struct Key(string Text, bool IsWhole = false, string Unmatched = "");
+    // What a table is asked for; for the whole key also tables of patterns are. With it the extension that it leaves out, and whether mail goes where the value says.
+    private readonly record struct Key(string Text, bool IsWhole = false, string Unmatched = "", bool GivesAddress = false);
 
     // A local part that needs quotes is asked for with them, as it is written in mail, then without, as in old tables (Postfix's MA_FORM_EXTERNAL_FIRST).
-    private static IEnumerable<Key> Keys(string local, string behind, string unmatched = "", bool isWhole = false)
+    // Patterns that give addresses see the first alone: "x@elsewhere.example-list" without quotes gives /^(.*)-list@/ an address that nobody has written into the table.
+    private static IEnumerable<Key> Keys(string local, string behind, string unmatched = "", bool isWhole = false, bool givesAddress = false)
     {
         string quoted = EmailAddress.Quote(local);
-        yield return new(quoted + behind, isWhole, unmatched);
-        if (quoted != local) yield return new(local + behind, isWhole, unmatched);
+        yield return new(quoted + behind, isWhole, unmatched, givesAddress);
+        if (quoted != local) yield return new(local + behind, isWhole && !givesAddress, unmatched, givesAddress);
     }
 
     private static IEnumerable<string> Domains(string name)
@@ -106,7 +107,7 @@ public static class LookupSearch
     {
         foreach (Key key in keys)
         {
-            LookupResult result = await FirstAsync(tables, key.Text, key.IsWhole, cancel);
+            LookupResult result = await FirstAsync(tables, key.Text, key.IsWhole, cancel, key.GivesAddress);
             if (result is not LookupResult.Absent) return (result, key.Unmatched);
         }
         return (LookupResult.None, "");
@@ -117,13 +118,13 @@ public static class LookupSearch
         (await FirstAsync(tables, [.. keys.Select(static (key, i) => new Key(key, IsWhole: i == 0))], cancel)).Result;
 
     // A table that cannot say stops the search: what stands behind it might be overruled by what it would have said.
-    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, string key, bool isWhole, CancellationToken cancel)
+    private static async ValueTask<LookupResult> FirstAsync(IReadOnlyList<ILookupTable> tables, string key, bool isWhole, CancellationToken cancel, bool givesAddress = false)
     {
         if (key.Length is 0 or > MaxKey) return LookupResult.None;
         foreach (ILookupTable table in tables)
         {
             if (!isWhole && table.TakesWholeKeysOnly) continue;
-            LookupResult result = await table.FindAsync(key, cancel);
+            LookupResult result = givesAddress ? await table.FindAddressAsync(key, cancel) : await table.FindAsync(key, cancel);
             if (result is not LookupResult.Absent) return result;
         }
         return LookupResult.None;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Posthorn.Core;
 
 namespace Posthorn.Directory.Lookups;
 
@@ -33,7 +34,11 @@ internal sealed class PatternContent : TableContent
 
     public override int Count => _rules.Count;
 
-    public override LookupResult Find(string key)
+    public override LookupResult Find(string key) => Find(key, isAddress: false);
+
+    public override LookupResult FindAddress(string address) => Find(address, isAddress: true);
+
+    private LookupResult Find(string key, bool isAddress)
     {
         for (int i = 0; i < _rules.Count; i++)
         {
@@ -42,6 +47,7 @@ internal sealed class PatternContent : TableContent
             {
                 Match match = rule.First.Match(key);
                 bool matches = match.Success != rule.First.IsNegated && (rule.Second is not { } second || second.Regex.IsMatch(key) != second.IsNegated);
+                if (matches && isAddress && rule.Value?.All(piece => IsOnePiece(piece, key, match)) == false) continue;
                 if (matches && rule.Value is { } value) return new LookupResult.Found(Fill(value, match));
                 if (matches || rule.Value is not null) continue;
                 if (rule.End > _rules.Count) return LookupResult.None;
@@ -177,6 +183,14 @@ internal sealed class PatternContent : TableContent
         }
         if (literal.Length > 0) pieces.Add(new(literal.ToString(), 0));
         return pieces;
+    }
+
+    // Within the quotation marks of a local part may stand anything, commas and other addresses too: of that a value takes nothing, or all with its quotation marks.
+    private static bool IsOnePiece(Piece piece, string address, Match match)
+    {
+        if (piece.Group == 0 || address[0] != '"' || match.Groups[piece.Group] is not { Success: true } group) return true;
+        int at = address.LastIndexOf('@'), end = Math.Min(group.Index + group.Length, at);
+        return group.Index == 0 && end == at || group.Index >= at || EmailAddress.IsDotText(address.AsSpan(group.Index, end - group.Index));
     }
 
     private static string Fill(IReadOnlyList<Piece> value, Match match)

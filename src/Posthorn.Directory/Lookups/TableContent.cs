@@ -14,6 +14,9 @@ internal abstract class TableContent(IReadOnlyList<DirectoryProblem> problems)
 
     public abstract LookupResult Find(string key);
 
+    /// <summary>As <see cref="ILookupTable.FindAddressAsync"/>.</summary>
+    public virtual LookupResult FindAddress(string address) => Find(address);
+
     public static TableContent Parse(LookupType type, string file, string text, TimeSpan patternTime) => type switch
     {
         LookupType.Hash => HashContent.Parse(file, text),

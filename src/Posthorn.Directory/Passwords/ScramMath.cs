@@ -8,6 +8,9 @@ internal static class ScramMath
     /// <summary>Iterations for keys that we make ourselves: the least that RFC 7677 section 4 allows, as they are made anew at each login.</summary>
     public const int Iterations = 4096;
 
+    /// <summary>Octets of the salt for keys that we make ourselves.</summary>
+    public const int SaltLength = 16;
+
     public static ScramKeys KeysOf(ScramHash hash, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, int iterations)
     {
         byte[] salted = Rfc2898DeriveBytes.Pbkdf2(password, salt, iterations, Algorithm(hash), Size(hash));

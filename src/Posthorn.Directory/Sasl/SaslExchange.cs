@@ -51,6 +51,7 @@ public sealed class SaslExchange
     private readonly LoginContext _context;
     private bool _over;
     private bool _isScram;
+    private bool _isProven;
 
     private SaslExchange(string name, SaslMechanism mechanism, IDirectory directory, LoginContext context) =>
         (Name, _mechanism, _directory, _context) = (name, mechanism, directory, context);
@@ -89,13 +90,32 @@ public sealed class SaslExchange
         while (result is SaslResult.Challenge challenge)
         {
             (SaslInterruption? broken, ReadOnlyMemory<byte> line) = await askAsync(Convert.ToBase64String(challenge.Data.Span), cancel);
-            if (broken is { } why) return new SaslResult.Interrupted(why);
-            if (SaslBase64.IsCancel(line.Span)) return new SaslResult.Interrupted(SaslInterruption.Cancelled);
-            if (!SaslBase64.TryDecode(line.Span, out byte[] response)) return new SaslResult.Interrupted(SaslInterruption.NotBase64);
+            byte[] response = [];
+            if (broken is null && SaslBase64.IsCancel(line.Span)) broken = SaslInterruption.Cancelled;
+            else if (broken is null && !SaslBase64.TryDecode(line.Span, out response)) broken = SaslInterruption.NotBase64;
+            if (broken is { } why)
+            {
+                GiveUp();
+                return new SaslResult.Interrupted(why);
+            }
+
             result = await StepAsync(response, cancel);
         }
 
         return result;
+    }
+
+    /// <summary>The client has ended the exchange, or the connection is gone. One that has been told the salt of a name counts as a failed login: it may have wanted to know no more.</summary>
+    public void GiveUp()
+    {
+        if (_over) return;
+        _over = true;
+        CountProbe();
+    }
+
+    private void CountProbe()
+    {
+        if (_isScram && !_isProven) _directory.ScramEnded(_context, Login ?? "", new AuthOutcome.Denied(DenialKind.WrongPassword));
     }
 
     /// <summary>The first step.</summary>
@@ -122,8 +142,10 @@ public sealed class SaslExchange
         }
         // The last challenge says that the proof was right: of many exchanges begun at once no more may hear that than of those begun one after the other.
         if (step is SaslStep.Challenge { IsLast: true } && _directory.ShutOut(_context) is { } shut) step = new SaslStep.Done(shut);
+        _isProven |= step is SaslStep.Challenge { IsLast: true };
         if (step is SaslStep.Challenge challenge) return new SaslResult.Challenge(challenge.Data, challenge.IsLast);
         _over = true;
+        if (step is SaslStep.Malformed) CountProbe();
         if (_isScram && step is SaslStep.Done ended) step = new SaslStep.Done(_directory.ScramEnded(_context, Login ?? "", ended.Outcome));
         return step switch
         {

@@ -85,14 +85,15 @@ internal sealed class ScramMechanism : SaslMechanism
         if (!Base64.IsValid(encoded, out int length) || length != proof.Length || !Convert.TryFromBase64Chars(encoded, proof, out _)) return Bad("The proof is not base64 of the right length");
 
         byte[] authMessage = Encoding.UTF8.GetBytes($"{_bare},{_serverFirst},{withoutProof}");
-        bool proven = ScramMath.IsProof(_lookup!.Keys, authMessage, proof);
+        ScramKeys keys = _lookup!.Derive?.Invoke() ?? _lookup.Keys;
+        bool proven = ScramMath.IsProof(keys, authMessage, proof);
         if (!proven || _lookup.IfProven is not AuthOutcome.Success)
         {
             _state = State.Over;
             return new SaslStep.Done(_lookup.IfProven is AuthOutcome.Success ? new AuthOutcome.Denied(DenialKind.WrongPassword) : _lookup.IfProven);
         }
         _state = State.Signature;
-        return new SaslStep.Challenge(Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(ScramMath.ServerSignature(_lookup.Keys, authMessage))), IsLast: true);
+        return new SaslStep.Challenge(Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(ScramMath.ServerSignature(keys, authMessage))), IsLast: true);
     }
 
     private SaslStep.Malformed Bad(string text)

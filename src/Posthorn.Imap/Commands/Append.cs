@@ -50,7 +50,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
             Result<AppendReceipt> receipt = session.MayDefer
                 ? await session.Store.AppendSoonAsync(Target, messages, cancel)
                 : await session.Store.AppendAsync(Target, messages, cancel);
-            return receipt.IsOk ? Appended(session, receipt.Value, messages) : Completion.From(receipt.Refusal, creatable: true);
+            return receipt.IsOk ? await AppendedAsync(session, Target, receipt.Value, messages, cancel) : Completion.From(receipt.Refusal, creatable: true);
         }
         finally
         {
@@ -108,7 +108,8 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
     public static async ValueTask<Completion?> EncodeBinaryAsync(ImapSession session, Destination into, CrlfSink sink, List<NewMessage> messages, CancellationToken cancel)
     {
         if (sink.Failure is { } broken) return NotTaken(session, broken);
-        if (RecodedMessage.Survey(sink.Read, WireForm.Literal) is not { } recoder) return Completion.No("UNKNOWN-CTE", "What is signed cannot be given a transfer encoding, and holds octets that need one");
+        MimeRecoder recoder = new(WireForm.Literal);
+        if (!RecodedMessage.Survey(sink.Read, recoder)) return Completion.No("UNKNOWN-CTE", "What is signed cannot be given a transfer encoding, and holds octets that need one");
         if (!recoder.IsNeeded && !sink.PassedBareFeed) return null;
         await using IMessageSink raw = sink.Inner;
         CrlfSink encoded = new(session.Services.Stores.CreateSink());
@@ -137,7 +138,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         return Completion.Bad("The message ended too soon"); // the session loop sees the end next
     }
 
-    public static Completion Appended(ImapSession session, AppendReceipt receipt, List<NewMessage> messages)
+    public static async ValueTask<Completion> AppendedAsync(ImapSession session, MailboxName target, AppendReceipt receipt, List<NewMessage> messages, CancellationToken cancel)
     {
         for (int i = 0; i < receipt.Messages.Count; i++)
         {
@@ -146,7 +147,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         }
         Uid[] uids = [.. receipt.Messages.Select(m => m.Uid)];
         session.HasPut(receipt.Mailbox, uids);
-        return Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format(uids)}", "Appended");
+        return !await session.Store.MayReadAsync(target, cancel) ? Completion.Ok("Appended") : Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format(uids)}", "Appended");
     }
 }
 

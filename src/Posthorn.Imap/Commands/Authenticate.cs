@@ -13,8 +13,9 @@ internal sealed record Authenticate(string Mechanism, byte[]? Initial) : IImapCo
         args.Space();
         string mechanism = System.Text.Encoding.ASCII.GetString(args.Atom());
         byte[]? initial = null;
-        if (args.TrySpace())
+        if (args.Next == ' ' && args.Second is not (0 or (byte)' '))
         {
+            args.Space();
             if (SaslBase64.TryDecode(args.Atom(), out byte[] response)) initial = response;
             else args.Fail("base64");
         }

@@ -19,7 +19,7 @@ internal sealed record CancelUpdate(IReadOnlyList<string> Tags) : IImapCommand<C
             tags.Add(Encoding.Latin1.GetString(args.AString()));
             if (tags.Count > MaxTags) args.Fail("fewer tags");
         }
-        while (!args.Failed && !args.AtEnd);
+        while (args.Next == (byte)' ' && args.Second is not (0 or (byte)' '));
         args.End();
         return new(tags);
     }

@@ -17,11 +17,13 @@ internal abstract record CatenatePart
     public sealed record UrlLiteral(LiteralHead Literal) : CatenatePart;
 
     /// <summary>A literal, whose octets are still in the stream.</summary>
-    public sealed record Text(LiteralHead Literal) : CatenatePart;
+    /// <param name="Literal">Its announcement.</param>
+    /// <param name="IsInUtf8">It stands in UTF8 (…), whose parenthesis closes behind it (RFC 6855 section 4).</param>
+    public sealed record Text(LiteralHead Literal, bool IsInUtf8) : CatenatePart;
 }
 
 /// <summary>Puts the message of an APPEND together from literals and parts of messages on this server (RFC 4469).</summary>
-/// <remarks><c>"CATENATE" SP "(" cat-part *(SP cat-part) ")"</c>, <c>cat-part = "TEXT" SP literal / "URL" SP astring</c>.</remarks>
+/// <remarks><c>"CATENATE" SP "(" cat-part *(SP cat-part) ")"</c>, <c>cat-part = "TEXT" SP literal / "URL" SP astring / "UTF8" SP "(" literal8 ")"</c>.</remarks>
 internal static class Catenation
 {
     private const int Piece = 32 * 1024;
@@ -46,10 +48,17 @@ internal static class Catenation
             else if (args.TryWord("TEXT"u8))
             {
                 args.Space();
-                parts.Add(new CatenatePart.Text(args.LiteralHead()));
+                parts.Add(new CatenatePart.Text(args.LiteralHead(), IsInUtf8: false));
                 return false;
             }
-            else args.Fail("URL or TEXT");
+            else if (args.TryWord("UTF8"u8))
+            {
+                args.Space();
+                args.Take((byte)'(');
+                parts.Add(new CatenatePart.Text(args.LiteralHead(), IsInUtf8: true));
+                return false;
+            }
+            else args.Fail("URL, TEXT or UTF8");
 
             if (parts.Count > args.Dialect.Limits.MaxAppendedMessages) args.Fail("fewer parts");
             if (args.TryTake((byte)')')) return true;
@@ -89,8 +98,9 @@ internal static class Catenation
             session.TookLiteral(rest.Status == FrameStatus.Message ? rest.Literal : null);
             if (rest.Status == FrameStatus.Ended) return Append.EndedWithin(session);
             if (rest.Status is not (FrameStatus.Command or FrameStatus.Message)) return Completion.Bad("expected more parts or the end after the literal");
+            bool inUtf8 = parts[^1] is CatenatePart.Text { IsInUtf8: true };
             parts = [];
-            if (ParseRest(rest.Text.Span, session.Options, parts, queue, out closed) is { } bad) return bad;
+            if (ParseRest(rest.Text.Span, inUtf8, session.Options, parts, queue, out closed) is { } bad) return bad;
         }
 
         if (sink.Failure is { } broken) return Append.NotTaken(session, broken);
@@ -98,9 +108,10 @@ internal static class Catenation
         return isBinary ? await Append.EncodeBinaryAsync(session, into, sink, messages, cancel) : null;
     }
 
-    private static Completion? ParseRest(ReadOnlySpan<byte> text, ImapOptions options, List<CatenatePart> parts, Queue<MessageHead> queue, out bool closed)
+    private static Completion? ParseRest(ReadOnlySpan<byte> text, bool inUtf8, ImapOptions options, List<CatenatePart> parts, Queue<MessageHead> queue, out bool closed)
     {
         ImapReader reader = new(text, new(false, '/', options, default));
+        if (inUtf8) reader.Take((byte)')');
         closed = reader.TryTake((byte)')');
         if (!closed)
         {

@@ -28,7 +28,7 @@ internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapComma
         Result<Store.Placement> copied = await LongWork.RunAsync(session, () => session.Store.CopyAsync(box.Id, uids, Target, cancel), cancel);
         if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
         session.HasPut(copied.Value.Target, copied.Value.Targets);
-        if (copied.Value.Sources.Count > 0) return Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");
+        if (copied.Value.Sources.Count > 0) return !await session.Store.MayReadAsync(Target, cancel) ? Completion.Ok("Copied") : Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");
         return positions.Count == 0 ? Completion.Ok("Nothing to copy") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
     }
 }

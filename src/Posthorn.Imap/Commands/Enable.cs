@@ -17,7 +17,7 @@ internal sealed record Enable(IReadOnlyList<string> Names) : IImapCommand<Enable
             names.Add(System.Text.Encoding.ASCII.GetString(args.Atom()).ToUpperInvariant());
             if (names.Count > MaxNames) args.Fail("at most 50 names");
         }
-        while (!args.Failed && !args.AtEnd);
+        while (args.Next == (byte)' ' && args.Second is not (0 or (byte)' '));
         args.End();
         return new(names);
     }

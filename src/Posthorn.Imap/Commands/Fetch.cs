@@ -67,7 +67,7 @@ internal sealed record Fetch(NumberSet Messages, IReadOnlyList<FetchItem> Items,
             ? await ReadAsync(session, box, writer, positions, cancel)
             : await writer.WriteAsync(positions, cancel);
         if (writer.MetUnknownEncoding) return Completion.No("UNKNOWN-CTE", "The part is in an encoding that is not known here");
-        return session.Within(limited, complete ? Completion.Ok("Fetched") : Completion.No("EXPUNGEISSUED", "Some of these messages are gone"));
+        return session.Within(limited, complete ? Completion.Ok("Fetched") : Completion.Ok("EXPUNGEISSUED", "Fetched, but some of these messages are gone"));
     }
 
     // Reading marks as seen: first the flag, then the answer with the flags as they now are.

@@ -154,7 +154,7 @@ internal static class FetchItems
         SectionPath path = ParsePath(ref args, label);
         args.Take((byte)']');
         label.Append(']');
-        (long, long)? partial = ParsePartial(ref args, label);
+        (long, long)? partial = ParsePartial(ref args, label, mayLackCount: false);
         return new FetchItem.Section(path, Encoding.UTF8.GetBytes(label.ToString()), peek, partial);
     }
 
@@ -166,7 +166,7 @@ internal static class FetchItems
         SectionPath path = ParsePath(ref args, label);
         args.Take((byte)']');
         label.Append(']');
-        (long, long)? partial = sizeOnly ? null : ParsePartial(ref args, label);
+        (long, long)? partial = sizeOnly ? null : ParsePartial(ref args, label, mayLackCount: true);
         return new FetchItem.Binary(path, Encoding.ASCII.GetBytes(label.ToString()), peek, sizeOnly, partial);
     }
 
@@ -227,12 +227,17 @@ internal static class FetchItems
 
     private static string Quoted(string name) => name.AsSpan().ContainsAny("()%*]") ? $"\"{name}\"" : name;
 
-    private static (long, long)? ParsePartial(ref ImapReader args, StringBuilder label)
+    // BINARY[1]<15> without a length is no grammar, but clients that know Dovecot ask so for all that follows.
+    private static (long, long)? ParsePartial(ref ImapReader args, StringBuilder label, bool mayLackCount)
     {
         if (!args.TryTake((byte)'<')) return null;
         long offset = args.Number64();
-        args.Take((byte)'.');
-        long count = args.Number64();
+        long count = long.MaxValue;
+        if (!mayLackCount || args.Next != '>')
+        {
+            args.Take((byte)'.');
+            count = args.Number64();
+        }
         if (count == 0) args.Fail("a length above 0");
         args.Take((byte)'>');
         label.Append(System.Globalization.CultureInfo.InvariantCulture, $"<{offset}>");

@@ -23,7 +23,7 @@ internal sealed class FetchWriter
     private readonly SelectedMailbox _box;
     private readonly List<FetchItem> _items;
     private readonly SummaryFields _fields;
-    private readonly bool _readsContent;
+    private readonly bool _readsContent, _asksFlags, _asksModSeq, _asksUid;
     private ArrayBufferWriter<byte>? _picked;
 
     public FetchWriter(ImapSession session, SelectedMailbox box, List<FetchItem> items)
@@ -34,6 +34,7 @@ internal sealed class FetchWriter
             _fields |= item.Needs;
             _readsContent |= item is FetchItem.Section or FetchItem.Binary;
         }
+        (_asksFlags, _asksModSeq, _asksUid) = (items.Contains(FetchItems.Flags), items.Contains(FetchItems.ModSeq), items.Contains(FetchItems.Uid));
     }
 
     /// <summary>UIDs, in order, that were marked seen just before: their flags are told in the same response.</summary>
@@ -94,7 +95,7 @@ internal sealed class FetchWriter
         MessageRow row = Begin(position);
         bool first = true;
         foreach (FetchItem item in _items) WriteSimple(((FetchItem.Simple)item).Item, row, summary, ref first);
-        End(row, first);
+        End(position, row, first);
     }
 
     private async ValueTask<bool> WriteContentAsync(int position, MessageSummary? summary, CancellationToken cancel)
@@ -124,7 +125,7 @@ internal sealed class FetchWriter
                     break;
             }
         }
-        End(row, first);
+        End(position, row, first);
         return true;
     }
 
@@ -150,17 +151,22 @@ internal sealed class FetchWriter
 
     private MessageRow Begin(int position)
     {
-        if (_session.Mode.UidOnly) Out.Begin(_box.View[position].Uid.Value, "UIDFETCH ("u8);
+        MessageRow row = _box.Newest(position);
+        _box.TellKeywords(Out);
+        if (_session.Mode.UidOnly) Out.Begin(row.Uid.Value, "UIDFETCH ("u8);
         else Out.Begin(position + 1, "FETCH ("u8);
-        return _box.Newest(position);
+        return row;
     }
 
-    private void End(in MessageRow row, bool first)
+    private void End(int position, in MessageRow row, bool first)
     {
-        if (IsNowSeen(row.Uid) && !_items.Contains(FetchItems.Flags))
+        bool seen = IsNowSeen(row.Uid);
+        if (seen && !_asksFlags) WriteSimple(SimpleItem.Flags, row, null, ref first);
+        // Whoever is told of a change by this is told its MODSEQ, and the UID, as in a response of its own (RFC 7162 section 3.2.4).
+        if (_session.Mode.Condstore && (seen || _asksFlags && row.ModSeq != _box.View[position].ModSeq))
         {
-            WriteSimple(SimpleItem.Flags, row, null, ref first);
-            if (_session.Mode.Condstore && !_items.Contains(FetchItems.ModSeq)) WriteSimple(SimpleItem.ModSeq, row, null, ref first);
+            if (!_asksUid && !_session.Mode.UidOnly) WriteSimple(SimpleItem.Uid, row, null, ref first);
+            if (!_asksModSeq) WriteSimple(SimpleItem.ModSeq, row, null, ref first);
         }
         Out.Raw(")"u8);
         Out.End();

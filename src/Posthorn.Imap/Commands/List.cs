@@ -14,15 +14,17 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
     {
         args.Space();
         ListSelection selection = ListSelection.None;
-        if (args.Next == '(')
+        bool selects = args.Next == '(';
+        if (selects)
         {
             selection = ParseSelection(ref args);
             args.Space();
         }
-        string reference = args.DecodeName(args.AString());
+        bool isName = args.TryDecodeName(args.AString(), out string reference);
         args.Space();
         List<string> patterns = ParsePatterns(ref args, out bool extended);
-        ListReturns returns = extended || selection != ListSelection.None ? ListReturns.Extended : ListReturns.None;
+        if (!isName) patterns.Clear();
+        ListReturns returns = extended || selects ? ListReturns.Extended : ListReturns.None;
         StatusItems status = StatusItems.None;
         List<string> metadata = [];
         if (args.TrySpace()) returns |= ParseReturns(ref args, ref status, metadata);
@@ -32,8 +34,8 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        // An empty pattern asks for the separator alone (RFC 9051 section 6.3.9); iOS stops without an answer (trap 28).
-        if (Patterns is [""])
+        // An empty pattern asks for the separator alone (RFC 9051 section 6.3.9); iOS stops without an answer (trap 28). In an extended LIST it fits nothing.
+        if (Patterns is [""] && Returns == ListReturns.None)
         {
             session.Out.Begin("LIST (\\Noselect) "u8);
             session.Out.String(session.Store.Separator.ToString());
@@ -43,7 +45,7 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
         }
         if (StatusItems.HasFlag(StatusItems.HighestModSeq)) session.EnableCondstore();
         MailboxTree tree = new(await session.Store.ListAsync(cancel), session.Store.Separator);
-        List<MailboxPattern> patterns = [.. Patterns.Select(pattern => new MailboxPattern(Reference + pattern, session.Store.Separator))];
+        List<MailboxPattern> patterns = [.. Patterns.Where(pattern => pattern.Length > 0).Select(pattern => new MailboxPattern(Reference + pattern, session.Store.Separator))];
         HashSet<MailboxNode> fitting = [.. tree.Nodes.Where(node => patterns.Exists(pattern => pattern.Matches(node.Name)))];
         HashSet<string> above = LevelsAbove(tree, fitting, session.Store.Separator);
         foreach (MailboxNode node in tree.Nodes)
@@ -102,10 +104,10 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
     private void Write(ImapSession session, MailboxNode node, bool childInfo)
     {
         bool subscribed = node.IsSubscribed && ((Selection & ListSelection.Subscribed) != 0 || (Returns & ListReturns.Subscribed) != 0);
-        // Old clients know \Noselect only, which \NonExistent implies for others (RFC 9051 section 7.3.1).
+        // Old clients know \Noselect only, which \NonExistent implies for those who send extended LIST (RFC 5258 section 3.4) and for IMAP4rev2 (RFC 9051 section 7.3.1).
         // With STATUS a mailbox that may be listed and not read is marked, since nothing follows of it (RFC 5819 section 2).
         bool unreadable = StatusItems != StatusItems.None && node.Info?.Rights.HasFlag(MailboxRights.Read) == false;
-        MailboxTree.WriteLine(session, "LIST ("u8, node, !node.Exists ? "\\NonExistent \\Noselect "u8 : unreadable ? "\\Noselect "u8 : [], subscribed);
+        MailboxTree.WriteLine(session, "LIST ("u8, node, !node.Exists ? (session.Mode.Rev2 || Returns != ListReturns.None ? "\\NonExistent "u8 : "\\NonExistent \\Noselect "u8) : unreadable ? "\\Noselect "u8 : [], subscribed);
         if (childInfo)
         {
             string[] criteria = [.. new[] { (ListSelection.Subscribed, "\"SUBSCRIBED\""), (ListSelection.SpecialUse, "\"SPECIAL-USE\"") }.Where(each => (Selection & each.Item1) != 0).Select(each => each.Item2)];
@@ -138,13 +140,12 @@ internal sealed record List(ListSelection Selection, string Reference, IReadOnly
     private static List<string> ParsePatterns(ref ImapReader args, out bool extended)
     {
         List<string> patterns = [];
+        int count = 0;
         extended = args.TryTake((byte)'(');
         do
         {
-            string pattern = args.DecodeName(args.ListPattern());
-            if (pattern.Count(c => c is '*' or '%') > args.Dialect.Limits.MaxWildcards) args.Refuse(Completion.No("LIMIT", "Too many wildcards in the pattern"));
-            patterns.Add(pattern);
-            if (patterns.Count > args.Dialect.Limits.MaxListPatterns) args.Fail("fewer patterns");
+            if (MailboxPattern.TryParse(ref args, out string pattern)) patterns.Add(pattern);
+            if (++count > args.Dialect.Limits.MaxListPatterns) args.Fail("fewer patterns");
         }
         while (extended && args.TrySpace());
         if (extended) args.Take((byte)')');

@@ -10,12 +10,11 @@ internal sealed record Lsub(string Pattern) : IImapCommand<Lsub>
     public static Lsub Parse(ref ImapReader args)
     {
         args.Space();
-        string reference = args.DecodeName(args.AString());
+        bool fits = args.TryDecodeName(args.AString(), out string reference);
         args.Space();
-        string pattern = args.DecodeName(args.ListPattern());
-        if (pattern.Count(c => c is '*' or '%') > args.Dialect.Limits.MaxWildcards) args.Refuse(Completion.No("LIMIT", "Too many wildcards in the pattern"));
+        fits &= MailboxPattern.TryParse(ref args, out string pattern);
         args.End();
-        return new(reference + pattern);
+        return new(fits ? reference + pattern : "");
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)

@@ -55,6 +55,9 @@ internal static class MetadataEntry
         return entries;
     }
 
+    /// <summary>The script for events in a mailbox (RFC 6785 section 2.3.1).</summary>
+    public const string EventScript = "/shared/imapsieve/script";
+
     /// <summary>The user whose private entry it is; empty for shared ones.</summary>
     public static string UserOf(ImapSession session, string entry) =>
         entry.StartsWith("/private/", StringComparison.Ordinal) ? MailboxAcl.IdentifierOf(session.Account!.Address) : "";
@@ -76,7 +79,7 @@ internal static class MetadataEntry
         if (mailbox is not null) return visible;
         if (session.Options.MetadataAdmin is { } admin) visible[Admin] = Encoding.UTF8.GetBytes(admin);
         if (session.Options.MetadataComment is { } comment) visible[Comment] = Encoding.UTF8.GetBytes(comment);
-        if (session.Options.EventScript is { } script) visible["/shared/imapsieve/script"] = Encoding.UTF8.GetBytes(script);
+        if (session.Options.EventScript is { } script) visible[EventScript] = Encoding.UTF8.GetBytes(script);
         return visible;
     }
 

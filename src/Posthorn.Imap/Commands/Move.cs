@@ -31,7 +31,7 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
 
         session.HasPut(moved.Value.Target, moved.Value.Targets);
         // COPYUID goes out before the expunges, while the client can still match the numbers (RFC 6851 section 4.3).
-        session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
+        if (await session.Store.MayReadAsync(Target, cancel)) session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
         await session.TellNewsAsync(mayExpunge: true, cancel);
         return session.Within(limited, session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Moved") : Completion.Ok("Moved"));
     }

@@ -35,7 +35,7 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, IReadOnlyL
             if (messages.Count != 1) return Completion.Bad("REPLACE takes one message");
             Result<AppendReceipt> receipt = await session.Store.ReplaceAsync(box.Id, old.Uid, Target, messages[0], cancel);
             if (!receipt.IsOk) return Completion.From(receipt.Refusal, creatable: true);
-            Completion appended = Append.Appended(session, receipt.Value, messages);
+            Completion appended = await Append.AppendedAsync(session, Target, receipt.Value, messages, cancel);
             session.Out.UntaggedOk(appended.Code, "Replacement stored");
         }
         finally

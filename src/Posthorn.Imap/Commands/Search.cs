@@ -25,23 +25,27 @@ internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModS
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
         SearchReturn? wanted = Return ?? (session.Mode.Rev2 ? SearchReturn.All : null);
-        if (wanted is null) await WriteOldAsync(session, box, found, by, cancel);
+        if (wanted is null)
+        {
+            session.Out.Begin("SEARCH"u8);
+            await WriteNumbersAsync(session, box, found, by, UsesModSeq, cancel);
+        }
         else wanted.Write(session, box, found, by, UsesModSeq, null);
         wanted?.Watch(session, by, Key, null, run.UidsOf(found));
         if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
         return run.Done("Searched");
     }
 
-    private async ValueTask WriteOldAsync(ImapSession session, SelectedMailbox box, List<int> found, Numbering by, CancellationToken cancel)
+    /// <summary>The rest of an untagged SEARCH or SORT, with the highest MODSEQ where the search names one (RFC 7162 sections 3.1.5 and 3.1.9).</summary>
+    public static async ValueTask WriteNumbersAsync(ImapSession session, SelectedMailbox box, List<int> found, Numbering by, bool modSeq, CancellationToken cancel)
     {
-        session.Out.Begin("SEARCH"u8);
         foreach (int position in found)
         {
             session.Out.Raw(" "u8);
             session.Out.Number(by == Numbering.Uid ? box.View[position].Uid.Value : position + 1);
             await session.FlushIfLargeAsync(cancel);
         }
-        if (UsesModSeq && found.Count > 0)
+        if (modSeq && found.Count > 0)
         {
             session.Out.Raw(" (MODSEQ "u8);
             session.Out.Number(found.Max(position => box.Newest(position).ModSeq.Value));

@@ -187,8 +187,8 @@ internal ref struct SearchGrammar
     {
         args.Space();
         uint uid = args.NzNumber();
-        if (after ? uid >= NumberSet.Star - 1 : uid <= 1) return new SearchKey.Numbers(new([]), Numbering.Uid);
-        return new SearchKey.Numbers(new([after ? new(uid + 1, NumberSet.Star - 1) : new(1, uid - 1)]), Numbering.Uid);
+        if (uid == (after ? uint.MaxValue : 1)) return new SearchKey.Numbers(new([]), Numbering.Uid);
+        return new SearchKey.Numbers(new([after ? new(uid + 1, uint.MaxValue) : new(1, uid - 1)]), Numbering.Uid);
     }
 
     // RFC 5032: seconds before now; the answer is that of the moment of the command.

@@ -100,12 +100,19 @@ internal sealed record DayTest(DateOnly Day, bool Before, bool On, bool After)
 internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool isPart = false)
 {
     private bool _counts;
+    private bool _metGone;
 
     /// <summary>The response code that says which messages were not looked at any more; null when all were (RFC 9738).</summary>
     public string? Limited { get; private set; }
 
+    /// <summary>A message that others have expunged could not be looked at any more: the result lacks it, and the end says so.</summary>
+    public void MetGone() => _metGone = true;
+
     /// <summary>How it ended.</summary>
-    public Completion Done(string text) => Limited is null ? Completion.Ok(text) : Completion.Ok(Limited, text + " as far as one command goes");
+    public Completion Done(string text) =>
+        Limited is not null ? Completion.Ok(Limited, text + " as far as one command goes")
+        : _metGone ? Completion.Ok("EXPUNGEISSUED", text + ", but for messages that are gone")
+        : Completion.Ok(text);
 
     /// <summary>All positions that fit, in order.</summary>
     public ValueTask<List<int>> FindAsync(SearchKey key, CancellationToken cancel)
@@ -161,7 +168,7 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool i
         }
         List<PositionRange> found = [];
         foreach (NumberRange range in numbers.Set.Normalise((uint)box.Count))
-            if (range.First <= box.Count) found.Add(new((int)range.First - 1, (int)Math.Min(range.Last, (uint)box.Count)));
+            if (range.First >= 1 && range.First <= box.Count) found.Add(new((int)range.First - 1, (int)Math.Min(range.Last, (uint)box.Count)));
         return found;
     }
 
@@ -171,7 +178,7 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool i
         return await LongWork.RunAsync(session, async () =>
         {
             List<int> found = [];
-            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, UidsOf(candidates), fields, cancel))
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, UidsOf(candidates), fields, MetGone, cancel))
             {
                 tally?.Step();
                 if (test(summary) && box.View.IndexOf(summary.Uid) is >= 0 and int position) found.Add(position);

@@ -56,11 +56,7 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
     public async ValueTask<Completion> RunAsync(ImapSession session, bool readOnly, CancellationToken cancel)
     {
         if (Resync is not null && !session.Mode.Qresync) return Completion.Bad("ENABLE QRESYNC first");
-        if (session.HasSelected)
-        {
-            await session.DeselectAsync();
-            session.Out.UntaggedOk("CLOSED", "The mailbox before is closed");
-        }
+        await session.CloseSelectedAsync();
         // RFC 4314 section 5.2: read-only for whoever may change nothing of it.
         if ((await session.Store.RightsToAsync(Name, cancel) & ToWrite) == 0) readOnly = true;
         Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name, readOnly, cancel);

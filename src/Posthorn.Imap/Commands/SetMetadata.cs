@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
 using Posthorn.Store;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Commands;
 
@@ -35,6 +36,8 @@ internal sealed record SetMetadata(MailboxName? Mailbox, IReadOnlyList<(string E
         MailboxInfo? info = Mailbox is { } name ? await session.Store.FindAsync(name, cancel) : null;
         if (Mailbox is not null && info is null) return Completion.From(new(RefusalKind.NoSuchMailbox, "No such mailbox"));
         if (info is not null && !MetadataEntry.IsOpenTo(info)) return Completion.No("NOPERM", "You have not the rights for annotations of this mailbox");
+        // The owner's own scripts run by it, with the owner's rights: which one is for who may give rights away.
+        if (info is not null && !info.Rights.HasFlag(MailboxRights.Administer) && Entries.Any(each => each.Entry == MetadataEntry.EventScript)) return Completion.No("NOPERM", "Which script runs here is for who administers the mailbox");
         if (Entries.Any(each => each.Entry == MetadataEntry.SpecialUse && info is not null)) return Completion.No("CANNOT", "A mailbox gets its role when it is made");
         if (info is null && Entries.Any(each => each.Entry.StartsWith("/shared/", StringComparison.Ordinal))) return Completion.No("NOPERM", "What the server tells everybody is set by the administrator");
         List<Annotation> changes = [];

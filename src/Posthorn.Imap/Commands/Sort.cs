@@ -36,22 +36,20 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
             return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
-        foreach (int position in sorted)
-        {
-            session.Out.Raw(" "u8);
-            session.Out.Number(by == Numbering.Uid ? box.View[position].Uid.Value : position + 1);
-            await session.FlushIfLargeAsync(cancel);
-        }
-        session.Out.End();
+        await Search.WriteNumbersAsync(session, box, sorted, by, UsesModSeq, cancel);
         return run.Done("Sorted");
     }
 
     /// <summary>Positions in the order of the criteria.</summary>
     public async ValueTask<List<int>> InOrderAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
     {
+        MailboxVersion version = box.View;
+        if (SortOrders.Of(version, Criteria, found) is { } known) return known;
         bool withKeys = Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size));
         SortEntry[] entries = withKeys ? await LoadAsync(session, box, run, found, Key, cancel) : [.. found.Select(position => new SortEntry(position, box.View[position], NoKeys))];
-        return InOrder(entries);
+        List<int> sorted = InOrder(entries);
+        if (ReferenceEquals(version, box.View)) SortOrders.Keep(version, Criteria, sorted);
+        return sorted;
     }
 
     /// <summary>The messages at positions with what SORT and THREAD compare; those that are gone are left out.</summary>
@@ -68,7 +66,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         {
             List<SortEntry> entries = new(positions.Count);
             int next = 0;
-            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, cancel))
+            await foreach (MessageSummary summary in WholeMessage.SummariesAsync(session, box, run.UidsOf(positions), SummaryFields.SortKeys, run.MetGone, cancel))
             {
                 tally?.Step();
                 // In the order asked, those that are gone left out.

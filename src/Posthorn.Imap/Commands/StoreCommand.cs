@@ -44,13 +44,14 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
         bool gone = await TellAsync(session, box, positions, outcome.Value, cancel);
         return session.Within(limited,
             outcome.Value.Modified.Count > 0 ? Completion.Ok($"MODIFIED {ModifiedSet(box, outcome.Value.Modified, by)}", "Some messages were changed by others")
-            : gone && by == Numbering.Sequence ? Completion.No("EXPUNGEISSUED", "Some of these messages are gone")
+            : gone && by == Numbering.Sequence ? Completion.Ok("EXPUNGEISSUED", "Stored, but some of these messages are gone")
             : Completion.Ok("Stored"));
     }
 
     // Answers as a FETCH of the flags would; with .SILENT only where the outcome is not what this client must expect.
     private async ValueTask<bool> TellAsync(ImapSession session, SelectedMailbox box, List<PositionRange> positions, FlagOutcome outcome, CancellationToken cancel)
     {
+        box.TellKeywords(session.Out);
         MailboxVersion now = box.Newest();
         int next = 0;
         bool gone = false;
@@ -67,7 +68,7 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
                 MessageRow row = now[at];
                 if (!Silent) box.TellFlags(session.Out, session.Mode, i, row);
                 else if (!IsExpected(told, row)) continue;
-                else if (session.Mode.Condstore && row.ModSeq != told.ModSeq) TellModSeq(session, i, row);
+                else if (session.Mode.Condstore && (UnchangedSince is not null || row.ModSeq != told.ModSeq)) TellModSeq(session, i, row);
                 box.ToldAhead(row.Uid, row.ModSeq);
                 await session.FlushIfLargeAsync(cancel);
             }
@@ -82,7 +83,7 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
         _ => row.Flags == (told.Flags & ~Change.Flags) && row.Keywords.Equals(told.Keywords.Except(Change.Keywords)),
     };
 
-    // RFC 7162 section 3.1.3: the new MODSEQ is told even with .SILENT.
+    // RFC 7162 section 3.1.3: the MODSEQ is told even with .SILENT, after UNCHANGEDSINCE also where nothing had to change.
     private static void TellModSeq(ImapSession session, int position, in MessageRow row)
     {
         if (session.Mode.UidOnly) session.Out.Begin(row.Uid.Value, "UIDFETCH (MODSEQ ("u8);

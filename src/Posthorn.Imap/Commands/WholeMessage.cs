@@ -38,23 +38,45 @@ internal static class WholeMessage
         || (fields & SummaryFields.Preview) != 0 && summary.Preview.IsEmpty
         || (fields & SummaryFields.SortKeys) != 0 && summary.Sort is null;
 
-    /// <summary>The store's summaries, what they lack made from the messages.</summary>
+    /// <summary>The store's summaries in the order of the UIDs, what they lack made from the messages: also those of messages that are expunged and still stand in the client's view (RFC 9051 section 7.5.1).</summary>
+    /// <param name="session">Whose client.</param>
+    /// <param name="box">Where the messages are.</param>
+    /// <param name="uids">Which.</param>
+    /// <param name="fields">What is wanted of them.</param>
+    /// <param name="isGone">Called when nothing can be said of a message any more.</param>
+    /// <param name="cancel">Gives up.</param>
     public static async IAsyncEnumerable<MessageSummary> SummariesAsync(
-        ImapSession session, SelectedMailbox box, IReadOnlyList<Uid> uids, SummaryFields fields, [EnumeratorCancellation] CancellationToken cancel)
+        ImapSession session, SelectedMailbox box, IReadOnlyList<Uid> uids, SummaryFields fields, Action isGone, [EnumeratorCancellation] CancellationToken cancel)
     {
-        MailboxId mailbox = box.Id;
-        await foreach (MessageSummary summary in session.Store.SummariesAsync(mailbox, uids, fields, cancel))
+        int next = 0;
+        await foreach (MessageSummary summary in session.Store.SummariesAsync(box.Id, uids, fields, cancel))
         {
-            if (!Lacks(summary, fields))
-            {
-                yield return summary;
-                continue;
-            }
-            Result<IMessageContent> opened = await session.Store.OpenContentAsync(mailbox, summary.Uid, cancel);
-            if (!opened.IsOk) continue;
-            await using IMessageContent content = opened.Value;
-            yield return Complete(summary, content, fields);
+            for (; next < uids.Count && uids[next] != summary.Uid; next++)
+                if (await CompleteAsync(session, box, new(uids[next]), fields, isGone, cancel) is { } missing) yield return missing;
+            next++;
+            if (!Lacks(summary, fields)) yield return summary;
+            else if (await CompleteAsync(session, box, summary, fields, isGone, cancel) is { } complete) yield return complete;
         }
+
+        for (; next < uids.Count; next++)
+            if (await CompleteAsync(session, box, new(uids[next]), fields, isGone, cancel) is { } missing) yield return missing;
+    }
+
+    // What only the store knows cannot be made from the message.
+    private static async ValueTask<MessageSummary?> CompleteAsync(ImapSession session, SelectedMailbox box, MessageSummary summary, SummaryFields fields, Action isGone, CancellationToken cancel)
+    {
+        if (Lacks(summary, fields))
+        {
+            Result<IMessageContent> opened = await session.Store.OpenContentAsync(box.Id, summary.Uid, cancel);
+            if (opened.IsOk)
+            {
+                await using IMessageContent content = opened.Value;
+                return Complete(summary, content, fields);
+            }
+        }
+
+        isGone();
+        return null;
     }
 
     /// <summary>Makes what a summary lacks.</summary>

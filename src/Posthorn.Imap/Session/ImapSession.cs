@@ -331,6 +331,14 @@ internal sealed class ImapSession : IAsyncDisposable
         await box.DisposeAsync();
     }
 
+    /// <summary>Leaves the selected mailbox, if there is one, for another (RFC 9051 section 7.1, CLOSED).</summary>
+    public async ValueTask CloseSelectedAsync()
+    {
+        if (OpenBox is null) return;
+        await DeselectAsync();
+        Out.UntaggedOk("CLOSED", "The mailbox before is closed");
+    }
+
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
     public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
         (Metadata ?? (object?)Notifications) is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
@@ -418,6 +426,8 @@ internal sealed class ImapSession : IAsyncDisposable
             await SettleAsync(cancel);
             // RFC 5182 section 2.1: a SEARCH with SAVE that is refused (not one that is no command) leaves nothing saved.
             if (savesResult && failure?.Kind == CompletionKind.No) SavedResult = [];
+            // A name that no mailbox can have is a SELECT that fails, and those leave no mailbox selected (RFC 9051 section 6.3.2).
+            if (command is Commands.Select or Commands.Examine && failure?.Kind == CompletionKind.No) await CloseSelectedAsync();
             CountBad(failure ?? Completion.Bad("Not a command"));
         }
         if (_pendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);

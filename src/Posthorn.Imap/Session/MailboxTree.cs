@@ -74,27 +74,34 @@ internal sealed class MailboxTree
 }
 
 /// <summary>A LIST pattern: <c>*</c> is anything, <c>%</c> anything within a level (RFC 9051 section 6.3.9). INBOX fits in any case.</summary>
-internal sealed class MailboxPattern(string pattern, char separator)
+internal sealed class MailboxPattern(string text, char separator)
 {
+    // Names are kept so (RFC 9051 section 5.1), and a pattern in another form means the same.
+    private readonly string _pattern = text.IsNormalized() ? text : text.Normalize();
+
+    /// <summary>Reads one; false for a pattern that no name can fit or that would be too dear, which is passed over (RFC 9051 section 6.3.9).</summary>
+    public static bool TryParse(ref ImapReader args, out string text) =>
+        args.TryDecodeName(args.ListPattern(), out text) && text.Count(c => c is '*' or '%') <= args.Dialect.Limits.MaxWildcards;
+
     public bool Matches(string name)
     {
         bool inbox = name.StartsWith("INBOX", StringComparison.Ordinal) && (name.Length == 5 || name[5] == separator);
         int p = 0, n = 0;
         // Where to go on when the rest does not fit: the last * swallows one more, or the last % behind it does.
         int star = -1, starName = 0, percent = -1, percentName = 0;
-        while (n < name.Length || p < pattern.Length)
+        while (n < name.Length || p < _pattern.Length)
         {
-            if (p < pattern.Length && pattern[p] == '*')
+            if (p < _pattern.Length && _pattern[p] == '*')
             {
                 (star, starName, percent) = (++p, n, -1);
                 continue;
             }
-            if (p < pattern.Length && pattern[p] == '%')
+            if (p < _pattern.Length && _pattern[p] == '%')
             {
                 (percent, percentName) = (++p, n);
                 continue;
             }
-            if (n < name.Length && p < pattern.Length && Same(pattern[p], name[n], inbox && n < 5))
+            if (n < name.Length && p < _pattern.Length && Same(_pattern[p], name[n], inbox && n < 5))
             {
                 p++;
                 n++;

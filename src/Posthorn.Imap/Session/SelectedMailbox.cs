@@ -20,6 +20,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     private readonly IMailbox _box;
     private readonly List<(Uid Uid, ModSeq ModSeq)> _toldAhead = [];
     private readonly HashSet<Uid> _own = [];
+    private readonly List<(Uid First, Uid Next)> _recent = [];
     private MailboxVersion _view;
     private MailboxVersion _compared;
     private KeywordSet _toldKeywords;
@@ -32,6 +33,8 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         _box = box;
         IsReadOnly = isReadOnly;
         _view = _compared = box.Current;
+        if (box.FirstRecent < box.FirstNew) _recent.Add((box.FirstRecent, box.FirstNew));
+        ClaimRecent(box.FirstNew);
         _toldKeywords = _view.Keywords;
         _toldRecent = RecentCount;
         _safe = _view.HighestModSeq;
@@ -63,9 +66,22 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     public bool HoldsExpunges { get; private set; }
 
     /// <summary>Messages that are <c>\Recent</c> for this session (RFC 3501 section 2.3.2).</summary>
-    public int RecentCount => _view.Count - PositionAtOrAfter(_box.FirstRecent);
+    public int RecentCount
+    {
+        get
+        {
+            int count = 0;
+            foreach ((Uid first, Uid next) in _recent) count += PositionAtOrAfter(next) - PositionAtOrAfter(first);
+            return count;
+        }
+    }
 
-    public bool IsRecent(Uid uid) => uid >= _box.FirstRecent;
+    public bool IsRecent(Uid uid)
+    {
+        for (int i = _recent.Count - 1; i >= 0; i--)
+            if (uid >= _recent[i].First) return uid < _recent[i].Next;
+        return false;
+    }
 
     /// <summary>The newest state of the message at a position: what another session has done and this client has not heard is in it already.</summary>
     public MessageRow Newest(int position)
@@ -166,6 +182,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         }
         bool held = HoldsExpunges;
         int known = _view.Count;
+        Uid firstNew = _view.UidNext;
         VersionDifference news = newest.Since(_view);
         MailboxVersion current = newest;
         if (known - news.Expunged.Count != news.FirstNew)
@@ -181,6 +198,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         HoldsExpunges = news.Expunged.Count > 0 && !mayExpunge;
         _view = HoldsExpunges ? WithGhosts(current, news.Expunged) : current;
         _compared = newest;
+        ClaimRecent(firstNew);
         TellKeywords(output, current);
         if (_view.Count != known) output.Numbered(_view.Count, "EXISTS"u8);
         TellRecent(output, mode);
@@ -275,6 +293,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         }
     }
 
+    /// <summary>Names keywords that a response may tell next and this client has not heard of (RFC 9051 section 7.3.5). Not within a response.</summary>
+    public void TellKeywords(ImapOutput output) => TellKeywords(output, _box.Current);
+
     private void TellKeywords(ImapOutput output, MailboxVersion current)
     {
         if (current.Keywords.Equals(_toldKeywords)) return;
@@ -299,6 +320,17 @@ internal sealed class SelectedMailbox : IAsyncDisposable
             output.Raw("] Flags that last"u8);
         }
         output.End();
+    }
+
+    // What has come into the view from this UID on is recent for the first session that is told of it.
+    private void ClaimRecent(Uid from)
+    {
+        Uid next = _view.UidNext;
+        if (from >= next) return;
+        Uid first = _box.ClaimRecent(from, next);
+        if (first >= next) return;
+        if (_recent.Count > 0 && _recent[^1].Next == first) _recent[^1] = (_recent[^1].First, next);
+        else _recent.Add((first, next));
     }
 
     private void TellRecent(ImapOutput output, ClientMode mode)

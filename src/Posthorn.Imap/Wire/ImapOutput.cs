@@ -224,10 +224,8 @@ internal sealed class ImapOutput(Connection connection)
 
     private bool CanQuote(ReadOnlySpan<byte> text)
     {
-        if (text.Length > 1000) return false;
-        foreach (byte b in text)
-            if (b is 0 or (byte)'\r' or (byte)'\n' || b >= 128 && !Utf8) return false;
-        return true;
+        if (text.Length > 1000 || text.IndexOfAny((byte)0, (byte)'\r', (byte)'\n') >= 0) return false;
+        return Ascii.IsValid(text) || Utf8 && System.Text.Unicode.Utf8.IsValid(text);
     }
 
     private void Condition(ReadOnlySpan<byte> start, string? code, string text)

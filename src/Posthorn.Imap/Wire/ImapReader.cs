@@ -226,14 +226,21 @@ internal ref struct ImapReader
     /// <summary>The text of a name or pattern in the session's encoding.</summary>
     public string DecodeName(ReadOnlySpan<byte> bytes)
     {
-        if (Failed) return "";
-        if (bytes.IsEmpty) return "";
-        // Many clients send plain UTF-8 without having enabled it; no modified UTF-7 name has the eighth bit set.
-        bool plain = Dialect.Utf8 || !Ascii.IsValid(bytes);
-        if (plain && System.Text.Unicode.Utf8.IsValid(bytes)) return Encoding.UTF8.GetString(bytes);
-        if (!plain && ModifiedUtf7.TryDecode(Encoding.ASCII.GetString(bytes), out string text)) return text;
+        if (TryDecodeName(bytes, out string text)) return text;
         Refuse(Session.Completion.No("CANNOT", Dialect.Utf8 ? "Mailbox name is not UTF-8" : "Mailbox name is not modified UTF-7"));
         return "";
+    }
+
+    /// <summary>The text of a name or pattern in the session's encoding; false when it is none.</summary>
+    public readonly bool TryDecodeName(ReadOnlySpan<byte> bytes, out string text)
+    {
+        text = "";
+        if (Failed || bytes.IsEmpty) return true;
+        // Many clients send plain UTF-8 without having enabled it; no modified UTF-7 name has the eighth bit set.
+        if (!Dialect.Utf8 && Ascii.IsValid(bytes)) return ModifiedUtf7.TryDecode(Encoding.ASCII.GetString(bytes), out text);
+        if (!System.Text.Unicode.Utf8.IsValid(bytes)) return false;
+        text = Encoding.UTF8.GetString(bytes);
+        return true;
     }
 
     /// <summary>Text in UTF-8; octets that are not UTF-8 are read as ISO 8859-1.</summary>
@@ -274,6 +281,8 @@ internal ref struct ImapReader
         }
         if (_at >= _text.Length) return Expected("'\"'");
         ReadOnlySpan<byte> raw = _text[start.._at++];
+        // RFC 6855 section 3; before that anything goes, as old clients send what they like.
+        if (Dialect.Utf8 && !System.Text.Unicode.Utf8.IsValid(raw)) return Expected("UTF-8 in a quoted string");
         return escaped ? Unescape(raw) : raw;
     }
 

@@ -17,8 +17,8 @@ internal readonly record struct NumberRange(uint First, uint Last);
 /// <summary>A sequence-set as the client wrote it (RFC 9051 section 9): ranges in the order given, <c>*</c> not yet resolved, or <c>$</c>.</summary>
 internal sealed class NumberSet
 {
-    /// <summary>Stands for <c>*</c>. No UID or sequence number reaches it: UIDNEXT must stay above every UID.</summary>
-    public const uint Star = uint.MaxValue;
+    /// <summary>Stands for <c>*</c>. It is no nz-number, so no client can write it otherwise.</summary>
+    public const uint Star = 0;
 
     private readonly NumberRange[] _ranges;
 
@@ -42,8 +42,7 @@ internal sealed class NumberSet
             uint largest = 0;
             foreach (NumberRange range in _ranges)
             {
-                if (range.First != Star) largest = Math.Max(largest, range.First);
-                if (range.Last != Star) largest = Math.Max(largest, range.Last);
+                largest = Math.Max(largest, Math.Max(range.First, range.Last));
             }
             return largest;
         }

@@ -39,8 +39,16 @@ internal sealed record Authenticate(string Mechanism, byte[]? Initial) : IManage
             }
             session.Out.Challenge(challenge.Data.Span);
             Frame frame = await session.Commands.ReadAsync(cancel);
-            if (frame.Status != FrameStatus.Command) return Completion.No("The response is too long or cut off"); // at the end of the input the session loop sees it next
-            if (Problem(frame.Text.Span, out byte[] response) is { } problem) return problem;
+            byte[] response = [];
+            Completion? problem = frame.Status != FrameStatus.Command
+                ? Completion.No("The response is too long or cut off") // at the end of the input the session loop sees it next
+                : Problem(frame.Text.Span, out response);
+            if (problem is { } over)
+            {
+                exchange.GiveUp();
+                return over;
+            }
+
             result = await exchange.StepAsync(response, cancel);
         }
         return result switch

@@ -16,7 +16,9 @@ public enum WireForm
 
 /// <summary>Recodes a message for a server that does not take it as it is: parts that need it become quoted-printable or base64, all else stays octet for octet (RFC 6152 section 3, RFC 3030 section 3).</summary>
 /// <remarks>Two passes: <see cref="Survey"/> over the whole message, then <see cref="Write"/> and <see cref="Finish"/> over it again.</remarks>
-public sealed class MimeRecoder(WireForm form)
+/// <param name="form">What the next server takes.</param>
+/// <param name="asciiHeaders">It takes no header in UTF-8 either, at any level (RFC 6531 section 3.2).</param>
+public sealed class MimeRecoder(WireForm form, bool asciiHeaders = false)
 {
     private readonly List<PartSurvey?> _parts = [];
     private Surveyor? _surveyor;
@@ -27,16 +29,16 @@ public sealed class MimeRecoder(WireForm form)
     /// <summary>First pass: looks at a piece.</summary>
     public void Survey(ReadOnlySpan<byte> bytes)
     {
-        _scan ??= new(_surveyor = new(_parts));
+        _scan ??= new(_surveyor = new(_parts, asciiHeaders));
         _scan.Write(bytes);
     }
 
-    /// <summary>The first pass is over: whether the message can be recoded without breaking a signature within it.</summary>
+    /// <summary>The first pass is over: whether the message can be recoded, without breaking a signature within it.</summary>
     public bool EndSurvey()
     {
         Survey(default);
         _scan!.Finish();
-        return !_parts.Exists(part => part is { IsProtected: true } && Needs(part));
+        return !_surveyor!.HasBadHeader && !_parts.Exists(part => part is { IsProtected: true } && Needs(part));
     }
 
     /// <summary>Something has to be recoded.</summary>
@@ -45,7 +47,7 @@ public sealed class MimeRecoder(WireForm form)
     /// <summary>Second pass: the recoded form of a piece.</summary>
     public void Write(ReadOnlySpan<byte> bytes, IBufferWriter<byte> output)
     {
-        _write ??= new(_rewriter = new(_parts, Needs, form, output));
+        _write ??= new(_rewriter = new(_parts, Needs, form, asciiHeaders, output));
         _write.Write(bytes);
     }
 
@@ -60,9 +62,16 @@ public sealed class MimeRecoder(WireForm form)
         ? part.HasNul || part.HasBareFeed && part.IsDeclaredBinary
         : part.IsBinary || form == WireForm.SevenBit && part.EightBit > 0;
 
-    private sealed class Surveyor(List<PartSurvey?> parts) : IMimeSink
+    private sealed class Surveyor(List<PartSurvey?> parts, bool asciiHeaders) : IMimeSink
     {
-        public void Header(ReadOnlySpan<byte> header, PartHead head) => parts.Add(head.IsLeaf ? new() { IsProtected = head.IsProtected, IsDeclaredBinary = head.Encoding == TransferEncoding.Binary } : null);
+        /// <summary>A header cannot be written in ASCII, or must not be.</summary>
+        public bool HasBadHeader { get; private set; }
+
+        public void Header(ReadOnlySpan<byte> header, PartHead head)
+        {
+            parts.Add(head.IsLeaf ? new() { IsProtected = head.IsProtected, IsDeclaredBinary = head.Encoding == TransferEncoding.Binary } : null);
+            if (asciiHeaders && !Ascii.IsValid(header) && (head.IsProtected || !HeaderRecoder.TryRecode(header, new ArrayBufferWriter<byte>(header.Length)))) HasBadHeader = true;
+        }
 
         public void Body(ReadOnlySpan<byte> bytes)
         {
@@ -73,7 +82,7 @@ public sealed class MimeRecoder(WireForm form)
         public void Boundary(ReadOnlySpan<byte> line) { }
     }
 
-    private sealed class Rewriter(List<PartSurvey?> parts, Func<PartSurvey, bool> needs, WireForm form, IBufferWriter<byte> output) : IMimeSink
+    private sealed class Rewriter(List<PartSurvey?> parts, Func<PartSurvey, bool> needs, WireForm form, bool asciiHeaders, IBufferWriter<byte> output) : IMimeSink
     {
         private int _part = -1;
         private LeafEncoder? _encoder;
@@ -82,6 +91,12 @@ public sealed class MimeRecoder(WireForm form)
         {
             PartSurvey? part = parts[++_part];
             _encoder = null;
+            if (asciiHeaders && !Ascii.IsValid(header))
+            {
+                ArrayBufferWriter<byte> ascii = new(header.Length);
+                HeaderRecoder.TryRecode(header, ascii);
+                header = ascii.WrittenSpan;
+            }
             // A part that is encoded already, and wrongly, cannot be mended.
             bool encode = part is not null && needs(part) && head.Encoding is TransferEncoding.SevenBit or TransferEncoding.EightBit or TransferEncoding.Binary;
             if (encode)

@@ -30,7 +30,7 @@ internal static class VacationReply
         {
             List<EmailAddress> own = OwnAddresses(x, request);
             suppressed = Suppress(x, sender, own);
-            if (suppressed is null && FindOwn(x, own, out EmailAddress found)) return Write(x, request, sender, found);
+            if (suppressed is null && FindOwn(x, own, out EmailAddress found)) return Write(x, request, sender, Permitted(x, request, found));
             suppressed ??= "the message is not addressed to the owner";
         }
         return null;
@@ -91,6 +91,10 @@ internal static class VacationReply
         found = own.Count > 0 ? own[0] : default;
         return !x.Settings.VacationCheckRecipient && own.Count > 0;
     }
+
+    // ":addresses" says what finds the owner; it makes him nobody else (see Senders.Author).
+    private static EmailAddress Permitted(Execution x, VacationRequest request, EmailAddress found) =>
+        request.Addresses.Contains(found) && Senders.Author(x, found.ToString()) is null ? x.Context.Owner!.Value : found;
 
     private static SieveMail Write(Execution x, VacationRequest request, EmailAddress sender, EmailAddress own)
     {

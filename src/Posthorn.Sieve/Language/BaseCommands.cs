@@ -212,6 +212,22 @@ internal static class Senders
         };
     }
 
+    /// <summary>
+    /// The author that ":from" names, or null, so that the owner's own address counts, where he may not send as that one: what he may not write by submission a script does not write for him
+    /// (RFC 5230 section 4.3 and RFC 5435 section 3.3 let the site decide).
+    /// </summary>
+    public static string? Author(Execution x, string? from)
+    {
+        if (from is null || x.Context.Owner is not { } owner) return from;
+        foreach (ParsedAddress named in AddressParser.Parse(from))
+        {
+            if (Addresses.Read(named.All) is { } address && (address == owner || x.Asks(new SieveQuestion.MaySendAs(address)))) continue;
+            x.Note($"{owner} may not send as {named.All}: the mail is from {owner}");
+            return null;
+        }
+        return from;
+    }
+
     /// <summary>The owner's address, as well as it is known.</summary>
     public static string Owner(Execution x) =>
         x.Context.Owner?.ToString() ?? (x.Context.Envelope.To is { Length: > 0 } to ? to : x.Context.Postmaster);

@@ -112,6 +112,7 @@ internal static class NotifyCommands
             }
             string? author = from?.Eval(x);
             if (author is not null && Addresses.Read(author) is null) throw new SieveRunException($"\"{author}\" is not an e-mail address");
+            author = Senders.Author(x, author);
             MailtoUri mailto = MailtoUri.Parse(uri, out _)!;
             // Nobody hears twice of one message (RFC 5436 section 2.7).
             List<EmailAddress> recipients = ElderNotifyCommands.NotYetTold(x, mailto.To.Concat(mailto.Cc));

@@ -99,6 +99,7 @@ internal static class VacationCommand
             if (x.Context.IsImapEvent) throw new SieveRunException("there is nobody to answer when a script runs for an IMAP event");
             string? from = _from?.Eval(x);
             if (from is not null && !PartCommands.IsMailboxList(from)) throw new SieveRunException($"\"{from}\" is not an e-mail address");
+            from = Senders.Author(x, from);
             List<EmailAddress> addresses = [];
             foreach (string text in _addresses?.Eval(x) ?? [])
                 if (Addresses.Read(text) is { } address) addresses.Add(address);

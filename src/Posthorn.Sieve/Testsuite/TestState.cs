@@ -377,6 +377,7 @@ internal sealed class TestState
         SieveQuestion.Metadata metadata => new SieveAnswer.Text(_store.Metadata(metadata.Mailbox, metadata.Entry)),
         SieveQuestion.ExternalList list => new SieveAnswer.List(Members(list.Name) is { } members ? new(members) : null),
         SieveQuestion.WasSeen => new SieveAnswer.Truth(false),
+        SieveQuestion.MaySendAs => new SieveAnswer.Truth(true),
         SieveQuestion.Include include => Included(include) is { } found
             ? new SieveAnswer.Script(found.Script, found.Script is null ? string.Join("; ", found.Errors) : null)
             : new SieveAnswer.Script(null),

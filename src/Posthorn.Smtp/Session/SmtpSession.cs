@@ -167,15 +167,18 @@ internal sealed class SmtpSession
     }
 
     /// <summary>EHLO, HELO or LHLO: a new start (RFC 5321 section 4.1.4).</summary>
-    /// <returns>A refusal, in which case the client is who it was before (RFC 5321 section 4.1.1.1); else null.</returns>
+    /// <returns>A refusal, in which case the client is who it was before, and its transaction goes on (RFC 5321 section 4.1.4); else null.</returns>
     public async ValueTask<SmtpReply?> GreetedAsync(string helo, bool extended, CancellationToken cancel)
     {
-        await EndTransactionAsync();
         (string? name, bool wasExtended, ClientContext? client) = (Helo, IsExtended, _client);
         (Helo, IsExtended, _client) = (helo, extended, null);
-        if (await Policy.HeloAsync(Client, cancel) is not { } refusal) return null;
-        (Helo, IsExtended, _client) = (name, wasExtended, client);
-        return refusal;
+        if (await Policy.HeloAsync(Client, cancel) is { } refusal)
+        {
+            (Helo, IsExtended, _client) = (name, wasExtended, client);
+            return refusal;
+        }
+        await EndTransactionAsync();
+        return null;
     }
 
     /// <summary>TLS has begun: everything before is forgotten (RFC 3207 section 4.2).</summary>

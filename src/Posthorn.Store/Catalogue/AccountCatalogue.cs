@@ -18,11 +18,9 @@ internal sealed class AccountCatalogue : IDisposable
         _database = new(path);
         try
         {
-            // One process has it, for as long as it is open: no shared memory file and no lock for each transaction. 256 KiB of pages: hundreds of accounts are
-            // open, and what is not here is in the system's cache.
-            _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -256");
+            _database.SetUp(pagesInLog: 4000);
             Schema.Migrate(_database);
-            _begin = _database.Prepare("BEGIN IMMEDIATE");
+            _begin = _database.Prepare(Database.BeginWriting);
             _commit = _database.Prepare("COMMIT");
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
@@ -104,16 +102,10 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
-    internal void Fold() => _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    internal void Fold() => _database.Fold();
 
     /// <summary>Writes every page once more and makes them durable: after a failed sync the system takes for written what is not.</summary>
-    internal void Rewrite()
-    {
-        _database.Execute("PRAGMA temp_store = FILE"); // a large catalogue does not belong in memory
-        _database.Execute("VACUUM");
-        _database.Execute("PRAGMA temp_store = MEMORY");
-        Fold();
-    }
+    internal void Rewrite() => _database.Rewrite();
 
     internal (long Number, string Text) Meta(MetaKey key)
     {
@@ -428,7 +420,7 @@ internal sealed class AccountCatalogue : IDisposable
     internal CatalogueAudit Audit => field ??= new(_database);
 
     /// <summary>Reads every page and index.</summary>
-    internal List<string> Verify() => _database.Texts("PRAGMA integrity_check");
+    internal List<string> Verify() => _database.Verify();
 
     public void Dispose() => _database.Dispose();
 

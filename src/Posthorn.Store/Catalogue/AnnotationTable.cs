@@ -48,7 +48,7 @@ internal sealed class AnnotationTable(Database database)
         put.Bind(1, mailbox).Bind(2, user).Bind(3, entry).Bind(4, bytes).Bind(5, removed).Bind(6, modSeq).Bind(7, Sum(mailbox, user, entry, bytes, removed, modSeq)).Run();
         if (removed == 0) return;
         using Statement forget = database.Prepare("""
-            DELETE FROM annotations WHERE mailbox = ?1 AND removed = 1 AND changed < (SELECT min(changed) FROM (SELECT changed FROM annotations WHERE mailbox = ?1 AND removed = 1 ORDER BY changed DESC LIMIT ?2))
+            DELETE FROM annotations WHERE mailbox = ?1 AND removed = 1 AND changed < (SELECT min(changed) FROM (SELECT changed FROM annotations WHERE mailbox = ?1 AND removed = 1 ORDER BY changed DESC LIMIT ?2) newest)
             """);
         forget.Bind(1, mailbox).Bind(2, MaxRemoved).Run();
     }

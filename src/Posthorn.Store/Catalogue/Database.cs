@@ -42,6 +42,36 @@ internal sealed class Database : IDisposable
         return prepared;
     }
 
+    /// <summary>Begins a transaction that will write.</summary>
+    internal const string BeginWriting = "BEGIN IMMEDIATE";
+
+    /// <summary>Sets it up for one process that has it for as long as it is open: no shared memory file and no lock for each transaction. 256 KiB of pages: hundreds are open, and what is not here is in the system's cache.</summary>
+    /// <param name="pagesInLog">After so many pages the log is copied into the database.</param>
+    internal void SetUp(int pagesInLog = 1000) => Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        $"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {pagesInLog}; PRAGMA cache_size = -256"));
+
+    /// <summary>The version of the schema.</summary>
+    internal long Version
+    {
+        get => Number("PRAGMA user_version");
+        set => Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA user_version = {value}"));
+    }
+
+    /// <summary>What the engine itself finds wrong; one line, <c>ok</c>, when that is nothing.</summary>
+    internal List<string> Verify() => Texts("PRAGMA integrity_check");
+
+    /// <summary>Copies the write-ahead log into the database, without waiting for anybody.</summary>
+    internal void Fold() => Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+
+    /// <summary>Writes every page once more and makes them durable.</summary>
+    internal void Rewrite()
+    {
+        Execute("PRAGMA temp_store = FILE"); // a large catalogue does not belong in memory
+        Execute("VACUUM");
+        Execute("PRAGMA temp_store = MEMORY");
+        Fold();
+    }
+
     /// <summary>Runs statements that return nothing.</summary>
     internal void Execute(string sql) => Check(raw.sqlite3_exec(_handle, sql), sql);
 

@@ -7,7 +7,7 @@ internal sealed class FilterNotes(Database database)
     /// <summary>Remembers something for the filter; the later time stays.</summary>
     internal void Remember(ReadOnlySpan<byte> id, long until)
     {
-        using Statement put = database.Prepare("INSERT INTO filter_notes(id, until, checksum) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET until = ?2, checksum = ?3 WHERE until < ?2");
+        using Statement put = database.Prepare("INSERT INTO filter_notes(id, until, checksum) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET until = ?2, checksum = ?3 WHERE filter_notes.until < ?2");
         put.Bind(1, id).Bind(2, until).Bind(3, RowSum.FilterNote(id, until)).Run();
     }
 

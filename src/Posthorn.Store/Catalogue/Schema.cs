@@ -78,10 +78,10 @@ internal static class Schema
 
     internal static void Migrate(Database database, int target)
     {
-        long version = database.Number("PRAGMA user_version");
+        long version = database.Version;
         if (version > Newest) throw new CatalogueException($"The catalogue has schema version {version}; this program knows {Newest}. A newer Posthorn wrote it.", 0);
         if (version >= target) return;
-        database.Execute("BEGIN IMMEDIATE");
+        database.Execute(Database.BeginWriting);
         for (; version < target; version++)
         {
             database.Execute(Steps[version]);
@@ -89,7 +89,7 @@ internal static class Schema
             if (version == 4) Sealing.RunSecond(database);
         }
 
-        database.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA user_version = {target}"));
+        database.Version = target;
         database.Execute("COMMIT");
     }
 }

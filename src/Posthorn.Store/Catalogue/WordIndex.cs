@@ -47,8 +47,8 @@ internal sealed class WordIndex : IDisposable
         _database = new(path);
         try
         {
-            _database.Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -256");
-            if (_database.Number("PRAGMA user_version") != Version) Make();
+            _database.SetUp();
+            if (_database.Version != Version) Make();
             _putWords = _database.Prepare("INSERT INTO words(rowid, text) VALUES(?1, ?2)");
             _putDocument = _database.Prepare("INSERT INTO documents(content, email) VALUES(?1, ?2)");
             _putTerm = _database.Prepare("INSERT INTO terms(term) VALUES(?1) ON CONFLICT DO NOTHING");
@@ -152,7 +152,7 @@ internal sealed class WordIndex : IDisposable
     /// <summary>What is wrong with it; empty when nothing is.</summary>
     internal List<string> Verify()
     {
-        List<string> wrong = [.. _database.Texts("PRAGMA integrity_check").Where(line => line != "ok")];
+        List<string> wrong = [.. _database.Verify().Where(line => line != "ok")];
         if (wrong.Count == 0) _database.Execute("INSERT INTO words(words) VALUES('integrity-check')");
         return wrong;
     }
@@ -161,16 +161,16 @@ internal sealed class WordIndex : IDisposable
 
     private void Make()
     {
-        _database.Execute("BEGIN IMMEDIATE");
+        _database.Execute(Database.BeginWriting);
         foreach (string table in (string[])["words", "terms", "unread", "documents", "meta"]) _database.Execute($"DROP TABLE IF EXISTS {table}");
         _database.Execute(Tables);
-        _database.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA user_version = {Version}"));
+        _database.Version = Version;
         _database.Execute("COMMIT");
     }
 
     private void Change(string generation, long upTo, Action change)
     {
-        _database.Execute("BEGIN IMMEDIATE");
+        _database.Execute(Database.BeginWriting);
         try
         {
             change();

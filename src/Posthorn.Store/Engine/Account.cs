@@ -46,7 +46,7 @@ internal sealed class Account : IDisposable
         _upkeep = new(this, catalogue, options.Tombstones, log);
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
-        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time), _catalogueLock, time, log);
+        _runner = new(this, catalogue, _queue, new(this, catalogue, tree, options, time, log), _catalogueLock, time, log);
         Applied = catalogue.Meta(MetaKey.Applied).Number;
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
@@ -74,6 +74,10 @@ internal sealed class Account : IDisposable
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
     internal DelayedFiles Delayed { get; }
+
+    /// <summary>What is done to files behind the answer.</summary>
+    internal required FilesBehind Behind { get; init; }
+
     internal string HostName { get; }
     internal NewIds Ids { get; }
 
@@ -219,7 +223,7 @@ internal sealed class Account : IDisposable
     }
 
     /// <summary>Takes a hold on a mailbox for a session; null when it does not exist.</summary>
-    internal (Box Box, Uid FirstRecent, bool Claimed)? Open(string name, bool readOnly)
+    internal OpenedBox? Open(string name, bool readOnly)
     {
         if (PublishedByName(name) is not { } box) return null;
         VersionOf(box);
@@ -234,10 +238,22 @@ internal sealed class Account : IDisposable
             }
 
             Uid recent = box.FirstRecent;
-            if (readOnly) return (box, recent, false);
+            OpenedBox opened = new(box, recent, box.UidNext, HasClaimed: !readOnly && recent < box.UidNext);
+            if (readOnly) return opened;
             box.Writers++;
-            box.FirstRecent = box.UidNext;
-            return (box, recent, recent < box.UidNext);
+            box.FirstRecent = box.FirstUntold = box.UidNext;
+            return opened;
+        }
+    }
+
+    /// <summary>See <see cref="IMailbox.ClaimRecent"/>.</summary>
+    internal Uid ClaimRecent(Box box, Uid from, Uid next, bool readOnly)
+    {
+        lock (_gate)
+        {
+            Uid first = box.FirstUntold > from ? box.FirstUntold : from;
+            if (!readOnly && next > box.FirstUntold) box.FirstUntold = next;
+            return first < next ? first : next;
         }
     }
 
@@ -456,7 +472,7 @@ internal sealed class Account : IDisposable
         }
 
         // The next UID alone, when what it was given to did not come in.
-        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext;
+        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext || draft.Highest != box.Highest;
         (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
         box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
         if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
@@ -519,6 +535,7 @@ internal sealed class Account : IDisposable
     /// <summary>Lets file names follow, some at a time, and then writes the second home. False when there is more to do.</summary>
     internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
+        Behind.Settle();
         lock (_catalogueLock) return _upkeep.Tidy(tidier, limit, home);
     }
 
@@ -529,6 +546,7 @@ internal sealed class Account : IDisposable
         Words.Dispose();
         lock (_catalogueLock)
         {
+            Behind.Settle();
             // What the word index has not heard of is found by comparing.
             if (!_catalogue.Contents.Removed.IsEmpty) _catalogue.SetMeta(MetaKey.Generation, 0, Ids.Text());
             _catalogue.SetMeta(MetaKey.OpenBoot, 0, "");
@@ -547,6 +565,7 @@ internal sealed class Account : IDisposable
         }
 
         foreach (Operation operation in open) await _runner.SettleAsync(operation);
+        Behind.Settle();
         Abandon();
         lock (_gate)
         {
@@ -565,6 +584,7 @@ internal sealed class Account : IDisposable
     {
         Backlog?.Forget(this);
         Words.Dispose();
+        Behind.Drop();
         lock (_catalogueLock) _catalogue.Dispose();
     }
 }

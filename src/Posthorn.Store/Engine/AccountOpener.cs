@@ -38,7 +38,8 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     internal Result<Account> Open(MailAccount who, bool repair, out bool remade)
     {
         remade = repair;
-        MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
+        FilesBehind behind = new(volume, options.FilesBehind);
+        MaildirTree tree = new(behind, who.MailRoot.TrimEnd('/'), new(options.Separator));
         string directory = DirectoryOf(options, who.Address);
         string path = directory + "/catalogue.db";
         AccountCatalogue? catalogue = null;
@@ -78,7 +79,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             bool lost = NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares };
+            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind };
             account.NoteShares();
             account.CountKept();
             if (lost) account.LookForLeftOvers();

@@ -202,7 +202,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             VolumeStat stat = file.Stat();
             byte[] bytes = new byte[stat.Length];
             if (file.Read(0, bytes) < bytes.Length) return null;
-            MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
+            MessageFacts facts = MessageFacts.OfAny(bytes, options.Mime, log);
             EmailId email = entry.EmailId;
             if (!_contents.TryGetValue(email.Value, out long content))
             {

@@ -116,9 +116,9 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     private async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, Box watched, bool readOnly)
     {
-        if (_account.Open(name.Value, readOnly) is not ({ } box, Uid recent, bool claimed)) return NoMailbox;
-        OpenMailbox open = new(lease.Again(), box, watched, readOnly, recent);
-        if (!claimed) return open;
+        if (_account.Open(name.Value, readOnly) is not { Box: { } box } opened) return NoMailbox;
+        OpenMailbox open = new(lease.Again(), box, watched, readOnly, opened);
+        if (!opened.HasClaimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
         await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
         return open;
@@ -148,7 +148,9 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
             JournalContent content = joined ?? ((JournalSink)messages[0].Content).Content;
             await content.CompleteAsync(cancel);
-            MessageFacts[] facts = [.. messages.Select(message => services.Reader.FactsOf(((JournalSink)message.Content).Content))];
+            EarlyFacts[] facts = new EarlyFacts[messages.Count];
+            int room = EarlyFacts.Room;
+            for (int i = 0; i < facts.Length; i++) facts[i] = services.Reader.FactsOf(content, default, new(offsets[i], messages[i].Content.Length), ref room);
             Box? box = null;
             List<Change> changes = new(messages.Count);
             Result<Operation> appended = await _changes.RunAsync(() =>
@@ -487,7 +489,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
     private static Result<Done> DoneOr(Result<Operation> operation) => operation.IsOk ? Done.It : operation.Refusal;
 
-    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, MessageFacts facts) =>
+    private Change.Store StoreOf(NewMessage message, Box box, int index, long offset, EarlyFacts facts) =>
         new(box.Mailbox, new(box.NextUid++), services.Options.Ids.Email(), index)
         {
             Flags = message.Flags,
@@ -498,7 +500,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             Offset = offset,
             Length = message.Content.Length,
             LfOctets = facts.LfOctets,
-            Facts = facts,
+            Facts = facts.Held,
         };
 
     private static async ValueTask CopyAsync(JournalContent from, JournalContent into, CancellationToken cancel)

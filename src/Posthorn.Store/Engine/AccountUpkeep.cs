@@ -42,6 +42,8 @@ internal sealed class AccountUpkeep(Account account, AccountCatalogue catalogue,
             _namesDirty = false;
         }
 
+        // Nor may it pass one that is still in sight: without its record it would be taken for somebody's delivery.
+        if (account.Delayed.DiscardCount is > 0 and int left) throw new IOException($"{left} files of messages that were expunged could not be taken out of sight.");
         if (!home || !_homeStale) return true;
         _homeStale = false;
         try

@@ -28,6 +28,9 @@ internal sealed class Box(MailboxId mailbox, SpecialUse use, UidValidity validit
     internal ModSeq Highest { get; set; }
     internal ModSeq Floor { get; set; }
     internal Uid FirstRecent { get; set; } = new(1);
+
+    /// <summary>From here on no session that may write has been told of a message yet, as long as one has it open.</summary>
+    internal Uid FirstUntold { get; set; } = new(1);
     internal Counts Counts { get; set; }
     internal long Tombstones { get; set; }
     internal Sharing.MailboxAcl Acl { get; set; } = Sharing.MailboxAcl.Empty;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
@@ -8,13 +9,13 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>Makes changes come true in catalogue and files, in the running server and on replay alike. Everything may have been done before, wholly or in part.</summary>
 /// <remarks>Runs under the account's catalogue lock, inside a transaction.</remarks>
-internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time)
+internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time, ILogger log)
 {
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
     private readonly ReplayedMailboxes _replayed = new(account, catalogue, tree, options);
-    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows, _replayed);
+    private PlaceApplier Places => field ??= new(account, catalogue, tree, options, _rows, _replayed, log);
 
     internal void Apply(Operation operation, Draft draft)
     {
@@ -63,7 +64,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (!fresh && catalogue.TryGetMessage(box.Box.Id, store.Uid, out StoredRow known)) return Refresh(operation, store, draft, known, modSeq);
         string prefixed = $"{operation.Time / 1000}.J{operation.Lsn.Value:x}_{store.Index:x}.{account.HostName}";
         using MessageBytes bytes = new(account.ContentOf(operation), store);
-        MessageFacts facts = store.Facts ?? MessageFacts.Of(bytes.Whole, options.Mime);
+        MessageFacts facts = store.Facts ?? MessageFacts.OfAny(bytes.Whole, options.Mime, log);
         string baseName = string.Create(CultureInfo.InvariantCulture, $"{prefixed},S={store.Octets},W={facts.WireLength}");
         long content = (fresh ? null : catalogue.Contents.OfRecord(operation.Lsn.Value, store.Index)) ?? ContentFor(operation, store, facts);
         MessageRow row = new(store.Uid, facts.WireLength, store.Internal, modSeq, store.Flags, store.Keywords, store.Zone);
@@ -79,7 +80,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Refresh(Operation operation, Change.Store store, Draft draft, in StoredRow known, ModSeq modSeq)
     {
         using MessageBytes bytes = new(account.ContentOf(operation), store);
-        MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
+        MessageFacts facts = MessageFacts.OfAny(bytes.Whole, options.Mime, log);
         account.ForgetSortKeys();
         catalogue.Contents.Refresh(known.Content, operation.Lsn.Value, store.Index, store.Octets, facts);
         bool changed = false;
@@ -124,7 +125,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {
                 path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName);
-                _files.Discard(box.Name, file, path);
+                TakeAway(box.Name, file, path);
             }
 
             box.Gone.Add((uid, new(row.Content, path, catalogue.Contents.Of(row.Content).Octets, row.Row.Size)));
@@ -134,6 +135,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         return changed;
+    }
+
+    private void TakeAway(MailboxName box, FileRow file, string target)
+    {
+        if (account.Behind.IsOn && !account.IsReplaying) account.Behind.Follow(() => _files.Discard(box, file, target));
+        else _files.Discard(box, file, target);
     }
 
     private bool Flag(Change.Flag flag, Draft draft, ModSeq modSeq)
@@ -295,6 +302,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         {
             if (draft.Find(named) is not { } box) return false;
             mailbox = box.Box.Id;
+            box.Highest = modSeq; // RFC 7162 section 3.2
         }
 
         foreach ((string user, string entry, ReadOnlyMemory<byte>? value) in annotate.Entries) catalogue.Annotations.Put(mailbox, user, entry, value, modSeq.Value);
@@ -330,7 +338,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             string? disk = tree.Exists(tree.PathOf(box.Name, file.DiskName)) ? file.DiskName : tree.Find(tree.FolderPath(box.Name), baseName);
             if (disk is null) continue; // It went again before it was taken in.
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;
-            MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
+            MessageFacts facts = MessageFacts.OfAny(bytes, options.Mime, log);
             long content = catalogue.Contents.Add(file.Email, catalogue.Contents.ThreadOf(facts.Sort, file.Email), 0, 0, bytes.Length, facts);
             _rows.Add(box, new(new(file.Uid, facts.WireLength, file.Internal, modSeq, file.Flags, file.Keywords, 0), content, operation.Time), disk, baseName);
             changed = true;

@@ -47,6 +47,15 @@ internal sealed class DelayedFiles(Account account)
         lock (_gate) _discards.Add((path, target));
     }
 
+    /// <summary>How many files wait to be taken out of sight.</summary>
+    internal int DiscardCount
+    {
+        get
+        {
+            lock (_gate) return _discards.Count;
+        }
+    }
+
     /// <summary>Whether a file waits to be taken out of sight: its message is gone.</summary>
     internal bool IsDiscarded(string path)
     {

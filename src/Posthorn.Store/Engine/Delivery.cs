@@ -29,7 +29,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
     internal async ValueTask<DeliveryReceipt> RunAsync(ILogger log, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        (MessageFacts Facts, EmailId Email)[] kinds = Kinds();
+        (EarlyFacts Facts, EmailId Email)[] kinds = Kinds();
         (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations)? record;
         try
         {
@@ -111,21 +111,22 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
     }
 
     // Copies of the same bytes are the same message: they are read once and share their EMAILID.
-    private (MessageFacts, EmailId)[] Kinds()
+    private (EarlyFacts, EmailId)[] Kinds()
     {
-        (MessageFacts, EmailId)[] kinds = new (MessageFacts, EmailId)[_deliveries.Count];
+        (EarlyFacts, EmailId)[] kinds = new (EarlyFacts, EmailId)[_deliveries.Count];
+        int room = EarlyFacts.Room;
         for (int i = 0; i < _deliveries.Count; i++)
         {
             int same = -1;
             for (int j = 0; j < i && same < 0; j++)
                 if (RangeOf(_deliveries[j]) == RangeOf(_deliveries[i]) && _deliveries[j].Prefix.Span.SequenceEqual(_deliveries[i].Prefix.Span)) same = j;
-            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i])), reader.Ids.Email());
+            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i]), ref room), reader.Ids.Email());
         }
 
         return kinds;
     }
 
-    private (Lsn, RecordTicket, List<Operation>)? Append((MessageFacts Facts, EmailId Email)[] kinds)
+    private (Lsn, RecordTicket, List<Operation>)? Append((EarlyFacts Facts, EmailId Email)[] kinds)
     {
         int held = 0;
         try
@@ -154,7 +155,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         }
     }
 
-    private void Plan(EmailAddress address, Account account, (MessageFacts Facts, EmailId Email)[] kinds, List<(Account, List<Change>, long, int)> parts)
+    private void Plan(EmailAddress address, Account account, (EarlyFacts Facts, EmailId Email)[] kinds, List<(Account, List<Change>, long, int)> parts)
     {
         if (account.IsOver)
         {
@@ -194,7 +195,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
                 Offset = RangeOf(delivery).Offset,
                 Length = RangeOf(delivery).Length,
                 LfOctets = kinds[i].Facts.LfOctets,
-                Facts = kinds[i].Facts,
+                Facts = kinds[i].Facts.Held,
             });
             octets += size;
             messages++;

@@ -183,8 +183,21 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     {
         if (account.Published(gone.Mailbox) is not { } box) return 0;
         account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
+        // Thousands may have gone by one record: their folder is listed once for all.
         int mended = 0;
-        foreach ((Uid uid, string baseName) in gone.Messages) mended += RemoveLeft(box, gone.Mailbox, uid, baseName, operation);
+        Dictionary<string, string> files = tree.FilesOf(tree.FolderPath(box.Name));
+        Dictionary<(long, int), string> own = [];
+        foreach ((string name, string disk) in files)
+            if (OwnName.Parse(name) is { } ours) own[ours] = disk;
+        foreach ((Uid uid, string baseName) in gone.Messages)
+        {
+            string? disk = files.GetValueOrDefault(baseName);
+            if (disk is null && OwnName.Parse(baseName) is { } ours) disk = own.GetValueOrDefault(ours);
+            if (disk is null || catalogue.TryGetFile(box.Id, uid, out _)) continue;
+            tree.TakeAway($"{tree.FolderPath(box.Name)}/{disk}", tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName));
+            mended++;
+        }
+
         return mended;
     }
 

@@ -20,18 +20,22 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     /// <summary>Searches by text.</summary>
     internal TextFinder Finder => field ??= new(options, this);
 
-    /// <summary>What is kept about a message that is to come in.</summary>
-    internal MessageFacts FactsOf(JournalContent content) => FactsOf(content, default, new(0, content.Length));
-
-    /// <summary>As <see cref="FactsOf(JournalContent)"/>, for a part of the content behind header lines of its own.</summary>
-    internal MessageFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix, ContentRange range)
+    /// <summary>What is kept about a message that is to come in, a part of the content behind header lines of its own.</summary>
+    /// <param name="content">The message and others of its record.</param>
+    /// <param name="prefix">Its own header lines.</param>
+    /// <param name="range">Where it is.</param>
+    /// <param name="room">Octets that what is known of this record's messages may still take until they are applied.</param>
+    internal EarlyFacts FactsOf(JournalContent content, ReadOnlyMemory<byte> prefix, ContentRange range, ref int room)
     {
         using MessageBytes bytes = new(content, new Change.Store(default, default, default, 0)
         {
             Flags = default, Keywords = KeywordSet.Empty, Internal = 0, Zone = 0, Prefix = prefix, Offset = range.Offset, Length = range.Length,
         });
-        MessageFacts facts = MessageFacts.Of(bytes.Whole, options.Mime);
-        return options.LineEndings == FileLineEndings.Lf ? facts.With(LineEnds.LengthWithLf(bytes.Whole.Span)) : facts;
+        MessageFacts facts = MessageFacts.OfAny(bytes.Whole, options.Mime, log);
+        long? lfOctets = options.LineEndings == FileLineEndings.Lf ? LineEnds.LengthWithLf(bytes.Whole.Span) : null;
+        if (facts.Size > room) return new(facts.WireLength, lfOctets, null);
+        room -= facts.Size;
+        return new(facts.WireLength, lfOctets, facts);
     }
 
     internal static Result<MailboxStatus> Status(Account account, MailboxName name)

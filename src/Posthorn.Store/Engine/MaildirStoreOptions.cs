@@ -65,6 +65,9 @@ public sealed record MaildirStoreOptions
     /// <summary>What an account's filter remembers at most, senders answered and messages seen together. 10,000: a week of a busy mailbox, half a MiB.</summary>
     public int FilterNotes { get; init; } = 10_000;
 
+    /// <summary>Files of one account that are taken out of sight behind the answer to EXPUNGE, at the latest after <see cref="TidyAfter"/> and before anybody looks at its files; what is beyond waits for them. Zero for none. 20,000: a third of a second of work for who comes next, and some MiB (docs/adr/0012).</summary>
+    public int FilesBehind { get; init; } = 20_000;
+
     /// <summary>Messages whose file names are mended in one step of the background. 200: some milliseconds under the account's lock.</summary>
     public int NamesAtOnce { get; init; } = 200;
 

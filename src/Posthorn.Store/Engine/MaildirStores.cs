@@ -217,11 +217,17 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 AccountChanges changes = ChangeCodec.Read(step.Payload);
                 if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
                 if (_keeper.IsRepairing(changes.Account.Address)) continue; // gets all of the journal at its first opening
+                if (_keeper.IsPostponed(changes.Account.Address))
+                {
+                    Postpone(record.Lsn, step); // behind what waits already
+                    continue;
+                }
+
                 Result<AccountLease> lease = await _accounts.LeaseAsync(changes.Account, cancel);
                 if (!lease.IsOk)
                 {
                     // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
-                    _keeper.Postpone(record.Lsn, ChangeCodec.Read(step.Payload.ToArray()));
+                    Postpone(record.Lsn, step);
                     _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
                     continue;
                 }
@@ -238,6 +244,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                     // One account's damage must not keep the server from starting.
                     await RetireAsync(held.Account);
                 }
+                catch (Exception problem) when (IsOfTheRecord(problem))
+                {
+                    // Nor must a record that nobody can apply.
+                    _accounts.Evict(held.Account);
+                    held.Account.Abandon();
+                    Postpone(record.Lsn, step);
+                    _log.ReplayFailed(problem, changes.Account.Address, record.Lsn.Value);
+                }
             }
         }
         finally
@@ -245,6 +259,16 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             if (content is not null) await content.DisposeAsync();
         }
     }
+
+    private void Postpone(Lsn record, JournalStep step) => _keeper.Postpone(record, ChangeCodec.Read(step.Payload.ToArray()));
+
+    // Rather than of the disk or the machine, which would be no better for the next account.
+    private static bool IsOfTheRecord(Exception problem) => problem switch
+    {
+        Catalogue.CatalogueException catalogue => !catalogue.IsDamage && !catalogue.IsPassing,
+        IOException or OperationCanceledException => false,
+        _ => true,
+    };
 
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
@@ -380,6 +404,12 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                 foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
                 _keeper.Caught(who.Address);
             }
+            catch (Exception problem) when (IsOfTheRecord(problem))
+            {
+                opened.Value.Abandon();
+                _log.ReplayFailed(problem, who.Address, _keeper.PostponedOf(who.Address)[0].Lsn.Value);
+                return new Refusal(RefusalKind.Unavailable, "The mailbox is not whole now");
+            }
             catch
             {
                 opened.Value.Abandon();
@@ -498,6 +528,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
                             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
                         _indexer.Consider(account, now);
                         account.Retry();
+                        account.Behind.Settle();
                         if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
                         account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
                     }

@@ -3,15 +3,18 @@ using Posthorn.Core;
 namespace Posthorn.Store.Engine;
 
 /// <summary>A session's hold on a mailbox.</summary>
-internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool readOnly, Uid firstRecent) : IMailbox
+internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool readOnly, OpenedBox opened) : IMailbox
 {
     private int _closed;
 
     public MailboxInfo Info => lease.Account.InfoOf(box);
     public MailboxVersion Current => box.Version!;
-    public Uid FirstRecent { get; } = firstRecent;
+    public Uid FirstRecent => opened.FirstRecent;
+    public Uid FirstNew => opened.FirstNew;
     public bool Exists => box.Exists;
     public bool IsReplaced => box.IsReplaced;
+
+    public Uid ClaimRecent(Uid from, Uid next) => lease.Account.ClaimRecent(box, from, next, readOnly);
 
     public async ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel) => await lease.Account.ChangeOf(box, seen).WaitAsync(cancel);
 
@@ -24,3 +27,10 @@ internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool
         return ValueTask.CompletedTask;
     }
 }
+
+/// <summary>A mailbox at the moment when a session opened it.</summary>
+/// <param name="Box">The mailbox.</param>
+/// <param name="FirstRecent">From here on its messages are recent for the session.</param>
+/// <param name="FirstNew">The next UID.</param>
+/// <param name="HasClaimed">Something became recent for this session alone, which is to be remembered.</param>
+internal sealed record OpenedBox(Box Box, Uid FirstRecent, Uid FirstNew, bool HasClaimed);

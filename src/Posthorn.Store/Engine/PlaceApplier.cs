@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
@@ -8,7 +9,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>Makes copies and moves come true, in the running server and on replay alike.</summary>
 /// <remarks>As <see cref="ChangeApplier"/>, of which it is a part.</remarks>
-internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, MessageRows rows, ReplayedMailboxes replayed)
+internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, MessageRows rows, ReplayedMailboxes replayed, ILogger log)
 {
     private readonly FileKeeper _files = account.Files;
 
@@ -154,7 +155,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         string? disk = tree.FindOwn(folder, operation.Lsn.Value, pair.Index);
         string? path = disk is not null ? $"{folder}/{disk}" : _files.Locate(source.Name, new(pair.Source, "", pair.SourceBase, false));
         if (path is null || _files.Read(path) is not { } bytes || !tree.Volume.TryStat(path, out Journal.Volume.VolumeStat stat)) return false;
-        MessageFacts facts = MessageFacts.Of(bytes, options.Mime);
+        MessageFacts facts = MessageFacts.OfAny(bytes, options.Mime, log);
         string baseName = disk is null ? CopyName(operation, pair.Index, bytes.Length, facts.WireLength) : MaildirName.BaseOf(disk);
         SystemFlags flags = MaildirName.FlagsOf(MaildirName.LettersOf(path));
         if (disk is null)

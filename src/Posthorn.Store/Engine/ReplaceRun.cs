@@ -20,7 +20,8 @@ internal sealed class ReplaceRun(StoreServices services, Account from, Account i
         if (services.Space.Check(into.Who, content.Length) is { } tight) return tight;
         try { await content.CompleteAsync(cancel); }
         catch (VolumeException problem) when (problem.Error is VolumeError.NoSpace or VolumeError.ReadOnly) { return ChangeRunner.NoRoom; }
-        MessageFacts facts = services.Reader.FactsOf(content);
+        int room = EarlyFacts.Room;
+        EarlyFacts facts = services.Reader.FactsOf(content, default, new(0, content.Length), ref room);
         List<(Uid Uid, string Base)> old = MailReader.BasesOf(from, source, [replacement.Old]);
         if (old.Count == 0) return Gone;
         from.VersionOf(source);
@@ -41,7 +42,7 @@ internal sealed class ReplaceRun(StoreServices services, Account from, Account i
         return new AppendReceipt(target!.Mailbox, target.Validity, [new(target.Mailbox, target.Validity, stored!.Uid, stored.Email)]);
     }
 
-    private Change.Store StoreOf(Box target, MessageFacts facts, long length)
+    private Change.Store StoreOf(Box target, EarlyFacts facts, long length)
     {
         NewMessage message = replacement.Message;
         return new(target.Mailbox, new(target.NextUid++), services.Options.Ids.Email(), 0)
@@ -54,7 +55,7 @@ internal sealed class ReplaceRun(StoreServices services, Account from, Account i
             Offset = 0,
             Length = length,
             LfOctets = facts.LfOctets,
-            Facts = facts,
+            Facts = facts.Held,
         };
     }
 }

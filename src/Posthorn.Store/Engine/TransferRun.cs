@@ -9,7 +9,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class TransferRun(Recorder recorder, MailReader reader, Account from, Account into, Transfer transfer)
 {
     private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
-    private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, MessageFacts Facts)> _messages = [];
+    private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts)> _messages = [];
     private List<(Uid Uid, string Base)> _bases = [];
 
     internal async ValueTask<Result<Placement>> RunAsync(CancellationToken cancel)
@@ -47,11 +47,12 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
                 at += got;
             }
 
-            _messages.Add((version[version.IndexOf(uid)], email, offset, bytes.Length, null!));
+            _messages.Add((version[version.IndexOf(uid)], email, offset, bytes.Length, default));
         }
 
+        int room = EarlyFacts.Room;
         for (int i = 0; i < _messages.Count; i++)
-            _messages[i] = _messages[i] with { Facts = reader.FactsOf(content, default, new(_messages[i].Offset, _messages[i].Length)) };
+            _messages[i] = _messages[i] with { Facts = reader.FactsOf(content, default, new(_messages[i].Offset, _messages[i].Length), ref room) };
         if (transfer.Move) _bases = MailReader.BasesOf(from, source, [.. _messages.Select(message => message.Row.Uid)]);
         return null;
     }
@@ -68,7 +69,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         return new PairPlan(stores, transfer.Move ? new Change.Expunge(transfer.Source, _bases) : null, octets);
     }
 
-    private Change.Store StoreOf((MessageRow Row, EmailId Email, long Offset, long Length, MessageFacts Facts) message, MailboxId target, Uid uid, int index) =>
+    private Change.Store StoreOf((MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts) message, MailboxId target, Uid uid, int index) =>
         new(target, uid, message.Email, index)
         {
             Flags = message.Row.Flags & FlagRights.Flags(transfer.Rights),
@@ -79,6 +80,6 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
             Offset = message.Offset,
             Length = message.Length,
             LfOctets = message.Facts.LfOctets,
-            Facts = message.Facts,
+            Facts = message.Facts.Held,
         };
 }

@@ -14,6 +14,10 @@ internal sealed class SharedMailbox(IMailbox inner, Func<MailboxInfo, MailboxInf
 
     public Core.Uid FirstRecent => inner.FirstRecent;
 
+    public Core.Uid FirstNew => inner.FirstNew;
+
+    public Core.Uid ClaimRecent(Core.Uid from, Core.Uid next) => inner.ClaimRecent(from, next);
+
     public bool Exists => inner.Exists && Info.Rights.HasFlag(MailboxRights.Read);
 
     public bool IsReplaced => inner.IsReplaced;

@@ -52,6 +52,9 @@ public sealed class UserMailStore : IMailStore
     /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
     public async ValueTask<MailboxRights> RightsToAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Rights ?? MailboxRights.None;
 
+    /// <summary>Whether the user may be told what lies in a mailbox that takes his messages (RFC 9051 section 6.3.12).</summary>
+    public async ValueTask<bool> MayReadAsync(MailboxName name, CancellationToken cancel) => (await RightsToAsync(name, cancel)).HasFlag(MailboxRights.Read);
+
     /// <summary>Whose mailbox takes the user's new messages under this name, or why none does.</summary>
     public async ValueTask<Result<MailAccount>> MayAppendAsync(MailboxName name, CancellationToken cancel)
     {

@@ -18,7 +18,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         Ledger ledger = new(accepted, plan);
         bool hasRoom = services.Queue.HasRoom || accepted.IsReport;
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, hasRoom, accepted.IsReport && queued.Count == 0 ? accepted.Message.Id : newId()) : null;
+        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, hasRoom, newId) : null;
         DeliveryAttachment? attachment = placement is not null ? services.Queue.AttachDeciding(placement.Decide) : queued.Count > 0 ? services.Queue.Attach(queued) : null;
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
@@ -44,6 +44,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         if (broken is null && placement is not null)
         {
             ledger.Postpone(placement.Waiting?.Recipients ?? [], placement.Covered);
+            ledger.Forget(placement.Refused.SelectMany(message => message.Recipients));
             if (placement.Waiting is { } waiting) services.Log.Queued(waiting.Id, waiting.From, waiting.Recipients.Count);
         }
         return ledger.Close(broken is null);
@@ -72,7 +73,9 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         return message with { Id = id, Recipients = later, Ranges = accepted.Content.Length == message.Size ? null : [new(0, message.Size)] };
     }
 
-    private static QueuedPart Later(QueueMessage waiting) => new(waiting.Id, "later", [.. waiting.Recipients.Select(one => one.Address)]);
+    private static QueuedPart Later(QueueMessage waiting) => Part(waiting, "later");
+
+    private static QueuedPart Part(QueueMessage message, string what) => new(message.Id, what, [.. message.Recipients.Select(one => one.Address)]);
 
     // The failure of the record as a whole, or a refusal (or null) for each copy.
     private async ValueTask<(SmtpReply? Failure, IReadOnlyList<SmtpReply?> Outcomes)> WriteAsync(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, Placement? placement, DeliveryAttachment? attachment, CancellationToken cancel)
@@ -83,7 +86,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         {
             DeliveryOrder order = new() { Deliveries = [.. copies.Select(copy => copy.Delivery)], Notes = plan.Notes, Attachment = attachment };
             DeliveryReceipt receipt = await services.Stores.DeliverAsync(accepted.Content, order, cancel);
-            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, placement?.Waiting, receipt));
+            if (services.Trace.IsOn) services.Trace.Tell(Recorded(accepted, plan, queued, placement, receipt));
             SmtpReply?[] outcomes = new SmtpReply?[copies.Count];
             for (int i = 0; i < copies.Count; i++)
             {
@@ -107,7 +110,7 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         }
     }
 
-    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, QueueMessage? waiting, DeliveryReceipt receipt)
+    private static TraceEvent.Recorded Recorded(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, Placement? placement, DeliveryReceipt receipt)
     {
         StoredCopy[] copies = new StoredCopy[plan.Copies.Count];
         for (int i = 0; i < copies.Length; i++)
@@ -118,6 +121,6 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
                 : new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, null, refusal.Text);
         }
         IEnumerable<QueuedPart> parts = queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]));
-        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. waiting is null ? [] : new[] { Later(waiting) }]);
+        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. placement?.Waiting is { } waiting ? [Later(waiting)] : Array.Empty<QueuedPart>(), .. (placement?.Refused ?? []).Select(message => Part(message, "refused"))]);
     }
 }

@@ -11,7 +11,7 @@ namespace Posthorn.Transport.Accept;
 /// </remarks>
 internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWriter<byte>>? addFields, bool drops = false)
 {
-    /// <summary>The longest field name looked at, octets; a longer one is no field that we know.</summary>
+    /// <summary>The longest field name looked at, octets; a longer one is no field that we know. Blanks behind a name do not count: whoever reads the mail takes any number (RFC 5322 section 4.5).</summary>
     private const int MaxName = 128;
 
     /// <summary>What is kept of one field's value, octets: 500 authors. A From beyond it is refused where it matters.</summary>
@@ -26,7 +26,7 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
     private enum State { LineStart, Name, Value, EndCr, Done }
     private enum Field { Other, Received, DeliveredTo, From, Date, MessageId, Signature, TlsRequired, Private }
 
-    private readonly byte[] _name = new byte[MaxName];
+    private byte[] _name = new byte[MaxName];
     private readonly ArrayBufferWriter<byte> _value = new(256);
     private readonly List<EmailAddress> _deliveredTo = [];
     private State _state;
@@ -144,9 +144,10 @@ internal sealed class HeaderScanner(int maxSize, Action<HeaderScanner, IBufferWr
             Count();
             return EndName(output);
         }
-        bool named = next is >= 32 or (byte)'\t' && _nameLength < MaxName && !(_nameLength == 0 && next is (byte)' ' or (byte)'\t');
-        if (named)
+        bool blank = next is (byte)' ' or (byte)'\t';
+        if (blank ? _nameLength > 0 : next >= 32 && _nameLength < MaxName)
         {
+            if (_nameLength == _name.Length) Array.Resize(ref _name, 2 * _nameLength); // by blanks alone; the header's size bounds them
             _name[_nameLength++] = next;
             return 1;
         }

@@ -49,6 +49,13 @@ internal sealed class Ledger
         _refused.RemoveAll(one => places.Contains(one.Address));
     }
 
+    /// <summary>That these places refused is told by something else.</summary>
+    public void Forget(IEnumerable<EnvelopeRecipient> told)
+    {
+        HashSet<EmailAddress> places = [.. told.Select(one => one.Address)];
+        _refused.RemoveAll(one => _served[one.Recipient] && places.Contains(one.Address));
+    }
+
     /// <summary>A reply for each recipient: positive when anything for it was served, or when it was discarded on purpose.</summary>
     public DeliveryOutcome Close(bool isRecorded)
     {

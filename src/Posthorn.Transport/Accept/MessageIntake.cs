@@ -181,7 +181,7 @@ internal sealed class MessageIntake : IMessageIntake
     private async ValueTask MakeReadableAsync(CancellationToken cancel)
     {
         if (_envelope.Body != BodyType.BinaryMime || _sink is not { } sink || !_envelope.Recipients.Any(recipient => _transport.Services.Directory.IsLocalDomain(recipient.Address.Domain))) return;
-        if (await Remote.RecodedContent.RecodeAsync(sink.Read, WireForm.EightBit, _transport.Services.Stores, cancel) is not { } recoded) return;
+        if (await Remote.RecodedContent.RecodeAsync(sink.Read, new(WireForm.EightBit), _transport.Services.Stores, cancel) is not { } recoded) return;
         (_sink, _body) = (recoded, BodyType.EightBitMime);
         await sink.DisposeAsync();
     }

@@ -1,5 +1,6 @@
 using Posthorn.Core;
 using Posthorn.Store;
+using Posthorn.Transport.Bounce;
 using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport.Accept;
@@ -12,11 +13,14 @@ namespace Posthorn.Transport.Accept;
 /// <param name="plan">Where it goes.</param>
 /// <param name="queued">What enters the queue whatever the mailboxes say.</param>
 /// <param name="hasRoom">False when nothing more enters the queue that need not.</param>
-/// <param name="id">For what waits.</param>
-internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, bool hasRoom, QueueId id)
+/// <param name="newId">Ids for what waits.</param>
+internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, bool hasRoom, Func<QueueId> newId)
 {
     /// <summary>What waits for a better time; null when nothing does.</summary>
     public QueueMessage? Waiting { get; private set; }
+
+    /// <summary>What is still to be told to the sender: places that an alias leads to and that refused for good, while the recipient has its last word.</summary>
+    public IReadOnlyList<QueueMessage> Refused { get; private set; } = [];
 
     /// <summary>Places that another recipient, which is tried again, leads to as well: they have the message by that.</summary>
     public IReadOnlySet<EmailAddress> Covered { get; private set; } = new HashSet<EmailAddress>();
@@ -32,8 +36,9 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
         HashSet<int> done = Done(refused, stored);
         Covered = accepted.IsReport ? new HashSet<EmailAddress>() : refused.Where(one => !done.Contains(one.Recipient)).Select(one => one.Address).ToHashSet();
         RecipientPlan.Refused[] late = [.. refused.Where(one => one.Reply.IsTransient && !Covered.Contains(one.Address)).DistinctBy(one => one.Address)];
-        Waiting = late.Length == 0 ? null : DeliveryStage.Waiting(accepted, id, [.. late.Select(RecipientFor)]);
-        return new(Waiting is { } waiting ? [.. queued, waiting] : queued, CauseOf(done));
+        Waiting = late.Length == 0 ? null : DeliveryStage.Waiting(accepted, accepted.IsReport && queued.Count == 0 ? accepted.Message.Id : newId(), [.. late.Select(RecipientFor)]);
+        Refused = accepted.Settle is null ? [] : [.. Untold(refused, late).GroupBy(one => one.Reply).Select(group => DeliveryStage.Waiting(accepted, newId(), [.. group.Select(RecipientFor)]) with { Refusal = QueueEntry.Bounded(group.Key) })];
+        return new([.. queued, .. Waiting is { } waiting ? [waiting] : Array.Empty<QueueMessage>(), .. Refused], CauseOf(done));
 
         void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
         {
@@ -50,6 +55,11 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
     // What goes on as it came keeps what it was to go on as.
     private EnvelopeRecipient RecipientFor(RecipientPlan.Refused one) =>
         plan.Elsewhere.FirstOrDefault(target => target.Recipient.Address == one.Address)?.Recipient ?? RecipientFor(accepted.Message.Recipients[one.Recipient], one.Address);
+
+    // What a recipient without a last word was refused is told with that word.
+    private IEnumerable<RecipientPlan.Refused> Untold(List<RecipientPlan.Refused> refused, RecipientPlan.Refused[] late) =>
+        refused.Where(one => one.Reply.IsPermanent && !Covered.Contains(one.Address) && !Array.Exists(late, other => other.Address == one.Address)
+            && (accepted.Message.From.IsNull || Report.IsWanted(ReportKind.Failed, accepted.Message.Recipients[one.Recipient].Notify))).DistinctBy(one => one.Address);
 
     // A recipient is done with when anything for it was taken, or when nothing was to be.
     private HashSet<int> Done(List<RecipientPlan.Refused> refused, HashSet<EmailAddress> stored)

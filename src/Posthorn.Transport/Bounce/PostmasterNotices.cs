@@ -17,7 +17,7 @@ internal sealed class PostmasterNotices(IDirectory directory, TimeProvider time,
 
     /// <summary>Not word to the postmaster itself, nor an answer that a script of ours gave (RFC 5230 section 4.6): nobody waits for those.</summary>
     public static bool IsOfInterest(Report report) =>
-        report.About.Origin != Origin && !(report.About is { From.IsNull: true, Origin: var by } && by.Contains('@', StringComparison.Ordinal) && report.Recipients.All(one => one.Recipient.Notify.HasFlag(DsnNotify.Never)));
+        report.About.Origin != Origin && !(report.About is { From.IsNull: true, IsOfAccount: true } && report.Recipients.All(one => one.Recipient.Notify.HasFlag(DsnNotify.Never)));
 
     /// <summary>Whom to tell and what of the others; null when nobody is told this time.</summary>
     public PostmasterNotice? Next(Report report, SmtpReply? refused)

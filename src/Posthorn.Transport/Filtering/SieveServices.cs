@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store;
 using Posthorn.Store.Scripts;
@@ -17,6 +18,9 @@ public sealed class SieveServices(IMailStores stores, IScriptStore scripts, IVol
     public TraceLog? TraceLog { init => Trace = value is null ? NoTrace.Instance : value; }
 
     internal ITrace Trace { get; init; } = NoTrace.Instance;
+
+    /// <summary>As whom owners may send, as by submission (<see cref="MailTransport.MaySendAsAsync"/>). Set once, before mail comes in; until then as nobody but themselves.</summary>
+    public Func<MailAccount, ReversePath, CancellationToken, ValueTask<bool>>? MaySendAs { get; set; }
 
     /// <summary>Scripts, compiled.</summary>
     public ScriptLibrary Library { get; } = new(scripts, volume, time, log);

@@ -18,6 +18,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     private bool _isInMessage;
     private bool _mayServeAgain;
     private bool _skipsRcpt;
+    private bool _hasLostMessage; // by a HELO that another check refused: the transaction goes on, and the filter knows nothing of it any more
 
     public async ValueTask<Verdict> ConnectAsync(CheckContext context, CancellationToken cancel)
     {
@@ -49,8 +50,9 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
 
     public async ValueTask<Verdict> HeloAsync(CheckContext context, CancellationToken cancel)
     {
+        bool wasInMessage = _isInMessage;
         await EndMessageAsync(context, cancel);
-        _mayServeAgain = false;
+        (_mayServeAgain, _hasLostMessage) = (false, wasInMessage);
         MilterConnection.WriteTexts(Fresh(), context.Client.Helo);
         return await TellAsync(context, CheckStage.Helo, new(MilterCommand.Helo, MilterStage.Helo, MilterSteps.NoHelo, MilterSteps.NoHeloReply), cancel);
     }
@@ -89,7 +91,9 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     public async ValueTask<Verdict> MessageAsync(CheckContext context, MessageDraft draft, CancellationToken cancel)
     {
         if (_failure is not null) return Fallback(context, CheckStage.Message);
+        if (_refused is { } refused) return new Verdict.Refuse(refused);
         if (_connection is not { } connection) return Verdict.Continue;
+        if (_hasLostMessage) return new Verdict.Refuse(MilterReplies.TryLater);
         _macros.Client = context.Client;
         _macros.Sender = draft.From;
         await using MilterMessageRun run = new(connection, options, services, _macros);
@@ -177,6 +181,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
         if (_failure is not null) return Fallback(context, stage);
         if (_refused is { } refused) return new Verdict.Refuse(refused);
         if (_connection is not { } connection) return Verdict.Continue;
+        if (_hasLostMessage && stage > CheckStage.Helo) return new Verdict.Refuse(MilterReplies.TryLater);
         try { return await AskAsync(context, stage, connection, what, cancel); }
         catch (MilterException e) { return await FailAsync(context, stage, e); }
     }
@@ -239,7 +244,7 @@ internal sealed class MilterCheck(MilterOptions options, MilterServices services
     // The transaction is over, finished or not: a filter that is in the middle of it is told.
     private async ValueTask EndMessageAsync(CheckContext context, CancellationToken cancel)
     {
-        (_macros.Envelope, _macros.Sender) = (null, null);
+        (_macros.Envelope, _macros.Sender, _hasLostMessage) = (null, null, false);
         if (!_isInMessage) return;
         _isInMessage = false;
         if (_connection is not { } connection) return;

@@ -18,6 +18,7 @@ public sealed class CheckContext
     private CheckOrders? _helo;
     private CheckOrders? _message;
     private QueueId? _messageId;
+    private (CheckOrders? Helo, ClientContext Client, CheckOrders? Message, QueueId? MessageId) _before;
 
     /// <param name="client">Who connects.</param>
     /// <param name="names">Finds names of clients.</param>
@@ -25,7 +26,7 @@ public sealed class CheckContext
     /// <param name="remarks">Where to gather what checks have to say, for a dry run; null for a real session.</param>
     internal CheckContext(ClientContext client, ClientNames names, ILogger log, List<CheckRemark>? remarks)
     {
-        (Client, _names, Log, _remarks) = (client, names, log, remarks);
+        (Client, _names, Log, _remarks, _before) = (client, names, log, remarks, (null, client, null, null));
     }
 
     /// <summary>Who speaks, as known now.</summary>
@@ -61,9 +62,13 @@ public sealed class CheckContext
     /// <summary>The client names itself, perhaps again: what was ordered and said for its last name is over.</summary>
     internal void Greet(ClientContext client)
     {
-        (_helo, Client) = (new(), client);
+        _before = (_helo, Client, _message, _messageId);
+        (_helo, Client, _message, _messageId) = (new(), client, null, null);
         _early.RemoveAll(remark => remark.Stage == CheckStage.Helo);
     }
+
+    /// <summary>The new name was refused: all is as it was before, a transaction too (RFC 5321 section 4.1.4).</summary>
+    internal void TakeBack() => (_helo, Client, _message, _messageId) = _before;
 
     /// <summary>A transaction begins.</summary>
     internal void Begin(Envelope envelope)

@@ -39,6 +39,9 @@ public sealed class SessionChecks : IAsyncDisposable
         return AskAsync(_doneWithSession, check => check.HeloAsync(Context, cancel));
     }
 
+    /// <summary>The client was told that it may not call itself so: its last name stands, and what it was about.</summary>
+    internal void TakeHeloBack() => Context.TakeBack();
+
     public ValueTask<SmtpReply?> SenderAsync(Envelope envelope, CancellationToken cancel)
     {
         Context.Begin(envelope);

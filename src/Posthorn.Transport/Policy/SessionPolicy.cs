@@ -63,8 +63,12 @@ public sealed class SessionPolicy(IMailTransport transport, SessionChecks? check
 
     private async ValueTask<SmtpReply?> AskHeloAsync(ClientContext client, CancellationToken cancel)
     {
+        SmtpReply? before = _helo;
         _helo = null;
-        return KeepBack(await checks!.HeloAsync(client, cancel), ref _helo);
+        if (KeepBack(await checks!.HeloAsync(client, cancel), ref _helo) is not { } refusal) return null;
+        checks.TakeHeloBack();
+        _helo = before;
+        return refusal;
     }
 
     private SmtpReply? KeepBack(SmtpReply? refusal, ref SmtpReply? place)

@@ -35,7 +35,7 @@ internal sealed class IdleConnections(TimeProvider time)
     /// <summary>Gives a delivery to a connection that waits for it; false when there is none.</summary>
     public bool TryHand(Delivery delivery)
     {
-        if (delivery.Fault is not null || !TryTake(delivery.Destination.Key, out TaskCompletionSource<Delivery?>? place)) return false;
+        if (delivery.Foregone is not null || !TryTake(delivery.Destination.Key, out TaskCompletionSource<Delivery?>? place)) return false;
         place.SetResult(delivery);
         return true;
     }

@@ -31,8 +31,8 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
         HashSet<int> recorded = [];
         AcceptedMessage accepted = new()
         {
-            // What aliases send on enters the queue anew, under an id of its own.
-            Message = message with { Id = transport.NewQueueId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null },
+            // What aliases send on enters the queue anew, under an id of its own; an operator who has let the message go has let that go.
+            Message = message with { Id = transport.NewQueueId(), Recipients = [.. delivery.Recipients.Select(recipient => message.Recipients[recipient])], Size = sink.Length, Ranges = null, HoldReason = null },
             Content = sink,
             RepliesSeparately = true,
             IsFromQueue = true,

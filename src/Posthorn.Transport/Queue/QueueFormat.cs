@@ -31,13 +31,13 @@ internal enum QueueOrder : byte
 /// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
 internal static class QueueFormat
 {
-    private const byte Version = 4;
+    private const byte Version = 5;
 
-    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one.</summary>
+    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one, in the fourth none for a refusal.</summary>
     private const byte OldestVersion = 1;
 
     private const long LastTick = 3155378975999999999;
-    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32, HoldForFlag = 64;
+    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32, HoldForFlag = 64, RefusalFlag = 128;
     private const byte ForwardedFlag = 1, OriginalOursFlag = 2;
 
     /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
@@ -177,7 +177,7 @@ internal static class QueueFormat
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
         writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)
-            | (message.By is null ? 0 : ByFlag) | (message.HoldReason is null ? 0 : HoldFlag) | (message.HoldFor is null ? 0 : HoldForFlag)));
+            | (message.By is null ? 0 : ByFlag) | (message.HoldReason is null ? 0 : HoldFlag) | (message.HoldFor is null ? 0 : HoldForFlag) | (message.Refusal is null ? 0 : RefusalFlag)));
         if (message.ReleaseAt is { } release) writer.Int64(release.UtcTicks);
         if (message.By is { } by)
         {
@@ -186,6 +186,7 @@ internal static class QueueFormat
         }
         if (message.HoldReason is { } hold) writer.Text(hold);
         if (message.HoldFor is { } seconds) writer.Int32(seconds);
+        if (message.Refusal is { } refusal) WriteReply(writer, refusal);
         writer.Byte((byte)message.Return);
         writer.Text(message.EnvelopeId);
         writer.Byte((byte)message.Traits);
@@ -213,6 +214,7 @@ internal static class QueueFormat
         byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
         string? hold = (flags & HoldFlag) != 0 ? reader.Text() : null;
         int? holdFor = (flags & HoldForFlag) != 0 ? reader.Int32() : null;
+        SmtpReply? refusal = (flags & RefusalFlag) != 0 ? ReadReply(ref reader) : null;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
         string? envelopeId = reader.TextOrNull();
         ContentTraits traits = (ContentTraits)reader.Byte();
@@ -239,7 +241,7 @@ internal static class QueueFormat
         {
             By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
             Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
-            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null, HoldReason = hold, HoldFor = holdFor,
+            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null, HoldReason = hold, HoldFor = holdFor, Refusal = refusal,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
         };
     }
@@ -253,9 +255,7 @@ internal static class QueueFormat
         {
             writer.Int32(answer.Recipient);
             writer.Byte((byte)answer.State);
-            writer.Int32(answer.Reply.Code);
-            writer.Text(answer.Reply.Status);
-            writer.Text(answer.Reply.Text);
+            WriteReply(writer, answer.Reply);
             writer.Text(answer.Host);
         }
     }
@@ -270,9 +270,17 @@ internal static class QueueFormat
         {
             int recipient = reader.Int32();
             RecipientState state = (RecipientState)reader.Byte();
-            SmtpReply reply = new(reader.Int32(), reader.Text(), reader.Text());
-            answers.Add(new(recipient, state, reply, reader.Text()));
+            answers.Add(new(recipient, state, ReadReply(ref reader), reader.Text()));
         }
         return new(id, answers) { Warned = warned };
     }
+
+    private static void WriteReply(PayloadWriter writer, SmtpReply reply)
+    {
+        writer.Int32(reply.Code);
+        writer.Text(reply.Status);
+        writer.Text(reply.Text);
+    }
+
+    private static SmtpReply ReadReply(ref PayloadReader reader) => new(reader.Int32(), reader.Text(), reader.Text());
 }

@@ -35,6 +35,10 @@ internal sealed record QueueMessage
 
     /// <summary>Who hands mail over, for fairness: an account's address, or a client's.</summary>
     public required string Origin { get; init; }
+
+    /// <summary>An account of ours handed it in, or a script of one sends it.</summary>
+    public bool IsOfAccount => Origin.Contains('@', StringComparison.Ordinal);
+
     public BodyType Body { get; init; }
     public bool SmtpUtf8 { get; init; }
 
@@ -52,6 +56,9 @@ internal sealed record QueueMessage
 
     /// <summary>Why it waits for an operator from the first; null when it does not.</summary>
     public string? HoldReason { get; init; }
+
+    /// <summary>Its recipients have refused it for good by this: it waits only until its sender has been told. Null for a message that is to be delivered.</summary>
+    public SmtpReply? Refusal { get; init; }
 
     /// <summary>When its time in the queue begins.</summary>
     public DateTimeOffset Since => ReleaseAt is { } release && release > Arrived ? release : Arrived;

@@ -116,8 +116,20 @@ public sealed class QueueRunner : IAsyncDisposable
         while (delivery is not null)
         {
             Delivery last = delivery;
-            ConnectionVerdict verdict = await AttemptAsync(last, remote);
-            delivery = _queue.End(last, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
+            DeliveryResult? result = await AttemptAsync(last, remote);
+            // No more than one message at a time is with the next server and not yet written down as such.
+            await remote.Settling;
+            ConnectionVerdict verdict = result?.Verdict ?? new ConnectionVerdict.Nothing();
+            bool more = remote.IsOpen && !_stop.IsCancellationRequested;
+            if (more && result is not null && _queue.GoOn(last, _time.GetUtcNow()) is { } next)
+            {
+                // On a thread of its own: who writes may find itself the one that flushes.
+                remote.Settling = Task.Run(() => SettleAndCloseAsync(last, result), CancellationToken.None);
+                delivery = next;
+                continue;
+            }
+            if (result is not null) await SettleAsync(last, result);
+            delivery = _queue.End(last, verdict, _time.GetUtcNow(), more);
             if (delivery is null && remote.IsOpen) delivery = await remote.RestAsync(_idle, last.Destination.Key);
         }
         try { await remote.DisposeAsync(); }
@@ -129,47 +141,44 @@ public sealed class QueueRunner : IAsyncDisposable
         }
     }
 
-    private async Task<ConnectionVerdict> AttemptAsync(Delivery delivery, RemoteDelivery remote)
+    private async Task SettleAndCloseAsync(Delivery delivery, DeliveryResult result)
     {
-        try
-        {
-            DeliveryResult result = await TryAsync(delivery, remote);
-            // What a server has said is written down even while everything stops.
-            await _settlement.SettleAsync(delivery, result, CancellationToken.None);
-            return result.Verdict;
-        }
-        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
-#pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again.
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            _log.AttemptFailed(e, delivery.Entry.Message.Id);
-            return new ConnectionVerdict.Nothing();
-        }
+        await SettleAsync(delivery, result);
+        _queue.Close(delivery, result.Verdict, _time.GetUtcNow());
     }
 
-    private async Task<DeliveryResult> TryAsync(Delivery delivery, RemoteDelivery remote)
+    // What became of the recipients; null when everything stops.
+    private async Task<DeliveryResult?> AttemptAsync(Delivery delivery, RemoteDelivery remote)
     {
         try
         {
             return delivery switch
             {
-                { Fault: { } fault } => SameForAll(delivery, fault),
+                { Foregone: { } reply } => DeliveryResult.Foregone(delivery, reply),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
                 _ => await remote.TryAsync(delivery, _abort.Token),
             };
         }
-        catch (OperationCanceledException) { throw; }
-#pragma warning disable CA1031 // As above; and its sender hears of it in time, as of any other trouble.
+        catch (OperationCanceledException) { return null; }
+#pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again, and its sender hears of it in time, as of any other trouble.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             remote.Break();
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
-            return SameForAll(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
+            return DeliveryResult.Foregone(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
         }
     }
 
-    private static DeliveryResult SameForAll(Delivery delivery, SmtpReply reply) =>
-        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Accept.Handover.Delivered)], new ConnectionVerdict.Nothing());
+    // What a server has said is written down even while everything stops.
+    private async Task SettleAsync(Delivery delivery, DeliveryResult result)
+    {
+        try { await _settlement.SettleAsync(delivery, result, CancellationToken.None); }
+#pragma warning disable CA1031 // The queue worker, as above.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _log.AttemptFailed(e, delivery.Entry.Message.Id);
+        }
+    }
 }

@@ -164,11 +164,11 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
             foreach (IReadOnlyList<IPAddress> family in families.Where(family => i < family.Count)) yield return family[i];
     }
 
-    /// <summary>True when mail sent there would come back to us.</summary>
+    /// <summary>True when mail sent there would come back to us, or reach another service of this host that trusts its own clients: a stranger's DNS must not lead us there.</summary>
     public bool IsOwn(IPEndPoint endPoint)
     {
         foreach (IPEndPoint own in options().OwnEndPoints)
-            if (own.Port == endPoint.Port && own.Address.Equals(endPoint.Address)) return true;
+            if (own.Port == endPoint.Port && (own.Address.Equals(endPoint.Address) || OwnAddresses.IsThisHost(endPoint.Address) || endPoint.Address.IsIPv4MappedToIPv6 && own.Address.Equals(endPoint.Address.MapToIPv4()))) return true;
         return false;
     }
 

@@ -16,14 +16,14 @@ internal sealed class RecodedContent : IMessageContent
 
     public ValueTask DisposeAsync() => _sink.DisposeAsync();
 
-    /// <summary>Recodes; null when that would break a signature within the message. Where nothing has to change the content is the same.</summary>
-    public static async ValueTask<RecodedContent?> MakeAsync(IMessageContent content, WireForm form, IMailStores stores, CancellationToken cancel) =>
-        await RecodeAsync(content.Read, form, stores, cancel) is { } sink ? new(sink) : null;
+    /// <summary>Recodes; null when that cannot be, or would break a signature within the message. Where nothing has to change the content is the same.</summary>
+    public static async ValueTask<RecodedContent?> MakeAsync(IMessageContent content, WireForm form, bool asciiHeaders, IMailStores stores, CancellationToken cancel) =>
+        await RecodeAsync(content.Read, new(form, asciiHeaders), stores, cancel) is { } sink ? new(sink) : null;
 
     /// <summary>As above, into a sink of its own.</summary>
-    public static async ValueTask<IMessageSink?> RecodeAsync(ContentReader content, WireForm form, IMailStores stores, CancellationToken cancel)
+    public static async ValueTask<IMessageSink?> RecodeAsync(ContentReader content, MimeRecoder recoder, IMailStores stores, CancellationToken cancel)
     {
-        if (RecodedMessage.Survey(content, form) is not { } recoder) return null;
+        if (!RecodedMessage.Survey(content, recoder)) return null;
         IMessageSink sink = stores.CreateSink();
         try
         {

@@ -23,6 +23,10 @@ internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnl
 {
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
+
+    /// <summary>Nothing was tried.</summary>
+    public static DeliveryResult Foregone(Delivery delivery, SmtpReply reply) =>
+        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Handover.Delivered)], new ConnectionVerdict.Nothing());
 }
 
 /// <summary>What the way out works with.</summary>
@@ -46,6 +50,9 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
 {
     private SmtpClientSession? _session;
+
+    /// <summary>Completes when what was said on the message before is written down; the next one's end waits for it.</summary>
+    public Task Settling { get; set; } = Task.CompletedTask;
 
     /// <summary>True while a connection is open that can be used again.</summary>
     public bool IsOpen => _session is { IsUsable: true } session && !IsFull(session) && session.Transactions < options().Outbound.MaxTransactions;
@@ -136,6 +143,12 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
             foreach (EndPoint endPoint in host.EndPoints)
             {
+                // DNS may say something else by now than when the route was found.
+                if (hop is NextHop.Mx && endPoint is IPEndPoint own && services.Router.IsOwn(own))
+                {
+                    attempt.Fault(MailRouter.LoopsBack, "");
+                    continue;
+                }
                 if (services.NoWay.Contains(endPoint))
                 {
                     attempt.Fault(UnreachableFamilies.Fault(Describe(host.Name, endPoint)), "");
@@ -219,7 +232,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 attempt.Take(batch, TransactionResult.All(recipients.Length, Replies.TableUnavailable, false), session);
                 continue;
             }
-            OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
+            OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()), Before = Settling };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
             attempt.Take(batch, result, session);
             if (result.HostFault is null) continue;
@@ -267,7 +280,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (greeting.Code != 220) return new(greeting, !session.IsOurs(greeting));
         SmtpReply hello = await session.HelloAsync(Helo, cancel);
         if (!hello.IsPositive) return new(hello, !session.IsOurs(hello));
-        if (hop is NextHop.Mx && session.Features.Name.Equals(Helo, StringComparison.OrdinalIgnoreCase)) return new(MailRouter.LoopsBack, false);
+        if (hop is NextHop.Mx && IsOurName(session.Features.Name)) return new(MailRouter.LoopsBack, false);
         if (!connection.IsSecure && demand.Level != OutboundTls.None) secured = await StartTlsAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;
         if (demand.MustPromise && !session.Features.RequireTls) return secured with { Fault = new(550, "5.7.30", $"REQUIRETLS support required: {host} does not offer it"), FromRemote = false };
@@ -325,6 +338,9 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         }
         catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancel.IsCancellationRequested) { return (null, new(450, "4.4.1", $"{Describe(host, endPoint)} cannot be reached: no answer in time")); }
     }
+
+    // Our own server greets with the host's name, whatever name we give elsewhere.
+    private bool IsOurName(string name) => name.Equals(Helo, StringComparison.OrdinalIgnoreCase) || name.Equals(options().Hostname, StringComparison.OrdinalIgnoreCase);
 
     private string Helo => options().Outbound.Helo ?? options().Hostname;
 

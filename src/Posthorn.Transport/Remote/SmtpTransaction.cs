@@ -24,8 +24,10 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         if (Unsuitable() is { } reason) return reason;
         _form = FormFor(session.Features);
+        if (IsHeaderProblem(session.Features)) _form ??= session.Features.EightBitMime ? WireForm.EightBit : WireForm.SevenBit;
         if (_form is not { } form) return await TransferAsync(mail.Content, cancel);
-        await using RecodedContent? recoded = await RecodedContent.MakeAsync(mail.Content, form, stores, cancel);
+        await using RecodedContent? recoded = await RecodedContent.MakeAsync(mail.Content, form, IsHeaderProblem(session.Features), stores, cancel);
+        if (recoded is null && IsHeaderProblem(session.Features)) return Unfit(NoUtf8Header);
         // Servers that cut long lines are few: where that is all that is amiss, a signature counts for more.
         if (recoded is null && !IsUnbearable(session.Features))
         {
@@ -57,8 +59,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         ServerFeatures features = session.Features;
         if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
-        // RFC 6531 section 3.2. A raw header of which nobody said so is older than that, and goes as it is.
-        if (mail.WantsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.9", $"{session.Host} takes no header outside ASCII (SMTPUTF8)"));
+        // A raw header of which nobody said so is older than that, and goes as it is.
+        if (IsHeaderProblem(features) && !MayRecodeHeader) return Unfit(NoUtf8Header);
         if (IsSevenBitProblem(features) && eightBit == EightBitPolicy.Refuse) return Unfit(new(550, "5.6.1", $"{session.Host} takes no 8-bit content (8BITMIME)"));
         if (IsUnbearable(features) && FormFor(features) is { } form && mail.Message.Traits.HasFlag(ContentTraits.Signed)) return Unfit(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break its signature"));
         if (mail is { SecondsLeft: { } left, Message.By.Return: true })
@@ -70,6 +72,13 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         }
         return null;
     }
+
+    private bool IsHeaderProblem(ServerFeatures features) => mail.WantsUtf8 && !features.SmtpUtf8;
+
+    // RFC 6531 section 3.2: where our own users hand mail in we may change it so that it can go; what others sent comes back to them.
+    private bool MayRecodeHeader => mail.Message.IsOfAccount && eightBit != EightBitPolicy.Refuse && !mail.Message.Traits.HasFlag(ContentTraits.Signed) && !mail.Recipients.Any(recipient => recipient.IsForwarded);
+
+    private SmtpReply NoUtf8Header => new(550, "5.6.9", $"{session.Host} takes no header outside ASCII (SMTPUTF8)");
 
     private bool IsSevenBitProblem(ServerFeatures features) => mail.Message.Traits.HasFlag(ContentTraits.EightBitBody) && !features.EightBitMime;
 
@@ -172,6 +181,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 
     private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
     {
+        await mail.Before.WaitAsync(cancel);
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {

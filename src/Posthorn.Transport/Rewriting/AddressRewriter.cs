@@ -92,10 +92,23 @@ internal sealed class AddressRewriter(RewritingOptions options, LookupTables tab
     // "user@domain", "user" of our own domain, "@domain" for the same user there; of several the first.
     private EmailAddress? Complete(string value, EmailAddress from, string extension, bool keepsExtension)
     {
-        string text = value.Split(',')[0].Trim();
+        string text = value[..FirstEnd(value)].Trim();
         if (text.StartsWith('@')) return DomainName.TryCreate(text.AsSpan(1), out DomainName domain) && EmailAddress.TryCreate(keepsExtension ? from.LocalPart : from.LocalPart[..^extension.Length], domain, out EmailAddress moved) ? moved : null;
         if (!text.Contains('@', StringComparison.Ordinal)) text = $"{text}@{directory.DefaultDomain}";
         if (!EmailAddress.TryParse(text, out EmailAddress address)) return null;
         return keepsExtension && extension.Length > 0 && EmailAddress.TryCreate(address.LocalPart + extension, address.Domain, out EmailAddress extended) ? extended : address;
+    }
+
+    // Up to the first comma that stands in no quotation marks.
+    private static int FirstEnd(string value)
+    {
+        bool quoted = false;
+        for (int i = 0; i < value.Length; i++)
+        {
+            if (value[i] == '"') quoted = !quoted;
+            else if (quoted && value[i] == '\\') i++;
+            else if (!quoted && value[i] == ',') return i;
+        }
+        return value.Length;
     }
 }

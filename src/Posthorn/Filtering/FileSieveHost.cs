@@ -25,6 +25,7 @@ internal sealed class FileSieveHost(string scriptFolder, string? globalFolder, I
             SieveQuestion.ExternalList { Name: SieveExternalList.DefaultAddressBook } => new SieveAnswer.List(Assume("the address book is empty") ? new([]) : null),
             SieveQuestion.ExternalList q => new SieveAnswer.List(Assume($"there is no list {q.Name}") ? null : new([])),
             SieveQuestion.WasSeen q => new SieveAnswer.Truth(!Assume($"\"{q.Id}\" was not seen before")),
+            SieveQuestion.MaySendAs q => new SieveAnswer.Truth(Assume($"the owner may send as {q.Address}")),
             SieveQuestion.Include => new SieveAnswer.Script(null),
             SieveQuestion.Run q => new SieveAnswer.Unavailable($"programs are not run here, and the script wants \"{q.Program}\"", false),
             _ => new SieveAnswer.Unavailable("this cannot be known without an account", false),

@@ -118,6 +118,9 @@ internal sealed class ReplayHost(AccountView view) : ISieveHost
             case SieveQuestion.Metadata:
                 _limits.Add("annotations are not looked at: none counts as set");
                 return new SieveAnswer.Text(null);
+            case SieveQuestion.MaySendAs:
+                _limits.Add("whether the owner may send as what ':from' names is not looked at: he may");
+                return new SieveAnswer.Truth(true);
             default:
                 _limits.Add("programs are not run: a script that wants one fails, and the message is kept");
                 return new SieveAnswer.Unavailable("programs are not run in a replay", IsTemporary: false);

@@ -85,6 +85,7 @@ internal sealed class Composition : IAsyncDisposable
         Lists = filtering.Lists;
         _planner = new(OptionsFor.Sieve(configuration), filtering, new InboxPlanner(detailToFolder: false, configuration.Mail.Separator));
         _transport = new(OptionsFor.Transport(configuration), foundation.TransportServices(_planner, _trace, time, logOutput.CreateLogger("transport")));
+        filtering.MaySendAs = _transport.MaySendAsAsync;
         ILogger outbound = logOutput.CreateLogger("transport");
         MailDns dns = new(configuration.Dns.Servers, time);
         Explainer = ExplainRoutes.For(_transport, dns, Filters, () => _planner.Options);

@@ -27,6 +27,7 @@ internal static class OptionsFor
             Aliases = d.Aliases,
             PasswdFile = d.PasswdFile,
         })],
+        SecretFile = Path.Combine(configuration.Data, "scram-secret"),
         MailHomeTemplate = WithData(configuration.Mail.Home, configuration),
         MailLocationTemplate = WithData(configuration.Mail.Location, configuration),
         DefaultDomain = configuration.Auth.DefaultDomain,

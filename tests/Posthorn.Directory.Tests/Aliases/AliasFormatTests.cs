@@ -71,6 +71,29 @@ public sealed class AliasFormatTests : IDisposable
         Assert.Equal(route, _world.Route(address));
     }
 
+    // Whoever may send to a pattern's addresses chooses what its groups hold: that must never become an address of his choice.
+    [Theory]
+    [InlineData("/^(.*)-list@example\\.org$/ $1", "\"victim@elsewhere.example-list\"@example.org", "Unknown")]
+    [InlineData("/^(.*)-list@example\\.org$/ $1", "\"ann, victim@elsewhere.example-list\"@example.org", "Unknown")]
+    [InlineData("/^list-(.*)@example\\.org$/ $1@far.example", "\"list-x, victim@elsewhere.example, y\"@example.org", "Unknown")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@far.example", "\"list-x, victim@elsewhere.example, y\"@example.org", "Unknown")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@far.example", "\"list-x victim@elsewhere.example y\"@example.org", "Unknown")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@far.example", "\"list-<victim\"@example.org", "Unknown")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@far.example", "\"list-a.b.\"@example.org", "Unknown")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@far.example", "\"list-..b\"@example.org", "Unknown")]
+    [InlineData("/(.)(.*)@example\\.org$/ $2, ann", "\"victim@elsewhere.example\"@example.org", "Unknown")]
+    // The name as a whole, with its quotation marks, is one piece.
+    [InlineData("/^(.*)@example\\.org$/ $1@far.example", "\"a, victim@elsewhere.example\"@example.org", ">\"a, victim@elsewhere.example\"@far.example")]
+    [InlineData("/^(.*)@example\\.org$/ $1@far.example", "\"a\\\", victim@elsewhere.example, \\\"b\"@example.org", ">\"a\\\", victim@elsewhere.example, \\\"b\"@far.example")]
+    [InlineData("/^(.*)@example\\.org$/ x$1@far.example", "\"a, victim@elsewhere.example\"@example.org", "Unknown")]
+    [InlineData("/@(.*)$/ all@new.$1", "\"a, b\"@example.org", ">all@new.example.org")]
+    [InlineData("/\"(sales)[^@]*@/ $1@far.example", "\"sales dept\"@example.org", ">sales@far.example")]
+    public void What_a_pattern_takes_from_an_address_is_a_piece_of_one(string text, string address, string route)
+    {
+        Use("pcre", text);
+        Assert.Equal(route, _world.Route(address));
+    }
+
     [Fact]
     public void A_pattern_that_thinks_too_long_is_a_temporary_failure()
     {

@@ -44,18 +44,22 @@ public sealed class SearchTests
         Assert.Equal(["ann+x@own.example"], _pattern.Keys);
     }
 
-    // With quotes as in mail, then without, at each step; tables of patterns see both.
+    // With quotes as in mail, then without, at each step. Tables of patterns whose values are addresses see the first alone: there a group could become an address of the stranger's choice.
     [Fact]
     public async Task Addresses_that_need_quotes()
     {
         await LookupSearch.AddressAsync(Tables, EmailAddress.Parse("\"an n+x\"@own.example"), new Splitter(), Cancel);
         Assert.Equal(["\"an n+x\"@own.example", "an n+x@own.example", "\"an n\"@own.example", "an n@own.example", "\"an n+x\"", "an n+x", "\"an n\"", "an n", "@own.example"], _table.Keys);
-        Assert.Equal(["\"an n+x\"@own.example", "an n+x@own.example"], _pattern.Keys);
+        Assert.Equal(["\"an n+x\"@own.example"], _pattern.Keys);
         _table.Keys.Clear();
+        _pattern.Keys.Clear();
         await LookupSearch.AccessAsync(Tables, ReversePath.Of(EmailAddress.Parse("\"a@b\"@x.example")), new Splitter(), Cancel);
         Assert.Equal(["\"a@b\"@x.example", "a@b@x.example", "x.example", ".example", "example", "\"a@b\"@", "a@b@"], _table.Keys);
+        Assert.Equal(["\"a@b\"@x.example", "a@b@x.example"], _pattern.Keys);
         _table.Keys.Clear();
+        _pattern.Keys.Clear();
         await LookupSearch.TransportAsync(Tables, EmailAddress.Parse("\".a\"@x.example"), new Splitter(), Cancel);
+        Assert.Equal(["\".a\"@x.example"], _pattern.Keys);
         Assert.Equal(["\".a\"@x.example", ".a@x.example", "x.example", ".example", "*"], _table.Keys);
     }
 

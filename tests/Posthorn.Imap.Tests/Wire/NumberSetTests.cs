@@ -12,7 +12,7 @@ public sealed class NumberSetTests
     [InlineData("*:4,5:7", 10u, "4:10")]
     [InlineData("5:3,4", 10u, "3:5")]
     [InlineData("*", 0u, "")]
-    [InlineData("4294967295", 7u, "7:7")]
+    [InlineData("4294967295", 7u, "4294967295:4294967295")]
     public void Normalises_as_RFC_9051_section_9_says(string text, uint largest, string expected)
     {
         ImapReader reader = Text.Reader(text);

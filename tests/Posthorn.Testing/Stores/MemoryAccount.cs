@@ -83,6 +83,7 @@ internal sealed class MemoryAccount
             if (known.Count > most && known.Count > before) return new Refusal(RefusalKind.Limit, $"A mailbox can have {most} annotations");
             ModSeq modSeq = new(++_modSeq);
             foreach (Annotation each in annotations) Notes.Put(each with { Mailbox = mailbox, Changed = modSeq });
+            if (mailbox is { } changed && BoxOf(changed) is { } box) box.Publish(box.Version.With([], [], box.Version.UidNext, modSeq, box.Version.Keywords));
             Announce();
             return modSeq;
         }
@@ -231,9 +232,19 @@ internal sealed class MemoryAccount
             if (!readOnly)
             {
                 box.Writers++;
-                box.FirstUnclaimed = box.Version.UidNext;
+                box.FirstUnclaimed = box.FirstUntold = box.Version.UidNext;
             }
-            return new MemoryMailbox(this, box, readOnly, recent);
+            return new MemoryMailbox(this, box, readOnly, recent, box.Version.UidNext);
+        }
+    }
+
+    internal Uid ClaimRecent(MemoryBox box, Uid from, Uid next, bool readOnly)
+    {
+        lock (_gate)
+        {
+            Uid first = box.FirstUntold > from ? box.FirstUntold : from;
+            if (!readOnly && next > box.FirstUntold) box.FirstUntold = next;
+            return first < next ? first : next;
         }
     }
 

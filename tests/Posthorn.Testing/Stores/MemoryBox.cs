@@ -23,6 +23,7 @@ internal sealed class MemoryBox(MailboxId id, MailboxName name, SpecialUse use, 
     internal Dictionary<Uid, MemoryEntry> Entries { get; } = [];
     internal List<(Uid Uid, ModSeq ModSeq)> Tombstones { get; } = [];
     internal Uid FirstUnclaimed { get; set; } = new(1);
+    internal Uid FirstUntold { get; set; } = new(1);
     internal int Readers { get; set; }
     internal int Writers { get; set; }
 

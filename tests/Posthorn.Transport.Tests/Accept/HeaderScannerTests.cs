@@ -62,6 +62,47 @@ public sealed class HeaderScannerTests
         Assert.Equal(" a@b.c\r\n (d)\r\n", scan.From);
     }
 
+    // RFC 5322 section 4.5: blanks may stand before the colon, and readers take any number of them.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(124)]
+    [InlineData(125)]
+    [InlineData(1_000)]
+    [InlineData(100_000)]
+    public void Blanks_before_the_colon_hide_no_field(int blanks)
+    {
+        string gap = new(' ', blanks - 1);
+        string message = string.Concat(((string[])["Received", "Delivered-To", "FROM", "From", "Date", "Message-ID"]).Select(name => $"{name}{gap}\t: ann@example.org\r\n")) + "\r\nbody";
+        foreach (int piece in (int[])[7, int.MaxValue])
+            Assert.Equal(new Scan(message, 1, 2, " ann@example.org\r\n", true, true, "ann@example.org", false), Run(message, piece, adds: false));
+        foreach (string name in (string[])["Bcc", "Resent-Bcc", "Return-Path", "Content-Length"])
+            Assert.Equal("A: b\r\nAdded: field\r\n\r\nx", Run($"A: b\r\n{name}{gap}\t: c\r\n d\r\n\r\nx", int.MaxValue, adds: true, drops: true).Output);
+        foreach (string name in (string[])["DKIM-Signature", "TLS-Required"])
+        {
+            HeaderScanner scanner = new(1 << 20, null);
+            scanner.Process(Encoding.ASCII.GetBytes($"{name}{gap}\t: No\r\n\r\n"), new ArrayBufferWriter<byte>());
+            Assert.True(scanner.IsSigned || scanner.SaysTlsOptional, name);
+        }
+    }
+
+    // What the checks on the way in do not see as a field must not be one for those who read the mail.
+    [Fact]
+    public void It_names_the_same_fields_as_the_reader_of_stored_mail()
+    {
+        string[] pieces = ["From", "from", "Date", "Message-ID", "Received", ":", ": ", "\r\n", "\n", "\r", " ", "\t", "\r\n ", "x", "\0", "\u007f", "\u00e9", .. Enumerable.Range(120, 10).Select(static count => new string(' ', count))];
+        Gen.Int[0, pieces.Length - 1].Select(i => pieces[i]).Array[0, 20].Select(string.Concat).Sample(message =>
+        {
+            Dictionary<string, int> seen = new(StringComparer.OrdinalIgnoreCase);
+            foreach (Mime.HeaderField field in new Mime.HeaderReader(Encoding.Latin1.GetBytes(message)))
+            {
+                string name = Encoding.Latin1.GetString(field.Name);
+                seen[name] = seen.GetValueOrDefault(name) + 1;
+            }
+            Scan scan = Run(message, int.MaxValue, adds: false);
+            Assert.Equal((seen.GetValueOrDefault("From"), seen.GetValueOrDefault("Received"), seen.ContainsKey("Date"), seen.ContainsKey("Message-ID")), (scan.FromCount, scan.Hops, scan.Date, scan.MessageId));
+        }, iter: 20_000);
+    }
+
     [Fact]
     public void A_header_over_the_limit_is_told()
     {

@@ -84,6 +84,46 @@ public sealed class SendingTests
         Assert.Contains("the number of redirect actions exceeds policy limit: 4", rig.OwnerLog, StringComparison.Ordinal);
     }
 
+    // What submission refuses (553, MaySendAs) a script must not write either: such mail is signed as all mail of the domain.
+    [Theory]
+    [InlineData("bob@example.org", "ann@example.org")]
+    [InlineData("Boss <bob@example.org>", "ann@example.org")]
+    [InlineData("ceo@elsewhere.example", "ann@example.org")]
+    [InlineData("Ann at work <ann+x@example.org>", "ann+x@example.org")]
+    [InlineData("team@example.org", "team@example.org")]
+    public async Task From_in_a_notification_and_an_answer_is_an_address_of_the_owner(string from, string counts)
+    {
+        using SieveRig rig = new();
+        rig.Rig.Directory.AddAlias("team@example.org", "ann@example.org");
+        await rig.ScriptAsync(rig.Ann, $"""
+            require ["enotify", "vacation"];
+            notify :from "{from}" :message "Payment" "mailto:victim@example.com?body=Please%20pay";
+            vacation :from "{from}" "Gone";
+            """);
+        await rig.SendAsync(Hello);
+        Assert.Equal(2, rig.Queued.Count);
+        foreach (QueueEntry entry in rig.Queued)
+        {
+            string author = rig.Rig.ContentOf(entry).Split("\r\n").Single(line => line.StartsWith("From:", StringComparison.Ordinal));
+            Assert.Contains(counts, author, StringComparison.Ordinal);
+            if (!from.Contains(counts, StringComparison.Ordinal)) Assert.DoesNotContain(from, author, StringComparison.Ordinal);
+            Assert.DoesNotContain(from.Contains(counts, StringComparison.Ordinal) ? "nobody" : from.Split('<')[^1].TrimEnd('>'), entry.Message.From.ToString(), StringComparison.Ordinal);
+        }
+        if (!from.Contains(counts, StringComparison.Ordinal)) Assert.Contains("ann@example.org may not send as", rig.OwnerLog, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("bob@example.org", "ann@example.org")]
+    [InlineData("team@example.org", "team@example.org")]
+    public async Task Addresses_of_an_answer_make_nobody_of_the_owner_who_he_is_not(string named, string counts)
+    {
+        using SieveRig rig = new();
+        rig.Rig.Directory.AddAlias("team@example.org", "ann@example.org");
+        await rig.ScriptAsync(rig.Ann, $"""require "vacation"; vacation :addresses "{named}" "Gone";""");
+        await rig.SendAsync(Hello.Replace("ann@example.org", named));
+        Assert.Contains($"\r\nFrom: <{counts}>\r\n", rig.Rig.ContentOf(Assert.Single(rig.Queued)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_rejection_is_the_reply()
     {

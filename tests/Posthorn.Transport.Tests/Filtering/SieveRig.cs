@@ -26,6 +26,7 @@ internal sealed class SieveRig : IDisposable
             Services = new(rig.Stores, Scripts, new LinuxVolume(), rig.Time, NullLogger.Instance);
             return Planner = new(Options, Services, new InboxPlanner(false, '.'));
         });
+        Services.MaySendAs = Rig.Transport.MaySendAsAsync;
         Rig.Directory.MoveHomes(_folder.Path);
     }
 

@@ -7,6 +7,7 @@ using Posthorn.Journal.Volume;
 using Posthorn.Store;
 using Posthorn.Testing.Volumes;
 using Posthorn.Transport.Queue;
+using Posthorn.Transport.Remote;
 using Posthorn.Transport.Tests.Fakes;
 
 namespace Posthorn.Transport.Tests.Queue;
@@ -75,6 +76,10 @@ public sealed class QueueCrashTests
     [Fact]
     public Task What_an_alias_still_owes_is_one_with_what_it_gave() => AtEveryCutAsync(DeliverToAliasAsync);
 
+    /// <summary>The same where that member refuses the message for good: its sender hears of it, once.</summary>
+    [Fact]
+    public Task What_an_alias_could_not_give_is_told_whatever_happens_after() => AtEveryCutAsync(RefuseMemberAsync);
+
     // Once whole, to count the changes to the volume; then with the power gone at each of them.
     private static async Task AtEveryCutAsync(Func<int?, int, Task<int>> run)
     {
@@ -117,6 +122,51 @@ public sealed class QueueCrashTests
             if (server.Journal.Checkpointed.Value == 0) Assert.True(server.Stores.Mail.Count == 2, $"cut {cutAt}, seed {seed}: lost");
         }
         return 0;
+    }
+
+    // Ann writes to both; Bob's mailbox is gone. She has her copy and the report of Bob's, each once.
+    private static async Task<int> RefuseMemberAsync(int? cutAt, int seed)
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time);
+        Server server = await Server.OpenAsync(volume, time);
+        server.Stores.Refuses = WithoutBob;
+        await server.AcceptAsync("00000000001", "one", "both@example.org");
+        int before = volume.Operations;
+        volume.CutAt = cutAt + before;
+        try
+        {
+            await server.AttemptAsync();
+            await server.AttemptAsync();
+            await server.Journal.CheckpointAsync(default);
+            Check(server);
+            if (cutAt is null) return volume.Operations - before;
+        }
+        catch (PowerCut) { /* as ordered */ }
+        for (int restart = 0; restart < 2; restart++)
+        {
+            volume.Crash(seed + restart * 100);
+            server = await Server.OpenAsync(volume, time);
+            server.Stores.Refuses = WithoutBob;
+            await server.AttemptAsync();
+            await server.AttemptAsync();
+            Assert.Equal(0, server.Queue.Count);
+            // Copies that a checkpoint covers are no longer replayed into these stores.
+            if (server.Journal.Checkpointed.Value == 0) Check(server);
+        }
+        return 0;
+
+        static Refusal? WithoutBob(LocalDelivery delivery) => delivery.Account.Address == Ann.Address ? null : new(RefusalKind.NoSuchAccount, "gone");
+
+        void Check(Server server)
+        {
+            Assert.All(server.Stores.Mail, copy => Assert.Equal("ann@example.org", copy.Account));
+            Assert.True(server.Stores.Mail.Count(copy => copy.Content == "one") == 1, $"cut {cutAt}, seed {seed}: the copy is there {server.Stores.Mail.Count(copy => copy.Content == "one")} times");
+            string[] reports = [.. server.Stores.Mail.Where(copy => copy.Content != "one").Select(copy => copy.Content)];
+            Assert.True(reports.Length == 1, $"cut {cutAt}, seed {seed}: told {reports.Length} times");
+            Assert.Contains("Final-Recipient: rfc822; bob@example.org", reports[0], StringComparison.Ordinal);
+            Assert.Contains("Status: 5.1.1", reports[0], StringComparison.Ordinal);
+        }
     }
 
     /// <summary>A bounce for a mailbox that is full for the moment: it waits, and its cause is final with it and not before.</summary>
@@ -367,7 +417,7 @@ public sealed class QueueCrashTests
             foreach (QueueEntry entry in waiting)
             {
                 Delivery delivery = new(entry.Jobs[0], [.. entry.PendingRecipients], null);
-                await settlement.SettleAsync(delivery, await attempt.TryAsync(delivery, default), default);
+                await settlement.SettleAsync(delivery, delivery.Foregone is { } reply ? DeliveryResult.Foregone(delivery, reply) : await attempt.TryAsync(delivery, default), default);
             }
         }
 

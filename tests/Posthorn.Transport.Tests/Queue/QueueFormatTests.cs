@@ -15,7 +15,7 @@ public sealed class QueueFormatTests
         Gen.Select(Address.Select(ReversePath.Of), Recipient.Array[1, 5], Gen.Long[0, 1L << 50], Gen.Int[0, 2], Gen.Bool, Gen.String.Null(), (from, recipients, number, small, flag, text) => new QueueMessage
         {
             Id = new("0123456789B"), Arrived = new(number, TimeSpan.Zero), From = flag ? ReversePath.Null : from, Origin = text ?? "", Body = (BodyType)small, SmtpUtf8 = flag, Return = (DsnReturn)small,
-            RequiresTls = number % 2 == 1, IsTlsOptional = number % 3 == 1, ReleaseAt = number % 5 == 0 ? new(number, TimeSpan.Zero) : null, HoldFor = number % 10 == 0 ? (int)(number % 1000) : null, HoldReason = number % 7 == 0 ? text : null,
+            RequiresTls = number % 2 == 1, IsTlsOptional = number % 3 == 1, ReleaseAt = number % 5 == 0 ? new(number, TimeSpan.Zero) : null, HoldFor = number % 10 == 0 ? (int)(number % 1000) : null, HoldReason = number % 7 == 0 ? text : null, Refusal = number % 11 == 0 ? new(550, "5.1.1", text ?? "") : null,
             By = number % 3 == 0 ? new(new(number, TimeSpan.Zero), flag, number % 2 == 0) : null, EnvelopeId = text, Traits = (ContentTraits)small, Size = number, Recipients = recipients,
         });
 

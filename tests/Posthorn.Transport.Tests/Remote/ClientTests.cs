@@ -474,6 +474,43 @@ public sealed class ClientTests
         Assert.Contains("<c@refusing.example>", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
+    // A stranger's MX must not lead us to this host, where we are a trusted client.
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("127.0.0.5")]
+    [InlineData("127.255.255.254")]
+    [InlineData("0.0.0.0")]
+    [InlineData("0.0.0.7")]
+    [InlineData("::1")]
+    [InlineData("::")]
+    [InlineData("::ffff:127.0.0.5")]
+    [InlineData("::ffff:0.0.0.0")]
+    [InlineData("::ffff:192.0.2.1")]
+    public async Task An_MX_that_is_this_host_is_not_dialled(string address)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer(address, "evil.example");
+        await rig.SendAsync("far@evil.example");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("Status: 5.4.6", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        Assert.Empty(rig.Dialled);
+        Assert.Empty(peer.Messages);
+    }
+
+    // Whatever name we give elsewhere, our own server greets with the host's.
+    [Theory]
+    [InlineData("mail.example.org")]
+    [InlineData("out.example.org")]
+    public async Task A_server_that_greets_with_a_name_of_ours_is_ours(string greets)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Helo = "out.example.org" } });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.6", "self.example", new() { Name = greets });
+        await rig.SendAsync("far@self.example");
+        await rig.UntilEmptyAsync();
+        Assert.Contains("Status: 5.4.6", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+        Assert.Empty(peer.Messages);
+    }
+
     [Fact]
     public void A_listener_on_all_addresses_stands_for_each_of_them()
     {

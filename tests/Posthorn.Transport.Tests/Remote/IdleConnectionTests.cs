@@ -102,8 +102,9 @@ public sealed class IdleConnectionTests
     {
         IdleConnections idle = new(TimeProvider.System);
         Task<Delivery?> old = idle.WaitAsync("a", TimeSpan.FromMinutes(5), 10), young = idle.WaitAsync("a", TimeSpan.FromMinutes(5), 10);
-        Job job = new(null!, new("a"));
-        Assert.False(idle.TryHand(new(new(null!, new("b")), [0], null)));
+        QueueEntry entry = new(new() { Id = new("00000000001"), Arrived = default, From = ReversePath.Null, Origin = "", Size = 0, Recipients = [new(EmailAddress.Parse("far@example.com"), DsnNotify.Unspecified, null)] }, 0);
+        Job job = new(entry, new("a"));
+        Assert.False(idle.TryHand(new(new(entry, new("b")), [0], null)));
         Assert.True(idle.TryHand(new(job, [0], null)));
         Assert.NotNull(await young);
         Assert.False(old.IsCompleted);

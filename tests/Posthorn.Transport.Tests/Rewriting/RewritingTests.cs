@@ -77,6 +77,35 @@ public sealed class RewritingTests : IDisposable
         Assert.True((await rig.RcptAsync(TransportRig.Stranger, "open@example.org")).IsPositive);
     }
 
+    // The name that a stranger chooses within quotation marks must not become an address that he chooses.
+    [Theory]
+    [InlineData("/^list-(.*)@example\\.org$/ $1@example.org", "\"list-victim@far.example,y\"@example.org")]
+    [InlineData("/^\"?list-([^\"]*)\"?@example\\.org$/ $1@example.org", "\"list-victim@far.example,y\"@example.org")]
+    [InlineData("/^(.*)-list@example\\.org$/ $1", "\"victim@far.example-list\"@example.org")]
+    [InlineData("/^\"?(.*)-list\"?@example\\.org$/ $1", "\"victim@far.example-list\"@example.org")]
+    public async Task No_pattern_opens_the_relay(string pattern, string recipient)
+    {
+        Table("canonical", pattern + "\n", LookupType.Pcre);
+        using (TransportRig rig = Rig(new() { RecipientCanonical = ["canonical"] }))
+            Assert.False((await rig.RcptAsync(TransportRig.Stranger, recipient)).IsPositive);
+        Table("bcc", pattern + "\n", LookupType.Pcre);
+        using (TransportRig rig = Rig(new() { SenderBcc = ["bcc"], RecipientBcc = ["bcc"] }))
+        {
+            await rig.SendAsync(rig.Envelope(TransportRig.Lmtp, recipient, "ann@example.org"), "Subject: a\n\nx\n");
+            Assert.Single(await rig.MailAsync(rig.Ann));
+            Assert.Empty(rig.Queued);
+        }
+    }
+
+    [Fact]
+    public async Task A_name_in_quotation_marks_is_one_piece()
+    {
+        Table("canonical", "/^(.*)@old\\.example$/ $1@example.org\n", LookupType.Pcre);
+        using TransportRig rig = Rig(new() { SenderCanonical = ["canonical"] });
+        await rig.SendAsync(rig.Envelope(TransportRig.Lmtp, "\"a, b\"@old.example", "ann@example.org"), "Subject: a\n\nx\n");
+        Assert.Contains("Return-Path: <\"a, b\"@example.org>\r\n", Assert.Single(await rig.MailAsync(rig.Ann)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Copies_go_to_always_sender_and_recipient_bcc_once()
     {
@@ -174,11 +203,11 @@ public sealed class RewritingTests : IDisposable
         Assert.Equal(field + "From: z@z.example\r\n\r\nx", Encoding.ASCII.GetString(output.ToArray()));
     }
 
-    private void Table(string name, string text)
+    private void Table(string name, string text, LookupType type = LookupType.Hash)
     {
         string path = Path.Combine(_folder.Path, name);
         File.WriteAllText(path, text);
-        _tables[name] = new(LookupType.Hash, path);
+        _tables[name] = new(type, path);
     }
 
     private LookupTables Tables() => new(new() { Tables = _tables }, TimeProvider.System, NullLogger.Instance);

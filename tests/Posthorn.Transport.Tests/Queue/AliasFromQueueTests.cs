@@ -1,0 +1,87 @@
+using Posthorn.Core;
+using Posthorn.Store;
+using Posthorn.Testing;
+using Posthorn.Transport.Queue;
+using Posthorn.Transport.Tests.Fakes;
+
+namespace Posthorn.Transport.Tests.Queue;
+
+/// <summary>Aliases in mail that has waited: each member gets it, or its sender hears of each that did not.</summary>
+public sealed class AliasFromQueueTests
+{
+    [Fact]
+    public async Task A_member_that_refuses_for_good_is_told_of_once_and_asked_no_more()
+    {
+        await using OutboundRig rig = new();
+        MailAccount gone = rig.Rig.Directory.AddAccount("gone@example.org");
+        rig.Rig.Directory.AddAlias("all@example.org", "bob@example.org", "gone@example.org");
+        int asked = 0;
+        rig.Rig.Stores.Refuses = delivery =>
+        {
+            if (delivery.Account != gone) return null;
+            Interlocked.Increment(ref asked);
+            return new(RefusalKind.NoSuchAccount, "gone");
+        };
+        await SendLaterAsync(rig, "all@example.org", DsnNotify.Unspecified);
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.Contains("Final-Recipient: rfc822; gone@example.org\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("Status: 5.1.1\r\n", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("bob@example.org", report, StringComparison.Ordinal);
+        int before = asked;
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Equal(before, asked);
+    }
+
+    [Theory]
+    [InlineData(DsnNotify.Never)]
+    [InlineData(DsnNotify.Success)]
+    public async Task Who_does_not_want_to_hear_of_failures_does_not(DsnNotify notify)
+    {
+        await using OutboundRig rig = new();
+        MailAccount gone = rig.Rig.Directory.AddAccount("gone@example.org");
+        rig.Rig.Directory.AddAlias("all@example.org", "bob@example.org", "gone@example.org");
+        rig.Rig.Stores.Refuses = delivery => delivery.Account == gone ? new(RefusalKind.NoSuchAccount, "gone") : null;
+        await SendLaterAsync(rig, "all@example.org", notify);
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.DoesNotContain(await rig.Rig.MailAsync(rig.Rig.Ann), report => report.Contains("Action: failed", StringComparison.Ordinal));
+    }
+
+    /// <summary>One word of the operator is enough: what an alias sends on is not held anew.</summary>
+    [Fact]
+    public async Task What_was_released_goes_on_through_an_alias()
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        rig.Rig.Directory.AddAlias("away@example.org", "far@example.com");
+        QueueMessage held = new()
+        {
+            Id = rig.Rig.Transport.NewQueueId(), Arrived = rig.Rig.Time.GetUtcNow(), From = ReversePath.Of(rig.Rig.Ann.Address), Origin = "ann", Size = 6, HoldReason = "looks odd",
+            Recipients = [new(EmailAddress.Parse("away@example.org"), DsnNotify.Unspecified, null)],
+        };
+        await using IMessageSink sink = rig.Rig.Stores.CreateSink();
+        await sink.WriteAsync("a: b\r\n"u8.ToArray(), default);
+        await rig.Rig.Stores.DeliverAsync(sink, new DeliveryOrder { Attachment = rig.Rig.Queue.Attach(held) }, default);
+        Assert.True(Assert.Single(rig.Rig.Queued).IsHeld);
+        await rig.Rig.Queue.OrderAsync(held.Id, QueueOrder.Release, default);
+        await rig.UntilEmptyAsync();
+        Assert.Single(peer.Messages);
+    }
+
+    private static async Task SendLaterAsync(OutboundRig rig, string recipient, DsnNotify notify)
+    {
+        await rig.SendAsync(Later(rig, recipient, notify));
+        await rig.UntilWaitingAsync(1, 0);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+    }
+
+    private static Envelope Later(OutboundRig rig, string recipient, DsnNotify notify)
+    {
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("ann@example.org")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1) };
+        envelope.Recipients.Add(new(EmailAddress.Parse(recipient), notify, null));
+        return envelope;
+    }
+}
