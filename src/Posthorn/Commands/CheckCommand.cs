@@ -5,6 +5,7 @@ using Posthorn.Configuration;
 using Posthorn.Directory;
 using Posthorn.Directory.Lookups;
 using Posthorn.Serving;
+using Posthorn.Setup;
 
 namespace Posthorn.Commands;
 
@@ -35,6 +36,8 @@ internal static class CheckCommand
         using MailDirectory directory = new(OptionsFor.Directory(configuration), TimeProvider.System, NullLogger.Instance);
         LookupTables tables = new(OptionsFor.Lookups(configuration), TimeProvider.System, NullLogger.Instance);
         IEnumerable<ConfigProblem> found = directory.Problems.Concat(tables.Problems).Select(p => new ConfigProblem(new(p.File, Math.Max(p.Line, 1), 1), p.Text, p.Severity != ProblemSeverity.Error));
+        if (PrivateFile.OpenTo(configuration.Data) is { } danger)
+            found = found.Append(new ConfigProblem(new(configuration.File, 1, 1), $"the folder {configuration.Data} holds everybody's mail, and {danger}; say: chmod 700 {configuration.Data}", true));
         return loaded with { Problems = [.. loaded.Problems, .. found] };
     }
 

@@ -24,7 +24,7 @@ internal static class DropFile
     private const string Magic = "posthorn-drop 1";
 
     /// <summary>The longest envelope, octets: as many recipients as a command line holds.</summary>
-    private const int MaxEnvelope = 4 << 20;
+    public const int MaxEnvelope = 4 << 20;
 
     /// <summary>Others than the server cannot list the folder, and nobody guesses the name.</summary>
     private const UnixFileMode ForTheServer = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;

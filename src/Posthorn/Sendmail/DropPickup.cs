@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Posthorn.Serving;
+using Posthorn.Setup;
 using Posthorn.Transport;
 using Posthorn.Transport.Remote;
 
@@ -30,14 +31,21 @@ internal sealed class DropPickup : IAsyncDisposable
     private readonly string _folder;
     private readonly string _taken;
     private readonly LocalServer _server;
+    private readonly long _maxLength;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    public DropPickup(string folder, LocalServer server, TimeProvider time, ILogger log)
+    /// <param name="folder">The drop folder.</param>
+    /// <param name="server">Where the mail goes.</param>
+    /// <param name="maxMessage">The largest message, octets: what is larger is not even begun with.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where events go.</param>
+    public DropPickup(string folder, LocalServer server, long maxMessage, TimeProvider time, ILogger log)
     {
         (_folder, _taken, _server, _time, _log) = (folder, Path.Combine(folder, ".taken"), server, time, log);
+        _maxLength = maxMessage + DropFile.MaxEnvelope;
         _running = RunAsync();
     }
 
@@ -81,7 +89,9 @@ internal sealed class DropPickup : IAsyncDisposable
             File.SetUnixFileMode(_folder, AnybodyMayLeave);
         }
         Folder.CreateDirectory(_taken, Private);
-        File.SetUnixFileMode(_taken, Private); // fails when somebody else has made it
+        // Where somebody else has made it, or a link of that name, mail would be moved to wherever he likes.
+        if (!PrivateFile.IsOwnFolder(_taken)) throw new IOException($"{_taken} is no folder of the server's own; remove it, and see who made it");
+        File.SetUnixFileMode(_taken, Private);
         foreach (string path in Folder.EnumerateFiles(_folder).Take(MaxAtOnce).Order(StringComparer.Ordinal))
         {
             string name = Path.GetFileName(path);
@@ -97,9 +107,11 @@ internal sealed class DropPickup : IAsyncDisposable
     {
         FileInfo info = new(path);
         if (info.LinkTarget is not null || info.Length == 0) return Fail(path, "is no file with a message");
+        if (info.Length > _maxLength) return Fail(path, $"has {info.Length} octets, more than a message may have");
         await using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         if (await DropFile.ReadAsync(file, cancel) is not { } envelope) return Fail(path, "has no envelope that can be read");
-        long start = file.Position;
+        // Whoever left it may still have it open and lengthen it: what was there at first is the message.
+        (long start, long end) = (file.Position, info.Length);
         (LocalHandover? handover, SmtpReply reply) = await LocalHandover.OpenAsync(new SocketConnector(), _server.EndPoint, _server.Helo, _time, cancel);
         if (handover is null) return false;
         await using (handover)
@@ -107,7 +119,8 @@ internal sealed class DropPickup : IAsyncDisposable
             List<(string Recipient, SmtpReply Reply)> refused = [];
             reply = await handover.BeginAsync(envelope.Sender, envelope.Return, envelope.EnvelopeId, envelope.NeedsUtf8, cancel);
             if (reply.IsPermanent) return Fail(path, $"its sender is refused: {reply}");
-            if (!reply.IsPositive) return false;
+            // A sender that is refused for now holds up nobody else; a server that hangs up takes nothing from anybody.
+            if (!reply.IsPositive) return reply.Code != 421;
             foreach (string recipient in envelope.Recipients)
             {
                 SmtpReply one = await handover.AddAsync(recipient, envelope.Notify, cancel);
@@ -117,14 +130,14 @@ internal sealed class DropPickup : IAsyncDisposable
             }
             if (refused.Count < envelope.Recipients.Count)
             {
-                reply = await handover.SendAsync(PiecesAsync(file, start, cancel), cancel);
+                reply = await handover.SendAsync(PiecesAsync(file, start, end, cancel), cancel);
                 if (reply.IsTransient) return true;
                 if (!reply.IsPositive) refused = [.. envelope.Recipients.Select(recipient => (recipient, reply))];
             }
             else await handover.ResetAsync(cancel);
             if (refused.Count > 0)
             {
-                SmtpReply told = await RefusalNotice.SendAsync(handover, _server, envelope.Sender, refused, PiecesAsync(file, start, cancel), cancel);
+                SmtpReply told = await RefusalNotice.SendAsync(handover, _server, envelope.Sender, refused, PiecesAsync(file, start, end, cancel), cancel);
                 if (!told.IsPositive) return Fail(path, $"is refused for {string.Join(", ", refused.Select(static r => $"{r.Recipient} ({r.Reply})"))}, and its sender cannot be told: {told}");
             }
             File.Delete(path);
@@ -141,10 +154,10 @@ internal sealed class DropPickup : IAsyncDisposable
         return true;
     }
 
-    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> PiecesAsync(FileStream file, long start, [EnumeratorCancellation] CancellationToken cancel)
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> PiecesAsync(FileStream file, long start, long end, [EnumeratorCancellation] CancellationToken cancel)
     {
         file.Position = start;
         byte[] buffer = new byte[32 * 1024];
-        while (await file.ReadAsync(buffer, cancel) is > 0 and int read) yield return buffer.AsMemory(0, read);
+        while (file.Position < end && await file.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - file.Position)), cancel) is > 0 and int read) yield return buffer.AsMemory(0, read);
     }
 }

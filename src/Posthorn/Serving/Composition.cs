@@ -135,6 +135,7 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>Opens journal, stores and queue; replays what a crash left.</summary>
     public static async Task<Composition> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel)
     {
+        PrivateFile.KeepToOneself();
         PrivateFile.MakeFolder(configuration.Data);
         PrivateFile.MakeFolder(Path.Combine(configuration.Data, "log"));
         LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, configuration.Log.Level, configuration.Log.Json, OptionsFor.LogFile(configuration));
@@ -144,6 +145,7 @@ internal sealed class Composition : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
+            if (PrivateFile.OpenTo(configuration.Data) is { } danger) log.CreateLogger("server").FolderOpen(configuration.Data, danger);
             Composition parts = new(configuration, time, log, foundation, journal);
             parts._runner.Start();
             return parts;
@@ -254,6 +256,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
 {
     public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
     {
+        PrivateFile.KeepToOneself();
         IVolume volume = new LinuxVolume();
         TlsIdentity? tls = configuration.Tls is { } pem ? TlsIdentity.Load(pem.Certificate, pem.Key, time, log.CreateLogger("net")) : null;
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));

@@ -104,7 +104,7 @@ internal sealed class ServerHost : IAsyncDisposable
     private void WatchDrop()
     {
         EndPoint[] places = [.. _listeners.Where(static l => l.Name == "smtp").Select(static l => l.EndPoint)];
-        if (_configuration.Sendmail.Drop is { } folder && places.Length > 0) _drop = new(folder, LocalServer.Of(_configuration, places), Time, _parts.Log);
+        if (_configuration.Sendmail.Drop is { } folder && places.Length > 0) _drop = new(folder, LocalServer.Of(_configuration, places), _configuration.Limits.MessageSize, Time, _parts.Log);
     }
 
     // Binds all listeners and reports all that failed, not the first.

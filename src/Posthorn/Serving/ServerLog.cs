@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9009. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9010. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -31,4 +31,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(9008, LogLevel.Error, "drop-failed {Folder} {Reason}", EventName = "drop-failed")]
     internal static partial void DropFailed(this ILogger log, string folder, string reason);
+
+    [LoggerMessage(9009, LogLevel.Warning, "folder-open {Folder} {Danger}", EventName = "folder-open")]
+    internal static partial void FolderOpen(this ILogger log, string folder, string danger);
 }

@@ -126,7 +126,7 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
         string path = Path.Combine(folder, domain);
         try
         {
-            System.IO.Directory.CreateDirectory(folder);
+            System.IO.Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             File.WriteAllText(path + ".tmp", string.Create(CultureInfo.InvariantCulture, $"{entry.Id} {entry.Fetched.ToUnixTimeSeconds()}\n{text}"));
             File.SetLastWriteTimeUtc(path + ".tmp", entry.Fetched.UtcDateTime);
             File.Move(path + ".tmp", path, overwrite: true);

@@ -95,7 +95,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
         }
         try
         {
-            System.IO.Directory.CreateDirectory(folder);
+            System.IO.Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             File.WriteAllBytes(Path + ".tmp", JsonSerializer.SerializeToUtf8Bytes(rows, TallyJson.Default.CountRowArray));
             File.Move(Path + ".tmp", Path, overwrite: true);
         }
