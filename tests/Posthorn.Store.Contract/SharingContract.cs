@@ -26,7 +26,8 @@ public abstract class SharingContract : StoreContract
         Must(await store.AnnotateAsync(null, [Note("/private/vendor/x/y", "account", "ann@example.org")], 10, Cancel));
         Assert.Equal(["ann@example.org/private/comment=mine", "bob@example.org/private/comment=his", "/shared/comment=one"], await NotesAsync(store, drafts));
         Assert.Equal(["ann@example.org/private/vendor/x/y=account"], await NotesAsync(store, null));
-        Must(await store.AnnotateAsync(drafts, [Note("/shared/comment", "two"), Note("/private/comment", null, "bob@example.org"), Note("/shared/empty", "")], 10, Cancel));
+        ModSeq raised = Must(await store.AnnotateAsync(drafts, [Note("/shared/comment", "two"), Note("/private/comment", null, "bob@example.org"), Note("/shared/empty", "")], 10, Cancel));
+        Assert.Equal(raised, (await store.ListAsync(Cancel)).Single(info => info.Id == drafts).HighestModSeq); // RFC 7162 section 3.2
         Assert.Equal(["ann@example.org/private/comment=mine", "/shared/comment=two", "/shared/empty="], await NotesAsync(store, drafts));
         Refused(RefusalKind.NoSuchMailbox, await store.AnnotateAsync(new("none"), [Note("/shared/comment", "x")], 10, Cancel));
     }
