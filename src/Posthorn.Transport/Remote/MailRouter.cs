@@ -65,7 +65,9 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         ValueTask<NextHop> asked = HopOfAsync(address, message.From, CancellationToken.None);
         // Tables of files answer at once. Nobody can wait here for one that does not: then each recipient stands by itself.
         if (!asked.IsCompletedSuccessfully) return $"table:{address}";
+#pragma warning disable VSTHRD002 // It is there already: nobody waits.
         NextHop hop = asked.Result;
+#pragma warning restore VSTHRD002
         return hop switch
         {
             NextHop.Host { IsByMx: true } host => $"mx:{host.Name}:{host.Port}",

@@ -89,7 +89,7 @@ public sealed class CanonicalTests : IAsyncLifetime
         Assert.Equal(cases.Length, changed);
     }
 
-    private T Any<T>(IReadOnlyList<T> some) => some[_random.Next(some.Count)];
+    private string Any(string[] some) => some[_random.Next(some.Length)];
 
     private string Address() => $"{Any(Locals)}@{Any(Domains)}";
 
@@ -158,12 +158,12 @@ public sealed class CanonicalTests : IAsyncLifetime
     private static string Told((string From, string[] To, string Header) message)
     {
         StringBuilder told = new();
-        told.AppendLine($"MAIL {message.From}").AppendLine($"RCPT {string.Join(' ', message.To)}");
+        told.AppendLine(CultureInfo.InvariantCulture, $"MAIL {message.From}").AppendLine(CultureInfo.InvariantCulture, $"RCPT {string.Join(' ', message.To)}");
         foreach (string field in message.Header.Replace("\r\n\t", " ", StringComparison.Ordinal).Replace("\r\n ", " ", StringComparison.Ordinal).Split("\r\n", StringSplitOptions.RemoveEmptyEntries))
         {
             (string name, string value) = (field[..field.IndexOf(':', StringComparison.Ordinal)], field[(field.IndexOf(':', StringComparison.Ordinal) + 1)..]);
             if (name is "Received" or "Date" or "Message-ID" || name.StartsWith("Resent-", StringComparison.Ordinal) && name is "Resent-Date" or "Resent-Message-Id") continue;
-            told.AppendLine($"{name}: {(name == "Subject" ? value.Trim() : string.Join(", ", InternetAddressList.Parse(value).Mailboxes.Select(mailbox => mailbox.Address)))}");
+            told.AppendLine(CultureInfo.InvariantCulture, $"{name}: {(name == "Subject" ? value.Trim() : string.Join(", ", InternetAddressList.Parse(value).Mailboxes.Select(mailbox => mailbox.Address)))}");
         }
         return told.ToString().ToLowerInvariant();
     }
