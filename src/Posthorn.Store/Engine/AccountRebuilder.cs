@@ -23,7 +23,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     /// <summary>The EMAILIDs of messages that lists name and whose files were not there.</summary>
     internal Dictionary<string, string> Orphans { get; } = [];
 
-    private sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
+    internal sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
     {
         /// <summary>The index, when it is of these UIDs.</summary>
         internal IndexState? State { get; } = Index is { State: { } state } && (List is null || state.IsOf(List.Validity)) ? state : null;
@@ -40,7 +40,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     internal void Run(long leapt, string marker, bool ours)
     {
         AccountFile? account = tree.ReadText($"{tree.OwnPath}/{AccountFile.FileName}") is { } text ? AccountFile.Parse(text, tree.Names.Separator) : null;
-        List<Found> folders = Folders();
+        List<Found> folders = ours ? [.. Folders().GroupBy(found => found.List?.Guid ?? "/" + found.Folder, StringComparer.Ordinal).Select(twins => new TwinFolders(tree, options.Ids).Join([.. twins]))] : Folders();
         uint validity = HighestValidity(account, folders);
         // Above all that any client may have heard, from us or from Dovecot.
         ModSeq above = new(Math.Max(leapt, folders.Max(found => (long?)found.Highest) + AccountOpener.Leap ?? AccountOpener.Leap));
@@ -52,13 +52,6 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         {
             // A folder of ours that cannot say which it is: the journal makes it, or it is looked at when all is replayed.
             if (ours && found.List?.Guid is null && found.Name != MailboxName.Inbox) continue;
-            if (ours && found.List?.Guid is { } twin && taken.Contains(new(twin)))
-            {
-                // A second folder of one mailbox, from a replay that was cut short.
-                tree.Volume.Rename(found.Folder, $"{tree.OwnPath}/displaced-{options.Ids.Text()}");
-                continue;
-            }
-
             AccountFileMailbox? known = account?.Mailboxes.FirstOrDefault(box => found.List?.Guid is { } guid ? box.Mailbox.Value == guid : box.Name == found.Name);
             MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : options.Ids.Mailbox();
             SpecialUse use = known?.Use ?? (ours ? SpecialUse.None : UseOf(found.Name));

@@ -53,6 +53,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     [InlineData(754880744)] // what was taken out of sight before the crash came back, as a second name of the same file
     [InlineData(20054)] // a mailbox is made on replay whose name another one has on disk already
     [InlineData(41105)] // mail goes through a mailbox that a later record removes, and the catalogue is lost
+    [InlineData(60214)] // two folders of one mailbox, and the one that was made anew was taken for it
     [InlineData(32503, true)] // the same, and the power goes once more meanwhile
     public async Task Seeds_that_failed_once_hold(int seed, bool replaces = false) => await RunAsync(seed, null, replaces);
 

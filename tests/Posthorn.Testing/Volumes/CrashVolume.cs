@@ -6,7 +6,7 @@ namespace Posthorn.Testing.Volumes;
 /// <remarks>
 /// What it takes as legal after <see cref="Crash"/>: each 512-byte sector of a file holds its synced version or any written since;
 /// a length that was not synced is any it had since; each link, unlink, mkdir and rmdir is there or not, independently of
-/// each other and of the files; a rename is there wholly or not; names of one inode share its content.
+/// each other and of the files; a rename is there wholly or not, and never in the place of a directory that another one had moved away; names of one inode share its content.
 /// After a failed sync the sectors stay in doubt: a later sync that succeeds does not cover them.
 /// Change operations are counted; the power goes at the one that <see cref="CutAt"/> names. All members take one lock.
 /// </remarks>
@@ -74,7 +74,7 @@ public sealed class CrashVolume : IVolume
                     CrashMode.KeepMost => random.Next(16) != 0,
                     _ => random.Next(2) == 0,
                 };
-                if (kept) change.Apply(durable: true);
+                if (kept && (change.Durable || !change.WouldBury)) change.Apply(durable: true);
             }
 
             _changes.Clear();
@@ -535,6 +535,12 @@ public sealed class CrashVolume : IVolume
         internal CrashInode Directory { get; } = directory;
         internal (CrashInode Directory, string Name, CrashInode Inode)? Also { get; init; }
         internal bool Durable { get; set; }
+
+        /// <summary>It stands on the renaming of a directory that was lost: where that one still lies nothing else can be, and nothing can be taken away.</summary>
+        internal bool WouldBury => Also is { } also && (IsOther(Directory, name, also.Inode) || IsOther(also.Directory, also.Name, also.Inode));
+
+        private static bool IsOther(CrashInode directory, string name, CrashInode inode) =>
+            directory.DurableNames.TryGetValue(name, out CrashInode? there) && there != inode && there is { Kind: VolumeKind.Directory, DurableNames.Count: > 0 };
 
         internal bool Touches(CrashInode inode) => Directory == inode || Also?.Directory == inode;
 
