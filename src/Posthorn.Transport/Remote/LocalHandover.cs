@@ -50,7 +50,7 @@ public sealed class LocalHandover : IAsyncDisposable
     /// <summary>Sends the content, as it comes: lines end with LF or CRLF.</summary>
     public async ValueTask<SmtpReply> SendAsync(IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
     {
-        SmtpReply start = await _session.CommandAsync("DATA", cancel);
+        SmtpReply start = await _session.CommandAsync("DATA", cancel, intermediate: 354);
         if (start.Code != 354) return start.IsPositive ? _session.Broken("4.5.0", $"The server answered DATA with {start.Code}") : start;
         DataWriter writer = new(_session.Connection.Output);
         await foreach (ReadOnlyMemory<byte> piece in content.WithCancellation(cancel))

@@ -125,7 +125,10 @@ public sealed class DropPickupTests : IDisposable
                         _ => "250 OK",
                     });
                     if (line != "DATA") continue;
-                    while (await reader.ReadLineAsync() is { } text && text != ".") { }
+                    string? text;
+                    do text = await reader.ReadLineAsync();
+                    while (text is not (null or "."));
+                    if (text is null) return; // whoever hangs up before the end has sent nothing
                     await writer.WriteLineAsync("250 2.0.0 Taken");
                     _got.Enqueue(from);
                     _news.Release();
