@@ -75,7 +75,7 @@ internal static class SendmailCommand
         string id = string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds():x}.{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(6))}@{server.Helo}");
         LocalAuthor author = new(sender.Length > 0 ? sender : user, server.Domain, arguments.FullName ?? Environment.GetEnvironmentVariable("NAME") ?? "", id, now);
         (LocalHandover? handover, SmtpReply reply) = await OpenAsync(server, cancel);
-        if (handover is null && reply.IsTransient && server.Drop is { } folder) return await LeaveAsync(folder, envelope, message.ContentAsync(author, cancel), cancel);
+        if (handover is null && reply.IsTransient && server.Drop is { } folder) return await LeaveAsync(folder, server.MaxMessageSize, envelope, message.ContentAsync(author, cancel), cancel);
         if (handover is null) return Fail(reply.IsTransient ? SysExit.TemporaryFailure : SysExit.Unavailable, $"{reply.Text}; nothing was sent, and the message was not kept");
         await using (handover) return await HandOverAsync(handover, arguments, server, envelope, message.ContentAsync(author, cancel), cancel);
     }
@@ -92,11 +92,11 @@ internal static class SendmailCommand
         }
     }
 
-    private static async Task<int> LeaveAsync(string folder, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
+    private static async Task<int> LeaveAsync(string folder, long maxSize, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
     {
         try
         {
-            await DropFile.WriteAsync(folder, envelope, content, cancel);
+            await DropFile.WriteAsync(folder, envelope, content, maxSize, cancel);
             return SysExit.Ok;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

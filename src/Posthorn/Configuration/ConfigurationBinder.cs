@@ -49,7 +49,10 @@ internal static class ConfigurationBinder
             {
                 SharedAliases = r.Flag("shared-aliases", true), SenderLogins = LookupBinder.Names(r, "sender-logins"),
             }),
-            Sendmail = reader.Section("sendmail", r => new SendmailSection(r.OptionalText("drop") is { } drop ? r.Absolute("drop", drop) : null, r.Duration("wait", TimeSpan.FromSeconds(10), TimeSpan.Zero, TimeSpan.FromMinutes(10)))),
+            Sendmail = reader.Section("sendmail", r => new SendmailSection(r.OptionalText("drop") is { } drop ? r.Absolute("drop", drop) : null, r.Duration("wait", TimeSpan.FromSeconds(10), TimeSpan.Zero, TimeSpan.FromMinutes(10)))
+            {
+                DropMessages = r.Number("drop-messages", 1000, 1, 1_000_000), DropSize = r.Size("drop-size", 256 * MiB, MiB, 1_000_000 * MiB),
+            }),
             Log = reader.Section("log", Log),
             Sieve = reader.Section("sieve", r => SieveBinder.Read(r, mail.Separator, string.Concat(domains.SelectMany(d => d.RecipientDelimiter).Distinct()))),
             Rules = reader.Sections("rule", RuleBinder.Read),

@@ -140,4 +140,11 @@ public sealed record JournalSection(long SegmentSize, int Segments);
 /// <summary><c>[sendmail]</c>: what local programs' mail does while the server is down.</summary>
 /// <param name="Drop">Where it is left; null for nowhere.</param>
 /// <param name="Wait">How long the program waits for the server.</param>
-public sealed record SendmailSection(string? Drop, TimeSpan Wait);
+public sealed record SendmailSection(string? Drop, TimeSpan Wait)
+{
+    /// <summary>Messages that the server takes out of the folder and has not yet handed in; the rest waits there. A thousand: as many as one round hands in within seconds.</summary>
+    public int DropMessages { get; init; } = 1000;
+
+    /// <summary>As above, octets: a few messages of the largest size.</summary>
+    public long DropSize { get; init; } = 256 << 20;
+}

@@ -34,7 +34,7 @@ internal static class DropFile
 
     /// <summary>Leaves a message; when this returns it is on disk.</summary>
     /// <exception cref="IOException">The folder does not take it, or the message cannot be read.</exception>
-    public static async Task WriteAsync(string folder, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, CancellationToken cancel)
+    public static async Task WriteAsync(string folder, DropEnvelope envelope, IAsyncEnumerable<ReadOnlyMemory<byte>> content, long maxSize, CancellationToken cancel)
     {
         string name = string.Create(CultureInfo.InvariantCulture, $"{TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds():x}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}");
         string draft = Path.Combine(folder, "." + name);
@@ -44,7 +44,12 @@ internal static class DropFile
             {
                 File.SetUnixFileMode(file.SafeFileHandle, ForTheServer); // whatever the caller's umask says
                 await file.WriteAsync(Encoding.UTF8.GetBytes(Head(envelope)), cancel);
-                await foreach (ReadOnlyMemory<byte> piece in content.WithCancellation(cancel)) await file.WriteAsync(piece, cancel);
+                long size = 0;
+                await foreach (ReadOnlyMemory<byte> piece in content.WithCancellation(cancel))
+                {
+                    if ((size += piece.Length) > maxSize) throw new IOException($"the message is larger than {Configuration.Units.Size(maxSize)} (limits.message-size)");
+                    await file.WriteAsync(piece, cancel);
+                }
                 await file.FlushAsync(cancel);
                 file.Flush(flushToDisk: true);
             }

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Posthorn.Configuration;
+using Posthorn.Directory.Files;
 using Posthorn.Serving;
 using Posthorn.Setup;
 using Posthorn.Transport;
@@ -17,9 +19,6 @@ internal sealed class DropPickup : IAsyncDisposable
     /// <summary>How often the folder is looked at. It is empty but for the minutes after a start, and looking costs microseconds.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
-    /// <summary>Files of one round; the rest waits for the next.</summary>
-    private const int MaxAtOnce = 1_000;
-
     /// <summary>What was never finished is thrown away after that: its program was told that it failed, or is dead.</summary>
     private static readonly TimeSpan MaxDraftAge = TimeSpan.FromDays(1);
 
@@ -30,22 +29,21 @@ internal sealed class DropPickup : IAsyncDisposable
 
     private readonly string _folder;
     private readonly string _taken;
+    private readonly SendmailSection _bounds;
     private readonly LocalServer _server;
-    private readonly long _maxLength;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
     /// <param name="folder">The drop folder.</param>
-    /// <param name="server">Where the mail goes.</param>
-    /// <param name="maxMessage">The largest message, octets: what is larger is not even begun with.</param>
+    /// <param name="bounds">How much is taken out of it at once.</param>
+    /// <param name="server">Where the mail goes; what is larger than its largest message is not even begun with.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">Where events go.</param>
-    public DropPickup(string folder, LocalServer server, long maxMessage, TimeProvider time, ILogger log)
+    public DropPickup(string folder, SendmailSection bounds, LocalServer server, TimeProvider time, ILogger log)
     {
-        (_folder, _taken, _server, _time, _log) = (folder, Path.Combine(folder, ".taken"), server, time, log);
-        _maxLength = maxMessage + DropFile.MaxEnvelope;
+        (_folder, _taken, _bounds, _server, _time, _log) = (folder, Path.Combine(folder, ".taken"), bounds, server, time, log);
         _running = RunAsync();
     }
 
@@ -92,14 +90,35 @@ internal sealed class DropPickup : IAsyncDisposable
         // Where somebody else has made it, or a link of that name, mail would be moved to wherever he likes.
         if (!PrivateFile.IsOwnFolder(_taken)) throw new IOException($"{_taken} is no folder of the server's own; remove it, and see who made it");
         File.SetUnixFileMode(_taken, Private);
-        foreach (string path in Folder.EnumerateFiles(_folder).Take(MaxAtOnce).Order(StringComparer.Ordinal))
-        {
-            string name = Path.GetFileName(path);
-            if (DropFile.IsName(name)) File.Move(path, Path.Combine(_taken, name));
-            else if (name.StartsWith('.') && _time.GetUtcNow() - File.GetLastWriteTimeUtc(path) > MaxDraftAge) File.Delete(path);
-        }
+        MoveIn(_folder, _taken, _bounds, _server.MaxMessageSize);
+        foreach (string path in Folder.EnumerateFiles(_folder, ".*"))
+            if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) > MaxDraftAge) File.Delete(path);
         foreach (string path in Folder.EnumerateFiles(_taken).Order(StringComparer.Ordinal).ToArray())
             if (DropFile.IsName(Path.GetFileName(path)) && !await TakeAsync(path, cancel)) return;
+    }
+
+    /// <summary>Takes messages in as far as the bounds allow: what has been taken in and waits counts, the rest stays where it is. One message always fits.</summary>
+    internal static void MoveIn(string folder, string taken, SendmailSection bounds, long maxMessage)
+    {
+        int messages = 0;
+        long octets = 0;
+        foreach (FileInfo file in new DirectoryInfo(taken).EnumerateFiles().Where(static file => DropFile.IsName(file.Name))) (messages, octets) = (messages + 1, octets + SizeOf(file, maxMessage));
+        foreach (FileInfo file in new DirectoryInfo(folder).EnumerateFiles().Where(static file => DropFile.IsName(file.Name)).Take(bounds.DropMessages).OrderBy(static file => file.Name, StringComparer.Ordinal))
+        {
+            octets += SizeOf(file, maxMessage);
+            if (++messages > bounds.DropMessages || messages > 1 && octets > bounds.DropSize) return;
+            file.MoveTo(Path.Combine(taken, file.Name));
+        }
+    }
+
+    // The envelope comes before the message.
+    private static bool IsTooLarge(long length, long maxMessage) => length - DropFile.MaxEnvelope > maxMessage;
+
+    // A link may lead nowhere; it is looked at when it is taken. What is too large is never read, and holds up nobody.
+    private static long SizeOf(FileInfo file, long maxMessage)
+    {
+        try { return IsTooLarge(file.Length, maxMessage) ? 0 : file.Length; }
+        catch (FileNotFoundException) { return 0; }
     }
 
     // False when the server takes nothing now.
@@ -107,7 +126,8 @@ internal sealed class DropPickup : IAsyncDisposable
     {
         FileInfo info = new(path);
         if (info.LinkTarget is not null || info.Length == 0) return Fail(path, "is no file with a message");
-        if (info.Length > _maxLength) return Fail(path, $"has {info.Length} octets, more than a message may have");
+        if (IsTooLarge(info.Length, _server.MaxMessageSize)) return Fail(path, $"has {info.Length} octets, more than a message may have");
+        uint owner = FileOwner.Of(path) ?? uint.MaxValue;
         await using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         if (await DropFile.ReadAsync(file, cancel) is not { } envelope) return Fail(path, "has no envelope that can be read");
         // Whoever left it may still have it open and lengthen it: what was there at first is the message.
@@ -141,7 +161,7 @@ internal sealed class DropPickup : IAsyncDisposable
                 if (!told.IsPositive) return Fail(path, $"is refused for {string.Join(", ", refused.Select(static r => $"{r.Recipient} ({r.Reply})"))}, and its sender cannot be told: {told}");
             }
             File.Delete(path);
-            _log.DropTaken(Path.GetFileName(path), envelope.Sender, envelope.Recipients.Count - refused.Count, refused.Count);
+            _log.DropTaken(Path.GetFileName(path), envelope.Sender, owner, envelope.Recipients.Count - refused.Count, refused.Count);
             await handover.QuitAsync(cancel);
             return true;
         }

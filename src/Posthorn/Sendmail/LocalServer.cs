@@ -13,6 +13,9 @@ internal sealed record LocalServer(EndPoint EndPoint, string Helo, string Domain
     /// <summary>Where messages are left while it is down; null for nowhere.</summary>
     public string? Drop { get; init; }
 
+    /// <summary>The longest message that may be left, octets: the server would not take a longer one.</summary>
+    public long MaxMessageSize { get; init; } = long.MaxValue;
+
     /// <summary>How long to wait for it where there is no such place: it may just be started anew.</summary>
     public TimeSpan Wait { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -37,7 +40,7 @@ internal sealed record LocalServer(EndPoint EndPoint, string Helo, string Domain
         EndPoint? unix = all.OfType<UnixDomainSocketEndPoint>().FirstOrDefault();
         IPEndPoint? tcp = all.OfType<IPEndPoint>().Where(static p => p.Port > 0).OrderByDescending(static p => IPAddress.IsLoopback(p.Address) || IsAny(p.Address)).FirstOrDefault();
         if (tcp is not null && IsAny(tcp.Address)) tcp = new(IPAddress.Loopback, tcp.Port);
-        return new(unix ?? tcp ?? new IPEndPoint(IPAddress.Loopback, 25), known.Hostname.Ascii, domain) { Drop = known.Sendmail.Drop, Wait = known.Sendmail.Wait };
+        return new(unix ?? tcp ?? new IPEndPoint(IPAddress.Loopback, 25), known.Hostname.Ascii, domain) { Drop = known.Sendmail.Drop, Wait = known.Sendmail.Wait, MaxMessageSize = known.Limits.MessageSize };
     }
 
     private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);

@@ -104,7 +104,7 @@ internal sealed class ServerHost : IAsyncDisposable
     private void WatchDrop()
     {
         EndPoint[] places = [.. _listeners.Where(static l => l.Name == "smtp").Select(static l => l.EndPoint)];
-        if (_configuration.Sendmail.Drop is { } folder && places.Length > 0) _drop = new(folder, LocalServer.Of(_configuration, places), _configuration.Limits.MessageSize, Time, _parts.Log);
+        if (_configuration.Sendmail.Drop is { } folder && places.Length > 0) _drop = new(folder, _configuration.Sendmail, LocalServer.Of(_configuration, places), Time, _parts.Log);
     }
 
     // Binds all listeners and reports all that failed, not the first.
@@ -174,7 +174,7 @@ internal sealed class ServerHost : IAsyncDisposable
         if (old.Tls != fresh.Tls) keys.Add("tls");
         if (old.Journal != fresh.Journal) keys.Add("journal");
         if (!old.Dns.Servers.SequenceEqual(fresh.Dns.Servers)) keys.Add("dns");
-        if (old.Sendmail.Drop != fresh.Sendmail.Drop) keys.Add("sendmail.drop");
+        if (old.Sendmail with { Wait = default } != fresh.Sendmail with { Wait = default }) keys.Add("sendmail.drop");
         return keys;
     }
 

@@ -23,8 +23,8 @@ internal static partial class ServerLog
     [LoggerMessage(9005, LogLevel.Error, "chore-failed {Reason}", EventName = "chore-failed")]
     internal static partial void ChoreFailed(this ILogger log, string reason);
 
-    [LoggerMessage(9006, LogLevel.Information, "drop-taken {File} {From} {Taken} {Refused}", EventName = "drop-taken")]
-    internal static partial void DropTaken(this ILogger log, string file, string from, int taken, int refused);
+    [LoggerMessage(9006, LogLevel.Information, "drop-taken {File} {From} {UserId} {Taken} {Refused}", EventName = "drop-taken")]
+    internal static partial void DropTaken(this ILogger log, string file, string from, uint userId, int taken, int refused);
 
     [LoggerMessage(9007, LogLevel.Error, "drop-unusable {File} {Reason}", EventName = "drop-unusable")]
     internal static partial void DropUnusable(this ILogger log, string file, string reason);

@@ -65,7 +65,7 @@ public sealed class DropPickupTests : IDisposable
         File.SetUnixFileMode(elsewhere, open);
         string message = Leave(1, "ann@example.org");
         File.CreateSymbolicLink(Taken, elsewhere);
-        WatchedLog log = new();
+        WatchedLog log = new("drop-failed");
         await using DropPickup pickup = Start(log);
         await log.Told.Task.WaitAsync(Patience);
         Assert.True(File.Exists(message));
@@ -73,8 +73,18 @@ public sealed class DropPickupTests : IDisposable
         Assert.Equal(open, File.GetUnixFileMode(elsewhere));
     }
 
+    [Fact]
+    public async Task The_log_says_whose_a_message_was()
+    {
+        string user = (await File.ReadAllLinesAsync("/proc/self/status", TestContext.Current.CancellationToken)).First(static line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[2];
+        string name = Path.GetFileName(Leave(1, "ann@example.org"));
+        WatchedLog log = new("drop-taken");
+        await using DropPickup pickup = Start(log);
+        Assert.Equal($"drop-taken {name} ann@example.org {user} 1 0", await log.Told.Task.WaitAsync(Patience));
+    }
+
     private DropPickup Start(Microsoft.Extensions.Logging.ILogger? log = null) =>
-        new(Drop, new((IPEndPoint)_listener.LocalEndpoint, "mail.example.org", "example.org"), 1024 * 1024, TimeProvider.System, log ?? NullLogger.Instance);
+        new(Drop, new(Drop, TimeSpan.Zero), new((IPEndPoint)_listener.LocalEndpoint, "mail.example.org", "example.org") { MaxMessageSize = 1024 * 1024 }, TimeProvider.System, log ?? NullLogger.Instance);
 
     private string Leave(int number, string from)
     {
@@ -138,9 +148,9 @@ public sealed class DropPickupTests : IDisposable
         }
     }
 
-    private sealed class WatchedLog : Microsoft.Extensions.Logging.ILogger
+    private sealed class WatchedLog(string name) : Microsoft.Extensions.Logging.ILogger
     {
-        public TaskCompletionSource Told { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<string> Told { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
@@ -148,7 +158,7 @@ public sealed class DropPickupTests : IDisposable
 
         public void Log<TState>(Microsoft.Extensions.Logging.LogLevel logLevel, Microsoft.Extensions.Logging.EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (eventId.Name == "drop-failed") Told.TrySetResult();
+            if (eventId.Name == name) Told.TrySetResult(formatter(state, exception));
         }
     }
 }
