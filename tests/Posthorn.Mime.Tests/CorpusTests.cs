@@ -14,6 +14,7 @@ public class CorpusTests
         ["mbox/simple.mbox#3 structure"] = "an empty boundary is none (RFC 2046 section 5.1.1): the body is shown as text",
         ["messages/empty-multipart.txt structure"] = "a multipart without parts gets one, as IMAP demands",
         ["messages/japanese.txt subject"] = "letters cut between two encoded words are joined",
+        ["python/msg_27.txt subject"] = "a TAB behind a fold is a blank, as ENVELOPE says it (RFC 9051 section 7.5.2)",
         ["messages/stack-overflow.txt to"] = "words without an address are shown, not dropped",
         ["python/msg_14.txt structure"] = "'text' without a subtype is text/plain, so that it can be read",
         ["python/msg_17.txt structure"] = "a multipart without parts gets one, as IMAP demands",
