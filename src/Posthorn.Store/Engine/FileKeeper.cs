@@ -177,7 +177,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
         {
-            RenameTree(path, $"{tree.OwnPath}/displaced-{account.Ids.Text()}");
+            RenameTree(path, tree.DisplacedName(account.Ids.Text()));
             _inPlace.Clear();
         }
 

@@ -61,7 +61,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
             else if (!account.EndedInOrder && list?.Guid is { } known && account.Published(new(known)) is not null)
             {
                 // Ours: the crash undid a renaming on disk alone, and its replay made the folder once more. Its mail lies in the other one.
-                account.Tree.Volume.Rename(path, $"{account.Tree.OwnPath}/displaced-{options.Ids.Text()}");
+                account.Tree.Volume.Rename(path, account.Tree.DisplacedName(options.Ids.Text()));
             }
             else await NewFolderAsync(account, name, path, list);
         }

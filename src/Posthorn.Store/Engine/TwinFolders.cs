@@ -18,7 +18,7 @@ internal sealed class TwinFolders(MaildirTree tree, NewIds ids)
             if (ReferenceEquals(other, main)) continue;
             list = Union(list, other.List!);
             BringOver(other.Folder, main.Folder);
-            tree.Volume.Rename(other.Folder, $"{tree.OwnPath}/displaced-{ids.Text()}");
+            tree.Volume.Rename(other.Folder, tree.DisplacedName(ids.Text()));
         }
 
         tree.Replace($"{main.Folder}/{UidList.FileName}", list.Format(), sync: true);

@@ -162,6 +162,9 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName) =>
         string.Create(CultureInfo.InvariantCulture, $"{ExpungedPath}/{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
 
+    /// <summary>Where a folder is put that stands in the way of the one that its name belongs to.</summary>
+    internal string DisplacedName(string id) => $"{OwnPath}/displaced-{id}";
+
     /// <summary>Takes a file out of sight that an earlier attempt may have taken there already, so that both are names of one file: renaming does nothing then (rename(2)), and the old name is removed.</summary>
     internal void TakeAway(string path, string target)
     {
