@@ -14,7 +14,7 @@ internal static class Soak
     public static async Task<int> RunAsync(string program, TimeSpan length, int rate, string? plot, CancellationToken cancel)
     {
         string root = System.IO.Directory.CreateTempSubdirectory("phs.").FullName;
-        ConcurrentDictionary<string, int> taken = new(), acknowledged = new();
+        ConcurrentDictionary<string, int> taken = new(), acknowledged = new(), kept = new();
         await using SinkServer sink = new(id => taken.AddOrUpdate(id, 1, (_, count) => count + 1)) { Faults = 0.02 };
         int port = FreePort();
         await File.WriteAllTextAsync(Path.Combine(root, "users"), "ann@soak.example:{PLAIN}pass::::::\n", cancel);
@@ -47,14 +47,16 @@ internal static class Soak
             using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             end.CancelAfter(length);
             Task watching = WatchAsync(server.Id, watch, taken, acknowledged, plot, end.Token);
-            await Task.WhenAll(Enumerable.Range(0, 20).Select(i => LoadAsync(port, i, rate / 20.0, acknowledged, end.Token)));
+            await Task.WhenAll(Enumerable.Range(0, 20).Select(i => LoadAsync(port, i, rate / 20.0, acknowledged, kept, end.Token)));
             await watching;
             // The peers are well again: everything that was acknowledged has to arrive.
             sink.Faults = 0;
             for (int i = 0; i < 1200 && acknowledged.Keys.Any(id => !taken.ContainsKey(id)); i++) await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancel);
             int lost = acknowledged.Keys.Count(id => !taken.ContainsKey(id));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{acknowledged.Count} acknowledged, {lost} lost, {taken.Values.Count(count => count > 1)} came twice (each after an answer that the peer did not give), memory at the end {Memory(server.Id)} MiB"));
-            return lost == 0 ? 0 : 1;
+            (int missing, int twice) = await MailboxAsync(Path.Combine(root, "data"), kept, cancel);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kept.Count} acknowledged for a mailbox, {missing} lost, {twice} twice"));
+            return lost + missing + twice == 0 ? 0 : 1;
         }
         finally
         {
@@ -62,6 +64,23 @@ internal static class Soak
             await server.WaitForExitAsync(CancellationToken.None);
             System.IO.Directory.Delete(root, recursive: true);
         }
+    }
+
+    // What was acknowledged for our own account has to be among its files once, when the background has made them.
+    private static async Task<(int Missing, int Twice)> MailboxAsync(string data, ConcurrentDictionary<string, int> kept, CancellationToken cancel)
+    {
+        Dictionary<string, int> files = [];
+        for (int i = 0; i < 100; i++)
+        {
+            files.Clear();
+            foreach (string file in System.IO.Directory.EnumerateFiles(data, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(Path.GetDirectoryName(file)) is "new" or "cur"))
+            {
+                if (File.ReadLines(file).Take(40).FirstOrDefault(line => line.StartsWith("Message-ID: ", StringComparison.Ordinal)) is string line) files[line[12..]] = files.GetValueOrDefault(line[12..]) + 1;
+            }
+            if (kept.Keys.All(files.ContainsKey)) break;
+            await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, cancel);
+        }
+        return (kept.Keys.Count(id => !files.ContainsKey(id)), kept.Keys.Count(id => files.GetValueOrDefault(id) > 1));
     }
 
     private static async Task WatchAsync(int process, Stopwatch watch, ConcurrentDictionary<string, int> taken, ConcurrentDictionary<string, int> acknowledged, string? plot, CancellationToken end)
@@ -79,7 +98,7 @@ internal static class Soak
     }
 
     // Most mail goes on, every fifth message is for a mailbox; sizes differ; some sessions are broken off in the middle.
-    private static async Task LoadAsync(int port, int worker, double rate, ConcurrentDictionary<string, int> acknowledged, CancellationToken end)
+    private static async Task LoadAsync(int port, int worker, double rate, ConcurrentDictionary<string, int> acknowledged, ConcurrentDictionary<string, int> kept, CancellationToken end)
     {
         for (int n = 0; !end.IsCancellationRequested; n++)
         {
@@ -97,7 +116,7 @@ internal static class Soak
                     accepted &= await AskAsync(stream, reader, command) is [('2' or '3'), ..];
                 string text = $"Message-ID: {id}\r\nFrom: ann@soak.example\r\n\r\n{new string('x', 60)}\r\n" + string.Concat(Enumerable.Repeat(new string('y', 70) + "\r\n", n % 400));
                 if (breaks || !accepted) await stream.WriteAsync(Encoding.ASCII.GetBytes(text), CancellationToken.None);
-                else if (await AskAsync(stream, reader, text + ".") is ['2', ..] && !local) acknowledged[id] = 1;
+                else if (await AskAsync(stream, reader, text + ".") is ['2', ..]) (local ? kept : acknowledged)[id] = 1;
             }
             catch (IOException) { /* not acknowledged */ }
             catch (SocketException) { /* the same */ }

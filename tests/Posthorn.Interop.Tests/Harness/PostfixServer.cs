@@ -9,8 +9,9 @@ internal sealed class PostfixServer : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly string _postfix;
     private readonly string _mailbox;
+    private readonly int _port;
 
-    private PostfixServer(string postfix, string configuration, string mailbox) => (_postfix, ConfigurationFolder, _mailbox) = (postfix, configuration, mailbox);
+    private PostfixServer(string postfix, string configuration, string mailbox, int port) => (_postfix, ConfigurationFolder, _mailbox, _port) = (postfix, configuration, mailbox, port);
 
     public string ConfigurationFolder { get; }
 
@@ -71,9 +72,8 @@ internal sealed class PostfixServer : IAsyncDisposable
         }
         if (!lines.Any(l => l.StartsWith("postlog", StringComparison.Ordinal))) lines.Add("postlog  unix-dgram  n  -  n  -  1  postlogd");
         await File.WriteAllLinesAsync(Path.Combine(configuration, "master.cf"), lines);
-        PostfixServer server = new(postfix, configuration, Path.Combine(mail, "carl"));
-        await Peer.SucceedAsync(postfix, ["-c", configuration, "start"]);
-        await WaitForBannerAsync(port);
+        PostfixServer server = new(postfix, configuration, Path.Combine(mail, "carl"), port);
+        await server.StartAsync();
         return server;
     }
 
@@ -93,7 +93,20 @@ internal sealed class PostfixServer : IAsyncDisposable
         return await File.ReadAllTextAsync(Folder.GetFiles(Path.Combine(_mailbox, "new"))[0]);
     }
 
+    /// <summary>Ends it and starts it with what its configuration says now. (After a <c>reload</c> its old processes may still take a connection with the old settings.)</summary>
+    public async Task RestartAsync()
+    {
+        await Peer.SucceedAsync(_postfix, ["-c", ConfigurationFolder, "stop"]);
+        await StartAsync();
+    }
+
     public async ValueTask DisposeAsync() => await Peer.RunAsync(_postfix, "-c", ConfigurationFolder, "stop");
+
+    private async Task StartAsync()
+    {
+        await Peer.SucceedAsync(_postfix, ["-c", ConfigurationFolder, "start"]);
+        await WaitForBannerAsync(_port);
+    }
 
     private static async Task WaitForBannerAsync(int port)
     {

@@ -128,7 +128,7 @@ public sealed class AliasTests : IAsyncLifetime
     private async Task SetAsync(params string[] settings)
     {
         await Peer.SucceedAsync("postconf", ["-c", _postfix!.ConfigurationFolder, "-e", .. settings]);
-        await Peer.SucceedAsync("postfix", ["-c", _postfix.ConfigurationFolder, "reload"]);
+        await _postfix.RestartAsync();
     }
 
     private static string Lower(string address) => address.ToLowerInvariant();

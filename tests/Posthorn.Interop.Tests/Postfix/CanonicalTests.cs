@@ -78,7 +78,7 @@ public sealed class CanonicalTests : IAsyncLifetime
             string[] unset = ["canonical_maps", "sender_canonical_maps", "recipient_canonical_maps", "smtp_generic_maps", "canonical_classes", "sender_canonical_classes", "recipient_canonical_classes", "local_header_rewrite_clients"];
             await Peer.SucceedAsync("postconf", ["-c", _postfix!.ConfigurationFolder, "-X", .. unset]);
             await Peer.SucceedAsync("postconf", ["-c", _postfix.ConfigurationFolder, "-e", .. settings]);
-            await Peer.SucceedAsync("postfix", ["-c", _postfix.ConfigurationFolder, "reload"]);
+            await _postfix.RestartAsync();
             (string from, string[] to, string header) = (Address(), [.. Enumerable.Range(0, 12).Select(_ => Address()).Distinct(StringComparer.OrdinalIgnoreCase)], Header());
             string theirs = Told(await TheirsAsync(from, to, header));
             string ours = Told(await OursAsync(one.Ours, tables, from, to, header));

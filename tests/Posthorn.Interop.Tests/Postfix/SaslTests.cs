@@ -21,7 +21,7 @@ public sealed class SaslTests
         await using PostfixServer peer = await PostfixServer.StartAsync(postfix, folder.Path, port, "");
         await Peer.SucceedAsync("postconf", ["-c", peer.ConfigurationFolder, "-e", "smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = dovecot", $"smtpd_sasl_path = {socket}",
             "smtpd_relay_restrictions = permit_sasl_authenticated, reject"]);
-        await Peer.SucceedAsync(postfix, ["-c", peer.ConfigurationFolder, "reload"]);
+        await peer.RestartAsync();
 
         Assert.Contains("AUTH PLAIN LOGIN", await SayAsync(port, "EHLO client.example"), StringComparison.Ordinal);
         Assert.StartsWith("235 ", await SayAsync(port, "EHLO client.example", $"AUTH PLAIN {Base64($"\0{ann.Login}\0{ann.Password}")}"), StringComparison.Ordinal);

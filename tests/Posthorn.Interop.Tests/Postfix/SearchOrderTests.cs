@@ -63,7 +63,7 @@ public sealed class SearchOrderTests
             await File.WriteAllTextAsync(table, string.Concat(some.Select((key, i) => $"{key} {action}key{i}\n")), TestContext.Current.CancellationToken);
             await Peer.SucceedAsync(postmap, [$"hash:{table}"]);
             await Peer.SucceedAsync("postconf", ["-c", peer.ConfigurationFolder, "-e", $"{setting} = {restriction} hash:{table}", other, "smtpd_delay_reject = no", "recipient_delimiter = +", "myorigin = foreign.example", "smtpd_hard_error_limit = 1000", "smtpd_error_sleep_time = 0"]);
-            await Peer.SucceedAsync(postfix, ["-c", peer.ConfigurationFolder, "reload"]);
+            await peer.RestartAsync();
             LookupTables ours = new(new() { Tables = new Dictionary<string, LookupSource> { ["t"] = new(LookupType.Hash, table) } }, TimeProvider.System, NullLogger.Instance);
             foreach (EmailAddress address in Addresses.Where(only ?? (_ => true)))
             {
