@@ -33,7 +33,7 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
     public Destination Destination => Job.Destination;
 
     /// <summary>What its recipients are told without any attempt; null when one is to be made.</summary>
-    public SmtpReply? Foregone => Entry.Message.Refusal ?? Fault;
+    public SmtpReply? Foregone => Entry.Message.Outcome ?? Fault;
 }
 
 /// <summary>When which job is tried. Knows no threads and no clock: the queue's lock guards it and the time is given.</summary>

@@ -26,7 +26,7 @@ internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnl
 
     /// <summary>Nothing was tried.</summary>
     public static DeliveryResult Foregone(Delivery delivery, SmtpReply reply) =>
-        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Handover.Delivered)], new ConnectionVerdict.Nothing());
+        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(recipient => delivery.Entry.Message.Recipients[recipient].IsExpanded ? Handover.Expanded : Handover.Delivered)], new ConnectionVerdict.Nothing());
 }
 
 /// <summary>What the way out works with.</summary>
