@@ -44,8 +44,8 @@ public interface IMailStore : IAsyncDisposable
     /// <summary>Moves the messages that still exist; the rest are skipped (RFC 6851 section 3.3).</summary>
     ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel);
 
-    /// <summary>Changes flags and keywords. Messages whose MODSEQ is above <paramref name="unchangedSince"/> are left alone and named in the outcome (RFC 7162 section 3.1.3).</summary>
-    ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel);
+    /// <summary>Changes flags and keywords. Messages that <paramref name="unchangedSince"/> does not admit are left alone and named in the outcome (RFC 7162 section 3.1.3).</summary>
+    ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel);
 
     /// <summary>Removes the messages that carry <c>\Deleted</c>: of <paramref name="only"/>, or all when it is null (RFC 4315). The UIDs removed.</summary>
     ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel);

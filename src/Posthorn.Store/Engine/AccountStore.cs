@@ -185,7 +185,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
         PlaceAsync(source, uids, target, move: true, cancel);
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
@@ -202,7 +202,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             int at = version.IndexOf(uid);
             if (at < 0 || !seen.Add(uid)) continue;
             MessageRow row = version[at];
-            if (row.ModSeq > unchangedSince)
+            if (unchangedSince?.Admits(row, change) == false)
             {
                 modified.Add(uid);
                 continue;

@@ -129,7 +129,7 @@ public sealed class UserMailStore : IMailStore
 
     public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: true, cancel);
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;

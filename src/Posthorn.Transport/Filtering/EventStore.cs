@@ -36,7 +36,7 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
         return placed;
     }
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         Result<FlagOutcome> outcome = await inner.ChangeFlagsAsync(mailbox, uids, change, unchangedSince, cancel);
         if (outcome.IsOk) await TellAsync("FLAG", mailbox, null, outcome.Value.Changed, FlagWords.Write(change.Flags, change.Keywords), cancel);

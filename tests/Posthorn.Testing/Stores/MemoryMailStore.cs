@@ -38,7 +38,7 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
         Done(memory.Copy(source, uids, target, move: true), cancel);
 
-    public ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel) =>
+    public ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel) =>
         Done(memory.ChangeFlags(mailbox, uids, change, unchangedSince), cancel);
 
     public ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel) =>
