@@ -299,6 +299,28 @@ public abstract class MailStoreContract : StoreContract
     }
 
     [Fact]
+    public async Task Long_work_reports_as_many_messages_as_it_was_given()
+    {
+        IMailStore store = await OpenAsync("ann");
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", [.. Enumerable.Range(1, 30).Select(i => Text($"message {i}"))]);
+        Uid[] uids = [.. receipt.Messages.Select(message => message.Uid), new(999)];
+        Counter counter = new();
+        await store.FindTextAsync(receipt.Mailbox, uids, new(TextScope.Body, "", "message"), Cancel, counter);
+        Assert.Equal(31, counter.Total);
+        Must(await store.CopyAsync(receipt.Mailbox, uids, Name("Archive"), Cancel, counter));
+        Assert.Equal(62, counter.Total);
+        Must(await store.MoveAsync(receipt.Mailbox, uids, Name("Archive"), Cancel, counter));
+        Assert.Equal(93, counter.Total);
+    }
+
+    private sealed class Counter : IProgress<int>
+    {
+        public int Total { get; private set; }
+
+        public void Report(int value) => Total += value;
+    }
+
+    [Fact]
     public async Task Expunge_removes_only_what_is_marked_and_asked_for()
     {
         IMailStore store = await OpenAsync("ann");
