@@ -156,14 +156,15 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         using AccountLease held = lease.Value;
         MailboxName target = MailboxName.Inbox;
         if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
-        if (new ExpungedMail(held.Account).Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        ExpungedMail expunged = new(held.Account);
+        if (expunged.Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
         if (into is null) target = kept.Mailbox ?? MailboxName.Inbox;
         if (!_volume.TryStat(kept.Path, out VolumeStat stat)) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
         await using IMessageSink sink = CreateSink();
         await CopyAsync(kept.Path, sink, cancel);
-        Result<AppendReceipt> back = await store.AppendAsync(target, [new(sink, kept.Flags, KeywordSet.Empty, stat.Modified)], cancel);
+        Result<AppendReceipt> back = await store.AppendAsync(target, [new(sink, kept.Flags, kept.Keywords, stat.Modified)], cancel);
         if (!back.IsOk) return back.Refusal;
-        _volume.Unlink(kept.Path); // it has its record: another time it would come twice
+        expunged.Remove(id); // it has its record: another time it would come twice
         held.Account.CountKept();
         return (target, back.Value.Messages[0]);
     }
