@@ -39,7 +39,11 @@ internal abstract record Route
     public sealed record Place(MailHost Host, NextHop Hop) : Route;
 
     /// <summary>Nowhere, for this reason.</summary>
-    public sealed record None(SmtpReply Reply) : Route;
+    public sealed record None(SmtpReply Reply) : Route
+    {
+        /// <summary>A look-up failed, which says nothing of the mail: the fallback host may have it.</summary>
+        public bool MayFallBack { get; init; }
+    }
 }
 
 /// <summary>Says where mail for a domain goes: transport table, relay host, MX records (RFC 5321 section 5.1, RFC 7505).</summary>
@@ -56,6 +60,11 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
     public static readonly SmtpReply NoHost = new(550, "5.4.4", "The domain has no mail server");
     public static readonly SmtpReply DnsTrouble = new(450, "4.4.3", "The domain could not be looked up in the DNS");
     public static readonly SmtpReply LoopsBack = new(550, "5.4.6", "Mail for this domain would come back to this server, which does not host it");
+
+    /// <summary>What is wrong with a host that the configuration names: not the recipient's fault, so that the mail waits until the administrator has mended it.</summary>
+    public static SmtpReply OfNamed(string name, SmtpReply fault) => fault == NoDomain || fault == NoHost
+        ? new(451, "4.3.5", $"The relay {name}, which this server's configuration names, {(fault == NoDomain ? "does not exist" : "has no address")} in the DNS")
+        : fault == DnsTrouble ? fault with { Text = $"The relay {name} could not be looked up in the DNS" } : fault;
 
     /// <summary>What stands for the next hop of a recipient in the queue's schedule: recipients with the same go there together, and nobody else does.</summary>
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
@@ -116,7 +125,9 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         NextHop hop = await HopOfAsync(recipient, from, cancel);
         switch (hop)
         {
-            case NextHop.Host { IsByMx: true } host when DomainName.TryCreate(host.Name, out DomainName named): return await FindMxAsync(named, host.Port, host, cancel);
+            case NextHop.Host { IsByMx: true } host when DomainName.TryCreate(host.Name, out DomainName named):
+                Route byMx = await FindMxAsync(named, host.Port, host, cancel);
+                return byMx is Route.None none ? none with { Reply = OfNamed(host.Name, none.Reply), MayFallBack = none.Reply == NoDomain || none.MayFallBack } : byMx;
             case NextHop.Refuse refuse: return new Route.None(refuse.Reply);
             case NextHop.Host host: return new Route.Hosts([host.Name], host.Port, host) { IsSecure = true };
             case NextHop.Lmtp { EndPoint: DnsEndPoint named } lmtp: return new Route.Hosts([named.Host], named.Port, lmtp) { IsSecure = true };
@@ -179,7 +190,7 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         MxAnswer answer = await dns.FindMxAsync(domain, cancel);
         switch (answer.Status)
         {
-            case DnsStatus.Failed: return new Route.None(DnsTrouble);
+            case DnsStatus.Failed: return new Route.None(DnsTrouble) { MayFallBack = true };
             case DnsStatus.NoDomain: return new Route.None(NoDomain);
             // Without MX the domain itself is the host (RFC 5321 section 5.1).
             case DnsStatus.NoData: return await WithoutOursAsync([new(0, domain.Ascii)], port, hop, answer.IsSecure, cancel);

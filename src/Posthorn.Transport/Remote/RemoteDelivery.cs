@@ -83,7 +83,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             attempt.Fail(never, "");
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
-        if (route is Route.None { Reply: var reason }) attempt.Fault(reason, "", isHeld: reason != MailRouter.DnsTrouble);
+        if (route is Route.None none) attempt.Fault(none.Reply, "", isHeld: !none.MayFallBack);
         else await TryHostsAsync(attempt, route, content, cancel);
         if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
         return attempt.End();
@@ -134,7 +134,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             else
             {
                 (host, SmtpReply? fault) = await services.Router.LookUpAsync(name, port, cancel);
-                if (fault is not null) attempt.Fault(fault, "");
+                if (fault is not null) attempt.Fault(hop is NextHop.Mx ? fault : MailRouter.OfNamed(name, fault), "");
             }
             if (host.EndPoints.Count == 0 || left == 0) continue;
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Posthorn.Core;
@@ -19,24 +20,45 @@ internal static class HopReader
     /// <summary>The next hop of a route; null when it is wrong, which is noted.</summary>
     public static NextHop? Read(ConfigReader reader)
     {
-        string? host = reader.OptionalText("host"), socket = reader.OptionalPath("socket"), refuse = reader.OptionalText("refuse");
+        string? socket = reader.OptionalPath("socket"), refuse = reader.OptionalText("refuse");
         string protocol = reader.Choice("protocol", "smtp", new Dictionary<string, string> { ["smtp"] = "smtp", ["smtps"] = "smtps", ["lmtp"] = "lmtp" });
-        int port = reader.Number("port", protocol switch { "smtps" => 465, "lmtp" => 24, _ => 25 }, 1, 65535);
+        (string Name, int Port)? host = ReadHost(reader, "host", "port", protocol switch { "smtps" => 465, "lmtp" => 24, _ => 25 });
         RelayLogin? login = ReadLogin(reader, "");
         TlsPolicy? tls = ReadTls(reader, null);
-        int ways = (host is null ? 0 : 1) + (socket is null ? 0 : 1) + (refuse is null ? 0 : 1);
+        int ways = (reader.Has("host") ? 1 : 0) + (socket is null ? 0 : 1) + (refuse is null ? 0 : 1);
         if (ways > 1) return Wrong(reader, "a route has one of 'host', 'socket' and 'refuse', not several");
         if (refuse is not null) return Refusal(reader, refuse);
         if (socket is not null) return protocol == "lmtp" || !reader.Has("protocol") ? new NextHop.Lmtp(new UnixDomainSocketEndPoint(socket)) : Wrong(reader, "'socket' goes with protocol = \"lmtp\"");
-        if (login is not null && host is null) return Wrong(reader, "a login needs a 'host' to log in at");
+        if (login is not null && !reader.Has("host")) return Wrong(reader, "a login needs a 'host' to log in at");
         if (login is not null && tls?.Level == OutboundTls.None) return Wrong(reader, "'tls' is \"none\", but there is a login: passwords never go out in clear text");
-        if (host is null)
+        if (!reader.Has("host"))
         {
             if (reader.Has("protocol") && protocol != "smtp" || reader.Has("port")) return Wrong(reader, "'protocol' and 'port' go with a 'host'");
             return new NextHop.Mx { Tls = tls };
         }
-        if (protocol == "lmtp") return LmtpAt(reader, host, port, tls);
-        return new NextHop.Host(host, port) { ImplicitTls = protocol == "smtps", Login = login, Tls = tls };
+        if (host is not var (name, port)) return null;
+        if (protocol == "lmtp") return LmtpAt(reader, name, port, tls);
+        return new NextHop.Host(name, port) { ImplicitTls = protocol == "smtps", Login = login, Tls = tls };
+    }
+
+    /// <summary>The name or address of a host with its port, in a key of its own or behind a colon: <c>host</c>, <c>host:587</c>, and Postfix's <c>[host]:587</c>. Null when it is missing, or wrong, which is noted.</summary>
+    public static (string Name, int Port)? ReadHost(ConfigReader reader, string key, string portKey, int fallback)
+    {
+        int port = reader.Number(portKey, fallback, 1, 65535);
+        if (reader.OptionalText(key) is not { } text) return null;
+        (string name, string? behind) = Parted(text);
+        int said = port;
+        if (HostName(name) is not { } host || behind is not null && !(int.TryParse(behind, NumberStyles.None, CultureInfo.InvariantCulture, out said) && said is > 0 and <= 65535))
+        {
+            reader.Problem(reader.PlaceOf(key), $"'{reader.PathOf(key)}' is \"{text}\"; expected the name or the address of a host, such as \"smtp.example.net\", with its port in '{portKey}' or as in \"smtp.example.net:587\"");
+            return null;
+        }
+        if (behind is not null && reader.Has(portKey) && said != port)
+        {
+            reader.Problem(reader.PlaceOf(key), $"'{reader.PathOf(key)}' is \"{text}\", and '{portKey}' is {port}: say the port once");
+            return null;
+        }
+        return (host, said);
     }
 
     /// <summary>The server behind this one that keeps a domain's mailboxes; null when they are here.</summary>
@@ -94,6 +116,24 @@ internal static class HopReader
         return DomainName.TryCreate(below ? text[1..] : text, out DomainName domain) ? (below ? "." : "") + domain.Ascii : null;
     }
 
+    private static (string Name, string? Port) Parted(string text)
+    {
+        if (text.StartsWith('[') && text.IndexOf(']', StringComparison.Ordinal) is var end and > 0)
+        {
+            string inside = text[1..end], rest = text[(end + 1)..];
+            if (inside.StartsWith("IPv6:", StringComparison.OrdinalIgnoreCase)) inside = inside[5..];
+            return rest.Length == 0 ? (inside, null) : rest[0] == ':' ? (inside, rest[1..]) : (text, null);
+        }
+        return text.Split(':') is [var name, var port] ? (name, port) : (text, null);
+    }
+
+    // What looks like an address and is none, such as 192.0.2.256, is no name: no top domain is a number.
+    private static string? HostName(string text)
+    {
+        if (IPAddress.TryParse(text, out _)) return text;
+        return DomainName.TryCreate(text, out DomainName name) && !name.IsAddressLiteral && !name.Ascii[(name.Ascii.LastIndexOf('.') + 1)..].All(char.IsAsciiDigit) ? name.Ascii : null;
+    }
+
     private static NextHop.Lmtp? LmtpAt(ConfigReader reader, string host, int port, TlsPolicy? tls)
     {
         if (IPAddress.TryParse(host, out IPAddress? address)) return new(new IPEndPoint(address, port)) { Tls = tls };
@@ -106,7 +146,7 @@ internal static class HopReader
     {
         string[] words = text.Split(' ', 3);
         bool coded = words.Length == 3 && words[0].Length == 3 && int.TryParse(words[0], out int code) && code is >= 500 and <= 599 && words[1].StartsWith("5.", StringComparison.Ordinal);
-        if (coded) return new(new SmtpReply(int.Parse(words[0], System.Globalization.CultureInfo.InvariantCulture), words[1], words[2]));
+        if (coded) return new(new SmtpReply(int.Parse(words[0], CultureInfo.InvariantCulture), words[1], words[2]));
         reader.Problem(reader.PlaceOf("refuse"), $"'refuse' is \"{text}\"; expected a reply such as \"550 5.1.2 No mail for this domain\"");
         return null;
     }

@@ -32,7 +32,7 @@ internal static class OutboundBinder
             EightBit = reader.Choice("eight-bit", EightBitPolicy.Convert, new Dictionary<string, EightBitPolicy> { ["convert"] = EightBitPolicy.Convert, ["as-is"] = EightBitPolicy.SendAsIs, ["refuse"] = EightBitPolicy.Refuse }),
             DoubleBounces = DoubleBounces(reader),
             Relay = Relay(reader),
-            Fallback = reader.OptionalText("fallback-host") is { } fallback ? new NextHop.Host(fallback, reader.Number("fallback-port", 25, 1, 65535)) : KnownPort(reader),
+            Fallback = HopReader.ReadHost(reader, "fallback-host", "fallback-port", 25) is var (name, port) ? new NextHop.Host(name, port) : null,
             Routes = routes,
             TransportTables = LookupBinder.Names(reader, "transport-tables"),
             Behind = domains.Where(domain => domain.Behind is not null).ToDictionary(domain => domain.Name, domain => domain.Behind!),
@@ -76,19 +76,12 @@ internal static class OutboundBinder
     // One host for everything, and how to log in there; finer rules are routes.
     private static NextHop.Host? Relay(ConfigReader reader)
     {
-        string? host = reader.OptionalText("relay-host");
-        int port = reader.Number("relay-port", 25, 1, 65535);
+        (string Name, int Port)? host = HopReader.ReadHost(reader, "relay-host", "relay-port", 25);
         RelayLogin? login = HopReader.ReadLogin(reader, "relay-");
         TlsPolicy? tls = HopReader.ReadTls(reader, null, "relay-");
-        if (host is null && (login is not null || tls is not null)) reader.Problem("'outbound.relay-host' is missing, and other relay- keys are set: name the host, such as relay-host = \"smtp.example.net\"");
+        if (!reader.Has("relay-host") && (login is not null || tls is not null)) reader.Problem("'outbound.relay-host' is missing, and other relay- keys are set: name the host, such as relay-host = \"smtp.example.net\"");
         if (login is not null && tls?.Level == OutboundTls.None) reader.Problem(reader.PlaceOf("relay-tls"), "'outbound.relay-tls' is \"none\", but there is a login: passwords never go out in clear text");
-        return host is null ? null : new(host, port) { ImplicitTls = port == 465, Login = login, Tls = tls };
-    }
-
-    private static NextHop.Host? KnownPort(ConfigReader reader)
-    {
-        reader.Number("fallback-port", 25, 1, 65535);
-        return null;
+        return host is not var (name, port) ? null : new(name, port) { ImplicitTls = port == 465, Login = login, Tls = tls };
     }
 
     private static List<RouteRule> Routes(ConfigReader reader, IReadOnlyList<DomainSection> domains)

@@ -74,6 +74,28 @@ public sealed class OutboundConfigurationTests : IDisposable
     }
 
     [Theory]
+    [InlineData("smtp.example.net", "smtp.example.net", 25)]
+    [InlineData("Smtp.Example.net.", "smtp.example.net", 25)]
+    [InlineData("smtp.example.net:587", "smtp.example.net", 587)]
+    [InlineData("[smtp.example.net]:587", "smtp.example.net", 587)]
+    [InlineData("[smtp.example.net]", "smtp.example.net", 25)]
+    [InlineData("192.0.2.7:2525", "192.0.2.7", 2525)]
+    [InlineData("2001:db8::25", "2001:db8::25", 25)]
+    [InlineData("[2001:db8::25]:587", "2001:db8::25", 587)]
+    [InlineData("mail_relay", "mail_relay", 25)]
+    public void Hosts_are_named_in_every_usual_way(string text, string name, int port)
+    {
+        ConfigurationResult result = Load($"[outbound]\nrelay-host = \"{text}\"\nfallback-host = \"{text}\"\n[[outbound.route]]\nto = \"a.example\"\nhost = \"{text}\"\n");
+        Assert.False(result.HasErrors, string.Join('\n', result.Problems));
+        OutboundOptions options = result.Configuration!.Outbound.Options;
+        foreach (NextHop? hop in (NextHop?[])[options.Relay, options.Fallback, Assert.Single(options.Routes).Hop])
+        {
+            NextHop.Host host = Assert.IsType<NextHop.Host>(hop);
+            Assert.Equal((name, port), (host.Name, host.Port));
+        }
+    }
+
+    [Theory]
     [InlineData("tls = \"sometimes\"", "one of \"none\", \"may\"")]
     [InlineData("tls = \"fingerprint\"", "there are no 'fingerprints'")]
     [InlineData("fingerprints = \"AA\"", "64 hexadecimal digits")]
@@ -94,6 +116,15 @@ public sealed class OutboundConfigurationTests : IDisposable
     [InlineData("[[outbound.route]]\nrefuse = \"no\"", "expected a reply such as")]
     [InlineData("[[outbound.route]]\nto = \"example.org\"\nhost = \"h\"", "is never used")]
     [InlineData("[[outbound.route]]\nto = \"x.example\"\ntls = \"dane-only\"\n[dns]\nservers = [\"192.0.2.53\"]", "wait for ever")]
+    [InlineData("relay-host = \"http://x\"", "'outbound.relay-host' is \"http://x\"; expected the name or the address of a host")]
+    [InlineData("relay-host = \"smtp example\"", "with its port in 'relay-port' or as in")]
+    [InlineData("relay-host = \"smtp.example.net:0\"", "expected the name or the address")]
+    [InlineData("relay-host = \"smtp.example.net:\"", "expected the name or the address")]
+    [InlineData("relay-host = \"192.0.2.256\"", "expected the name or the address")]
+    [InlineData("relay-host = \"[smtp.example.net]587\"", "expected the name or the address")]
+    [InlineData("relay-host = \"smtp.example.net:587\"\nrelay-port = 25", "'relay-port' is 25: say the port once")]
+    [InlineData("fallback-host = \"a b\"", "'outbound.fallback-host' is")]
+    [InlineData("[[outbound.route]]\nhost = \"a b\"", "'outbound.route.host' is \"a b\"")]
     [InlineData("[[outbound.route]]\nhots = \"h\"", "did you mean 'outbound.route.host'")]
     public void Mistakes_are_explained(string outbound, string expected)
     {

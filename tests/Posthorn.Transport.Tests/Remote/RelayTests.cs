@@ -36,6 +36,29 @@ public sealed class RelayTests
         });
     }
 
+    /// <summary>A slip in the administrator's relay host is not the recipient's fault: the mail waits, and the words name the host.</summary>
+    [Theory]
+    [InlineData(false, "The relay relay.example.net, which this server's configuration names, does not exist in the DNS")]
+    [InlineData(true, "The relay relay.example.net, which this server's configuration names, has no address in the DNS")]
+    public async Task Mail_waits_for_a_relay_host_that_does_not_resolve(bool exists, string words)
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587) } });
+        if (exists) rig.Dns.Hosts["relay.example.net"] = [];
+        await rig.SendAsync("a@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(new SmtpReply(451, "4.3.5", words), Assert.Single(rig.Rig.Queued).LastReply(0));
+
+        // The recipient's own domain is another matter, and a fallback host still gets its turn.
+        await using OutboundRig direct = new();
+        await direct.SendAsync("a@example.com");
+        await direct.UntilAsync(() => !direct.Rig.Queued.Any(entry => entry.Message.Recipients[0].Address.ToString() == "a@example.com"));
+        await using OutboundRig backed = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587), Fallback = new NextHop.Host("203.0.113.9", 25) } });
+        ScriptedPeer peer = backed.AddPeer("203.0.113.9");
+        await backed.SendAsync("a@example.com");
+        await backed.UntilEmptyAsync();
+        Assert.Single(peer.Messages);
+    }
+
     [Theory]
     [InlineData("535 5.7.8 no")]
     [InlineData("334 eyJzdGF0dXMiOiI0MDEifQ==")]
