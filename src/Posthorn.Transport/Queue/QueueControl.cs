@@ -8,10 +8,10 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
 {
     /// <summary>The messages that match, oldest first.</summary>
     public IReadOnlyList<QueuedMessage> List(QueueFilter filter) =>
-        queue.Read((entries, _) => entries.Values.Where(filter.Matches).OrderBy(entry => entry.Message.Id.Value, StringComparer.Ordinal).Take(filter.Limit).Select(Describe).ToArray());
+        queue.Read((entries, _) => entries.Values.Where(filter.Matches).OrderBy(entry => entry.Message.Id.Value, StringComparer.Ordinal).Take(filter.Limit).Select(entry => Describe(entry, time.GetUtcNow())).ToArray());
 
     /// <summary>One message; null when it is not in the queue.</summary>
-    public QueuedMessage? Show(QueueId id) => queue.Read((entries, _) => entries.TryGetValue(id, out QueueEntry? entry) ? Describe(entry) : null);
+    public QueuedMessage? Show(QueueId id) => queue.Read((entries, _) => entries.TryGetValue(id, out QueueEntry? entry) ? Describe(entry, time.GetUtcNow()) : null);
 
     /// <summary>The destinations with something to do, the fullest first.</summary>
     public IReadOnlyList<QueueTotal> Totals() =>
@@ -69,11 +69,20 @@ public sealed class QueueControl(MailQueue queue, TimeProvider time)
     /// <summary>Starts anew, as if it had just come: no attempts, its whole time before it, routes as they are now.</summary>
     public ValueTask<int> RequeueAsync(QueueFilter filter, CancellationToken cancel) => OrderAsync(filter, QueueOrder.Requeue, cancel);
 
-    private static QueuedMessage Describe(QueueEntry entry)
+    private static QueuedMessage Describe(QueueEntry entry, DateTimeOffset now)
     {
         QueueMessage message = entry.Message;
         QueuedRecipient[] recipients = [.. message.Recipients.Select((recipient, i) => new QueuedRecipient(recipient.Address, entry.IsPending(i), entry.LastReply(i)))];
-        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = entry.NextAttempt, IsHeld = entry.IsHeld, HoldReason = entry.IsHeld ? message.HoldReason : null, ReleaseAt = message.ReleaseAt };
+        return new(message.Id, message.From, recipients) { Arrived = message.Arrived, Size = message.Size, Attempts = entry.Attempts, NextAttempt = NextOf(entry, now), IsHeld = entry.IsHeld, HoldReason = entry.IsHeld ? message.HoldReason : null, ReleaseAt = message.ReleaseAt };
+    }
+
+    // What is due waits on while all its destinations rest.
+    private static DateTimeOffset NextOf(QueueEntry entry, DateTimeOffset now)
+    {
+        Destination[] destinations = [.. entry.Jobs.Where(job => job.State != JobState.Gone).Select(job => job.Destination)];
+        if (destinations.Length == 0 || !Array.TrueForAll(destinations, destination => destination.IsResting(now))) return entry.NextAttempt;
+        DateTimeOffset rested = destinations.Min(destination => destination.RestUntil);
+        return rested > entry.NextAttempt ? rested : entry.NextAttempt;
     }
 }
 

@@ -6,6 +6,9 @@ internal sealed record QueueEntryState(bool IsHeld, bool IsWarned, int Attempts,
 {
     /// <summary>When an operator had it start anew; null when never.</summary>
     public DateTimeOffset? Restarted { get; init; }
+
+    /// <summary>What was last heard about recipients that wait.</summary>
+    public IReadOnlyList<(int Recipient, SmtpReply Reply)> LastWords { get; init; } = [];
 }
 
 /// <summary>One message in the queue with the state of its recipients. Guarded by the queue's lock.</summary>
@@ -70,7 +73,9 @@ internal sealed class QueueEntry(QueueMessage message, long record)
 
     public void Defer(int recipient, SmtpReply reply)
     {
-        if (_answers[recipient] is null) _lastReplies[recipient] = Bounded(reply);
+        if (_answers[recipient] is not null) return;
+        _lastReplies[recipient] = Bounded(reply);
+        IsDirty = true;
     }
 
     /// <summary>Takes a last word; the first one stays.</summary>
@@ -83,12 +88,18 @@ internal sealed class QueueEntry(QueueMessage message, long record)
         IsDirty = true;
     }
 
-    public QueueEntryState Snapshot() => new(IsHeld, IsWarned, Attempts, NextAttempt, [.. _answers.OfType<RecipientAnswer>()]) { Restarted = Restarted };
+    public QueueEntryState Snapshot() => new(IsHeld, IsWarned, Attempts, NextAttempt, [.. _answers.OfType<RecipientAnswer>()])
+    {
+        Restarted = Restarted,
+        LastWords = [.. PendingRecipients.Where(recipient => _lastReplies[recipient] is not null).Select(recipient => (recipient, _lastReplies[recipient]!))],
+    };
 
     public void Restore(QueueEntryState state)
     {
         (IsHeld, IsWarned, Attempts, NextAttempt, Restarted) = (state.IsHeld, state.IsWarned, state.Attempts, state.NextAttempt, state.Restarted);
         foreach (RecipientAnswer answer in state.Answers) Apply(answer);
+        foreach ((int recipient, SmtpReply reply) in state.LastWords)
+            if (recipient >= 0 && recipient < _lastReplies.Length) Defer(recipient, reply);
         IsDirty = false;
     }
 

@@ -31,10 +31,12 @@ internal enum QueueOrder : byte
 /// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
 internal static class QueueFormat
 {
-    private const byte Version = 6;
+    private const byte Version = 7;
 
-    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one, in the fourth none for an outcome, which in the fifth was never a good one.</summary>
+    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one, in the fourth none for an outcome, which in the fifth was never a good one, and in the sixth a state had no last words of those that wait.</summary>
     private const byte OldestVersion = 1;
+
+    private const byte FirstWithLastWords = 7;
 
     private const long LastTick = 3155378975999999999;
     private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32, HoldForFlag = 64, OutcomeFlag = 128;
@@ -151,6 +153,12 @@ internal static class QueueFormat
         writer.Int64(state.NextAttempt.UtcTicks);
         if (state.Restarted is { } restarted) writer.Int64(restarted.UtcTicks);
         WriteAnswers(writer, new(new(""), state.Answers));
+        writer.Int32(state.LastWords.Count);
+        foreach ((int recipient, SmtpReply reply) in state.LastWords)
+        {
+            writer.Int32(recipient);
+            WriteReply(writer, reply);
+        }
         return buffer.WrittenSpan.ToArray();
     }
 
@@ -158,14 +166,17 @@ internal static class QueueFormat
     {
         state = null;
         PayloadReader reader = new(payload);
-        if (reader.Byte() is < OldestVersion or > Version) return false;
+        byte version = reader.Byte();
+        if (version is < OldestVersion or > Version) return false;
         byte flags = reader.Byte();
         int attempts = reader.Int32();
         long next = reader.Int64();
         long restarted = (flags & 4) != 0 ? reader.Int64() : 0;
         QueueAnswers answers = ReadAnswers(ref reader);
+        List<(int, SmtpReply)> words = [];
+        for (int left = version >= FirstWithLastWords ? reader.Count() : 0; left > 0 && !reader.Failed; left--) words.Add((reader.Int32(), ReadReply(ref reader)));
         if (reader.Failed || next is < 0 or > LastTick || restarted is < 0 or > LastTick) return false;
-        state = new((flags & 1) != 0, (flags & 2) != 0, attempts, new(next, TimeSpan.Zero), answers.Answers) { Restarted = (flags & 4) != 0 ? new(restarted, TimeSpan.Zero) : null };
+        state = new((flags & 1) != 0, (flags & 2) != 0, attempts, new(next, TimeSpan.Zero), answers.Answers) { Restarted = (flags & 4) != 0 ? new(restarted, TimeSpan.Zero) : null, LastWords = words };
         return true;
     }
 

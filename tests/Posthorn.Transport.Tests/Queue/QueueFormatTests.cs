@@ -37,6 +37,22 @@ public sealed class QueueFormatTests
     });
 
     [Fact]
+    public void A_state_keeps_the_last_words_and_one_of_the_version_before_is_read() => Gen.Select(Answers, Gen.Select(Gen.Int[0, 9], Gen.String, (recipient, text) => (recipient, new SmtpReply(450, "4.4.1", text))).Array[0, 4]).Sample((answers, words) =>
+    {
+        byte[] written = QueueFormat.WriteState(new(true, false, 3, new(5, TimeSpan.Zero), answers.Answers) { LastWords = words });
+        Assert.True(QueueFormat.TryReadState(written, out QueueEntryState? read));
+        Assert.Equal(words, read.LastWords);
+        Assert.Equal(answers.Answers, read.Answers);
+        for (int length = 0; length < written.Length; length++) Assert.False(QueueFormat.TryReadState(written.AsSpan(0, length), out _));
+        if (words.Length > 0) return;
+        byte[] before = written[..^4];
+        before[0] = 6;
+        Assert.True(QueueFormat.TryReadState(before, out QueueEntryState? old));
+        Assert.Empty(old.LastWords);
+        Assert.Equal(3, old.Attempts);
+    }, iter: 200);
+
+    [Fact]
     public void Several_messages_come_back_with_their_parts() => Gen.Select(Message.Array[1, 3], Gen.Select(Gen.Long[0, 1L << 50], Gen.Long[0, 1L << 50], (offset, length) => new ContentRange(offset, length)).Array[0, 3], Answers.Null()).Sample((messages, ranges, cause) =>
     {
         QueueMessage[] written = [.. messages.Select(message => message with { Ranges = ranges.Length == 0 ? null : ranges })];

@@ -55,6 +55,29 @@ public sealed class RealEngineTests : IDisposable
         Assert.Contains("Subject: once\r\nDate:", Encoding.ASCII.GetString(sent.Content), StringComparison.Ordinal);
     }
 
+    /// <summary>What the other server said last outlives a stop, also when the message lay in the spool before that.</summary>
+    [Fact]
+    public async Task The_last_words_outlive_a_stop()
+    {
+        await using ScriptedPeer peer = new();
+        peer.At("MAIL", new PeerAct.Say("451 4.3.0 Later"), new PeerAct.Say("451 4.3.2 Still later"));
+        await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer))
+        {
+            await SendAsync(first, "far@example.com");
+            first.Runner.Start();
+            await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 1)));
+            await first.Journal.CheckpointAsync(default);
+            _time.Advance(TimeSpan.FromHours(1));
+            await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 2)));
+            await first.Journal.CheckpointAsync(default);
+        }
+        await using Server second = await Server.OpenAsync(_folder.Path, _time, peer);
+        QueueControl control = new(second.Queue, _time);
+        QueuedMessage message = Assert.Single(control.List(new()));
+        Assert.Equal((2, "451 4.3.2 Still later"), (message.Attempts, Assert.Single(message.Recipients).LastReply?.ToString()));
+        Assert.Equal(new QueueReason("451 4.3.2", 1, "Still later"), Assert.Single(control.Reasons(new())));
+    }
+
     /// <summary>Each start opens a segment; when a start finds all of them in use, it must checkpoint before it can write, mail that waits included.</summary>
     [Fact]
     public async Task A_start_with_a_full_ring_and_waiting_mail_makes_room_first()
