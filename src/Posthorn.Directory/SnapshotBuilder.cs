@@ -154,7 +154,19 @@ internal sealed class SnapshotBuilder
             foreach (AliasName target in entry.Targets) CheckTarget(snapshot, entry, target);
             if (entry.Key.User is null) CheckCatchAll(snapshot, entry);
         }
+        foreach (MailAccount account in snapshot.Accounts) CheckOwnAddress(snapshot, account);
     }
+
+    // An alias on the very address of an account leaves the account without mail, unless it leads back there.
+    private void CheckOwnAddress(DirectorySnapshot snapshot, MailAccount account)
+    {
+        if ((snapshot.Aliases.Full.GetValueOrDefault(account.Address) ?? snapshot.Aliases.Bare.GetValueOrDefault(account.Address)) is not { } entry || LeadsTo(snapshot, account)) return;
+        Complain(ProblemSeverity.Warning, entry.File, entry.Line,
+            $"'{entry.Key}' takes all mail of the account {account.Address}, which gets none; for a copy add {account.Address} to the targets");
+    }
+
+    private static bool LeadsTo(DirectorySnapshot snapshot, MailAccount account) =>
+        new Expansion(snapshot).Run(account.Address) is Resolution.Recipients { Targets: var targets } && targets.Any(t => t is Target.Local local && local.Account == account);
 
     private void CheckTarget(DirectorySnapshot snapshot, AliasEntry entry, AliasName target)
     {
@@ -183,9 +195,7 @@ internal sealed class SnapshotBuilder
     private static bool IsTaken(DirectorySnapshot snapshot, AliasEntry catchAll, MailAccount account)
     {
         if (snapshot.Aliases.Full.ContainsKey(account.Address) || snapshot.Aliases.Bare.ContainsKey(account.Address)) return false;
-        return snapshot.Aliases.CatchAll.TryGetValue(account.Address.Domain, out AliasEntry? entry) && entry == catchAll
-            && !(new Expansion(snapshot).Run(account.Address) is Resolution.Recipients { Targets: var targets }
-                && targets.Any(t => t is Target.Local local && local.Account == account));
+        return snapshot.Aliases.CatchAll.TryGetValue(account.Address.Domain, out AliasEntry? entry) && entry == catchAll && !LeadsTo(snapshot, account);
     }
 
     private void Complain(ProblemSeverity severity, string file, int line, string text) => _problems.Add(new(severity, file, line, text));

@@ -20,7 +20,7 @@ internal static class AccountCommand
         Option<bool> generate = Generate();
         Command command = new("add", "Add an account; the password is asked for, or read from standard input") { address, config, generate };
         command.SetAction((parsed, cancel) => ChangeAsync(parsed.GetValue(config), parsed.GetRequiredValue(address), parsed.GetValue(generate),
-            (file, account, hash) => file.AddAsync(account, hash, bare: false, cancel), "added"));
+            (file, account, hash) => file.AddAsync(account, hash, bare: false, cancel), "added", makesFiles: true));
         return command;
     }
 
@@ -43,7 +43,7 @@ internal static class AccountCommand
         command.SetAction((parsed, cancel) => WithConfiguration.RunAsync(parsed.GetValue(config), async configuration =>
         {
             if (WithConfiguration.Address(configuration, parsed.GetRequiredValue(address)) is not { } account || File(configuration, account.Domain) is not { } file) return ExitStatus.Wrong;
-            return WithConfiguration.Report(await file.RemoveAsync(account, cancel), $"removed {account}; its mail stays where it is");
+            return await DirectoryNews.AfterAsync(configuration, async () => WithConfiguration.Report(await file.RemoveAsync(account, cancel), $"removed {account}; its mail stays where it is"));
         }));
         return command;
     }
@@ -64,16 +64,16 @@ internal static class AccountCommand
         return command;
     }
 
-    private static Task<int> ChangeAsync(string? config, string address, bool generate, Func<AccountFile, EmailAddress, string, ValueTask<Result<Done>>> change, string done) =>
+    private static Task<int> ChangeAsync(string? config, string address, bool generate, Func<AccountFile, EmailAddress, string, ValueTask<Result<Done>>> change, string done, bool makesFiles = false) =>
         WithConfiguration.RunAsync(config, async configuration =>
         {
             if (WithConfiguration.Address(configuration, address) is not { } account || File(configuration, account.Domain) is not { } file) return ExitStatus.Wrong;
             string? password = generate ? Passwords.New() : PasswordPrompt.Read(account.ToString());
             if (password is null) return ExitStatus.Usage;
-            int status = WithConfiguration.Report(await change(file, account, PasswordHasher.Argon2Id(password)), $"{done} {account}");
+            int status = await DirectoryNews.AfterAsync(configuration, async () => WithConfiguration.Report(await change(file, account, PasswordHasher.Argon2Id(password)), $"{done} {account}"));
             if (status == ExitStatus.Done && generate) Console.Out.WriteLine($"password: {password}");
             return status;
-        });
+        }, makesFiles);
 
     private static AccountFile? File(ServerConfiguration configuration, DomainName domain)
     {

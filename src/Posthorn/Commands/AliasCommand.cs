@@ -22,8 +22,8 @@ internal static class AliasCommand
             string alias = parsed.GetRequiredValue(name);
             string[] list = parsed.GetRequiredValue(targets);
             if (File(configuration, alias) is not { } file) return ExitStatus.Wrong;
-            return WithConfiguration.Report(await file.AddAsync(alias, list, cancel), $"added {alias} -> {string.Join(", ", list)}");
-        }));
+            return await DirectoryNews.AfterAsync(configuration, async () => WithConfiguration.Report(await file.AddAsync(alias, list, cancel), $"added {alias} -> {string.Join(", ", list)}"));
+        }, makesFiles: true));
         return command;
     }
 
@@ -36,7 +36,7 @@ internal static class AliasCommand
         {
             string alias = parsed.GetRequiredValue(name);
             if (File(configuration, alias) is not { } file) return ExitStatus.Wrong;
-            return WithConfiguration.Report(await file.RemoveAsync(alias, cancel), $"removed {alias}");
+            return await DirectoryNews.AfterAsync(configuration, async () => WithConfiguration.Report(await file.RemoveAsync(alias, cancel), $"removed {alias}"));
         }));
         return command;
     }
@@ -71,7 +71,7 @@ internal static class AliasCommand
     // Files of aliases(5) and tables of patterns are for editors: what stands there may mean more than one alias.
     private static bool IsEditable(string file) => file.StartsWith('/');
 
-    private static Argument<string> Name() => new("ALIAS") { Description = "An address, or @DOMAIN for all that has no other home" };
+    private static Argument<string> Name() => new("ALIAS") { Description = "An address, or @DOMAIN for every address of the domain that no other alias names; accounts too, as in Postfix, unless each has an alias to itself" };
 }
 
 /// <summary>What <c>alias list --json</c> prints.</summary>

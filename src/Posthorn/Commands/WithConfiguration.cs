@@ -7,20 +7,48 @@ namespace Posthorn.Commands;
 internal static class WithConfiguration
 {
     /// <summary>Loads the configuration, or prints its mistakes.</summary>
-    public static async Task<int> RunAsync(string? config, Func<ServerConfiguration, Task<int>> run)
+    /// <param name="config">The file, as the command line names it.</param>
+    /// <param name="run">The command.</param>
+    /// <param name="makesFiles">It makes the files of accounts and aliases that are not there.</param>
+    public static async Task<int> RunAsync(string? config, Func<ServerConfiguration, Task<int>> run, bool makesFiles = false)
     {
-        ConfigurationResult loaded = ConfigurationLoader.Load(ConfigurationLoader.Locate(config));
+        ConfigurationResult loaded = ConfigurationLoader.Load(ConfigurationLoader.Locate(config), makesFiles);
         if (loaded.Configuration is not { } configuration)
         {
-            foreach (ConfigProblem problem in loaded.Problems) Console.Error.WriteLine(problem);
+            Print(loaded.Problems);
             return ExitStatus.Wrong;
         }
+        return await RunAsync(configuration, run);
+    }
+
+    /// <summary>Runs what looks at a server and needs to know no more than its <c>data</c>: mistakes elsewhere in the file are told, and do not keep anybody from looking.</summary>
+    public static async Task<int> LookAsync(string? config, Func<ServerConfiguration, Task<int>> run)
+    {
+        ConfigurationResult loaded = ConfigurationLoader.LoadForData(ConfigurationLoader.Locate(config));
+        if (loaded.Configuration is not { } configuration)
+        {
+            Print(loaded.Problems);
+            return ExitStatus.Wrong;
+        }
+        int status = await RunAsync(configuration, run);
+        // Who may not ask the server may not read its files either: then these are no mistakes.
+        if (loaded.HasErrors && status != ExitStatus.Unreachable) Print(loaded.Problems);
+        return status;
+    }
+
+    private static async Task<int> RunAsync(ServerConfiguration configuration, Func<ServerConfiguration, Task<int>> run)
+    {
         try { return await run(configuration); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Console.Error.WriteLine(e.Message);
             return ExitStatus.Wrong;
         }
+    }
+
+    private static void Print(IReadOnlyList<ConfigProblem> problems)
+    {
+        foreach (ConfigProblem problem in problems) Console.Error.WriteLine(problem);
     }
 
     /// <summary>Prints what was done, or why not.</summary>
@@ -38,7 +66,7 @@ internal static class WithConfiguration
     /// <summary>Completes a bare name with the default domain.</summary>
     public static EmailAddress? Address(ServerConfiguration configuration, string text)
     {
-        if (!text.Contains('@', StringComparison.Ordinal)) text = $"{text}@{configuration.Auth.DefaultDomain ?? configuration.Domains[0].Name}";
+        if (!text.Contains('@', StringComparison.Ordinal) && configuration.Domains.Count > 0) text = $"{text}@{configuration.Auth.DefaultDomain ?? configuration.Domains[0].Name}";
         if (!EmailAddress.TryParse(text, out EmailAddress address))
         {
             Console.Error.WriteLine($"'{text}' is not an address");

@@ -237,6 +237,9 @@ internal sealed class ConfigContext
     /// <summary>Set to learn all keys: repeated sections are read once even when absent.</summary>
     public bool IsListingKeys { get; init; }
 
+    /// <summary>Files of accounts and aliases need not be there.</summary>
+    public bool MayLackFiles { get; init; }
+
     public IReadOnlyList<ConfigProblem> Problems => _problems;
 
     /// <summary>Every key that was asked for, with its section: <c>mail.home</c>.</summary>

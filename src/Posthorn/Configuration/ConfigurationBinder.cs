@@ -12,6 +12,9 @@ internal static class ConfigurationBinder
 {
     private const long MiB = 1 << 20;
 
+    /// <summary>What stands for <c>data</c> where it is missing.</summary>
+    public const string NoData = "/nonexistent";
+
     /// <summary>Reads everything, gathering problems in the context. Null when something without a default is missing.</summary>
     public static ServerConfiguration? Bind(ConfigValue.Table root, string file, ConfigContext context)
     {
@@ -25,9 +28,14 @@ internal static class ConfigurationBinder
         CheckDomains(reader, domains, context);
         MailSection mail = reader.Section("mail", r => Mail(r, domains.Count));
         AuthSection auth = reader.Section("auth", Auth);
-        TlsSection? tls = reader.Section("tls", Tls);
+        bool namesTls = false;
+        TlsSection? tls = reader.Section("tls", r =>
+        {
+            namesTls = r.Has("certificate") || r.Has("key"); // what is wrong with them is said there
+            return Tls(r);
+        });
         IReadOnlyList<ListenEntry> listeners = reader.Section("listen", ListenBinder.Read);
-        ListenBinder.Check(reader, listeners, tls is not null);
+        ListenBinder.Check(reader, listeners, namesTls);
         DnsSection dns = reader.Section("dns", Dns);
         LookupBinder.Read(reader);
         RewritingOptions rewriting = reader.Section("rewrite", RewriteBinder.Read);
@@ -35,7 +43,7 @@ internal static class ConfigurationBinder
         {
             File = file,
             Hostname = hostname ?? DomainName.Create("localhost"),
-            Data = data ?? "/nonexistent",
+            Data = data ?? NoData,
             Domains = domains,
             Mail = mail,
             Auth = auth,
@@ -58,7 +66,7 @@ internal static class ConfigurationBinder
             Rules = reader.Sections("rule", RuleBinder.Read),
             Imap = reader.Section("imap", r => ImapBinder.Read(r, mail.Separator)),
             Milters = reader.Sections("milter", MilterBinder.Read),
-            Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? "/nonexistent")),
+            Trace = reader.Section("trace", r => TraceBinder.Read(r, data ?? NoData)),
             Journal = reader.Section("journal", r => new JournalSection(r.Size("segment-size", 64 * MiB, MiB, 4096 * MiB), r.Number("segments", 4, 2, 64))),
         };
         configuration = configuration with { Rewriting = rewriting, Lookups = LookupBinder.Finish(context) };
@@ -216,7 +224,7 @@ internal static class ConfigurationBinder
         foreach (string path in paths)
         {
             string? trouble = Readable(path);
-            if (trouble is null) continue;
+            if (trouble is null || reader.Context.MayLackFiles && key is "passwd-file" or "aliases" && !File.Exists(path)) continue;
             good = false;
             reader.Problem(reader.PlaceOf(key), $"'{key}' names {path}: {trouble}");
         }

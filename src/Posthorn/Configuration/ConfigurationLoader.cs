@@ -22,10 +22,12 @@ public static class ConfigurationLoader
     }
 
     /// <summary>Reads it and reports all mistakes at once.</summary>
-    public static ConfigurationResult Load(string file)
+    /// <param name="file">The main file.</param>
+    /// <param name="withoutFiles">Files of accounts and aliases need not be there: whoever asks makes them.</param>
+    public static ConfigurationResult Load(string file, bool withoutFiles = false)
     {
         List<ConfigProblem> syntax = [];
-        ConfigContext context = new();
+        ConfigContext context = new() { MayLackFiles = withoutFiles };
         ConfigValue.Table? root = Read(file, syntax);
         if (root is null) return new(null, syntax);
         MergeIncludes(root, file, syntax);
@@ -44,6 +46,13 @@ public static class ConfigurationLoader
         return ConfigurationBinder.Bind(root, file, new());
     }
 
+    /// <summary>As <see cref="Load"/>, but with a configuration in spite of mistakes as long as it says where <c>data</c> is.</summary>
+    public static ConfigurationResult LoadForData(string file)
+    {
+        ConfigurationResult strict = Load(file);
+        return strict.Configuration is null && Glance(file) is { Data: not ConfigurationBinder.NoData } seen ? strict with { Configuration = seen } : strict;
+    }
+
     /// <summary>Every key that the configuration knows, with its section.</summary>
     public static IReadOnlyCollection<string> KnownKeys()
     {
@@ -59,6 +68,7 @@ public static class ConfigurationLoader
         {
             string what = e is FileNotFoundException or DirectoryNotFoundException
                 ? "there is no such file; name one with --config, or make one with: posthorn init DOMAIN"
+                : e is UnauthorizedAccessException ? "it is not yours to read: run this as the server's user, or as root"
                 : e.Message;
             problems.Add(new(new(file, 1, 1), what));
             return null;

@@ -126,4 +126,13 @@ public sealed class ExpansionTests
         Assert.Equal(["Error virtual:1"], world.ProblemTexts);
         Assert.Contains("ghost@example.org does not exist", world.Directory.Problems[0].Text, StringComparison.Ordinal);
     }
+
+    /// <summary>Such a line leaves an account without mail, unless it leads back to it.</summary>
+    [Fact]
+    public void An_alias_on_the_address_of_an_account_is_told()
+    {
+        using World world = new(Users, "ann@example.org bob, ann\nbob far@far.example\n");
+        Assert.Equal(["Warning virtual:2"], world.ProblemTexts);
+        Assert.Equal("'bob' takes all mail of the account bob@example.org, which gets none; for a copy add bob@example.org to the targets", world.Directory.Problems[0].Text);
+    }
 }
