@@ -9,6 +9,9 @@ namespace Posthorn.Configuration;
 /// <summary>Reads TOML into a tree that remembers where everything stands. Syntax mistakes become problems; the rest of the file is still read.</summary>
 internal sealed class ConfigTreeParser
 {
+    /// <summary>Each costs a reading of the file.</summary>
+    private const int MostMended = 20;
+
     private readonly string _file;
     private readonly List<ConfigProblem> _problems;
 
@@ -19,6 +22,13 @@ internal sealed class ConfigTreeParser
     {
         if (Decode(file, bytes, problems) is not { } text) return null;
         DocumentSyntax document = SyntaxParser.Parse(text, file, validate: true);
+        // A text ends with its line. Where its quote is missing the parser takes all quotes behind it for their opposites.
+        for (int mended = 0; mended < MostMended && TomlMistakes.MendQuote(text, document.Diagnostics) is var (line, column, whole); mended++)
+        {
+            problems.Add(new(new(file, line + 1, column + 1), TomlMistakes.NoClosingQuote));
+            text = whole;
+            document = SyntaxParser.Parse(text, file, validate: true);
+        }
         return TomlMistakes.Explain(file, text, document.Diagnostics, problems) ? null : new ConfigTreeParser(file, problems).Document(document);
     }
 

@@ -7,6 +7,49 @@ namespace Posthorn.Configuration;
 /// <summary>Says in plain words what is wrong with the form of a TOML file. One mistake makes a parser stumble several times; the first word of each line counts.</summary>
 internal static partial class TomlMistakes
 {
+    public const string NoClosingQuote = "this text has no closing quote";
+
+    /// <summary>The place of the first text that its line leaves open, and the file with the quote that it lacks; null when the first mistake is another.</summary>
+    public static (int Line, int Column, string Mended)? MendQuote(string text, IEnumerable<DiagnosticMessage> stumbles)
+    {
+        DiagnosticMessage? first = stumbles.OrderBy(s => s.Span.Start.Line).ThenBy(s => s.Span.Start.Column).FirstOrDefault();
+        if (first is null || first.Message.Contains("multi-line string", StringComparison.Ordinal)) return null;
+        string[] lines = text.Split('\n');
+        // The parser stumbles at the end of that line, or in the next one.
+        foreach (int number in (int[])[first.Span.Start.Line - 1, first.Span.Start.Line])
+        {
+            if (number < 0 || number >= lines.Length || OpenQuote(lines[number], out int brackets) is not { } column) continue;
+            // What looks like a comment was meant as one.
+            string line = lines[number].TrimEnd();
+            int end = line.IndexOf(" #", column, StringComparison.Ordinal) is var comment and >= 0 ? line[..comment].TrimEnd().Length : line.Length;
+            while (brackets > 0 && end > column + 1 && line[end - 1] is ']' or '}' && brackets-- > 0) end--;
+            lines[number] = line[..end] + line[column] + line[end..];
+            return (number, column, string.Join('\n', lines));
+        }
+        return null;
+    }
+
+    // The quote that nothing closes on its line, and how many brackets are open before it.
+    private static int? OpenQuote(string line, out int brackets)
+    {
+        (brackets, int? open) = (0, null);
+        if (line.Contains("\"\"\"", StringComparison.Ordinal) || line.Contains("'''", StringComparison.Ordinal)) return null;
+        for (int i = line.IndexOf('=', StringComparison.Ordinal) + 1; i < line.Length; i++)
+        {
+            char c = line[i];
+            if (open is { } at)
+            {
+                if (c == '\\' && line[at] == '"') i++;
+                else if (c == line[at]) open = null;
+            }
+            else if (c == '#') break;
+            else if (c is '"' or '\'') open = i;
+            else if (c is '[' or '{') brackets++;
+            else if (c is ']' or '}') brackets--;
+        }
+        return open;
+    }
+
     /// <summary>Adds the mistakes; true when what follows the last of them cannot be understood (a text, list, table or name without an end).</summary>
     public static bool Explain(string file, string text, IEnumerable<DiagnosticMessage> stumbles, List<ConfigProblem> problems)
     {
@@ -30,7 +73,7 @@ internal static partial class TomlMistakes
         if (Defined().Match(stumble) is { Success: true } twice)
             return ($"'{twice.Groups[1].Value}' is set already in line {twice.Groups[2].Value}", null, false);
         if (Has("multi-line string")) return ("a text that begins with three quotes has no end", null, true);
-        if (Has("in a string") || Has("string literal")) return ("this text has no closing quote", OpeningQuote(line), false);
+        if (Has("in a string") || Has("string literal")) return (NoClosingQuote, OpeningQuote(line), false);
         if (Has("escape")) return ("a backslash in a text begins an escape such as \\n; write \\\\ for a backslash, or put the text in single quotes", null, false);
         if (Has("for an array")) return ("a list before this has no closing ']'", null, true);
         if (Has("inline table")) return ("a table before this has no closing '}'", null, true);

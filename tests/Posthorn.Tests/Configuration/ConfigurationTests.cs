@@ -70,6 +70,33 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Contains(result.Problems, p => p.Text.Contains(expected, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("hostname = \"abc", 1, 12)]
+    [InlineData("hostname = 'abc", 1, 12)]
+    [InlineData("hostname = \"abc   # a word", 1, 12)]
+    [InlineData("include = [\"x]", 1, 12)]
+    public void A_missing_quotation_mark_is_one_mistake(string line, int number, int column)
+    {
+        ConfigurationResult result = Load(line + "\n" + (line.StartsWith("hostname", StringComparison.Ordinal) ? Good[(Good.IndexOf('\n', StringComparison.Ordinal) + 1)..] : Good) + """
+
+            postmaster = "ann@example.org"
+            [network]
+            trusted = ["127.0.0.1", '::1']
+            [outbound]
+            tls = 'may'
+            relay-host = "relay.example.net"
+            """);
+        ConfigProblem problem = Assert.Single(result.Problems);
+        Assert.Equal((number, column, "this text has no closing quote"), (problem.Place.Line, problem.Place.Column, problem.Text));
+    }
+
+    [Fact]
+    public void A_key_file_that_is_not_there_is_one_mistake()
+    {
+        ConfigProblem problem = Assert.Single(Load(Good + "\n[tls]\ncertificate = \"nope.pem\"\nkey = \"" + _folder.Write("key.pem", "x") + "\"\n[listen]\nimaps = [\"127.0.0.1:993\"]\nsubmissions = [\"127.0.0.1:465\"]\n").Problems);
+        Assert.Contains("there is no such file", problem.Text, StringComparison.Ordinal);
+    }
+
     /// <summary>Mistakes of form, each named once, in our words, where it stands.</summary>
     [Theory]
     [InlineData("a = mail.example.org", 5, 5, "expected a value, found 'mail.example.org'; a text stands in quotes: \"mail.example.org\"")]
