@@ -6,6 +6,13 @@ using Posthorn.Store.Scripts;
 
 namespace Posthorn.Transport.Filtering;
 
+/// <summary>The scripts that run over a delivery, in order.</summary>
+public sealed record ScriptChain(IReadOnlyList<SieveScript> Scripts)
+{
+    /// <summary>The account has a script of its own, which cannot be compiled or read, so that it does not run.</summary>
+    public bool IsOwnUnusable { get; init; }
+}
+
 /// <summary>Finds the scripts that run for an account, and those that they include; compiled, and compiled once.</summary>
 public sealed class ScriptLibrary(IScriptStore store, IVolume volume, TimeProvider time, ILogger log)
 {
@@ -21,17 +28,23 @@ public sealed class ScriptLibrary(IScriptStore store, IVolume volume, TimeProvid
     /// <param name="options">Which scripts the administrator names, and the language.</param>
     /// <param name="complain">Told what keeps the account's own script from running, once for each text.</param>
     /// <param name="cancel">Ends it early.</param>
-    public async ValueTask<IReadOnlyList<SieveScript>> ChainAsync(MailAccount account, SieveOptions options, Action<string> complain, CancellationToken cancel)
+    public async ValueTask<ScriptChain> ChainAsync(MailAccount account, SieveOptions options, Action<string> complain, CancellationToken cancel)
     {
         Result<StoredScript> own = await store.ActiveAsync(account, cancel);
-        if (own.IsOk is false && options.Before.Count == 0 && options.After.Count == 0 && options.Default is null && own.Refusal.Kind == RefusalKind.NoSuchScript) return [];
+        if (own.IsOk is false && options.Before.Count == 0 && options.After.Count == 0 && options.Default is null && own.Refusal.Kind == RefusalKind.NoSuchScript) return new([]);
         List<SieveScript> chain = [];
+        bool isUnusable = !own.IsOk && own.Refusal.Kind != RefusalKind.NoSuchScript;
         foreach (string path in options.Before) Add(chain, Administrators(path, options));
-        if (own.IsOk) Add(chain, Owners(own.Value, options, complain));
+        if (own.IsOk)
+        {
+            SieveScript? owners = Owners(own.Value, options, complain);
+            Add(chain, owners);
+            isUnusable = owners is null;
+        }
         else if (own.Refusal.Kind != RefusalKind.NoSuchScript) complain(own.Refusal.Text);
         else if (options.Default is { } fallback) Add(chain, Administrators(fallback, options));
         foreach (string path in options.After) Add(chain, Administrators(path, options));
-        return chain;
+        return new(chain) { IsOwnUnusable = isUnusable };
     }
 
     /// <summary>One of the administrator's scripts; null when it cannot be used, which is said in the server's log.</summary>
@@ -65,7 +78,7 @@ public sealed class ScriptLibrary(IScriptStore store, IVolume volume, TimeProvid
     {
         SieveCompilation compiled = Cache.Compile(script, script.Name is { } name ? name.Value : "active", options.Language);
         if (compiled.Script is null && FirstTime(script.Digest))
-            foreach (SieveDiagnostic error in compiled.Errors) complain($"the script {script.Name} does not run: {error}");
+            foreach (SieveDiagnostic error in compiled.Errors) complain($"the script{(script.Name is { } named ? $" {named}" : "")} does not run: {error}");
         return compiled.Script;
     }
 

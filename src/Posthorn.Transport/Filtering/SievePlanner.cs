@@ -7,6 +7,8 @@ namespace Posthorn.Transport.Filtering;
 /// <summary>Runs the scripts of an account over a message that comes in. Nothing happens while it does: the result becomes part of the message's own record.</summary>
 public sealed class SievePlanner(SieveOptions options, SieveServices services, IDeliveryPlanner otherwise) : IDeliveryPlanner
 {
+    private const string Unusable = "unusable";
+
     private volatile SieveOptions _options = options;
 
     /// <summary>The settings; a reload replaces them as a whole.</summary>
@@ -20,7 +22,7 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
     {
         SieveOptions current = _options;
         List<string> complaints = [];
-        IReadOnlyList<SieveScript> chain;
+        ScriptChain chain;
         try
         {
             chain = await services.Library.ChainAsync(input.Account, current, complaints.Add, cancel);
@@ -32,15 +34,18 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
             return DeliveryPlan.Keep;
         }
         Tell(input, current, complaints);
-        return chain.Count == 0 ? await otherwise.PlanAsync(input, cancel) : await RunAsync(input, current, chain, cancel);
+        if (chain.Scripts.Count > 0) return await RunAsync(input, current, chain, cancel);
+        // What its owner wrote does not run, and the message goes where it would without: nobody should take that for the script's word.
+        if (chain.IsOwnUnusable) Report(input, "keep", "keep", Unusable);
+        return await otherwise.PlanAsync(input, cancel);
     }
 
-    private async ValueTask<DeliveryPlan> RunAsync(DeliveryInput input, SieveOptions current, IReadOnlyList<SieveScript> chain, CancellationToken cancel)
+    private async ValueTask<DeliveryPlan> RunAsync(DeliveryInput input, SieveOptions current, ScriptChain chain, CancellationToken cancel)
     {
         SinkMessage message = new(input.Content.Read, input.Size, current.MaxBodyInMemory);
         Dictionary<string, string> environment = ProgramEnvironment(input, current);
         await using DeliveryHost host = new(services, current, input.Account, environment);
-        SieveResult result = await SieveInterpreter.RunAsync(chain, message, ContextFor(input, current), current.Language, host, cancel);
+        SieveResult result = await SieveInterpreter.RunAsync(chain.Scripts, message, ContextFor(input, current), current.Language, host, cancel);
         List<string> remarks = [.. result.Notes.Select(note => note.At is { } at ? $"line {at.Line}: {note.Text}" : note.Text)];
         if (result.Error is { } error) remarks.Add($"error{(error.At is { } where ? $" in line {where.Line}" : "")}: {error.Message}; the message is in INBOX");
         PlanBuilder builder = new(services, current, input, host, message, environment);
@@ -56,9 +61,14 @@ public sealed class SievePlanner(SieveOptions options, SieveServices services, I
         }
         Tell(input, current, [.. remarks, .. builder.Remarks]);
         string actions = string.Join(' ', result.Actions.Select(action => action.Name));
-        services.Log.Filtered(input.Envelope.Id, input.Account.Address, actions, result.IsOk ? "ok" : "failed");
-        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Filtered(input.LifeOf ?? input.Envelope.Id, input.Account.Address, Told(result, actions), result.IsOk ? "ok" : "failed"));
+        Report(input, actions, Told(result, actions), !result.IsOk ? "failed" : chain.IsOwnUnusable ? Unusable : "ok");
         return plan with { Hold = host.TakeTurn() };
+    }
+
+    private void Report(DeliveryInput input, string actions, string told, string status)
+    {
+        services.Log.Filtered(input.Envelope.Id, input.Account.Address, actions, status);
+        if (services.Trace.IsOn) services.Trace.Tell(new TraceEvent.Filtered(input.LifeOf ?? input.Envelope.Id, input.Account.Address, told, status));
     }
 
     private void Tell(DeliveryInput input, SieveOptions current, List<string> lines)

@@ -31,7 +31,7 @@ internal static class ExplainCommand
                 (ExplainReport? report, string? problem) = await offline.ExplainAsync(configuration, question, stop);
                 if (report is not null) return Write(report, asJson);
                 Console.Error.WriteLine(problem);
-                return ExitStatus.Refused;
+                return ExitStatus.Usage;
             }, cancel);
         }));
         return command;
@@ -42,7 +42,7 @@ internal static class ExplainCommand
         if (json) Console.Out.WriteLine(JsonSerializer.Serialize(report, ControlJson.Default.ExplainReport));
         else
             foreach (string line in Lines(report)) Console.Out.WriteLine(Plain(line));
-        return ExitStatus.Done;
+        return report.Accepted ? ExitStatus.Done : ExitStatus.Wrong;
     }
 
     private static IEnumerable<string> Lines(ExplainReport report)
@@ -72,7 +72,8 @@ internal static class ExplainCommand
     {
         if (target.Fault is { } fault) return $"does not arrive: {fault}";
         if (target.Account is null) return target.Route ?? "elsewhere";
-        return $"account {target.Account}, {(target.HasFilter ? $"where its filter puts it, else {target.Mailbox}" : target.Mailbox)}";
+        string place = target.HasFilter ? $"where {(target.FilterUnusable ? "the administrator's" : "its")} filter puts it, else {target.Mailbox}" : target.Mailbox ?? "";
+        return $"account {target.Account}, {place}{(target.FilterUnusable ? " (its own script cannot be used: see 'posthorn sieve check', or .dovecot.sieve.log in its home)" : "")}";
     }
 
     // Names from the DNS and from peers go to a terminal.

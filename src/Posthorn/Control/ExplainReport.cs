@@ -15,4 +15,4 @@ internal sealed record ExplainReportRemark(string By, string Text, bool IsDecisi
 internal sealed record ExplainReportRecipient(string Address, bool Accepted, string Reply);
 
 /// <summary>A place where mail would go.</summary>
-internal sealed record ExplainReportTarget(string Recipient, string Address, string? Account, string? Mailbox, bool HasFilter, string? Route, string? Fault, bool Copy);
+internal sealed record ExplainReportTarget(string Recipient, string Address, string? Account, string? Mailbox, bool HasFilter, bool FilterUnusable, string? Route, string? Fault, bool Copy);

@@ -13,7 +13,7 @@ internal sealed class Replayer(SieveOptions options, ScriptLibrary library, List
     /// <summary>Replays; <paramref name="tell"/> hears how many messages of how many are done.</summary>
     public async Task<ReplayReport> RunAsync(SieveScript draft, DateTimeOffset since, Func<int, int, ValueTask> tell, CancellationToken cancel)
     {
-        IReadOnlyList<SieveScript> active = await library.ChainAsync(account, options, _ => { }, cancel);
+        IReadOnlyList<SieveScript> active = (await library.ChainAsync(account, options, _ => { }, cancel)).Scripts;
         List<SieveScript> fresh = Around(draft, options, library);
         AccountView view = new(account, await mail.MailboxesAsync(cancel), options, library, lists);
         ReplayHost draftHost = new(view), activeHost = new(view);

@@ -89,9 +89,9 @@ internal sealed class ExplainRoutes(ServerConfiguration configuration, IDirector
             [.. stage.Remarks.Select(remark => new ExplainReportRemark(remark.By, remark.Text, remark.IsDecision))]))],
         [.. told.Recipients.Select(one => new ExplainReportRecipient(one.Address.ToString(), one.Reply.IsPositive, one.Reply.ToString()))],
         told.IsAccepted, told.HoldReason, told.DiscardReason, told.RedirectTo?.ToString(), told.RewrittenFrom?.Address.ToString(), told.Prepended,
-        [.. told.Targets.Select(target => new ExplainReportTarget(target.Recipient.ToString(), target.Address.ToString(), target.Account?.Address.ToString(), target.Mailbox, target.HasFilter, target.Route, target.Fault?.ToString(), target.IsCopy))]);
+        [.. told.Targets.Select(target => new ExplainReportTarget(target.Recipient.ToString(), target.Address.ToString(), target.Account?.Address.ToString(), target.Mailbox, target.HasFilter, target.IsFilterUnusable, target.Route, target.Fault?.ToString(), target.IsCopy))]);
 
     /// <summary>An explainer over a transport.</summary>
     public static Explainer For(MailTransport transport, IMailDns dns, ScriptLibrary filters, Func<SieveOptions> options) =>
-        new(transport, dns, async (account, cancel) => (await filters.ChainAsync(account, options(), static _ => { }, cancel)).Count > 0);
+        new(transport, dns, (account, cancel) => filters.ChainAsync(account, options(), static _ => { }, cancel));
 }

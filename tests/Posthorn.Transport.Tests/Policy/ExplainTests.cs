@@ -7,6 +7,7 @@ using Posthorn.Directory.Lookups;
 using Posthorn.Net;
 using Posthorn.Smtp;
 using Posthorn.Testing;
+using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Policy;
 using Posthorn.Transport.Policy.Explaining;
 using Posthorn.Transport.Policy.Rules;
@@ -243,7 +244,7 @@ public sealed class ExplainTests : IDisposable
     {
         FakeDns dns = Prepare(rig, one);
         IPAddress address = IPAddress.Parse(one.Client);
-        return await new Explainer(rig.Transport, dns, (_, _) => new(false)).RunAsync(new()
+        return await new Explainer(rig.Transport, dns, (_, _) => new(new ScriptChain([]))).RunAsync(new()
         {
             Role = one.LogsIn ? ListenerRole.Submission : ListenerRole.Mx, Listener = one.LogsIn ? "submission" : "smtp", Account = one.LogsIn ? rig.Ann : null, Address = address, Helo = one.Helo, From = one.Sender == "<>" ? ReversePath.Null : ReversePath.Of(EmailAddress.Parse(one.Sender)),
             Recipients = [.. one.Recipients.Select(EmailAddress.Parse)], IsTrusted = one.LogsIn || one.Trusts && one.Client != "198.51.100.7", Delays = one.Delays,

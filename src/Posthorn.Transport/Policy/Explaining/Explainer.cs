@@ -2,6 +2,7 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Store;
 using Posthorn.Transport.Accept;
+using Posthorn.Transport.Filtering;
 using Posthorn.Transport.Remote;
 
 namespace Posthorn.Transport.Policy.Explaining;
@@ -9,8 +10,8 @@ namespace Posthorn.Transport.Policy.Explaining;
 /// <summary>Says what would happen to a message, and who would decide it. Asks the same <see cref="SessionPolicy"/>, transport and router as a session does; sends nothing, counts nothing, and asks no other server but the DNS.</summary>
 /// <param name="live">The transport as it is now.</param>
 /// <param name="dns">The DNS.</param>
-/// <param name="hasFilter">Whether a script runs for an account.</param>
-public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount, CancellationToken, ValueTask<bool>> hasFilter)
+/// <param name="filterOf">The scripts that run for an account.</param>
+public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount, CancellationToken, ValueTask<ScriptChain>> filterOf)
 {
     public async ValueTask<Explanation> RunAsync(ImaginedSession session, CancellationToken cancel)
     {
@@ -130,7 +131,10 @@ public sealed class Explainer(MailTransport live, IMailDns dns, Func<MailAccount
                     if (target is Target.Remote remote) targets.Add(await RouteAsync(recipient, remote.Address, from, transport, cancel));
                     else if (target is Target.Local { FinalAddress: var behind } && transport.Options.Outbound.Behind.ContainsKey(behind.Domain)) targets.Add(await RouteAsync(recipient, behind, from, transport, cancel));
                     else if (target is Target.Local local)
-                        targets.Add(new(recipient, local.FinalAddress) { Account = local.Account, Mailbox = transport.Options.DetailToFolder && local.Detail is { } detail ? detail : "INBOX", HasFilter = await hasFilter(local.Account, cancel) });
+                    {
+                        ScriptChain filter = await filterOf(local.Account, cancel);
+                        targets.Add(new(recipient, local.FinalAddress) { Account = local.Account, Mailbox = transport.Options.DetailToFolder && local.Detail is { } detail ? detail : "INBOX", HasFilter = filter.Scripts.Count > 0, IsFilterUnusable = filter.IsOwnUnusable });
+                    }
                 }
                 break;
             case Resolution.NotOurs: targets.Add(await RouteAsync(recipient, normal, from, transport, cancel)); break;

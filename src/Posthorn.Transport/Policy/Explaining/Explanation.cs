@@ -85,6 +85,9 @@ public sealed record ExplainedTarget(EmailAddress Recipient, EmailAddress Addres
     /// <summary>The account has a filter (Sieve), which has the last word on the mailbox.</summary>
     public bool HasFilter { get; init; }
 
+    /// <summary>The account's own script cannot be used, and does not run.</summary>
+    public bool IsFilterUnusable { get; init; }
+
     /// <summary>The mailbox, when no filter says otherwise.</summary>
     public string? Mailbox { get; init; }
 
