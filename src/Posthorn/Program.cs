@@ -23,11 +23,6 @@ RootCommand root = new("Posthorn: a mail server. SMTP, submission, LMTP and IMAP
 };
 // The root bears the name of the program's file: as sendmail it would stand there twice.
 if (!SendmailCommand.IsName(Environment.GetCommandLineArgs()[0])) root.Subcommands.Add(SendmailCommand.Create());
-// "@domain" is a filter of ours, not a file with more arguments.
-ParserConfiguration parsing = new() { ResponseFileTokenReplacer = null };
-InvocationConfiguration invocation = new() { ProcessTerminationTimeout = null };
 if (SendmailCommand.Called(Environment.GetCommandLineArgs()[0], args) is { } local)
-    return await SendmailCommand.RunAsync(local.Name, local.Words, words => root.Parse(words, parsing).InvokeAsync(invocation), CancellationToken.None);
-ParseResult parsed = root.Parse(args, parsing);
-int status = await parsed.InvokeAsync(invocation);
-return parsed.Errors.Count > 0 ? ExitStatus.Usage : status;
+    return await SendmailCommand.RunAsync(local.Name, local.Words, words => CommandLine.RunAsync(root, words), CancellationToken.None);
+return await CommandLine.RunAsync(root, args);

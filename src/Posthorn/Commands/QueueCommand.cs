@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Posthorn.Configuration;
 using Posthorn.Control;
-using Spectre.Console;
 
 namespace Posthorn.Commands;
 
@@ -65,12 +64,13 @@ internal static class QueueCommand
 
     private static Command Retry()
     {
-        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config) = Many("retry", "Try messages now");
+        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config, Option<bool> json) = Many("retry", "Try messages now, all of them when none are named");
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
             string query = Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]);
             QueueChange change = await client.PostAsync("queue/retry" + query, ControlJson.Default.QueueChange, stop);
-            Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
+            if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(change, ControlJson.Default.QueueChange));
+            else Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
             return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
         }, cancel));
         return command;
@@ -78,15 +78,11 @@ internal static class QueueCommand
 
     private static Command Change(string verb, string description, string done)
     {
-        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config) = Many(verb, description);
-        Option<bool> all = new("--all") { Description = "All messages in the queue" };
-        Option<bool> json = CommonOptions.Json();
-        command.Options.Add(all);
-        command.Options.Add(json);
+        (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config, Option<bool> json) = Many(verb, description);
         // Without a word on which, nobody means all of them.
         command.Validators.Add(parsed =>
         {
-            if (parsed.GetValue(id) is null && !parsed.GetValue(all) && !filter.Any(parsed)) parsed.AddError($"say which messages are to be {done}: an ID, a filter such as --from, --to or --reason, or --all");
+            if (parsed.GetValue(id) is null && !filter.Any(parsed)) parsed.AddError($"say which messages are to be {done}: an ID, a filter such as --from, --to or --reason, or --all");
         });
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
@@ -98,14 +94,20 @@ internal static class QueueCommand
         return command;
     }
 
-    private static (Command, Argument<string?>, FilterOptions, Option<string?>) Many(string verb, string description)
+    private static (Command, Argument<string?>, FilterOptions, Option<string?>, Option<bool>) Many(string verb, string description)
     {
-        Argument<string?> id = new("ID") { Description = "The message; without it all that match", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> id = new("ID") { Description = "The message; without it all that match the filters", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> config = CommonOptions.Config();
+        Option<bool> json = CommonOptions.Json();
         FilterOptions filter = new();
-        Command command = new(verb, description) { id, config };
+        Command command = new(verb, description) { id, config, json };
         filter.AddTo(command);
-        return (command, id, filter, config);
+        command.Options.Add(filter.All);
+        command.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(filter.All) && (parsed.GetValue(id) is not null || filter.Chooses(parsed))) parsed.AddError("--all means every message: leave out the ID and the filters, or --all");
+        });
+        return (command, id, filter, config, json);
     }
 
     private static void WriteList(QueueReport report)
@@ -117,23 +119,24 @@ internal static class QueueCommand
         }
         if (report.Messages.Count > 0) WriteTable(report);
         if (report.Messages.Count > 0) Console.Out.WriteLine("'posthorn trace ID' tells all that has happened to one of them.");
-        if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{report.Matching} messages match; {report.Messages.Count} are listed.");
+        if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{Count(report.Matching, "message")} match{(report.Matching == 1 ? "es" : "")}{(report.Messages.Count == 0 ? "" : $"; {report.Messages.Count} {(report.Messages.Count == 1 ? "is" : "are")} listed")}.");
         foreach (QueueReportTotal total in report.Totals) Console.Out.WriteLine($"{total.Destination}: {total.Messages} waiting{(total.LastFault is null ? "" : $", last fault: {total.LastFault}")}");
-        foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{reason.Recipients} recipients: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried yet")}");
+        foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{Count(reason.Recipients, "recipient")}: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried since the server started")}");
     }
+
+    private static string Count(int number, string what) => number == 1 ? $"1 {what}" : $"{number} {what}s";
 
     private static void WriteTable(QueueReport report)
     {
-        Table table = new Table().RoundedBorder().AddColumns("Id", "Arrived", "Size", "From", "To", "Tries", "Next", "Last words");
+        List<IReadOnlyList<string>> rows = [["Id", "Arrived", "Size", "Tries", "Next", "From", "To", "Last words"]];
         foreach (QueueReportMessage message in report.Messages)
         {
             QueueReportRecipient first = message.Recipients.FirstOrDefault(r => r.IsPending) ?? message.Recipients[0];
             string to = message.Recipients.Count == 1 ? first.Address : $"{first.Address} and {message.Recipients.Count - 1} more";
-            string next = message.IsHeld ? "held" : Local(message.NextAttempt);
-            table.AddRow([.. new[] { message.Id, Local(message.Arrived), Units.Size(message.Size), message.From.Length > 0 ? message.From : "<>", to,
-                message.Attempts.ToString(CultureInfo.InvariantCulture), next, first.LastReply ?? "" }.Select(c => new Text(c))]);
+            rows.Add([message.Id, Local(message.Arrived), Units.Size(message.Size), message.Attempts.ToString(CultureInfo.InvariantCulture), message.IsHeld ? "held" : Local(message.NextAttempt),
+                message.From.Length > 0 ? message.From : "<>", to, first.LastReply ?? ""]);
         }
-        AnsiConsole.Write(table);
+        foreach (string line in Columns.Lines(rows)) Console.Out.WriteLine(line);
     }
 
     private static void WriteMessage(QueueReportMessage message)
@@ -161,6 +164,9 @@ internal static class QueueCommand
         private readonly Option<string?> _destination = new("--destination") { Description = "Only what waits for this destination, as the totals name it", HelpName = "NAME" };
         private readonly Option<bool> _held = new("--held") { Description = "Only held messages" };
 
+        /// <summary>For commands that change messages.</summary>
+        public Option<bool> All { get; } = new("--all") { Description = "All messages in the queue" };
+
         public void AddTo(Command command)
         {
             foreach (Option option in (Option[])[_from, _to, _reason, _destination, _held]) command.Options.Add(option);
@@ -169,7 +175,11 @@ internal static class QueueCommand
         public (string Key, string? Value)[] Read(ParseResult parsed) =>
             [("from", parsed.GetValue(_from)), ("to", parsed.GetValue(_to)), ("reason", parsed.GetValue(_reason)), ("destination", parsed.GetValue(_destination)), ("held", parsed.GetValue(_held) ? "true" : null)];
 
-        public bool Any(System.CommandLine.Parsing.CommandResult parsed) =>
+        /// <summary>It is said which ones, be it all.</summary>
+        public bool Any(System.CommandLine.Parsing.CommandResult parsed) => parsed.GetValue(All) || Chooses(parsed);
+
+        /// <summary>Not all of them.</summary>
+        public bool Chooses(System.CommandLine.Parsing.CommandResult parsed) =>
             parsed.GetValue(_held) || new[] { _from, _to, _reason, _destination }.Any(option => parsed.GetValue(option) is not null);
     }
 

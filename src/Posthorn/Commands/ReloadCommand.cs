@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Posthorn.Configuration;
 using Posthorn.Control;
 
 namespace Posthorn.Commands;
@@ -12,13 +13,22 @@ internal static class ReloadCommand
         Option<bool> json = CommonOptions.Json();
         Option<string?> config = CommonOptions.Config();
         Command command = new("reload", "Let the running server read its configuration again") { config, json };
-        command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), (client, stop) => RunAsync(client, parsed.GetValue(json), stop), cancel));
+        command.SetAction((parsed, cancel) =>
+        {
+            // The running server reads the file itself, and says what is wrong with it.
+            ConfigurationResult seen = ConfigurationLoader.LoadForData(ConfigurationLoader.Locate(parsed.GetValue(config)));
+            bool asJson = parsed.GetValue(json);
+            if (seen.Configuration is { } configuration) return ControlClient.RunAsync(configuration, (client, stop) => RunAsync(client, asJson, stop), cancel);
+            Write(new(false, [.. seen.Problems.Select(problem => problem.ToString())], []), asJson);
+            return Task.FromResult(ExitStatus.Wrong);
+        });
         return command;
     }
 
-    private static async Task<int> RunAsync(ControlClient client, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(ControlClient client, bool json, CancellationToken cancel) => Write(await client.PostAsync("reload", ControlJson.Default.ReloadReport, cancel), json);
+
+    private static int Write(ReloadReport report, bool json)
     {
-        ReloadReport report = await client.PostAsync("reload", ControlJson.Default.ReloadReport, cancel);
         if (json) Console.Out.WriteLine(JsonSerializer.Serialize(report, ControlJson.Default.ReloadReport));
         else
         {

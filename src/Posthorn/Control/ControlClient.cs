@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -23,48 +24,41 @@ internal sealed class ControlClient : IDisposable
     public static string SocketPath(string data) => Path.Combine(data, "control.sock");
 
     /// <summary>Runs one command against the server that the configuration names; says what is wrong when it cannot be reached or refuses.</summary>
-    public static async Task<int> RunAsync(string? config, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel)
+    public static Task<int> RunAsync(string? config, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel) =>
+        WithConfiguration.LookAsync(config, configuration => RunAsync(configuration, run, cancel));
+
+    /// <summary>Runs one command against the server of a configuration.</summary>
+    public static async Task<int> RunAsync(ServerConfiguration configuration, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel)
     {
-        ConfigurationResult loaded = ConfigurationLoader.Load(ConfigurationLoader.Locate(config));
-        if (loaded.Configuration is not { } configuration)
-        {
-            foreach (ConfigProblem problem in loaded.Problems) Console.Error.WriteLine(problem);
-            return ExitStatus.Wrong;
-        }
         using ControlClient client = new(SocketPath(configuration.Data));
         try { return await run(client, cancel); }
         catch (HttpRequestException e) when (e.StatusCode is null)
         {
-            Console.Error.WriteLine($"The server cannot be reached at {client._path}: {e.InnerException?.Message ?? e.Message}. Is it running, and are you its user?");
+            Console.Error.WriteLine(client.WhyNot(e));
             return ExitStatus.Unreachable;
         }
         catch (ControlRefusedException e)
         {
             Console.Error.WriteLine(e.Message);
-            return ExitStatus.Refused;
+            return e.Exit;
         }
     }
 
     /// <summary>Runs one command against the running server, or otherwise where there is none.</summary>
     public static async Task<int> RunOrElseAsync(ServerConfiguration configuration, Func<ControlClient, CancellationToken, Task<int>> run, Func<CancellationToken, Task<int>> otherwise, CancellationToken cancel)
     {
-        using ControlClient client = new(SocketPath(configuration.Data));
-        try { return await run(client, cancel); }
-        // No socket, or nobody behind it. One that may not be opened is another matter.
-        catch (HttpRequestException e) when (e.StatusCode is null && e.InnerException is SocketException { SocketErrorCode: not SocketError.AccessDenied })
+        bool isThere = true;
+        int status = await RunAsync(configuration, async (client, stop) =>
         {
-            return await otherwise(cancel);
-        }
-        catch (HttpRequestException e) when (e.StatusCode is null)
-        {
-            Console.Error.WriteLine($"The server cannot be reached at {client._path}: {e.InnerException?.Message ?? e.Message}. Are you its user?");
-            return ExitStatus.Unreachable;
-        }
-        catch (ControlRefusedException e)
-        {
-            Console.Error.WriteLine(e.Message);
-            return ExitStatus.Refused;
-        }
+            try { return await run(client, stop); }
+            // No socket, or nobody behind it. One that may not be opened is another matter.
+            catch (HttpRequestException e) when (e.StatusCode is null && e.InnerException is SocketException { SocketErrorCode: not SocketError.AccessDenied })
+            {
+                isThere = false;
+                return ExitStatus.Done;
+            }
+        }, cancel);
+        return isThere ? status : await otherwise(cancel);
     }
 
     /// <summary>Posts octets and reads the answer line by line, each a JSON text.</summary>
@@ -72,7 +66,7 @@ internal sealed class ControlClient : IDisposable
     {
         using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new ByteArrayContent(body) };
         using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
-        if (!response.IsSuccessStatusCode) throw new ControlRefusedException(ErrorOf(await response.Content.ReadAsStringAsync(cancel)) ?? $"The server answered {(int)response.StatusCode}.");
+        if (!response.IsSuccessStatusCode) throw Refusal(response.StatusCode, await response.Content.ReadAsStringAsync(cancel));
         using StreamReader lines = new(await response.Content.ReadAsStreamAsync(cancel));
         while (await lines.ReadLineAsync(cancel) is { } line)
             if (line.Length > 0) yield return JsonSerializer.Deserialize(line, type) ?? throw new ControlRefusedException("The server answered with nothing.");
@@ -89,12 +83,22 @@ internal sealed class ControlClient : IDisposable
         using HttpRequestMessage request = new(method, path);
         using HttpResponseMessage response = await _http.SendAsync(request, cancel);
         if (!response.IsSuccessStatusCode)
-        {
-            string text = await response.Content.ReadAsStringAsync(cancel);
-            throw new ControlRefusedException(ErrorOf(text) ?? $"The server answered {(int)response.StatusCode}.");
-        }
+            throw Refusal(response.StatusCode, await response.Content.ReadAsStringAsync(cancel));
         return await response.Content.ReadFromJsonAsync(type, cancel) ?? throw new ControlRefusedException("The server answered with nothing.");
     }
+
+    private string WhyNot(HttpRequestException e) => (e.InnerException as SocketException)?.SocketErrorCode switch
+    {
+        SocketError.AddressNotAvailable => $"The server does not run: there is no {_path}.",
+        SocketError.ConnectionRefused => $"The server does not run: nobody listens at {_path}.",
+        SocketError.AccessDenied => $"You are not the server's user: {_path} is its own. Run this as that user, or as root.",
+        _ => $"The server cannot be reached at {_path}: {e.InnerException?.Message ?? e.Message}",
+    };
+
+    private static ControlRefusedException Refusal(HttpStatusCode status, string text) => new(ErrorOf(text) ?? $"The server answered {(int)status}.")
+    {
+        Exit = status switch { HttpStatusCode.NotFound => ExitStatus.Wrong, HttpStatusCode.BadRequest => ExitStatus.Usage, _ => ExitStatus.Refused },
+    };
 
     private static string? ErrorOf(string text)
     {
@@ -119,4 +123,8 @@ internal sealed class ControlClient : IDisposable
 }
 
 /// <summary>The server said no.</summary>
-internal sealed class ControlRefusedException(string reason) : Exception(reason);
+internal sealed class ControlRefusedException(string reason) : Exception(reason)
+{
+    /// <summary>The exit status that says it to scripts.</summary>
+    public int Exit { get; init; } = ExitStatus.Refused;
+}

@@ -21,8 +21,18 @@ internal sealed record ControlReply(int Status, string Json)
     /// <summary>An answer of many lines, each a JSON text, as they come.</summary>
     public static ControlReply Stream(Func<Stream, CancellationToken, Task> writer) => new(StatusCodes.Status200OK, "") { Writer = writer };
 
-    public static ControlReply Refused(string reason) =>
-        new(StatusCodes.Status409Conflict, JsonSerializer.Serialize(new ControlError(reason), ControlJson.Default.ControlError));
+    public static ControlReply Refused(string reason) => Fault(StatusCodes.Status409Conflict, reason);
+
+    /// <summary>What was named does not exist.</summary>
+    public static ControlReply NotFound(string reason) => Fault(StatusCodes.Status404NotFound, reason);
+
+    /// <summary>An argument makes no sense.</summary>
+    public static ControlReply Unusable(string reason) => Fault(StatusCodes.Status400BadRequest, reason);
+
+    /// <summary>The command itself is not known.</summary>
+    public static ControlReply Unknown() => Fault(StatusCodes.Status501NotImplemented, "This server does not know that command; is it older than the command line?");
+
+    private static ControlReply Fault(int status, string reason) => new(status, JsonSerializer.Serialize(new ControlError(reason), ControlJson.Default.ControlError));
 }
 
 /// <summary>HTTP and JSON on a Unix socket of mode 0600: how commands speak to the running server. Whoever may open the socket may do everything.</summary>
@@ -83,7 +93,7 @@ internal sealed class ControlServer : IHttpApplication<HttpContext>, IAsyncDispo
     private async ValueTask<ControlReply> AnswerAsync(HttpContext context)
     {
         if (!_routes.TryGetValue($"{context.Request.Method} {context.Request.Path}", out Func<ControlRequest, CancellationToken, ValueTask<ControlReply>>? route))
-            return new(StatusCodes.Status404NotFound, JsonSerializer.Serialize(new ControlError("This server does not know that command; is it older than the command line?"), ControlJson.Default.ControlError));
+            return ControlReply.Unknown();
         return await route(new(context.Request.Query, context.Request.Body), context.RequestAborted);
     }
 }

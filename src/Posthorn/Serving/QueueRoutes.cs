@@ -21,15 +21,30 @@ internal static class QueueRoutes
             queue.Count(filter));
     }
 
-    public static QueueChange Retry(QueueControl queue, ControlRequest request) => new(queue.Retry(Filter(request)));
+    public static ControlReply Retry(QueueControl queue, ControlRequest request)
+    {
+        QueueFilter filter = Filter(request);
+        int tried = queue.Retry(filter);
+        if (tried > 0 || filter.Id is not { } id) return Changed(tried);
+        return queue.Show(id) switch
+        {
+            null => NotThere(id),
+            { IsHeld: true } => ControlReply.Refused($"message {id} is held: let it go with 'posthorn queue release {id}'"),
+            { ReleaseAt: { } release } => ControlReply.Refused($"message {id} waits until {release.ToLocalTime():yyyy-MM-dd HH:mm:ss}, as its sender asked"),
+            _ => Changed(tried),
+        };
+    }
 
     public static async ValueTask<ControlReply> ChangeAsync(ControlRequest request, Func<QueueFilter, ValueTask<int>> change)
     {
         QueueFilter filter = Filter(request);
         int changed = await change(filter);
-        if (changed == 0 && filter.Id is { } id) return ControlReply.Refused($"there is no message {id} in the queue");
-        return new(200, JsonSerializer.Serialize(new QueueChange(changed), ControlJson.Default.QueueChange));
+        return changed == 0 && filter.Id is { } id ? NotThere(id) : Changed(changed);
     }
+
+    private static ControlReply Changed(int messages) => new(200, JsonSerializer.Serialize(new QueueChange(messages), ControlJson.Default.QueueChange));
+
+    private static ControlReply NotThere(QueueId id) => ControlReply.NotFound($"there is no message {id} in the queue");
 
     private static QueueFilter Filter(ControlRequest request) => new()
     {

@@ -127,7 +127,7 @@ internal sealed class ServerHost : IAsyncDisposable
         ["GET /status"] = (_, _) => Reply(Status(), ControlJson.Default.StatusReport),
         ["POST /reload"] = (_, _) => Reply(Reload(), ControlJson.Default.ReloadReport),
         ["GET /queue"] = (request, _) => Reply(QueueRoutes.List(_parts.Queue, request), ControlJson.Default.QueueReport),
-        ["POST /queue/retry"] = (request, _) => Reply(QueueRoutes.Retry(_parts.Queue, request), ControlJson.Default.QueueChange),
+        ["POST /queue/retry"] = (request, _) => ValueTask.FromResult(QueueRoutes.Retry(_parts.Queue, request)),
         ["POST /queue/hold"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.HoldAsync(filter, cancel)),
         ["POST /queue/release"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.ReleaseAsync(filter, cancel)),
         ["POST /queue/requeue"] = (request, cancel) => QueueRoutes.ChangeAsync(request, filter => _parts.Queue.RequeueAsync(filter, cancel)),
@@ -148,7 +148,7 @@ internal sealed class ServerHost : IAsyncDisposable
     private async ValueTask<ControlReply> ExplainAsync(ControlRequest request, CancellationToken cancel)
     {
         (ExplainReport? report, string? problem) = await new ExplainRoutes(_configuration, Directory, _parts.Explainer).AnswerAsync(ExplainQuestion.Of(request), cancel);
-        return report is null ? ControlReply.Refused(problem!) : new(200, JsonSerializer.Serialize(report, ControlJson.Default.ExplainReport));
+        return report is null ? ControlReply.Unusable(problem!) : new(200, JsonSerializer.Serialize(report, ControlJson.Default.ExplainReport));
     }
 
     private SieveRoutes SieveRoutes() => new(OptionsFor.Sieve(_configuration), _parts.Filters, _parts.Lists, _parts.Directory, _parts.Stores, _parts.Time);

@@ -20,9 +20,9 @@ internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, L
     public async ValueTask<ControlReply> ReplayAsync(ControlRequest request, CancellationToken cancel)
     {
         if (!EmailAddress.TryParse(request.Query["account"].ToString(), out EmailAddress address) || directory.FindAccount(address) is not { } account)
-            return ControlReply.Refused($"there is no account {request.Query["account"]}");
+            return ControlReply.NotFound($"there is no account {request.Query["account"]}");
         if (!long.TryParse(request.Query["since"].ToString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long seconds) || seconds is < 0 or > 253_402_300_799)
-            return ControlReply.Refused("'since' is not a time");
+            return ControlReply.Unusable("'since' is not a time");
         using MemoryStream text = new();
         await request.Body.CopyToAsync(text, cancel);
         SieveCompilation compiled = SieveCompiler.Compile(text.ToArray(), "draft", options.Language);
@@ -34,7 +34,7 @@ internal sealed class SieveRoutes(SieveOptions options, ScriptLibrary library, L
     public async ValueTask<ControlReply> MailboxesAsync(ControlRequest request, CancellationToken cancel)
     {
         if (!EmailAddress.TryParse(request.Query["account"].ToString(), out EmailAddress address) || directory.FindAccount(address) is not { } account)
-            return ControlReply.Refused($"there is no account {request.Query["account"]}");
+            return ControlReply.NotFound($"there is no account {request.Query["account"]}");
         Result<IMailStore> opened = await stores.OpenAsync(account, cancel);
         if (!opened.TryGet(out IMailStore? store, out Refusal? refusal)) return ControlReply.Refused(refusal.Text);
         await using StoreMail mail = new(store);

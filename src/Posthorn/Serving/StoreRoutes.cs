@@ -11,7 +11,7 @@ internal static class StoreRoutes
     public static async ValueTask<ControlReply> ReindexAsync(Composition parts, ControlRequest request, CancellationToken cancel)
     {
         string text = request.Query["account"].ToString();
-        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.Refused($"there is no account {text}");
+        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.NotFound($"there is no account {text}");
         int messages = 0;
         bool good = await parts.ReindexAsync(account, some => messages += some, cancel);
         return new(200, JsonSerializer.Serialize(new ReindexedAccount(account.Address.ToString(), messages, good), ControlJson.Default.ReindexedAccount));

@@ -34,7 +34,7 @@ internal static class UndeleteRoutes
     public static async ValueTask<ControlReply> ListAsync(Composition parts, ControlRequest request, CancellationToken cancel)
     {
         string text = request.Query["account"].ToString();
-        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.Refused($"there is no account {text}");
+        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.NotFound($"there is no account {text}");
         return new(200, JsonSerializer.Serialize(await ListAsync(parts.MaildirStores, account, cancel), ControlJson.Default.ExpungedReport));
     }
 
@@ -42,7 +42,7 @@ internal static class UndeleteRoutes
     public static async ValueTask<ControlReply> RestoreAsync(Composition parts, ControlRequest request, CancellationToken cancel)
     {
         string text = request.Query["account"].ToString();
-        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.Refused($"there is no account {text}");
+        if (!EmailAddress.TryParse(text, out EmailAddress address) || parts.Directory.FindAccount(address) is not { } account) return ControlReply.NotFound($"there is no account {text}");
         string[] ids = request.Query["ids"].ToString().Split(',', StringSplitOptions.RemoveEmptyEntries);
         string? into = request.Query["into"].ToString() is { Length: > 0 } named ? named : null;
         return new(200, JsonSerializer.Serialize(await RestoreAsync(parts.MaildirStores, account, ids, into, cancel), ControlJson.Default.UndeleteReport));

@@ -99,6 +99,45 @@ public sealed class QueueCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task All_are_retried_and_a_message_that_is_not_there_is_not_found()
+    {
+        await SendAsync("eve@sender.example", "a@busy.example");
+        await UntilAsync(queue => queue.GetProperty("messages")[0].GetProperty("attempts").GetInt32() == 1);
+        Assert.Equal((0, "1 message is tried now\n"), await SaidAsync("retry", "--all"));
+        await UntilAsync(queue => queue.GetProperty("messages")[0].GetProperty("attempts").GetInt32() == 2);
+        Assert.Equal((0, "{\"messages\":1}\n"), await SaidAsync("retry", "--json"));
+        Assert.Equal(2, (await RunAsync("retry", "--all", "--to", "@busy.example")).Status);
+
+        foreach (string verb in (string[])["retry", "hold", "release", "delete", "requeue", "show"])
+            Assert.Equal((1, "", "there is no message NOSUCHID in the queue\n"), await RunAsync(verb, "NOSUCHID"));
+        string id = await IdOfAsync("a");
+        Assert.Equal(0, (await RunAsync("hold", id)).Status);
+        Assert.Equal((4, "", $"message {id} is held: let it go with 'posthorn queue release {id}'\n"), await RunAsync("retry", id));
+
+        // A slip in an option is told, and changes nothing.
+        (int status, string output, string errors) = await RunAsync("delete", "--al");
+        Assert.Equal((2, ""), (status, output));
+        Assert.Contains("--al is no option of 'posthorn queue delete'", errors, StringComparison.Ordinal);
+        Assert.Equal(["a"], await NamesAsync());
+    }
+
+    /// <summary>An id that is folded cannot be copied or found by grep.</summary>
+    [Fact]
+    public async Task Each_message_has_one_line_that_is_never_folded()
+    {
+        string to = new string('a', 60) + "@busy.example";
+        await SendAsync("somebody.with.a.long.name@sender.example", to);
+        await UntilAsync(queue => queue.GetProperty("messages")[0].GetProperty("attempts").GetInt32() == 1);
+        string id = await IdOfAsync(new string('a', 60));
+        (int status, string output, _) = await RunAsync("list");
+        Assert.Equal(0, status);
+        string line = Assert.Single(output.Split('\n'), line => line.StartsWith(id, StringComparison.Ordinal));
+        Assert.Contains($"somebody.with.a.long.name@sender.example  {to}  451 4.2.1 Mailbox busy, come back later", line, StringComparison.Ordinal);
+        Assert.StartsWith("Id ", output, StringComparison.Ordinal);
+        Assert.StartsWith("1 message matches.\n", (await RunAsync("list", "--summary")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Requeued_messages_begin_anew_and_a_reload_gives_new_times()
     {
         await SendAsync("eve@sender.example", "a@busy.example");
