@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Posthorn.Configuration;
 using Posthorn.Control;
-using Spectre.Console;
 
 namespace Posthorn.Commands;
 
@@ -29,7 +28,7 @@ internal static class StatusCommand
 
     private static void Write(StatusReport report)
     {
-        Grid grid = new Grid().AddColumn().AddColumn();
+        List<IReadOnlyList<string>> rows = [];
         Row("server", $"{report.Hostname}, Posthorn {report.Version}");
         Row("started", report.Started.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
         Row("configuration", report.Configuration);
@@ -40,8 +39,10 @@ internal static class StatusCommand
         Row("queued", report.Queued.ToString(CultureInfo.InvariantCulture));
         Row("journal", $"{report.JournalRecords} records in {report.JournalFlushes} flushes");
         Row("memory", Units.Size(report.MemoryBytes));
-        AnsiConsole.Write(grid);
+        foreach (SpaceReport one in report.Space)
+            Row("space", $"{Units.Size(one.FreeBytes)} free at {one.Folder}; {(one.IsShort ? $"NEW MAIL IS REFUSED until there are {Units.Size(one.ReserveBytes)}" : $"below {Units.Size(one.ReserveBytes)} new mail is refused")}");
+        foreach (string line in Columns.Lines(rows)) Console.Out.WriteLine(line);
 
-        void Row(string name, string value) => grid.AddRow(new Text(name), new Text(value));
+        void Row(string name, string value) => rows.Add([name, value]);
     }
 }

@@ -11,7 +11,10 @@ internal sealed record ReloadReport(bool Reloaded, IReadOnlyList<string> Problem
 /// <summary>How the server is.</summary>
 internal sealed record StatusReport(
     string Version, string Hostname, DateTimeOffset Started, string Configuration, int Connections, IReadOnlyList<ListenerReport> Listeners,
-    int Accounts, int Queued, long JournalRecords, long JournalFlushes, long MemoryBytes);
+    int Accounts, int Queued, long JournalRecords, long JournalFlushes, long MemoryBytes, IReadOnlyList<SpaceReport> Space);
+
+/// <summary>Room on a volume. Below the reserve new mail is refused for the time being.</summary>
+internal sealed record SpaceReport(string Folder, long FreeBytes, long ReserveBytes, bool IsShort);
 
 /// <summary>One listener.</summary>
 internal sealed record ListenerReport(string Name, string? Host, int? Port, string? Path, string Tls);

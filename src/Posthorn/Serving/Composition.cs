@@ -99,7 +99,9 @@ internal sealed class Composition : IAsyncDisposable
         _runner = new(_transport, dns, new SocketConnector(), _policies, _tally);
         Queue = new(foundation.Queue, time);
         _recordsSeen = _recordsSafe = journal.Statistics.Records;
-        _tidying = time.CreateTimer(_ => _ = LookWhetherIdleAsync(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
+        Space = new(() => SpaceWatch.FoldersOf(_configuration), OptionsFor.Stores(configuration).SpaceReserve, folder => SpaceWatch.FreeAt(foundation.Volume, folder), Log);
+        Space.Look();
+        _tidying = time.CreateTimer(_ => Tidy(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
         _hourly = time.CreateTimer(_ => DoChores(), null, Chores, Chores);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
@@ -124,6 +126,9 @@ internal sealed class Composition : IAsyncDisposable
 
     public int Queued => _base.Queue.Count;
     public QueueControl Queue { get; }
+
+    /// <summary>How much room there is for mail.</summary>
+    public SpaceWatch Space { get; }
 
     /// <summary>The scripts of accounts and administrator, compiled.</summary>
     public ScriptLibrary Filters { get; }
@@ -192,6 +197,12 @@ internal sealed class Composition : IAsyncDisposable
 
     /// <summary>Completes when the trace tells all that has happened until now.</summary>
     public Task FlushTraceAsync(CancellationToken cancel) => _trace.FlushAsync(cancel);
+
+    private void Tidy()
+    {
+        Space.Look();
+        _ = LookWhetherIdleAsync();
+    }
 
     // What a rest of the journal is good for: a checkpoint, and later giving memory back.
     private Task LookWhetherIdleAsync()

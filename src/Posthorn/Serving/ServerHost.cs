@@ -161,7 +161,7 @@ internal sealed class ServerHost : IAsyncDisposable
         JournalStatistics journal = _parts.JournalStatistics;
         return new(
             typeof(ServerHost).Assembly.GetName().Version?.ToString(3) ?? "", _configuration.Hostname.Ascii, _started, _configuration.File,
-            _parts.Connections.Count, Listeners, Directory.Accounts.Count, _parts.Queued, journal.Records, journal.Flushes, Environment.WorkingSet);
+            _parts.Connections.Count, Listeners, Directory.Accounts.Count, _parts.Queued, journal.Records, journal.Flushes, Environment.WorkingSet, _parts.Space.Report());
     }
 
     private static List<string> RestartKeys(ServerConfiguration old, ServerConfiguration fresh)
