@@ -62,7 +62,7 @@ public sealed class SieveTestRunner(ISieveTestWorld world, SieveMessageParser pa
         TestState state = new(world, parser, time, output, file, CountsFailedCompilation);
         if (world.Read(file) is not { } source)
         {
-            state.Abort("the file cannot be read");
+            state.Abort($"{file} is not there, or cannot be read");
             return state;
         }
         if (file.EndsWith(".in", StringComparison.Ordinal)) source = SieveText.ToUtf8(SieveText.FromUtf8(source.Span).Replace(TemplateMark, "", StringComparison.Ordinal));

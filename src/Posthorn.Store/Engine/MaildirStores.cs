@@ -157,7 +157,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         MailboxName target = MailboxName.Inbox;
         if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
         ExpungedMail expunged = new(held.Account);
-        if (expunged.Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
+        if (expunged.Find(id) is not { } kept) return new Refusal(RefusalKind.Expunged, "No such message is kept, or not any more");
         if (into is null) target = kept.Mailbox ?? MailboxName.Inbox;
         if (!_volume.TryStat(kept.Path, out VolumeStat stat)) return new Refusal(RefusalKind.Expunged, "It is not kept any more");
         await using IMessageSink sink = CreateSink();

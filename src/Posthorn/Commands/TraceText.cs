@@ -63,23 +63,25 @@ internal static class TraceText
 
     private static IEnumerable<string> Stored(TraceLine step)
     {
-        string record = $"{"safe",-11} journal record {step.Text("lsn")}";
+        // What has no record was refused by all that were to store it.
+        bool isKept = step.Text("lsn") is not ("0" or "");
+        string head = isKept ? $"{"safe",-11} journal record {step.Text("lsn")}: " : $"{"not stored",-11} ";
         bool any = false;
         foreach (JsonElement copy in step.Objects("copies"))
         {
             string refusal = TraceLine.Text(copy, "refusal");
-            string place = refusal.Length > 0 ? $"not stored for {TraceLine.Text(copy, "account")}: {refusal}" : $"{TraceLine.Text(copy, "account")} {TraceLine.Text(copy, "mailbox")}, UID {TraceLine.Text(copy, "uid")}";
-            yield return any ? $"{"",-11} {place}" : $"{record}: {place}";
+            string place = refusal.Length > 0 ? $"{(isKept ? "not stored for" : "for")} {TraceLine.Text(copy, "account")}: {refusal}" : $"{TraceLine.Text(copy, "account")} {TraceLine.Text(copy, "mailbox")}, UID {TraceLine.Text(copy, "uid")}";
+            yield return any ? $"{"",-11} {place}" : head + place;
             any = true;
         }
         foreach (JsonElement part in step.Objects("queued"))
         {
             string id = TraceLine.Text(part, "id");
             string place = $"queued{(id == step.Id ? "" : $" as {id}")} ({TraceLine.Text(part, "what")}) for {List(TraceLine.Texts(part, "to"))}";
-            yield return any ? $"{"",-11} {place}" : $"{record}: {place}";
+            yield return any ? $"{"",-11} {place}" : head + place;
             any = true;
         }
-        if (!any) yield return $"{record}: discarded";
+        if (!any) yield return $"{head}discarded";
     }
 
     private static string Client(JsonElement client)

@@ -54,7 +54,7 @@ public sealed class UndeleteCommandTests : IAsyncLifetime
         Assert.Contains($"{id}: back in INBOX as 2", text, StringComparison.Ordinal);
         (status, _, string problem) = await RunAsync("undelete", "restore", "-a", "ann", id);
         Assert.Equal(1, status);
-        Assert.Contains("It is not kept any more", problem, StringComparison.Ordinal);
+        Assert.Contains("No such message is kept, or not any more", problem, StringComparison.Ordinal);
         Assert.Equal(2, (await RunAsync("undelete", "restore", "-a", "ann")).Status);
         Assert.Equal(2, (await RunAsync("undelete", "list", "-a", "ann", "--within", "soon")).Status);
         Assert.NotEqual(0, (await RunAsync("undelete", "list", "-a", "nobody")).Status);
