@@ -222,7 +222,13 @@ public sealed class MailQueue : IJournalParticipant
         await ValueTask.CompletedTask;
     }
 
-    async ValueTask IJournalParticipant.SyncAsync(Lsn upTo, CancellationToken cancel)
+    /// <summary>Writes down what has changed about messages in the spool without a record of the journal: attempts, and the last words of other servers. For a server that ends, when the journal is closed.</summary>
+    /// <exception cref="IOException">The disk does not take it; nothing is lost but those words.</exception>
+    public ValueTask SaveAsync(CancellationToken cancel) => SyncAsync(default, cancel);
+
+    ValueTask IJournalParticipant.SyncAsync(Lsn upTo, CancellationToken cancel) => SyncAsync(upTo, cancel);
+
+    private async ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
     {
         List<QueueEntry> unspooled;
         List<(QueueId, QueueEntryState)> changed = [];

@@ -237,6 +237,12 @@ internal sealed class Composition : IAsyncDisposable
         catch (ObjectDisposedException) { /* the server has just ended */ }
     }
 
+    private async Task SaveQueueAsync()
+    {
+        try { await _base.Queue.SaveAsync(CancellationToken.None); }
+        catch (IOException e) { Log.CheckpointFailed(e.Message); }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _hourly.DisposeAsync();
@@ -252,6 +258,7 @@ internal sealed class Composition : IAsyncDisposable
         await _trace.DisposeAsync();
         await _base.Stores.DisposeAsync();
         await _journal.DisposeAsync();
+        await SaveQueueAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
         _chores.Dispose();

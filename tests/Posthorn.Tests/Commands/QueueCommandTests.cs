@@ -121,6 +121,19 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Equal(["a"], await NamesAsync());
     }
 
+    [Fact]
+    public async Task The_other_servers_last_words_outlive_a_restart()
+    {
+        await SendAsync("eve@sender.example", "a@busy.example");
+        await UntilAsync(queue => queue.GetProperty("messages")[0].GetProperty("attempts").GetInt32() == 1);
+        await _server.StopAsync();
+        _server = await PosthornProcess.ServeAsync(_configuration);
+        JsonElement queue = await ListAsync();
+        Assert.Equal("451 4.2.1 Mailbox busy, come back later", queue.GetProperty("messages")[0].GetProperty("recipients")[0].GetProperty("lastReply").GetString());
+        Assert.Equal("451 4.2.1", queue.GetProperty("reasons")[0].GetProperty("status").GetString());
+        Assert.Equal(["a"], await NamesAsync("--reason", "4.2.1"));
+    }
+
     /// <summary>An id that is folded cannot be copied or found by grep.</summary>
     [Fact]
     public async Task Each_message_has_one_line_that_is_never_folded()

@@ -61,16 +61,18 @@ public sealed class RealEngineTests : IDisposable
     {
         await using ScriptedPeer peer = new();
         peer.At("MAIL", new PeerAct.Say("451 4.3.0 Later"), new PeerAct.Say("451 4.3.2 Still later"));
+        MailQueue ended;
         await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer))
         {
+            ended = first.Queue;
             await SendAsync(first, "far@example.com");
             first.Runner.Start();
             await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 1)));
             await first.Journal.CheckpointAsync(default);
             _time.Advance(TimeSpan.FromHours(1));
             await first.UntilAsync(queue => queue.Read((entries, schedule) => schedule.Running == 0 && entries.Values.All(entry => entry.Attempts == 2)));
-            await first.Journal.CheckpointAsync(default);
         }
+        await ended.SaveAsync(default);
         await using Server second = await Server.OpenAsync(_folder.Path, _time, peer);
         QueueControl control = new(second.Queue, _time);
         QueuedMessage message = Assert.Single(control.List(new()));
