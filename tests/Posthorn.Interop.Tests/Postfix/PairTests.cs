@@ -22,6 +22,7 @@ public sealed class PairTests : IAsyncLifetime
         if (!Environment.IsPrivilegedProcess) Assert.Skip("needs root: Postfix's master runs as root");
         _postfix = await PostfixServer.StartAsync(postfix, _folder.Path, _postfixPort, $"[127.0.0.1]:{_smtpPort}");
         (_server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(_folder.Path, "q"), text => text
+            .Replace("relay = [] ", "relay = [\"127.0.0.1\"] ", StringComparison.Ordinal)
             .Replace("smtp = [\"127.0.0.1:0\"]", $"smtp = [\"127.0.0.1:{_smtpPort}\"]", StringComparison.Ordinal)
             .Replace("lmtp = [\"127.0.0.1:0\"]", string.Create(CultureInfo.InvariantCulture, $"lmtp = [{{ unix = \"{LmtpSocket}\", mode = \"0666\" }}, \"127.0.0.1:{_lmtpPort}\"]"), StringComparison.Ordinal)
             + string.Create(CultureInfo.InvariantCulture, $"\n[[outbound.route]]\nto = \"foreign.example\"\nhost = \"127.0.0.1\"\nport = {_postfixPort}\n"));

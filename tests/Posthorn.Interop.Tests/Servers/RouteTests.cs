@@ -110,21 +110,16 @@ public sealed class RouteTests
     [Fact]
     public async Task A_tls_session_is_taken_up_again()
     {
-        string postfix = Peer.Require("postfix", "postfix");
+        string postfix = Peer.Require("postfix", "postfix"), dnsmasq = Peer.Require("dnsmasq", "dnsmasq-base");
         if (!Environment.IsPrivilegedProcess) Assert.Skip("needs root: Postfix's master runs as root");
         using TemporaryFolder folder = new();
-        int port = Ports.Free();
+        int port = Ports.Free(), dnsPort = Ports.Free();
+        using Daemon dns = Daemon.Start(dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--user=root", "--pid-file=",
+            $"--port={dnsPort}", "--mx-host=foreign.example,mx.foreign.example,10", "--address=/mx.foreign.example/127.0.0.1");
         await using PostfixServer peer = await PostfixServer.StartAsync(postfix, folder.Path, port, "");
         await peer.ChangeAsync("smtpd_tls_loglevel = 2");
         (PosthornProcess server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(folder.Path, "q"), text => text
-            + string.Create(CultureInfo.InvariantCulture, $"
-[outbound]
-keep-idle = "0s"
-[[outbound.route]]
-to = "foreign.example"
-host = "127.0.0.1"
-port = {port}
-"));
+            + string.Create(CultureInfo.InvariantCulture, $"\n[dns]\nservers = [\"127.0.0.1:{dnsPort}\"]\n[outbound]\nport = {port}\nkeep-idle = \"0s\"\n"));
         await using PosthornProcess running = server;
         for (int i = 1; i <= 2; i++)
         {
