@@ -4,7 +4,7 @@ using Posthorn.Store.Catalogue;
 namespace Posthorn.Store.Engine;
 
 /// <summary>An account's mailboxes and subscriptions as everybody sees them.</summary>
-/// <remarks>Locking: the account's gate guards everything here (see <see cref="Account"/>). What reads takes it; <see cref="Take"/> is called under it.</remarks>
+/// <remarks>Locking: the account's gate guards everything here (see <see cref="Account"/>). What reads takes it; <see cref="Take(Draft)"/> is called under it.</remarks>
 internal sealed class PublishedMailboxes
 {
     private readonly Lock _gate;
@@ -72,7 +72,7 @@ internal sealed class PublishedMailboxes
         lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
     }
 
-    /// <summary>All, and the names that are subscribed without a mailbox, as <c>owner</c> sees them.</summary>
+    /// <summary>All, and the names that are subscribed without a mailbox, as their owner sees them.</summary>
     internal IReadOnlyList<MailboxInfo> List(EmailAddress owner)
     {
         lock (_gate)
