@@ -214,7 +214,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
 
     private void DiscardFolder(string path, MailboxId mailbox, Operation operation)
     {
-        string target = tree.ExpungedName(operation.Time, mailbox, default, "folder");
+        string target = tree.ExpungedName(operation.Time, mailbox, default, "folder", "");
         // Replay may have made it once more after it was removed.
         string free = target;
         for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");

@@ -4,7 +4,7 @@ namespace Posthorn.Store.Engine;
 
 /// <summary>What is done for open accounts while nobody asks: foreign changes are looked for, names follow, the word index grows, idle accounts are closed.</summary>
 /// <remarks>Locking: see <see cref="Account"/>; nothing here holds a lock of its own.</remarks>
-internal sealed class StoreBackground(MaildirStoreOptions options, AccountCache accounts, FolderScanner scanner, WordIndexer indexer, Func<Account, CancellationToken, ValueTask> repair, TimeProvider time, ILogger log)
+internal sealed class StoreBackground(StoreServices services, AccountCache accounts, WordIndexer indexer, Func<Account, CancellationToken, ValueTask> repair, TimeProvider time, ILogger log)
 {
     /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
     private const int EveryNow = 30;
@@ -12,12 +12,14 @@ internal sealed class StoreBackground(MaildirStoreOptions options, AccountCache 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     internal async Task WorkAsync(CancellationToken stop)
     {
+        MaildirStoreOptions options = services.Options;
         try
         {
             for (int round = 1; ; round++)
             {
                 await Task.Delay(options.TidyAfter, time, stop);
                 accounts.CloseIdle(time.GetUtcNow() - options.IdleFor);
+                services.Watch.EndRested();
                 long now = time.GetUtcNow().ToUnixTimeMilliseconds();
                 foreach (Account account in accounts.Open())
                 {
@@ -32,7 +34,7 @@ internal sealed class StoreBackground(MaildirStoreOptions options, AccountCache 
 
                         // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
                         foreach (Box box in account.Mailboxes.Selected())
-                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await scanner.LookAsync(account, box, stop);
+                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await services.Scanner.LookAsync(account, box, stop);
                         indexer.Consider(account, now);
                         account.Retry();
                         account.Behind.Settle();

@@ -158,9 +158,12 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         return null;
     }
 
-    /// <summary>The name that an expunged message's file gets: when, which mailbox, which UID, and the name that it had.</summary>
-    internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName) =>
-        string.Create(CultureInfo.InvariantCulture, $"{ExpungedPath}/{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
+    /// <summary>The name that an expunged message's file gets: when, which mailbox, which UID, the name that it had, and its flags' letters where there is room for them.</summary>
+    internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName, string suffix)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
+        return $"{ExpungedPath}/{name}{(name.Length + suffix.Length <= FolderNames.MaxLength ? suffix : "")}";
+    }
 
     /// <summary>Where a folder is put that stands in the way of the one that its name belongs to.</summary>
     internal string DisplacedName(string id) => $"{OwnPath}/displaced-{id}";
@@ -193,7 +196,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     {
         if (!Exists(ExpungedPath)) return null;
         foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
-            if (entry.Name.EndsWith("." + baseName, StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
+            if (MaildirName.BaseOf(entry.Name).EndsWith("." + baseName, StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
         return null;
     }
 

@@ -151,6 +151,8 @@ public sealed class CrashTests(ITestOutputHelper output)
             await StartAgainAsync(world);
             await world.VerifyAsync();
         }
+
+        await world.VerifyStoreAsync();
     }
 
     // The power may go while the server comes up, too.
