@@ -188,6 +188,18 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         Log.Add($"catalogues: {_catalogues.Crash(files, Random, fate)}");
         (_volume.CutAt, _volume.Fault) = (null, null);
         _volume.Crash(Random.Next());
+        if (Traced is not null) ListFiles("/data");
+    }
+
+    // What the crash left, for the report of a failure.
+    private void ListFiles(string directory)
+    {
+        foreach (VolumeEntry entry in _volume.List(directory, times: false).OrderBy(entry => entry.Name, StringComparer.Ordinal))
+        {
+            string path = $"{directory}/{entry.Name}";
+            if (entry.Kind == VolumeKind.Directory) ListFiles(path);
+            else if (_volume.TryStat(path, out VolumeStat stat)) OnChange($"is there: {path} inode {stat.Inode} of {stat.Length} octets");
+        }
     }
 
     /// <summary>The server ends in order and comes back.</summary>
