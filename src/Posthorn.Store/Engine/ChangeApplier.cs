@@ -187,7 +187,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
 
         Box box = account.Emerging(made.Mailbox) ?? new(made.Mailbox, made.Use, made.Validity);
-        box.Id = account.NextBoxId();
+        box.Id = account.Mailboxes.NextId();
         box.Name = made.Name;
         BoxDraft added = draft.Add(box);
         added.Highest = modSeq;

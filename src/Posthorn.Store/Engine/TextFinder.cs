@@ -90,7 +90,7 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
         HashSet<Uid> possible = account.Read(catalogue => catalogue.Contents.UidsWith(box.Id, hits.Contents, hits.UpTo));
         // Messages that were expunged under somebody's eyes are looked at themselves.
-        possible.UnionWith(account.GoneFrom(mailbox));
+        possible.UnionWith(account.Mailboxes.GoneFrom(mailbox));
         return [.. candidates.Where(possible.Contains)];
     }
 }
