@@ -3,7 +3,10 @@ using Posthorn.Core;
 namespace Posthorn.Store;
 
 /// <summary>The mail of one account. One writer at a time; readers see the last committed change.</summary>
-/// <remarks>Every method that changes something is atomic and durable when its task completes, flag changes excepted. <c>Posthorn.Store.Contract</c> holds all implementations to that.</remarks>
+/// <remarks>
+/// Every method that changes something is atomic and durable when its task completes, flag changes excepted. <c>Posthorn.Store.Contract</c> holds all implementations to that.
+/// Long work reports how many more messages it has done, from any thread, and in the end as many as it was given.
+/// </remarks>
 public interface IMailStore : IAsyncDisposable
 {
     MailAccount Account { get; }
@@ -39,13 +42,13 @@ public interface IMailStore : IAsyncDisposable
     ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) => AppendAsync(target, messages, cancel);
 
     /// <summary>Copies the messages that still exist, all or none, flags and dates kept (RFC 9051 section 6.4.7).</summary>
-    ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel);
+    ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null);
 
     /// <summary>Moves the messages that still exist; the rest are skipped (RFC 6851 section 3.3).</summary>
-    ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel);
+    ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null);
 
-    /// <summary>Changes flags and keywords. Messages whose MODSEQ is above <paramref name="unchangedSince"/> are left alone and named in the outcome (RFC 7162 section 3.1.3).</summary>
-    ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel);
+    /// <summary>Changes flags and keywords. Messages that <paramref name="unchangedSince"/> does not admit are left alone and named in the outcome (RFC 7162 section 3.1.3).</summary>
+    ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel);
 
     /// <summary>Removes the messages that carry <c>\Deleted</c>: of <paramref name="only"/>, or all when it is null (RFC 4315). The UIDs removed.</summary>
     ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel);
@@ -60,7 +63,7 @@ public interface IMailStore : IAsyncDisposable
     ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel);
 
     /// <summary>Of <paramref name="candidates"/> those whose text matches, in order; substring, decoded, ignoring case (RFC 9051 section 6.4.4).</summary>
-    ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel);
+    ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null);
 
     /// <summary>Whether the account's filter remembers this (see <see cref="FilterNote"/>).</summary>
     ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel);

@@ -21,7 +21,7 @@ public class FaultyStores : DispatchProxy
         return proxy;
     }
 
-    /// <summary>Text searches begin only when the task has completed.</summary>
+    /// <summary>Text searches, COPY and MOVE do one message, and the rest only when the task has completed.</summary>
     public static IMailStores Stall(IMailStores inner, Task until)
     {
         IMailStores proxy = Wrap(inner, "");
@@ -44,7 +44,12 @@ public class FaultyStores : DispatchProxy
             gate.Arrive();
             return Later(gate, targetMethod, args!);
         }
-        if (targetMethod.Name == nameof(IMailStore.FindTextAsync) && _stall is not null) return Later(targetMethod, args!);
+        if (targetMethod.Name is nameof(IMailStore.FindTextAsync) or nameof(IMailStore.CopyAsync) or nameof(IMailStore.MoveAsync) && _stall is not null)
+        {
+            ((IProgress<int>?)args![^1])?.Report(1);
+            return targetMethod.Name == nameof(IMailStore.FindTextAsync) ? Later<IReadOnlyList<Uid>>(targetMethod, args) : Later<Result<Placement>>(targetMethod, args);
+        }
+
         if (targetMethod.Name == _method) throw _problem;
         return targetMethod.Name == nameof(IMailStores.OpenAsync) ? Open(args!) : targetMethod.Invoke(_inner, args);
     }
@@ -59,10 +64,10 @@ public class FaultyStores : DispatchProxy
         return (Result<IMailStore>)typeof(Result<IMailStore>).GetMethods().First(m => m.Name == "op_Implicit" && m.GetParameters()[0].ParameterType == typeof(IMailStore)).Invoke(null, [wrapped])!;
     }
 
-    private async ValueTask<IReadOnlyList<Uid>> StalledAsync(MethodInfo method, object?[] args)
+    private async ValueTask<T> StalledAsync<T>(MethodInfo method, object?[] args)
     {
         await _stall!;
-        return await (ValueTask<IReadOnlyList<Uid>>)method.Invoke(_inner, args)!;
+        return await (ValueTask<T>)method.Invoke(_inner, args)!;
     }
 
     private async ValueTask<Result<AppendReceipt>> LaterAsync(Gathering gate, MethodInfo method, object?[] args)
@@ -91,7 +96,7 @@ public class FaultyStores : DispatchProxy
     {
         return OpenAsync((IMailStores)_inner, (MailAccount)args[0]!);
     }
-    private object Later(MethodInfo method, object?[] args) => StalledAsync(method, args);
+    private object Later<T>(MethodInfo method, object?[] args) => StalledAsync<T>(method, args);
     private object Later(Gathering gate, MethodInfo method, object?[] args) => LaterAsync(gate, method, args);
 #pragma warning restore CA2012, CA1859
 }

@@ -53,7 +53,7 @@ internal sealed partial class ImapHost : ITranscriptHost
     /// <summary>Stores of accounts cannot be let go.</summary>
     public bool BreaksLeaving { get; init; }
 
-    /// <summary>Text searches wait for this.</summary>
+    /// <summary>Text searches, COPY and MOVE wait for this.</summary>
     public Task? StallsSearches { get; init; }
 
     /// <summary>What STATUS finds instead.</summary>

@@ -262,10 +262,62 @@ public abstract class MailStoreContract : StoreContract
         Assert.True(box.Current[1].ModSeq > box.Current[0].ModSeq);
 
         FlagOutcome conditional = Must(await store.ChangeFlagsAsync(
-            receipt.Mailbox, Uids(1, 2), new(FlagOperation.Add, SystemFlags.Answered, KeywordSet.Empty), box.Current[0].ModSeq, Cancel));
+            receipt.Mailbox, Uids(1, 2), new(FlagOperation.Add, SystemFlags.Answered, KeywordSet.Empty), new(box.Current[0].ModSeq), Cancel));
         Assert.Equal(Uids(1), conditional.Changed);
         Assert.Equal(Uids(2), conditional.Modified);
         Assert.Equal(SystemFlags.None, box.Current[1].Flags);
+    }
+
+    [Fact]
+    public async Task A_condition_looks_at_the_flags_concerned_as_the_client_knew_them()
+    {
+        IMailStore store = await OpenAsync("ann");
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", Text("one"));
+        IMailbox box = await SelectAsync(store, "INBOX");
+        MailboxVersion known = box.Current;
+        Must(await store.ChangeFlagsAsync(receipt.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Answered, Keywords("a")), null, Cancel));
+
+        foreach ((FlagOperation operation, SystemFlags flags, KeywordSet keywords, MailboxVersion? view, ModSeq mark) in new[]
+        {
+            (FlagOperation.Add, SystemFlags.Answered, KeywordSet.Empty, known, known.HighestModSeq),
+            (FlagOperation.Remove, SystemFlags.None, Keywords("A"), known, known.HighestModSeq),
+            (FlagOperation.Replace, SystemFlags.Seen, KeywordSet.Empty, known, known.HighestModSeq),
+            (FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty, null, known.HighestModSeq),
+            (FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty, known, new(0)),
+            (FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty, box.Current, known.HighestModSeq),
+        })
+        {
+            FlagOutcome refused = Must(await store.ChangeFlagsAsync(receipt.Mailbox, Uids(1), new(operation, flags, keywords), new(mark, view), Cancel));
+            Assert.Equal(Uids(1), refused.Modified);
+        }
+
+        Assert.Equal((SystemFlags.Answered, Keywords("a")), (box.Current[0].Flags, box.Current[0].Keywords));
+        FlagOutcome admitted = Must(await store.ChangeFlagsAsync(receipt.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, Keywords("b")), new(known.HighestModSeq, known), Cancel));
+        Assert.Equal(Uids(1), admitted.Changed);
+        Assert.Empty(admitted.Modified);
+        Assert.Equal((SystemFlags.Answered | SystemFlags.Seen, Keywords("a", "b")), (box.Current[0].Flags, box.Current[0].Keywords));
+    }
+
+    [Fact]
+    public async Task Long_work_reports_as_many_messages_as_it_was_given()
+    {
+        IMailStore store = await OpenAsync("ann");
+        AppendReceipt receipt = await store.MustAppendAsync(Stores, "INBOX", [.. Enumerable.Range(1, 30).Select(i => Text($"message {i}"))]);
+        Uid[] uids = [.. receipt.Messages.Select(message => message.Uid), new(999)];
+        Counter counter = new();
+        await store.FindTextAsync(receipt.Mailbox, uids, new(TextScope.Body, "", "message"), Cancel, counter);
+        Assert.Equal(31, counter.Total);
+        Must(await store.CopyAsync(receipt.Mailbox, uids, Name("Archive"), Cancel, counter));
+        Assert.Equal(62, counter.Total);
+        Must(await store.MoveAsync(receipt.Mailbox, uids, Name("Archive"), Cancel, counter));
+        Assert.Equal(93, counter.Total);
+    }
+
+    private sealed class Counter : IProgress<int>
+    {
+        public int Total { get; private set; }
+
+        public void Report(int value) => Total += value;
     }
 
     [Fact]

@@ -10,12 +10,12 @@ namespace Posthorn.Imap.Commands;
 /// <remarks><c>append = "APPEND" SP mailbox 1*append-message</c>, <c>append-message = [SP flag-list] [SP date-time] SP (literal / "CATENATE" SP "(" … ")")</c></remarks>
 /// <param name="Target">The mailbox.</param>
 /// <param name="Heads">What stands before the first literal: one message, or several that are put together from what is here.</param>
-internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Heads) : IImapCommand<Append>
+internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads) : IImapCommand<Append>
 {
     public static Append Parse(ref ImapReader args)
     {
         args.Space();
-        MailboxName target = args.Mailbox();
+        GivenName target = args.GivenMailbox();
         return new(target, MessageHead.ParseAll(ref args));
     }
 
@@ -27,7 +27,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         bool received = false;
         try
         {
-            failure = await ReceiveAsync(session, Target, Heads, messages, null, cancel);
+            failure = await ReceiveAsync(session, Target.Name, Heads, messages, null, cancel);
             received = failure is null;
         }
         finally
@@ -36,6 +36,7 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
                 foreach (NewMessage message in messages) await message.Content.DisposeAsync();
         }
         if (failure is not null) return failure;
+        await MailboxTree.TellOldNameAsync(session, Target, cancel);
         // Clients that upload a folder send one APPEND after the other: those under way share a flush and keep their order.
         Task<Completion> stored = StoreAsync(session, messages, cancel);
         if (stored.IsCompleted || !session.MayDefer) return await stored;
@@ -48,9 +49,9 @@ internal sealed record Append(MailboxName Target, IReadOnlyList<MessageHead> Hea
         try
         {
             Result<AppendReceipt> receipt = session.MayDefer
-                ? await session.Store.AppendSoonAsync(Target, messages, cancel)
-                : await session.Store.AppendAsync(Target, messages, cancel);
-            return receipt.IsOk ? await AppendedAsync(session, Target, receipt.Value, messages, cancel) : Completion.From(receipt.Refusal, creatable: true);
+                ? await session.Store.AppendSoonAsync(Target.Name, messages, cancel)
+                : await session.Store.AppendAsync(Target.Name, messages, cancel);
+            return receipt.IsOk ? await AppendedAsync(session, Target.Name, receipt.Value, messages, cancel) : Completion.From(receipt.Refusal, creatable: true);
         }
         finally
         {

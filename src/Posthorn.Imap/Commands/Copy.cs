@@ -25,7 +25,7 @@ internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapComma
         // All or none, so too many are refused (RFC 9738).
         if (session.Limit(ref positions) is { } limited) return Completion.No(limited, "That is too much for one command, copy in parts");
         Uid[] uids = box.UidsOf(positions);
-        Result<Store.Placement> copied = await LongWork.RunAsync(session, () => session.Store.CopyAsync(box.Id, uids, Target, cancel), cancel);
+        Result<Store.Placement> copied = await LongWork.CountAsync(session, uids.Length, done => session.Store.CopyAsync(box.Id, uids, Target, cancel, done), cancel);
         if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
         session.HasPut(copied.Value.Target, copied.Value.Targets);
         if (copied.Value.Sources.Count > 0) return !await session.Store.MayReadAsync(Target, cancel) ? Completion.Ok("Copied") : Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");

@@ -6,14 +6,14 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>CREATE, with a role if one is given (RFC 9051 section 6.3.4, RFC 6154 section 3).</summary>
 /// <remarks><c>create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]</c></remarks>
-internal sealed record Create(MailboxName Name, SpecialUse Use) : IImapCommand<Create>, IChangesNames
+internal sealed record Create(GivenName Name, SpecialUse Use) : IImapCommand<Create>, IChangesNames
 {
-    public IReadOnlyList<MailboxName> Names => [Name];
+    public IReadOnlyList<MailboxName> Names => [Name.Name];
 
     public static Create Parse(ref ImapReader args)
     {
         args.Space();
-        MailboxName name = args.NewMailbox();
+        GivenName name = args.NewMailbox();
         SpecialUse use = SpecialUse.None;
         if (args.TrySpace())
         {
@@ -31,8 +31,10 @@ internal sealed record Create(MailboxName Name, SpecialUse Use) : IImapCommand<C
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        Result<Posthorn.Store.MailboxInfo> made = await session.Store.CreateAsync(Name, Use, cancel);
-        return made.IsOk ? Completion.Ok($"MAILBOXID ({made.Value.Id})", "Created") : Completion.From(made.Refusal);
+        Result<Posthorn.Store.MailboxInfo> made = await session.Store.CreateAsync(Name.Name, Use, cancel);
+        if (!made.IsOk) return Completion.From(made.Refusal);
+        await MailboxTree.TellOldNameAsync(session, Name, cancel);
+        return Completion.Ok($"MAILBOXID ({made.Value.Id})", "Created");
     }
 
     private static SpecialUse Role(ref ImapReader args)

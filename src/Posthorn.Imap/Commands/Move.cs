@@ -24,7 +24,7 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
         string? limited = session.Limit(ref positions);
         Uid[] uids = box.UidsOf(positions);
-        Result<Store.Placement> moved = await LongWork.RunAsync(session, () => session.Store.MoveAsync(box.Id, uids, Target, cancel), cancel);
+        Result<Store.Placement> moved = await LongWork.CountAsync(session, uids.Length, done => session.Store.MoveAsync(box.Id, uids, Target, cancel, done), cancel);
         if (!moved.IsOk) return Completion.From(moved.Refusal, creatable: true);
         if (moved.Value.Sources.Count == 0)
             return positions.Count == 0 ? Completion.Ok("Nothing to move") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");

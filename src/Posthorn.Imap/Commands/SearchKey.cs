@@ -191,7 +191,8 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool i
     private async ValueTask<List<int>> ByTextAsync(List<int> candidates, TextCriterion criterion, CancellationToken cancel)
     {
         Uid[] among = UidsOf(candidates);
-        IReadOnlyList<Uid> uids = await LongWork.RunAsync(session, () => session.Store.FindTextAsync(box.Id, among, criterion, cancel), cancel);
+        WorkTally? tally = _counts ? new(among.Length) : null;
+        IReadOnlyList<Uid> uids = await LongWork.RunAsync(session, () => session.Store.FindTextAsync(box.Id, among, criterion, cancel, tally), cancel, tally);
         List<int> found = new(uids.Count);
         foreach (Uid uid in uids)
             if (box.View.IndexOf(uid) is >= 0 and int position) found.Add(position);

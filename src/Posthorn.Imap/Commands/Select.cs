@@ -27,14 +27,14 @@ internal sealed record Resync(uint Validity, long ModSeq, NumberSet? KnownUids);
 
 /// <summary>The arguments and the work that SELECT and EXAMINE share.</summary>
 /// <remarks><c>select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]</c></remarks>
-internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
+internal sealed record Opening(GivenName Name, bool Condstore, Resync? Resync)
 {
     private const MailboxRights ToWrite = MailboxRights.Insert | MailboxRights.Expunge | MailboxRights.KeepSeen | MailboxRights.Write | MailboxRights.DeleteMessages;
 
     public static Opening Parse(ref ImapReader args)
     {
         args.Space();
-        MailboxName name = args.Mailbox();
+        GivenName name = args.GivenMailbox();
         bool condstore = false;
         Resync? resync = null;
         if (args.TrySpace())
@@ -58,13 +58,14 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         if (Resync is not null && !session.Mode.Qresync) return Completion.Bad("ENABLE QRESYNC first");
         await session.CloseSelectedAsync();
         // RFC 4314 section 5.2: read-only for whoever may change nothing of it.
-        if ((await session.Store.RightsToAsync(Name, cancel) & ToWrite) == 0) readOnly = true;
-        Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name, readOnly, cancel);
+        if ((await session.Store.RightsToAsync(Name.Name, cancel) & ToWrite) == 0) readOnly = true;
+        Result<IMailbox> opened = await session.Store.OpenMailboxAsync(Name.Name, readOnly, cancel);
         if (!opened.IsOk) return Completion.From(opened.Refusal);
         if (Condstore) session.EnableCondstore();
         SelectedMailbox box = new(opened.Value, readOnly);
         await session.SelectAsync(box);
         Describe(session, box);
+        if (session.Mode.Rev2) await MailboxTree.TellNameAsync(session, Name, cancel);
         if (Resync is not null && Resync.Validity == box.View.Validity.Value) await ResyncAsync(session, box, Resync, cancel);
         return readOnly ? Completion.Ok("READ-ONLY", "Selected, for reading only") : Completion.Ok("READ-WRITE", "Selected");
     }
@@ -115,12 +116,6 @@ internal sealed record Opening(MailboxName Name, bool Condstore, Resync? Resync)
         output.UntaggedOk($"UIDNEXT {box.View.UidNext}", "Next UID");
         output.UntaggedOk($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Highest");
         output.UntaggedOk($"MAILBOXID ({box.Id})", "Its id");
-        if (!session.Mode.Rev2) return;
-        output.Begin("LIST () "u8);
-        output.String(session.Store.Separator.ToString());
-        output.Raw(" "u8);
-        output.Mailbox(box.Info.Name.Value);
-        output.End();
     }
 
     private static int FirstUnseen(MailboxVersion version)

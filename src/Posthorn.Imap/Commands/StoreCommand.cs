@@ -39,7 +39,7 @@ internal sealed record StoreCommand(NumberSet Messages, FlagChange Change, bool 
         if (!box.TryResolve(Messages, by, session.SavedResult, out List<PositionRange> positions, out Completion? bad)) return bad;
         if (UnchangedSince is not null) session.EnableCondstore();
         string? limited = session.Limit(ref positions);
-        Result<FlagOutcome> outcome = await session.Store.ChangeFlagsAsync(box.Id, box.UidsOf(positions), Change, UnchangedSince, cancel);
+        Result<FlagOutcome> outcome = await session.Store.ChangeFlagsAsync(box.Id, box.UidsOf(positions), Change, UnchangedSince is { } mark ? new(mark, box.View) : null, cancel);
         if (!outcome.IsOk) return Completion.From(outcome.Refusal);
         bool gone = await TellAsync(session, box, positions, outcome.Value, cancel);
         return session.Within(limited,

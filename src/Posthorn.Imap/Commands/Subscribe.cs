@@ -12,7 +12,7 @@ internal sealed record Subscribe(MailboxName Name) : IImapCommand<Subscribe>, IC
     public static Subscribe Parse(ref ImapReader args)
     {
         args.Space();
-        MailboxName name = args.NewMailbox();
+        MailboxName name = args.NewMailbox().Name;
         args.End();
         return new(name);
     }

@@ -12,7 +12,7 @@ internal sealed record Unsubscribe(MailboxName Name) : IImapCommand<Unsubscribe>
     public static Unsubscribe Parse(ref ImapReader args)
     {
         args.Space();
-        MailboxName name = args.NewMailbox();
+        MailboxName name = args.NewMailbox().Name;
         args.End();
         return new(name);
     }

@@ -25,6 +25,13 @@ internal static class LongWork
         return await task;
     }
 
+    /// <summary>As above, for work on so many messages that reports how many it has done.</summary>
+    public static ValueTask<T> CountAsync<T>(ImapSession session, int messages, Func<IProgress<int>, ValueTask<T>> work, CancellationToken cancel)
+    {
+        WorkTally tally = new(messages);
+        return RunAsync(session, () => work(tally), cancel, tally);
+    }
+
     // The tag is left out where it could not stand within the brackets.
     private static string Code(ReadOnlySpan<byte> tag, WorkTally? tally)
     {
@@ -41,11 +48,14 @@ internal static class LongWork
 }
 
 /// <summary>How far work with a known number of steps has come (RFC 9585: below its goal, which is not 0). One thread counts, another reads.</summary>
-internal sealed class WorkTally(int goal)
+internal sealed class WorkTally(int goal) : IProgress<int>
 {
     private int _done;
 
-    public void Step() => Volatile.Write(ref _done, _done + 1);
+    public void Step() => Report(1);
+
+    /// <summary>So many more are done.</summary>
+    public void Report(int value) => Volatile.Write(ref _done, _done + value);
 
     public override string ToString() => goal == 0 ? "NIL NIL" : $"{Math.Min(Volatile.Read(ref _done), goal - 1)} {goal}";
 }

@@ -66,6 +66,34 @@ internal sealed class MailboxTree
         output.Mailbox(node.Name);
     }
 
+    /// <summary>Tells a client that has written a name in another form which one it is (RFC 9051 section 6.3.9.7). IMAP4rev1 has no such word.</summary>
+    public static ValueTask TellOldNameAsync(ImapSession session, GivenName given, CancellationToken cancel) =>
+        session.Mode.Rev2 && given.IsOther ? TellNameAsync(session, given, cancel) : ValueTask.CompletedTask;
+
+    /// <summary>One LIST response for a name, with what the client wrote for it where that is another (RFC 9051 section 6.3.2).</summary>
+    public static async ValueTask TellNameAsync(ImapSession session, GivenName given, CancellationToken cancel)
+    {
+        string below = given.Name.Value + session.Store.Separator;
+        MailboxNode node = new(given.Name.Value);
+        foreach (MailboxInfo info in await session.Store.ListAsync(cancel))
+        {
+            if (info.Name == given.Name) node.Info = info;
+            else if (info.Id is not null && !node.HasChildren) node.HasChildren = info.Name.Value.StartsWith(below, StringComparison.Ordinal);
+        }
+
+        WriteLine(session, "LIST ("u8, node, node.Exists ? [] : "\\NonExistent "u8, subscribed: false);
+        if (given.IsOther) WriteOldName(session.Out, given.Text);
+        session.Out.End();
+    }
+
+    /// <summary>The extended data item behind a name in a LIST response (RFC 9051 section 6.3.9.7, RFC 5465 section 5.4).</summary>
+    public static void WriteOldName(ImapOutput output, string name)
+    {
+        output.Raw(" (\"OLDNAME\" ("u8);
+        output.Mailbox(name);
+        output.Raw("))"u8);
+    }
+
     private MailboxNode Get(string name)
     {
         if (!_byName.TryGetValue(name, out MailboxNode? node)) _byName[name] = node = new(name);

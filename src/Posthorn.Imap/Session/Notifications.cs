@@ -283,14 +283,8 @@ internal sealed class Notifications
     private void TellName(MailboxTree tree, string name, MailboxName? oldName, bool noAccess)
     {
         MailboxNode node = tree.Find(name) ?? new(name);
-        MailboxTree.WriteLine(_session, noAccess ? "LIST (\\NoAccess "u8 : "LIST ("u8, node, node.Exists ? [] : "\\NonExistent \\Noselect "u8, node.IsSubscribed);
-        if (oldName is { } old)
-        {
-            _session.Out.Raw(" (\"OLDNAME\" ("u8);
-            _session.Out.Mailbox(old.Value);
-            _session.Out.Raw("))"u8);
-        }
-
+        MailboxTree.WriteLine(_session, noAccess ? "LIST (\\NoAccess "u8 : "LIST ("u8, node, node.Exists ? [] : "\\NonExistent "u8, node.IsSubscribed);
+        if (oldName is { } old) MailboxTree.WriteOldName(_session.Out, old.Value);
         _session.Out.End();
     }
 

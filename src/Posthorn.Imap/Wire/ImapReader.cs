@@ -211,13 +211,21 @@ internal ref struct ImapReader
     }
 
     /// <summary>A mailbox name. A name that no mailbox can have is kept as <see cref="Refusal"/>.</summary>
-    public MailboxName Mailbox() => ToMailbox(MailboxText());
+    public MailboxName Mailbox() => GivenMailbox().Name;
 
-    /// <summary>The name to CREATE: a separator at its end only says that children will follow (RFC 9051 section 6.3.4).</summary>
-    public MailboxName NewMailbox()
+    /// <summary>A mailbox name and how it was written.</summary>
+    public GivenName GivenMailbox()
     {
         string text = MailboxText();
-        return ToMailbox(text.Length > 1 && text[^1] == Dialect.Separator ? text[..^1] : text);
+        return new(ToMailbox(text), text);
+    }
+
+    /// <summary>The name to CREATE: a separator at its end only says that children will follow (RFC 9051 section 6.3.4).</summary>
+    public GivenName NewMailbox()
+    {
+        string text = MailboxText();
+        if (text.Length > 1 && text[^1] == Dialect.Separator) text = text[..^1];
+        return new(ToMailbox(text), text);
     }
 
     /// <summary>A mailbox name's text, decoded.</summary>

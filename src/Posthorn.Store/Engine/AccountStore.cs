@@ -110,14 +110,14 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         }
         finally
         {
-            if (!opened) FolderWatch.End(named);
+            if (!opened) services.Watch.End(named);
         }
     }
 
     private async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, Box watched, bool readOnly)
     {
         if (_account.Open(name.Value, readOnly) is not { Box: { } box } opened) return NoMailbox;
-        OpenMailbox open = new(lease.Again(), box, watched, readOnly, opened);
+        OpenMailbox open = new(lease.Again(), box, services.Watch, watched, readOnly, opened);
         if (!opened.HasClaimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
         await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);
@@ -179,13 +179,13 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         Result<AppendReceipt> NoMessages() => _account.PublishedByName(target.Value) is { } box ? new AppendReceipt(box.Mailbox, box.Validity, []) : NoMailbox;
     }
 
-    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
-        PlaceAsync(source, uids, target, move: false, cancel);
+    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
+        PlaceAsync(source, uids, target, move: false, done, cancel);
 
-    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
-        PlaceAsync(source, uids, target, move: true, cancel);
+    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
+        PlaceAsync(source, uids, target, move: true, done, cancel);
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         _account.CatchUp();
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
@@ -202,7 +202,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             int at = version.IndexOf(uid);
             if (at < 0 || !seen.Add(uid)) continue;
             MessageRow row = version[at];
-            if (row.ModSeq > unchangedSince)
+            if (unchangedSince?.Admits(row, change) == false)
             {
                 modified.Add(uid);
                 continue;
@@ -277,10 +277,10 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         return ValueTask.FromResult(services.Reader.Open(_account, mailbox, uid));
     }
 
-    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null)
     {
         _account.CatchUp();
-        return services.Reader.Finder.FindAsync(_account, mailbox, candidates, criterion, cancel);
+        return services.Reader.Finder.FindAsync(_account, mailbox, candidates, criterion, done, cancel);
     }
 
     public ValueTask<QuotaState> QuotaAsync(CancellationToken cancel)
@@ -343,7 +343,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         return ValueTask.CompletedTask;
     }
 
-    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
+    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, IProgress<int>? progress, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         _account.CatchUp();
@@ -355,6 +355,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         Placement? placed = null;
         lock (_account.Gate)
             if (!move && _account.Room(messages.Sum(message => version[version.IndexOf(message.Uid)].Size), messages.Count) is { } full) return full;
+        progress?.Report(uids.Count - messages.Count);
         foreach (List<(Uid Uid, string Base)> part in InParts(messages))
         {
             Result<Placement> done = await PlaceAsync(from, version, part, target, move);
@@ -367,6 +368,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
 
             sources.AddRange(placed.Sources);
             targets.AddRange(placed.Targets);
+            progress?.Report(part.Count);
         }
 
         return placed! with { Sources = sources, Targets = targets };

@@ -124,7 +124,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {
-                path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName);
+                path = tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName, SuffixOf(box, row.Row, file));
                 TakeAway(box.Name, file, path);
             }
 
@@ -136,6 +136,10 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
         return changed;
     }
+
+    // Its flags go with it, so that they come back with it.
+    private string SuffixOf(BoxDraft box, in MessageRow row, FileRow file) =>
+        MaildirName.SuffixOf(_files.WantedName(box.Box.Id, box.Name, row with { Flags = row.Flags & ~SystemFlags.Deleted }, file.Base, file.DiskName));
 
     private void TakeAway(MailboxName box, FileRow file, string target)
     {

@@ -18,6 +18,13 @@ namespace Posthorn.Store.Engine;
 /// <param name="Subject">Its Subject field, decoded.</param>
 public sealed record ExpungedMessage(string Id, MailboxName? Mailbox, Uid? Uid, DateTimeOffset At, long Size, string From, string Subject);
 
+/// <summary>The file of such a message, and what goes back with it.</summary>
+/// <param name="Path">Where it lies.</param>
+/// <param name="Mailbox">Where it was; null when that mailbox is removed.</param>
+/// <param name="Flags">Its flags.</param>
+/// <param name="Keywords">Its keywords, as far as its name has letters for them.</param>
+internal sealed record KeptMessage(string Path, MailboxName? Mailbox, SystemFlags Flags, KeywordSet Keywords);
+
 /// <summary>Lists what was expunged and is still kept under <c>posthorn/expunged</c>, and finds it again.</summary>
 internal sealed class ExpungedMail(Account account)
 {
@@ -55,14 +62,33 @@ internal sealed class ExpungedMail(Account account)
     }
 
     /// <summary>The kept file of an id; null when there is none any more.</summary>
-    internal (string Path, MailboxName? Mailbox, SystemFlags Flags)? Find(string id)
+    internal KeptMessage? Find(string id)
     {
         foreach (Kept kept in Files())
-            if (IdOf(kept) == id) return (kept.Path, account.Find(kept.Mailbox)?.Name, MaildirName.FlagsOf(MaildirName.LettersOf(kept.Path)) & ~SystemFlags.Deleted);
+        {
+            if (IdOf(kept) != id) continue;
+            string letters = new(MaildirName.LettersOf(kept.Path));
+            return new(kept.Path, account.Find(kept.Mailbox)?.Name, MaildirName.FlagsOf(letters) & ~SystemFlags.Deleted, KeywordFile.KeywordsOf(letters, LettersFor(kept)));
+        }
+
         return null;
     }
 
-    private IEnumerable<Kept> Files()
+    /// <summary>Removes a kept message, under all names that it may have: a crash in the midst of things can leave two.</summary>
+    internal void Remove(string id)
+    {
+        foreach (Kept kept in AllFiles().Where(kept => IdOf(kept) == id).ToArray()) Tree.Volume.Unlink(kept.Path);
+    }
+
+    // What the small letters stand for: as the mailbox has it, or, where that is removed, as its folder has it.
+    private SortedDictionary<int, string> LettersFor(Kept kept) =>
+        account.Published(kept.Mailbox) is { } box ? account.Read(catalogue => catalogue.Letters(box.Id))
+        : kept.Folder is { } folder ? KeywordFile.Read(Tree, folder)
+        : [];
+
+    private IEnumerable<Kept> Files() => AllFiles().DistinctBy(kept => kept.Name);
+
+    private IEnumerable<Kept> AllFiles()
     {
         if (!Tree.Exists(Tree.ExpungedPath)) yield break;
         foreach (VolumeEntry entry in Tree.Volume.List(Tree.ExpungedPath, times: false))
@@ -72,9 +98,9 @@ internal sealed class ExpungedMail(Account account)
             string path = $"{Tree.ExpungedPath}/{entry.Name}";
             DateTimeOffset at = DateTimeOffset.FromUnixTimeSeconds(seconds);
             _ = uint.TryParse(uid, NumberStyles.None, CultureInfo.InvariantCulture, out uint number);
-            if (entry.Kind == VolumeKind.File) yield return new(path, entry.Name, new(mailbox), number == 0 ? null : new Uid(number), at);
+            if (entry.Kind == VolumeKind.File) yield return new(path, MaildirName.BaseOf(entry.Name), null, new(mailbox), number == 0 ? null : new Uid(number), at);
             else if (entry.Kind == VolumeKind.Directory)
-                foreach ((string name, string file) in FilesOf(path)) yield return new($"{path}/{file}", $"{entry.Name}/{name}", new(mailbox), null, at);
+                foreach ((string name, string file) in FilesOf(path)) yield return new($"{path}/{file}", $"{entry.Name}/{name}", path, new(mailbox), null, at);
         }
     }
 
@@ -113,5 +139,5 @@ internal sealed class ExpungedMail(Account account)
 
     private static string IdOf(Kept kept) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(kept.Name)).AsSpan(0, 8));
 
-    private readonly record struct Kept(string Path, string Name, MailboxId Mailbox, Uid? Uid, DateTimeOffset At);
+    private readonly record struct Kept(string Path, string Name, string? Folder, MailboxId Mailbox, Uid? Uid, DateTimeOffset At);
 }

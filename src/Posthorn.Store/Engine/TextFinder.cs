@@ -18,15 +18,17 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     /// <summary>Octets of a message that are read to look at its header, first and at most; a longer one is read with all of the message.</summary>
     private const int FirstOctets = 4 * 1024, HeaderOctets = 16 * 1024;
 
-    internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel)
+    internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, IProgress<int>? done, CancellationToken cancel)
     {
         MessageSearch search = new(criterion, options.Mime);
         List<Uid> found = [];
         IReadOnlyList<Uid> possible = Possible(account, mailbox, candidates, criterion);
+        done?.Report(candidates.Count - possible.Count);
         HashSet<Uid> certain = ByEnvelope(account, mailbox, possible, criterion, cancel);
         foreach (Uid uid in possible)
         {
             cancel.ThrowIfCancellationRequested();
+            done?.Report(1);
             if (certain.Contains(uid))
             {
                 found.Add(uid);

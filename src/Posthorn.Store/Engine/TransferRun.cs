@@ -32,8 +32,10 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         Uid[] uids = [.. transfer.Uids.Where(uid => version.Contains(uid) && seen.Add(uid))];
         Dictionary<Uid, EmailId> emails = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
         byte[] buffer = new byte[64 * 1024];
+        transfer.Done?.Report(transfer.Uids.Count - uids.Length);
         foreach (Uid uid in uids)
         {
+            transfer.Done?.Report(1);
             Result<IMessageContent> opened = reader.Open(from, transfer.Source, uid);
             if (!opened.IsOk && opened.Refusal.Kind == RefusalKind.Expunged || !emails.TryGetValue(uid, out EmailId email)) continue;
             if (!opened.IsOk) return opened.Refusal;

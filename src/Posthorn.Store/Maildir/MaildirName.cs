@@ -14,6 +14,13 @@ internal static class MaildirName
         return name[(slash + 1)..(colon < 0 ? name.Length : colon)];
     }
 
+    /// <summary>What stands behind the name that never changes: <c>:2,</c> and the flags' letters, or nothing.</summary>
+    internal static string SuffixOf(string name)
+    {
+        int colon = name.IndexOf(':', name.LastIndexOf('/') + 1);
+        return colon < 0 ? "" : name[colon..];
+    }
+
     /// <summary>The flags' letters behind <c>:2,</c>.</summary>
     internal static ReadOnlySpan<char> LettersOf(string name)
     {

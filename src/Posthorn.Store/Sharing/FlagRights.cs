@@ -31,4 +31,8 @@ public static class FlagRights
 /// <param name="Target">The mailbox there.</param>
 /// <param name="Rights">What the user may do in the target: flags beyond it are lost on the way.</param>
 /// <param name="Move">They leave the source, in the same step.</param>
-public sealed record Transfer(MailAccount From, MailboxId Source, IReadOnlyList<Uid> Uids, MailAccount Into, MailboxName Target, MailboxRights Rights, bool Move);
+public sealed record Transfer(MailAccount From, MailboxId Source, IReadOnlyList<Uid> Uids, MailAccount Into, MailboxName Target, MailboxRights Rights, bool Move)
+{
+    /// <summary>Hears how many more of them are read.</summary>
+    public IProgress<int>? Done { get; init; }
+}

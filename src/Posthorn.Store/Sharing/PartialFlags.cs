@@ -6,7 +6,7 @@ namespace Posthorn.Store.Sharing;
 internal static class PartialFlags
 {
     internal static async ValueTask<Result<FlagOutcome>> ChangeAsync(
-        IMailStore store, MailboxInfo info, MailboxRights rights, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+        IMailStore store, MailboxInfo info, MailboxRights rights, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         MailboxId mailbox = info.Id!.Value;
         SystemFlags allowed = FlagRights.Flags(rights);
@@ -27,7 +27,8 @@ internal static class PartialFlags
             known = box.Current.Keywords.Except(may.Keywords);
         }
 
-        Result<FlagOutcome> taken = await store.ChangeFlagsAsync(mailbox, uids, new(FlagOperation.Remove, allowed & ~may.Flags, known), unchangedSince, cancel);
+        UnchangedSince? whole = unchangedSince is null ? null : unchangedSince with { Known = null }; // replacing means all flags
+        Result<FlagOutcome> taken = await store.ChangeFlagsAsync(mailbox, uids, new(FlagOperation.Remove, allowed & ~may.Flags, known), whole, cancel);
         if (!taken.IsOk || isEmpty) return taken;
         Result<FlagOutcome> set = await store.ChangeFlagsAsync(mailbox, taken.Value.Changed, may with { Operation = FlagOperation.Add }, null, cancel);
         return set.IsOk ? taken : set;

@@ -125,11 +125,11 @@ public sealed class UserMailStore : IMailStore
         return await _stores.ReplaceAsync(replacement, cancel);
     }
 
-    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: false, cancel);
+    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) => PlaceAsync(source, uids, target, move: false, done, cancel);
 
-    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) => PlaceAsync(source, uids, target, move: true, cancel);
+    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) => PlaceAsync(source, uids, target, move: true, done, cancel);
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
@@ -159,8 +159,8 @@ public sealed class UserMailStore : IMailStore
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
         _others.HomeOf(mailbox) is null ? _own.OpenContentAsync(mailbox, uid, cancel) : OpenOtherAsync(mailbox, uid, cancel);
 
-    public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        await (await StoreOfAsync(mailbox, cancel)).FindTextAsync(mailbox, candidates, criterion, cancel);
+    public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null) =>
+        await (await StoreOfAsync(mailbox, cancel)).FindTextAsync(mailbox, candidates, criterion, cancel, done);
 
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => _own.RemembersAsync(id, cancel);
 
@@ -202,7 +202,7 @@ public sealed class UserMailStore : IMailStore
     private static NewMessage Allowed(NewMessage message, MailboxRights rights) =>
         message with { Flags = message.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? message.Keywords : KeywordSet.Empty };
 
-    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, CancellationToken cancel)
+    private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, IProgress<int>? done, CancellationToken cancel)
     {
         (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
         if (info is null) return NoMailbox;
@@ -211,8 +211,8 @@ public sealed class UserMailStore : IMailStore
         if (!place.IsOk) return place.Refusal;
         (IMailStore into, MailboxName local) = (place.Value.Store, place.Value.Info.Name);
         if (!ReferenceEquals(from, into) || !FlagRights.AreWhole(place.Value.Rights))
-            return await _stores.TransferAsync(new(from.Account, source, uids, into.Account, local, place.Value.Rights, move), cancel);
-        return move ? await from.MoveAsync(source, uids, local, cancel) : await from.CopyAsync(source, uids, local, cancel);
+            return await _stores.TransferAsync(new(from.Account, source, uids, into.Account, local, place.Value.Rights, move) { Done = done }, cancel);
+        return move ? await from.MoveAsync(source, uids, local, cancel, done) : await from.CopyAsync(source, uids, local, cancel, done);
     }
 
     // RFC 4314 section 4: the right k on the nearest mailbox above. At the top of one's own tree nothing stands above.

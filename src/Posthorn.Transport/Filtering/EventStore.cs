@@ -22,21 +22,21 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<Result<AppendReceipt>> AppendSoonAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
         scripts.IsEmpty ? inner.AppendSoonAsync(target, messages, cancel) : AppendAsync(target, messages, cancel);
 
-    public async ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel)
+    public async ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null)
     {
-        Result<Placement> placed = await inner.CopyAsync(source, uids, target, cancel);
+        Result<Placement> placed = await inner.CopyAsync(source, uids, target, cancel, done);
         if (placed.IsOk) await TellAsync("COPY", placed.Value.Target, source, placed.Value.Targets, [], cancel);
         return placed;
     }
 
-    public async ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel)
+    public async ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null)
     {
-        Result<Placement> placed = await inner.MoveAsync(source, uids, target, cancel);
+        Result<Placement> placed = await inner.MoveAsync(source, uids, target, cancel, done);
         if (placed.IsOk) await TellAsync("COPY", placed.Value.Target, source, placed.Value.Targets, [], cancel);
         return placed;
     }
 
-    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel)
+    public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
         Result<FlagOutcome> outcome = await inner.ChangeFlagsAsync(mailbox, uids, change, unchangedSince, cancel);
         if (outcome.IsOk) await TellAsync("FLAG", mailbox, null, outcome.Value.Changed, FlagWords.Write(change.Flags, change.Keywords), cancel);
@@ -54,7 +54,7 @@ internal sealed class EventStore(IMailStore inner, EventScripts scripts) : IMail
     public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) => inner.ExpungedSinceAsync(mailbox, since, cancel);
     public IAsyncEnumerable<MessageSummary> SummariesAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, CancellationToken cancel) => inner.SummariesAsync(mailbox, uids, fields, cancel);
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) => inner.OpenContentAsync(mailbox, uid, cancel);
-    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) => inner.FindTextAsync(mailbox, candidates, criterion, cancel);
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null) => inner.FindTextAsync(mailbox, candidates, criterion, cancel, done);
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => inner.RemembersAsync(id, cancel);
     public ModSeq HighestModSeq => inner.HighestModSeq;
     public ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) => inner.FindAsync(name, cancel);

@@ -79,6 +79,66 @@ public sealed class UndeleteTests : IAsyncLifetime
         Assert.Equal(1, Must(await store.StatusAsync(Name("Archive"), Cancel)).Messages);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Flags_and_keywords_come_back_with_a_message(bool afterAnotherStart)
+    {
+        await using IMailStore store = await _harness.MustOpenAsync(Ann);
+        AppendReceipt sent = await store.MustAppendAsync(_harness, "Drafts", Text("one"), Text("two"));
+        Must(await store.ChangeFlagsAsync(sent.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted | SystemFlags.Flagged | SystemFlags.Answered, Keywords("work", "$Label1")), null, Cancel));
+        Must(await store.ChangeFlagsAsync(sent.Mailbox, Uids(2), new(FlagOperation.Add, SystemFlags.Seen, Keywords("$Label1")), null, Cancel));
+        Must(await store.ExpungeAsync(sent.Mailbox, null, Cancel));
+        Assert.Single(await ListAsync(1));
+        if (afterAnotherStart)
+        {
+            await _harness.StopAsync(kill: true);
+            await _harness.StartAsync();
+        }
+
+        ExpungedMessage gone = Assert.Single(await ListAsync(1));
+        StoredMessage back = Must(await _harness.Stores.UndeleteAsync(Ann, gone.Id, null, Cancel)).Message;
+        await using IMailStore again = await _harness.MustOpenAsync(Ann);
+        await using IMailbox box = await again.MustSelectAsync("Drafts");
+        MessageRow row = box.Current[box.Current.IndexOf(back.Uid)];
+        Assert.Equal((SystemFlags.Flagged | SystemFlags.Answered, Keywords("work", "$Label1")), (row.Flags, row.Keywords));
+    }
+
+    [Fact]
+    public async Task Flags_and_keywords_come_back_from_a_removed_mailbox()
+    {
+        await using IMailStore store = await _harness.MustOpenAsync(Ann);
+        Must(await store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
+        AppendReceipt sent = await store.MustAppendAsync(_harness, "Work", Text("one"));
+        Must(await store.ChangeFlagsAsync(sent.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Flagged, Keywords("work")), null, Cancel));
+        await _harness.StopAsync(kill: false); // names follow flags by then
+        await _harness.StartAsync();
+        await using IMailStore again = await _harness.MustOpenAsync(Ann);
+        Must(await again.DeleteAsync(Name("Work"), Cancel));
+        ExpungedMessage gone = Assert.Single(await ListAsync(1));
+        StoredMessage back = Must(await _harness.Stores.UndeleteAsync(Ann, gone.Id, null, Cancel)).Message;
+        await using IMailbox box = await again.MustSelectAsync("INBOX");
+        MessageRow row = box.Current[box.Current.IndexOf(back.Uid)];
+        Assert.Equal((SystemFlags.Flagged, Keywords("work")), (row.Flags, row.Keywords));
+    }
+
+    [Fact]
+    public async Task Two_names_of_one_message_are_one_message()
+    {
+        await using IMailStore store = await _harness.MustOpenAsync(Ann);
+        AppendReceipt sent = await store.MustAppendAsync(_harness, "Drafts", Text("one"));
+        Must(await store.ChangeFlagsAsync(sent.Mailbox, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted | SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        Must(await store.ExpungeAsync(sent.Mailbox, null, Cancel));
+        Assert.Single(await ListAsync(1));
+        string kept = Assert.Single(Directory.GetFiles(Ann.MailRoot + "/posthorn/expunged"));
+        Assert.EndsWith(":2,S", kept, StringComparison.Ordinal);
+        File.Copy(kept, kept[..^1]); // as a crash may leave it
+        ExpungedMessage gone = Assert.Single(await ListAsync());
+        Must(await _harness.Stores.UndeleteAsync(Ann, gone.Id, null, Cancel));
+        Assert.Empty(await ListAsync());
+        Assert.Empty(Directory.GetFiles(Ann.MailRoot + "/posthorn/expunged"));
+    }
+
     [Fact]
     public async Task What_cannot_come_back_stays_where_it_is()
     {

@@ -330,7 +330,7 @@ internal sealed class MemoryAccount
         }
     }
 
-    internal Result<FlagOutcome> ChangeFlags(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince)
+    internal Result<FlagOutcome> ChangeFlags(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince)
     {
         lock (_gate)
         {
@@ -343,7 +343,7 @@ internal sealed class MemoryAccount
                 int at = box.Version.IndexOf(uid);
                 if (at < 0) continue;
                 MessageRow row = box.Version[at];
-                if (row.ModSeq > unchangedSince)
+                if (unchangedSince?.Admits(row, change) == false)
                 {
                     modified.Add(uid);
                     continue;

@@ -32,13 +32,13 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     public ValueTask<Result<AppendReceipt>> AppendAsync(MailboxName target, IReadOnlyList<NewMessage> messages, CancellationToken cancel) =>
         Done(memory.Append(target, messages), cancel);
 
-    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
-        Done(memory.Copy(source, uids, target, move: false), cancel);
+    public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
+        Done(memory.Copy(source, uids, target, move: false), cancel, done, uids.Count);
 
-    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel) =>
-        Done(memory.Copy(source, uids, target, move: true), cancel);
+    public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
+        Done(memory.Copy(source, uids, target, move: true), cancel, done, uids.Count);
 
-    public ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, ModSeq? unchangedSince, CancellationToken cancel) =>
+    public ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel) =>
         Done(memory.ChangeFlags(mailbox, uids, change, unchangedSince), cancel);
 
     public ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel) =>
@@ -57,8 +57,8 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
         Done<Result<IMessageContent>>(memory.Find(mailbox, uid) is { } entry ? new MemoryContent(entry.Message.Wire) : new Refusal(RefusalKind.Expunged, "The message was removed"), cancel);
 
-    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel) =>
-        Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), cancel);
+    public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null) =>
+        Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), cancel, done, candidates.Count);
 
     public ModSeq HighestModSeq => memory.HighestModSeq;
 
@@ -80,6 +80,12 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
     public async ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => await memory.ChangeAbove(seen).WaitAsync(cancel);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static ValueTask<T> Done<T>(T value, CancellationToken cancel, IProgress<int>? done, int messages)
+    {
+        done?.Report(messages);
+        return Done(value, cancel);
+    }
 
     private static ValueTask<T> Done<T>(T value, CancellationToken cancel)
     {
