@@ -49,7 +49,24 @@ public sealed class MailQueue : IJournalParticipant
     }
 
     /// <summary>What stands for the next hop of a recipient; messages of one destination share its connections.</summary>
-    internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf { get; set; } = (_, recipient) => recipient.Address.Domain.Ascii;
+    /// <remarks>Set when the routes are known; what was loaded before that is planned anew, so that its destination bears the right name from the start.</remarks>
+    internal Func<QueueMessage, EnvelopeRecipient, string> DestinationOf
+    {
+        get;
+        set
+        {
+            lock (_gate)
+            {
+                field = value;
+                foreach (QueueEntry entry in _entries.Values.Where(entry => !entry.IsHeld))
+                {
+                    DateTimeOffset due = entry.Jobs.Count == 0 ? entry.NextAttempt : entry.Jobs.Min(job => job.Due);
+                    _schedule.Withdraw(entry);
+                    _schedule.Add(entry, due);
+                }
+            }
+        }
+    } = (_, recipient) => recipient.Address.Domain.Ascii;
 
     /// <summary>Where orders are told of.</summary>
     internal ITrace Trace { get; set; } = NoTrace.Instance;

@@ -153,9 +153,12 @@ public sealed class QueueCommandTests : IAsyncLifetime
     {
         await SendAsync("eve@sender.example", "a@busy.example");
         await UntilAsync(queue => queue.GetProperty("messages")[0].GetProperty("attempts").GetInt32() == 1);
+        string? destination = (await ListAsync()).GetProperty("totals")[0].GetProperty("destination").GetString();
         await _server.StopAsync();
+        await _server.DisposeAsync();
         _server = await PosthornProcess.ServeAsync(_configuration);
         JsonElement queue = await ListAsync();
+        Assert.Equal(destination, queue.GetProperty("totals")[0].GetProperty("destination").GetString());
         Assert.Equal("451 4.2.1 Mailbox busy, come back later", queue.GetProperty("messages")[0].GetProperty("recipients")[0].GetProperty("lastReply").GetString());
         Assert.Equal("451 4.2.1", queue.GetProperty("reasons")[0].GetProperty("status").GetString());
         Assert.Equal(["a"], await NamesAsync("--reason", "4.2.1"));
