@@ -46,7 +46,7 @@ public sealed class UndeleteCommandTests : IAsyncLifetime
         (int status, string text, _) = await RunAsync("undelete", "list", "-a", "ann", "--within", "1h", "--mailbox", "INBOX");
         Assert.Equal(0, status);
         Assert.Contains(id, text, StringComparison.Ordinal);
-        Assert.Contains("1 messages", text, StringComparison.Ordinal);
+        Assert.Contains("1 message\n", text, StringComparison.Ordinal);
         Assert.Contains("0 messages", (await RunAsync("undelete", "list", "-a", "ann", "--mailbox", "Sent")).Output, StringComparison.Ordinal);
 
         (status, text, _) = await RunAsync("undelete", "restore", "-a", "ann", id);
