@@ -128,6 +128,9 @@ public sealed record EnvelopeRecipient(EmailAddress Address, DsnNotify Notify, s
     /// <summary>Nobody gave ORCPT: it is our own word for the address that the sender used. It goes along, but a report to the sender does not show it as theirs (RFC 3461 section 6.3).</summary>
     public bool IsOriginalOurs { get; init; }
 
+    /// <summary>It has become several addresses, to which the message goes on: this is told where success is (RFC 3461 section 5.2.7.3).</summary>
+    internal bool IsExpanded { get; init; }
+
     /// <summary>The same recipient at another address, which tells where it came from.</summary>
     internal EnvelopeRecipient Readdressed(EmailAddress address) => address == Address ? this : this with
     {

@@ -38,8 +38,15 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
     public void Rename(string source, string target) =>
         Check(Libc.RenameAt2(Libc.AtCwd, PathBytes.Encode(source), Libc.AtCwd, PathBytes.Encode(target), 0), "rename", source);
 
-    public void RenameNew(string source, string target) =>
-        Check(Libc.RenameAt2(Libc.AtCwd, PathBytes.Encode(source), Libc.AtCwd, PathBytes.Encode(target), Libc.NoReplace), "rename", source);
+    public void RenameNew(string source, string target)
+    {
+        if (Libc.RenameAt2(Libc.AtCwd, PathBytes.Encode(source), Libc.AtCwd, PathBytes.Encode(target), Libc.NoReplace) >= 0) return;
+        int error = Marshal.GetLastPInvokeError();
+        if (error != Libc.EInval) throw Failure(error, "rename", source);
+        // NFS and some others do not know the flag (rename(2)). A look before must do; where it was something else that is invalid, it is so again.
+        if (TryStat(target, out _)) throw Failure(Libc.EExist, "rename", source);
+        Rename(source, target);
+    }
 
     public void MakeSymbolicLink(string target, string name) =>
         Check(Libc.SymLinkAt(PathBytes.EncodeTarget(target), Libc.AtCwd, PathBytes.Encode(name)), "symlink", name);

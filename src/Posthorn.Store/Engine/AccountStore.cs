@@ -110,14 +110,14 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         }
         finally
         {
-            if (!opened) FolderWatch.End(named);
+            if (!opened) services.Watch.End(named);
         }
     }
 
     private async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, Box watched, bool readOnly)
     {
         if (_account.Open(name.Value, readOnly) is not { Box: { } box } opened) return NoMailbox;
-        OpenMailbox open = new(lease.Again(), box, watched, readOnly, opened);
+        OpenMailbox open = new(lease.Again(), box, services.Watch, watched, readOnly, opened);
         if (!opened.HasClaimed) return open;
         // What is recent is a hint: a full journal must not keep anybody from reading.
         await _changes.RunAsync(() => services.Recorder.AppendRelaxed(_account, [new Change.Claim(box.Mailbox, box.FirstRecent)]), durable: true);

@@ -56,7 +56,6 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         try
         {
             if (tree.Exists(path)) account.Files.Move(path, target);
-            if (tree.Exists(path)) tree.Volume.Unlink(path); // taken there before, by a link
         }
         catch (VolumeException problem)
         {

@@ -61,7 +61,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     internal void BringBackName(MailboxName box, string baseName, string disk, MailboxName sourceBox, FileRow source)
     {
         string folder = tree.FolderPath(box);
-        if (!IsThere($"{folder}/{disk}") && Locate(sourceBox, source) is null && tree.FindOther(folder, baseName, disk) is { } other) tree.Volume.Rename($"{folder}/{other}", $"{folder}/{disk}");
+        if (!IsThere($"{folder}/{disk}") && Locate(sourceBox, source) is null && tree.FindOther(folder, baseName, disk) is { } other) Move($"{folder}/{other}", $"{folder}/{disk}");
         else RemoveOthers(box, baseName, disk);
     }
 
@@ -72,20 +72,10 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         try
         {
             string? path = Locate(sourceBox, source);
-            if (IsThere(target) && tree.Volume.TryStat(target, out VolumeStat there))
-            {
-                // Done before a crash: only the old name may be left. Another file under the new name may be torn; the source was looked at already.
-                if (path is null) return true;
-                bool same = tree.Volume.TryStat(path, out VolumeStat here) && here.Inode == there.Inode;
-                if (same && move) tree.Volume.Unlink(path);
-                if (same) return true;
-                tree.Volume.Unlink(target);
-            }
-
-            if (path is null) return false;
-            if (!move && tree.Exists(target)) tree.Volume.Unlink(target); // torn
+            if (path is null) return IsThere(target); // done before a crash
+            // Then only the old name may be left, too. Another file under the new name may be torn; the source was looked at already.
             if (move) Move(path, target);
-            else LinkOrCopy(path, target);
+            else Share(path, target);
             account.Delayed.Keep(target);
             return true;
         }
@@ -93,6 +83,21 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         {
             log.FileDelayed(problem, account.Who.Address);
             return false;
+        }
+    }
+
+    // Nothing needs to be looked at in the usual case: the new name is free.
+    private void Share(string path, string target)
+    {
+        try
+        {
+            LinkOrCopy(path, target);
+        }
+        catch (VolumeException problem) when (problem.Error == VolumeError.Exists)
+        {
+            if (tree.AreOneFile(path, target, out _)) return;
+            tree.Volume.Unlink(target);
+            LinkOrCopy(path, target);
         }
     }
 
@@ -137,7 +142,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             path = Locate(box, file);
             if (path is null || path.StartsWith(tree.ExpungedPath + "/", StringComparison.Ordinal)) return;
             Move(path, target);
-            if (account.IsReplaying && tree.Exists(path)) tree.Volume.Unlink(path); // both names were there, of one file: then renaming does nothing
         }
         catch (VolumeException problem)
         {
@@ -291,13 +295,20 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Volume.Rename(path, target);
+            tree.Move(path, target);
         }
         catch (VolumeException problem) when (problem.Error == VolumeError.OtherVolume)
         {
-            LinkOrCopy(path, target);
+            Share(path, target);
             tree.Volume.Unlink(path);
         }
+    }
+
+    /// <summary>Takes a file out of sight, whoever took the directory for that away.</summary>
+    internal void TakeAway(string path, string target)
+    {
+        tree.MakeIfMissing(tree.ExpungedPath);
+        Move(path, target);
     }
 
     internal void LinkOrCopy(string path, string target)

@@ -166,7 +166,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         string name = string.Create(CultureInfo.InvariantCulture,
             $"{folder}/new/{operation.Time / 1000}.J{operation.Lsn.Value:x}_{pair.Index:x}.{account.HostName},S={stat.Length},W={(wire < 0 ? stat.Length : wire)}");
         bool left = place.Move && (source is null || !catalogue.TryGetFile(source.Id, pair.Source, out _));
-        if (left) tree.Volume.Rename(path, name);
+        if (left) account.Files.Move(path, name);
         else account.Files.LinkOrCopy(path, name);
         return 1;
     }
@@ -194,7 +194,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
             string? disk = files.GetValueOrDefault(baseName);
             if (disk is null && OwnName.Parse(baseName) is { } ours) disk = own.GetValueOrDefault(ours);
             if (disk is null || catalogue.TryGetFile(box.Id, uid, out _)) continue;
-            tree.TakeAway($"{tree.FolderPath(box.Name)}/{disk}", tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName, MaildirName.SuffixOf(disk)));
+            account.Files.TakeAway($"{tree.FolderPath(box.Name)}/{disk}", tree.ExpungedName(operation.Time, gone.Mailbox, uid, baseName, MaildirName.SuffixOf(disk)));
             mended++;
         }
 
@@ -205,7 +205,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     private int RemoveLeft(Box box, MailboxId mailbox, Uid uid, string baseName, Operation operation)
     {
         if (catalogue.TryGetFile(box.Id, uid, out _) || PathIn(tree.FolderPath(box.Name), baseName) is not { } left) return 0;
-        tree.TakeAway(left, tree.ExpungedName(operation.Time, mailbox, uid, baseName, MaildirName.SuffixOf(left)));
+        account.Files.TakeAway(left, tree.ExpungedName(operation.Time, mailbox, uid, baseName, MaildirName.SuffixOf(left)));
         return 1;
     }
 

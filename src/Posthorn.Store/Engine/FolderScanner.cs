@@ -130,7 +130,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                     if (tree.Exists($"{folder}/{file.DiskName}"))
                     {
                         // A second file of that name: the crash undid its removal, and it may be torn. The one that we know is the message.
-                        if (sight.AfterRecovery) tree.TakeAway($"{folder}/{disk}", tree.ExpungedName(now, box.Mailbox, default, baseName, MaildirName.SuffixOf(disk)));
+                        if (sight.AfterRecovery) account.Files.TakeAway($"{folder}/{disk}", tree.ExpungedName(now, box.Mailbox, default, baseName, MaildirName.SuffixOf(disk)));
                         continue;
                     }
 
@@ -162,7 +162,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         if (sight.AfterRecovery && OwnName.Parse(baseName) is not null)
         {
             // Ours, and no message has it: its message was moved or removed, and the crash undid that on disk alone.
-            account.Tree.TakeAway($"{folder}/{disk}", account.Tree.ExpungedName(now, box.Mailbox, default, baseName, MaildirName.SuffixOf(disk)));
+            account.Files.TakeAway($"{folder}/{disk}", account.Tree.ExpungedName(now, box.Mailbox, default, baseName, MaildirName.SuffixOf(disk)));
             return;
         }
 

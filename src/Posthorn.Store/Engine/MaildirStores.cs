@@ -57,6 +57,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>The store's number in the journal.</summary>
     public byte Id => Recorder.Participant;
 
+    /// <summary>How many mailboxes are watched though nobody has them open.</summary>
+    internal int RestingWatches => _services?.Watch.Resting ?? 0;
+
     private Recorder Recorder => _recorder ?? throw new InvalidOperationException("The store was not started.");
 
     /// <summary>A ring that is full makes room before the start is over; what cannot be applied is held.</summary>
@@ -70,7 +73,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = _keeper.Recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
-        _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _log), _space, _options);
+        _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _time, _log), _space, _options);
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
@@ -489,6 +492,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     {
         try
         {
+            _services?.Watch.EndResting(account.Boxes());
             _keeper.TidyAll(account);
             account.Dispose();
             return true;
@@ -511,6 +515,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             {
                 await Task.Delay(_options.TidyAfter, _time, stop);
                 _accounts.CloseIdle(_time.GetUtcNow() - _options.IdleFor);
+                _services?.Watch.EndRested();
                 long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
                 foreach (Account account in _accounts.Open())
                 {

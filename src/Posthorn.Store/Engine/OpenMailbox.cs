@@ -3,7 +3,7 @@ using Posthorn.Core;
 namespace Posthorn.Store.Engine;
 
 /// <summary>A session's hold on a mailbox.</summary>
-internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool readOnly, OpenedBox opened) : IMailbox
+internal sealed class OpenMailbox(AccountLease lease, Box box, FolderWatch watch, Box watched, bool readOnly, OpenedBox opened) : IMailbox
 {
     private int _closed;
 
@@ -22,7 +22,7 @@ internal sealed class OpenMailbox(AccountLease lease, Box box, Box watched, bool
     {
         if (Interlocked.Exchange(ref _closed, 1) == 1) return ValueTask.CompletedTask;
         lease.Account.Close(box, readOnly);
-        FolderWatch.End(watched);
+        watch.End(watched);
         lease.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -161,7 +161,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         if (disk is null)
         {
             disk = MaildirName.Format(baseName, flags == SystemFlags.None, flags, "", default);
-            if (place.Move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) tree.Volume.Rename(path, $"{folder}/{disk}");
+            if (place.Move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) _files.Move(path, $"{folder}/{disk}");
             else _files.LinkOrCopy(path, $"{folder}/{disk}");
         }
 

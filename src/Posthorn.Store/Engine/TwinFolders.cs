@@ -42,8 +42,8 @@ internal sealed class TwinFolders(MaildirTree tree, NewIds ids)
         Dictionary<string, string> there = tree.FilesOf(into);
         foreach ((string name, string disk) in tree.FilesOf(from))
         {
-            if (!there.TryGetValue(name, out string? known)) tree.Volume.Rename($"{from}/{disk}", $"{into}/{disk}");
-            else if (Length($"{from}/{disk}") > Length($"{into}/{known}")) tree.Volume.Rename($"{from}/{disk}", $"{into}/{known}");
+            if (!there.TryGetValue(name, out string? known)) tree.Move($"{from}/{disk}", $"{into}/{disk}");
+            else if (Length($"{from}/{disk}") > Length($"{into}/{known}")) tree.Move($"{from}/{disk}", $"{into}/{known}");
         }
     }
 

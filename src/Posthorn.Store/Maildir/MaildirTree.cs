@@ -168,12 +168,27 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Where a folder is put that stands in the way of the one that its name belongs to.</summary>
     internal string DisplacedName(string id) => $"{OwnPath}/displaced-{id}";
 
-    /// <summary>Takes a file out of sight that an earlier attempt may have taken there already, so that both are names of one file: renaming does nothing then (rename(2)), and the old name is removed.</summary>
-    internal void TakeAway(string path, string target)
+    /// <summary>Brings a file to another name, in place of what stands there. Where both are names of one file, as after a crash, renaming would do nothing (rename(2)): the old name is removed.</summary>
+    internal void Move(string path, string target)
     {
-        MakeIfMissing(ExpungedPath);
-        Volume.Rename(path, target);
-        if (Exists(path)) Volume.Unlink(path);
+        try
+        {
+            Volume.RenameNew(path, target); // so that nothing needs to be looked at in the usual case
+        }
+        catch (VolumeException problem) when (problem.Error == VolumeError.Exists)
+        {
+            if (!AreOneFile(path, target, out int names)) Volume.Rename(path, target);
+            else if (names > 1) Volume.Unlink(path); // a file with one name has been reached by two ways, which is no reason to lose it
+        }
+    }
+
+    /// <summary>Whether two paths lead to the same file, and how many names that has.</summary>
+    internal bool AreOneFile(string path, string other, out int names)
+    {
+        names = 0;
+        if (!Volume.TryStat(path, out VolumeStat one) || !Volume.TryStat(other, out VolumeStat two)) return false;
+        names = one.Links;
+        return (one.Device, one.Inode) == (two.Device, two.Inode);
     }
 
     /// <summary>An expunged file by the base name that it had; null when there is none.</summary>

@@ -121,6 +121,6 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
                 : new(copy.Address, copy.Delivery.Account.Address, copy.Delivery.Mailbox, null, refusal.Text);
         }
         IEnumerable<QueuedPart> parts = queued.Select((message, i) => new QueuedPart(message.Id, plan.WhatIs(i), [.. message.Recipients.Select(recipient => recipient.Address)]));
-        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. placement?.Waiting is { } waiting ? [Later(waiting)] : Array.Empty<QueuedPart>(), .. (placement?.Refused ?? []).Select(message => Part(message, "refused"))]);
+        return new(accepted.TraceId, receipt.RecordNumber, copies, [.. parts, .. placement?.Waiting is { } waiting ? [Later(waiting)] : Array.Empty<QueuedPart>(), .. (placement?.Refused ?? []).Select(message => Part(message, "refused")), .. (placement?.Served ?? []).Select(message => Part(message, "report"))]);
     }
 }

@@ -22,6 +22,9 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
     /// <summary>What is still to be told to the sender: places that an alias leads to and that refused for good, while the recipient has its last word.</summary>
     public IReadOnlyList<QueueMessage> Refused { get; private set; } = [];
 
+    /// <summary>What is still to be told to the sender who asked for word of success: recipients that have their last word now.</summary>
+    public IReadOnlyList<QueueMessage> Served { get; private set; } = [];
+
     /// <summary>Places that another recipient, which is tried again, leads to as well: they have the message by that.</summary>
     public IReadOnlySet<EmailAddress> Covered { get; private set; } = new HashSet<EmailAddress>();
 
@@ -37,8 +40,9 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
         Covered = accepted.IsReport ? new HashSet<EmailAddress>() : refused.Where(one => !done.Contains(one.Recipient)).Select(one => one.Address).ToHashSet();
         RecipientPlan.Refused[] late = [.. refused.Where(one => one.Reply.IsTransient && !Covered.Contains(one.Address)).DistinctBy(one => one.Address)];
         Waiting = late.Length == 0 ? null : DeliveryStage.Waiting(accepted, accepted.IsReport && queued.Count == 0 ? accepted.Message.Id : newId(), [.. late.Select(RecipientFor)]);
-        Refused = accepted.Settle is null ? [] : [.. Untold(refused, late).GroupBy(one => one.Reply).Select(group => DeliveryStage.Waiting(accepted, newId(), [.. group.Select(RecipientFor)]) with { Refusal = QueueEntry.Bounded(group.Key) })];
-        return new([.. queued, .. Waiting is { } waiting ? [waiting] : Array.Empty<QueueMessage>(), .. Refused], CauseOf(done));
+        Refused = accepted.Settle is null ? [] : [.. Untold(refused, late).GroupBy(one => one.Reply).Select(group => DeliveryStage.Waiting(accepted, newId(), [.. group.Select(RecipientFor)]) with { Outcome = QueueEntry.Bounded(group.Key) })];
+        Served = accepted.Settle is { } settle && done.Count > 0 ? [.. SuccessOf(done, settle(done))] : [];
+        return new([.. queued, .. Waiting is { } waiting ? [waiting] : Array.Empty<QueueMessage>(), .. Refused, .. Served], CauseOf(done));
 
         void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
         {
@@ -60,6 +64,17 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
     private IEnumerable<RecipientPlan.Refused> Untold(List<RecipientPlan.Refused> refused, RecipientPlan.Refused[] late) =>
         refused.Where(one => one.Reply.IsPermanent && !Covered.Contains(one.Address) && !Array.Exists(late, other => other.Address == one.Address)
             && (accepted.Message.From.IsNull || Report.IsWanted(ReportKind.Failed, accepted.Message.Recipients[one.Recipient].Notify))).DistinctBy(one => one.Address);
+
+    // NOTIFY=SUCCESS (RFC 3461 section 4.1); what goes on under the same wishes is told by who delivers it.
+    private IEnumerable<QueueMessage> SuccessOf(HashSet<int> done, QueueAnswers words)
+    {
+        if (accepted.Message.From.IsNull) yield break;
+        HashSet<int> onward = hasRoom ? [.. Onward.SelectMany(one => one.Recipients)] : [];
+        int[] wanted = [.. done.Order().Where(i => Report.IsWanted(ReportKind.Success, accepted.Message.Recipients[i].Notify) && (plan.IsExpanded(i) || !onward.Contains(i)))];
+        if (wanted.Length == 0) yield break;
+        bool waits = Waiting is not null;
+        yield return DeliveryStage.Waiting(accepted, newId(), [.. wanted.Select(i => accepted.Message.Recipients[i] with { IsExpanded = plan.IsExpanded(i) && (waits || onward.Contains(i)) })]) with { Outcome = words.Answers[0].Reply };
+    }
 
     // A recipient is done with when anything for it was taken, or when nothing was to be.
     private HashSet<int> Done(List<RecipientPlan.Refused> refused, HashSet<EmailAddress> stored)

@@ -175,19 +175,6 @@ public sealed class MailQueue : IJournalParticipant
         get { lock (_gate) return _schedule.NextDue; }
     }
 
-    /// <summary>The next delivery for a connection that has just carried one, while that is written down; null when there is none.</summary>
-    internal Delivery? GoOn(Delivery delivery, DateTimeOffset now)
-    {
-        lock (_gate) return _schedule.TryGoOn(delivery, now, out Delivery? next) ? next : null;
-    }
-
-    /// <summary>What was said on such a delivery is written down.</summary>
-    internal void Close(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now)
-    {
-        lock (_gate) _schedule.Close(delivery, verdict, now);
-        Announce();
-    }
-
     /// <summary>A delivery has ended; with <paramref name="more"/>, the next one for the same destination, for the connection that is open.</summary>
     internal Delivery? End(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now, bool more)
     {

@@ -31,14 +31,14 @@ internal enum QueueOrder : byte
 /// <summary>How queue records and spool files look on disk. A version byte comes first; unknown versions are refused, not guessed.</summary>
 internal static class QueueFormat
 {
-    private const byte Version = 5;
+    private const byte Version = 6;
 
-    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one, in the fourth none for a refusal.</summary>
+    /// <summary>The oldest version that is read: in it the flags of a message were only the first, in the second there was none for a held message, in the third none for HOLDFOR, and a recipient had but one, in the fourth none for an outcome, which in the fifth was never a good one.</summary>
     private const byte OldestVersion = 1;
 
     private const long LastTick = 3155378975999999999;
-    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32, HoldForFlag = 64, RefusalFlag = 128;
-    private const byte ForwardedFlag = 1, OriginalOursFlag = 2;
+    private const byte Utf8Flag = 1, RequiresTlsFlag = 2, TlsOptionalFlag = 4, ReleaseFlag = 8, ByFlag = 16, HoldFlag = 32, HoldForFlag = 64, OutcomeFlag = 128;
+    private const byte ForwardedFlag = 1, OriginalOursFlag = 2, ExpandedFlag = 4;
 
     /// <summary>What a step may be at most, octets: 10,000 recipients with their ORCPT.</summary>
     public const int MaxPayload = 8 << 20;
@@ -177,7 +177,7 @@ internal static class QueueFormat
         writer.Text(message.Origin);
         writer.Byte((byte)message.Body);
         writer.Byte((byte)((message.SmtpUtf8 ? Utf8Flag : 0) | (message.RequiresTls ? RequiresTlsFlag : 0) | (message.IsTlsOptional ? TlsOptionalFlag : 0) | (message.ReleaseAt is null ? 0 : ReleaseFlag)
-            | (message.By is null ? 0 : ByFlag) | (message.HoldReason is null ? 0 : HoldFlag) | (message.HoldFor is null ? 0 : HoldForFlag) | (message.Refusal is null ? 0 : RefusalFlag)));
+            | (message.By is null ? 0 : ByFlag) | (message.HoldReason is null ? 0 : HoldFlag) | (message.HoldFor is null ? 0 : HoldForFlag) | (message.Outcome is null ? 0 : OutcomeFlag)));
         if (message.ReleaseAt is { } release) writer.Int64(release.UtcTicks);
         if (message.By is { } by)
         {
@@ -186,7 +186,7 @@ internal static class QueueFormat
         }
         if (message.HoldReason is { } hold) writer.Text(hold);
         if (message.HoldFor is { } seconds) writer.Int32(seconds);
-        if (message.Refusal is { } refusal) WriteReply(writer, refusal);
+        if (message.Outcome is { } outcome) WriteReply(writer, outcome);
         writer.Byte((byte)message.Return);
         writer.Text(message.EnvelopeId);
         writer.Byte((byte)message.Traits);
@@ -197,7 +197,7 @@ internal static class QueueFormat
             writer.Text(recipient.Address.ToString());
             writer.Byte((byte)recipient.Notify);
             writer.Text(recipient.OriginalRecipient);
-            writer.Byte((byte)((recipient.IsForwarded ? ForwardedFlag : 0) | (recipient.IsOriginalOurs ? OriginalOursFlag : 0)));
+            writer.Byte((byte)((recipient.IsForwarded ? ForwardedFlag : 0) | (recipient.IsOriginalOurs ? OriginalOursFlag : 0) | (recipient.IsExpanded ? ExpandedFlag : 0)));
         }
     }
 
@@ -214,7 +214,7 @@ internal static class QueueFormat
         byte mode = (flags & ByFlag) != 0 ? reader.Byte() : (byte)0;
         string? hold = (flags & HoldFlag) != 0 ? reader.Text() : null;
         int? holdFor = (flags & HoldForFlag) != 0 ? reader.Int32() : null;
-        SmtpReply? refusal = (flags & RefusalFlag) != 0 ? ReadReply(ref reader) : null;
+        SmtpReply? outcome = (flags & OutcomeFlag) != 0 ? ReadReply(ref reader) : null;
         DsnReturn dsnReturn = (DsnReturn)reader.Byte();
         string? envelopeId = reader.TextOrNull();
         ContentTraits traits = (ContentTraits)reader.Byte();
@@ -228,7 +228,7 @@ internal static class QueueFormat
             string? original = reader.TextOrNull();
             byte traces = reader.Byte();
             if (!parsed) return null;
-            recipients.Add(new(address, notify, original) { IsForwarded = (traces & ForwardedFlag) != 0, IsOriginalOurs = (traces & OriginalOursFlag) != 0 });
+            recipients.Add(new(address, notify, original) { IsForwarded = (traces & ForwardedFlag) != 0, IsOriginalOurs = (traces & OriginalOursFlag) != 0, IsExpanded = (traces & ExpandedFlag) != 0 });
         }
         ReversePath path = ReversePath.Null;
         if (from is not null)
@@ -241,7 +241,7 @@ internal static class QueueFormat
         {
             By = (flags & ByFlag) != 0 ? new(new(by, TimeSpan.Zero), (mode & 1) != 0, (mode & 2) != 0) : null,
             Id = id, Arrived = new(arrived, TimeSpan.Zero), From = path, Origin = origin, Body = body, SmtpUtf8 = (flags & Utf8Flag) != 0,
-            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null, HoldReason = hold, HoldFor = holdFor, Refusal = refusal,
+            RequiresTls = (flags & RequiresTlsFlag) != 0, IsTlsOptional = (flags & TlsOptionalFlag) != 0, ReleaseAt = (flags & ReleaseFlag) != 0 ? new(release, TimeSpan.Zero) : null, HoldReason = hold, HoldFor = holdFor, Outcome = outcome,
             Return = dsnReturn, EnvelopeId = envelopeId, Traits = traits, Size = size, Recipients = recipients,
         };
     }

@@ -57,8 +57,8 @@ internal sealed record QueueMessage
     /// <summary>Why it waits for an operator from the first; null when it does not.</summary>
     public string? HoldReason { get; init; }
 
-    /// <summary>Its recipients have refused it for good by this: it waits only until its sender has been told. Null for a message that is to be delivered.</summary>
-    public SmtpReply? Refusal { get; init; }
+    /// <summary>What has become of its recipients already, for better or worse: it waits only until its sender has been told. Null for a message that is to be delivered.</summary>
+    public SmtpReply? Outcome { get; init; }
 
     /// <summary>When its time in the queue begins.</summary>
     public DateTimeOffset Since => ReleaseAt is { } release && release > Arrived ? release : Arrived;

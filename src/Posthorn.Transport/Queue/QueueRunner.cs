@@ -116,20 +116,8 @@ public sealed class QueueRunner : IAsyncDisposable
         while (delivery is not null)
         {
             Delivery last = delivery;
-            DeliveryResult? result = await AttemptAsync(last, remote);
-            // No more than one message at a time is with the next server and not yet written down as such.
-            await remote.Settling;
-            ConnectionVerdict verdict = result?.Verdict ?? new ConnectionVerdict.Nothing();
-            bool more = remote.IsOpen && !_stop.IsCancellationRequested;
-            if (more && result is not null && _queue.GoOn(last, _time.GetUtcNow()) is { } next)
-            {
-                // On a thread of its own: who writes may find itself the one that flushes.
-                remote.Settling = Task.Run(() => SettleAndCloseAsync(last, result), CancellationToken.None);
-                delivery = next;
-                continue;
-            }
-            if (result is not null) await SettleAsync(last, result);
-            delivery = _queue.End(last, verdict, _time.GetUtcNow(), more);
+            ConnectionVerdict verdict = await AttemptAsync(last, remote);
+            delivery = _queue.End(last, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
             if (delivery is null && remote.IsOpen) delivery = await remote.RestAsync(_idle, last.Destination.Key);
         }
         try { await remote.DisposeAsync(); }
@@ -141,38 +129,28 @@ public sealed class QueueRunner : IAsyncDisposable
         }
     }
 
-    private async Task SettleAndCloseAsync(Delivery delivery, DeliveryResult result)
+    // What became of the recipients, written down; what a server has said is so even while everything stops.
+    private async Task<ConnectionVerdict> AttemptAsync(Delivery delivery, RemoteDelivery remote)
     {
-        await SettleAsync(delivery, result);
-        _queue.Close(delivery, result.Verdict, _time.GetUtcNow());
-    }
-
-    // What became of the recipients; null when everything stops.
-    private async Task<DeliveryResult?> AttemptAsync(Delivery delivery, RemoteDelivery remote)
-    {
+        DeliveryResult result;
         try
         {
-            return delivery switch
+            result = delivery switch
             {
                 { Foregone: { } reply } => DeliveryResult.Foregone(delivery, reply),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
                 _ => await remote.TryAsync(delivery, _abort.Token),
             };
         }
-        catch (OperationCanceledException) { return null; }
+        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
 #pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again, and its sender hears of it in time, as of any other trouble.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             remote.Break();
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
-            return DeliveryResult.Foregone(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
+            result = DeliveryResult.Foregone(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
         }
-    }
-
-    // What a server has said is written down even while everything stops.
-    private async Task SettleAsync(Delivery delivery, DeliveryResult result)
-    {
         try { await _settlement.SettleAsync(delivery, result, CancellationToken.None); }
 #pragma warning disable CA1031 // The queue worker, as above.
         catch (Exception e)
@@ -180,5 +158,6 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
         }
+        return result.Verdict;
     }
 }

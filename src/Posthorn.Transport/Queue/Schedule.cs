@@ -33,7 +33,7 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
     public Destination Destination => Job.Destination;
 
     /// <summary>What its recipients are told without any attempt; null when one is to be made.</summary>
-    public SmtpReply? Foregone => Entry.Message.Refusal ?? Fault;
+    public SmtpReply? Foregone => Entry.Message.Outcome ?? Fault;
 }
 
 /// <summary>When which job is tried. Knows no threads and no clock: the queue's lock guards it and the time is given.</summary>
@@ -124,40 +124,13 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         return false;
     }
 
-    /// <summary>A delivery has ended, and what was said is written down: recipients without a last word wait for the next attempt.</summary>
+    /// <summary>A delivery has ended: recipients without a last word wait for the next attempt.</summary>
     public void End(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now)
     {
-        Free(delivery.Destination);
-        Learn(delivery.Destination, verdict, now);
-        Close(delivery, now);
-    }
-
-    /// <summary>An attempt is over, and its connection, which is open, goes on with a further job while what was said is written down, which its closing follows. False when there is none: the delivery then goes on until its <see cref="End"/>.</summary>
-    public bool TryGoOn(Delivery delivery, DateTimeOffset now, [NotNullWhen(true)] out Delivery? next)
-    {
-        Free(delivery.Destination);
-        if (TryTakeFrom(delivery.Destination, now, out next)) return true;
-        delivery.Destination.Running++;
-        Recount(delivery.Destination, 1);
-        return false;
-    }
-
-    /// <summary>What was said is written down, on a delivery whose connection went on to a further one.</summary>
-    public void Close(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now)
-    {
-        Learn(delivery.Destination, verdict, now);
-        Close(delivery, now);
-    }
-
-    private void Free(Destination destination)
-    {
+        (Job job, Destination destination) = (delivery.Job, delivery.Destination);
         destination.Running--;
         Recount(destination, -1);
-    }
-
-    private void Close(Delivery delivery, DateTimeOffset now)
-    {
-        Job job = delivery.Job;
+        Learn(destination, verdict, now);
         job.Attempts++;
         job.Entry.Attempts = Math.Max(job.Entry.Attempts, job.Attempts);
         if (job.Entry.IsFinished || job.Entry.IsHeld || !delivery.Recipients.Any(job.Entry.IsPending))

@@ -55,9 +55,8 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             if (kind == ReportKind.Failed) failed.Add(new(recipient, "failed", one.Reply, one.Host) { Last = one.Last });
             else if (handsOn || !one.Handover.IsToldElsewhere) relayed.Add(new(recipient, one.Handover.Action, one.Reply, one.Host));
         }
-        // Deliveries first: should the report of the failures not find room, the mail does not go out twice.
+        // Of what is recorded already the queue has what is to be told. Deliveries first: should the report of the failures not find room, the mail does not go out twice.
         if (!result.IsRecorded) await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Delivered), ReportKind.Success, relayed, cancel);
-        else if (relayed.Count > 0) await ReportAsync(entry, ReportKind.Success, relayed, null, null, cancel);
         await AnswerAsync(entry, settled.Where(one => one.State == RecipientState.Failed), ReportKind.Failed, failed, cancel);
     }
 
@@ -78,7 +77,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             catch (IOException e) { services.Log.NotStored(e, entry.Message.Id); }
         }
         // What has gone out must not go out again while this process lives, even if the disk does not take it down.
-        if (!recorded && kind == ReportKind.Success) services.Queue.ApplyUnrecorded(answers);
+        if (!recorded && kind == ReportKind.Success && entry.Message.Outcome is null) services.Queue.ApplyUnrecorded(answers);
     }
 
     private async ValueTask WarnAsync(QueueEntry entry, List<(int Recipient, SmtpReply Reply, string Host)> waiting, CancellationToken cancel)
@@ -109,6 +108,7 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
     private void Log(QueueMessage message, List<Settled> settled, List<(int Recipient, SmtpReply Reply, string Host)> waiting, DateTimeOffset now)
     {
         TimeSpan delay = now - message.Arrived;
+        if (message.Outcome is { IsPositive: true }) return; // said when it was delivered
         foreach (Settled one in settled)
             Answered(one.State == RecipientState.Delivered ? "sent" : "bounced", message, one.Recipient, one.Host, delay, one.Reply);
         foreach ((int recipient, SmtpReply reply, string host) in waiting) Answered("deferred", message, recipient, host, delay, reply);

@@ -14,9 +14,6 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
     /// <summary>Seconds in which it must have arrived, negative when it is late; null without such a wish.</summary>
     public long? SecondsLeft { get; init; }
 
-    /// <summary>What has to have ended before the server is given the end of the message, and may take it.</summary>
-    public Task Before { get; init; } = Task.CompletedTask;
-
     /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
     public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
 

@@ -26,7 +26,7 @@ internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnl
 
     /// <summary>Nothing was tried.</summary>
     public static DeliveryResult Foregone(Delivery delivery, SmtpReply reply) =>
-        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(_ => Handover.Delivered)], new ConnectionVerdict.Nothing());
+        new([.. delivery.Recipients.Select(_ => reply)], [.. delivery.Recipients.Select(_ => "")], [.. delivery.Recipients.Select(recipient => delivery.Entry.Message.Recipients[recipient].IsExpanded ? Handover.Expanded : Handover.Delivered)], new ConnectionVerdict.Nothing());
 }
 
 /// <summary>What the way out works with.</summary>
@@ -50,9 +50,6 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
 {
     private SmtpClientSession? _session;
-
-    /// <summary>Completes when what was said on the message before is written down; the next one's end waits for it.</summary>
-    public Task Settling { get; set; } = Task.CompletedTask;
 
     /// <summary>True while a connection is open that can be used again.</summary>
     public bool IsOpen => _session is { IsUsable: true } session && !IsFull(session) && session.Transactions < options().Outbound.MaxTransactions;
@@ -232,7 +229,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 attempt.Take(batch, TransactionResult.All(recipients.Length, Replies.TableUnavailable, false), session);
                 continue;
             }
-            OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()), Before = Settling };
+            OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
             attempt.Take(batch, result, session);
             if (result.HostFault is null) continue;

@@ -181,7 +181,6 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 
     private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
     {
-        await mail.Before.WaitAsync(cancel);
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {

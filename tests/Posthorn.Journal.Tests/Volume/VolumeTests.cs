@@ -108,6 +108,11 @@ public sealed class VolumeTests : IDisposable
 
         Put(volume, root + "/c", "three");
         Assert.Equal(VolumeError.Exists, Fails(() => volume.RenameNew(root + "/c", root + "/b")));
+        Assert.Equal(VolumeError.Exists, Fails(() => volume.RenameNew(root + "/a", root + "/b"))); // two names of one file
+        volume.Rename(root + "/a", root + "/b"); // nothing happens then (rename(2))
+        Assert.True(volume.TryStat(root + "/a", out _));
+        volume.MakeDirectory(root + "/sub");
+        Assert.Equal(VolumeError.Invalid, Fails(() => volume.RenameNew(root + "/sub", root + "/sub/below")));
         volume.Rename(root + "/c", root + "/b");
         Assert.Equal("three", Get(volume, root + "/b"));
         Assert.False(volume.TryStat(root + "/c", out _));

@@ -28,6 +28,9 @@ public sealed class CrashVolume : IVolume
     /// <summary>Change operations so far.</summary>
     public int Operations { get; private set; }
 
+    /// <summary>How often it was asked what stands at a name.</summary>
+    public long Looks { get; private set; }
+
     /// <summary>The operation at which the power goes, counted as <see cref="Operations"/>: it may be half done. Null for never.</summary>
     public int? CutAt { get; set; }
 
@@ -202,6 +205,7 @@ public sealed class CrashVolume : IVolume
         lock (_gate)
         {
             ThrowIfCut();
+            Looks++;
             stat = default;
             if (!TryFind(Followed(path, "stat"), out CrashInode? inode)) return false;
             stat = StatOf(inode) with { Device = DeviceOf(path) };
@@ -370,6 +374,7 @@ public sealed class CrashVolume : IVolume
             CrashInode inode = Find(source, "rename");
             (CrashInode directory, string name) = Parent(source, "rename");
             (CrashInode newDirectory, string newName) = Parent(target, "rename");
+            if (inode.Kind == VolumeKind.Directory && target.StartsWith(source + "/", StringComparison.Ordinal)) throw Error(VolumeError.Invalid, "rename", source);
             if (newDirectory.Names.TryGetValue(newName, out CrashInode? there))
             {
                 if (!replace) throw Error(VolumeError.Exists, "rename", target);

@@ -50,6 +50,24 @@ public sealed class AliasFromQueueTests
         Assert.DoesNotContain(await rig.Rig.MailAsync(rig.Rig.Ann), report => report.Contains("Action: failed", StringComparison.Ordinal));
     }
 
+    /// <summary>RFC 3461 section 5.2.7.3: an alias with places elsewhere is told to be expanded, one of our own mailboxes alone to be delivered.</summary>
+    [Theory]
+    [InlineData("far@example.com", "expanded")]
+    [InlineData("cho@example.org", "delivered")]
+    public async Task Success_is_told_once_for_the_alias(string other, string action)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        rig.Rig.Directory.AddAccount("cho@example.org");
+        rig.Rig.Directory.AddAlias("all@example.org", "bob@example.org", other);
+        await SendLaterAsync(rig, "all@example.org", DsnNotify.Success);
+        await rig.UntilEmptyAsync();
+        string report = Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann));
+        Assert.Contains($"Final-Recipient: rfc822; all@example.org\r\nAction: {action}\r\n", report, StringComparison.Ordinal);
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.Equal(action == "expanded" ? 1 : 0, peer.Messages.Count);
+    }
+
     /// <summary>One word of the operator is enough: what an alias sends on is not held anew.</summary>
     [Fact]
     public async Task What_was_released_goes_on_through_an_alias()

@@ -80,6 +80,10 @@ public sealed class QueueCrashTests
     [Fact]
     public Task What_an_alias_could_not_give_is_told_whatever_happens_after() => AtEveryCutAsync(RefuseMemberAsync);
 
+    /// <summary>NOTIFY=SUCCESS: that the mail is in the mailboxes is told once, whatever happens after.</summary>
+    [Fact]
+    public Task What_was_delivered_is_told_whatever_happens_after() => AtEveryCutAsync(TellOfSuccessAsync);
+
     // Once whole, to count the changes to the volume; then with the power gone at each of them.
     private static async Task AtEveryCutAsync(Func<int?, int, Task<int>> run)
     {
@@ -166,6 +170,47 @@ public sealed class QueueCrashTests
             Assert.True(reports.Length == 1, $"cut {cutAt}, seed {seed}: told {reports.Length} times");
             Assert.Contains("Final-Recipient: rfc822; bob@example.org", reports[0], StringComparison.Ordinal);
             Assert.Contains("Status: 5.1.1", reports[0], StringComparison.Ordinal);
+        }
+    }
+
+    // Ann wants to hear of success; Bob's mailbox cannot take it for a moment. One report for each.
+    private static async Task<int> TellOfSuccessAsync(int? cutAt, int seed)
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time);
+        Server server = await Server.OpenAsync(volume, time);
+        await server.AcceptAsync("00000000001", "one", DsnNotify.Success, "ann@example.org", "bob@example.org");
+        int before = volume.Operations;
+        volume.CutAt = cutAt + before;
+        try
+        {
+            server.Stores.Refuses = delivery => delivery.Account.Address == Ann.Address ? null : new(RefusalKind.Unavailable, "not now");
+            await server.AttemptAsync();
+            server.Stores.Refuses = _ => null;
+            await server.AttemptAsync();
+            await server.AttemptAsync();
+            await server.Journal.CheckpointAsync(default);
+            Check(server);
+            if (cutAt is null) return volume.Operations - before;
+        }
+        catch (PowerCut) { /* as ordered */ }
+        for (int restart = 0; restart < 2; restart++)
+        {
+            volume.Crash(seed + restart * 100);
+            server = await Server.OpenAsync(volume, time);
+            for (int i = 0; i < 3; i++) await server.AttemptAsync();
+            Assert.Equal(0, server.Queue.Count);
+            // Copies that a checkpoint covers are no longer replayed into these stores.
+            if (server.Journal.Checkpointed.Value == 0) Check(server);
+        }
+        return 0;
+
+        void Check(Server server)
+        {
+            Assert.True(server.Stores.Mail.Count(copy => copy.Content == "one") == 2, $"cut {cutAt}, seed {seed}: {server.Stores.Mail.Count(copy => copy.Content == "one")} copies");
+            string reports = string.Concat(server.Stores.Mail.Where(copy => copy.Content != "one").Select(copy => copy.Content));
+            foreach (string name in (string[])["ann", "bob"])
+                Assert.True(reports.Split($"Final-Recipient: rfc822; {name}@example.org\r\nAction: delivered\r\n").Length == 2, $"cut {cutAt}, seed {seed}: of {name} was told {reports.Split($"Final-Recipient: rfc822; {name}@").Length - 1} times");
         }
     }
 
@@ -376,14 +421,16 @@ public sealed class QueueCrashTests
             return new() { Journal = journal, Stores = stores, Queue = queue, Time = time };
         }
 
-        public async Task AcceptAsync(string id, string content, params string[] recipients)
+        public Task AcceptAsync(string id, string content, params string[] recipients) => AcceptAsync(id, content, DsnNotify.Unspecified, recipients);
+
+        public async Task AcceptAsync(string id, string content, DsnNotify notify, params string[] recipients)
         {
             await using IMessageSink sink = Stores.CreateSink();
             await sink.WriteAsync(Encoding.ASCII.GetBytes(content), default);
             QueueMessage message = new()
             {
                 Id = new(id), Arrived = Time.GetUtcNow(), From = ReversePath.Of(Ann.Address), Origin = "ann", Size = content.Length,
-                Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null))],
+                Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), notify, null))],
             };
             await Stores.DeliverAsync(sink, new DeliveryOrder { Attachment = Queue.Attach(message) }, default);
         }

@@ -9,13 +9,13 @@ public sealed class QueueFormatTests
 {
     private static readonly Gen<EmailAddress> Address = Gen.OneOf("a@example.com", "\"odd one\"@example.org", "bücher@bücher.example", "x@[192.0.2.7]", "x@[IPv6:2001:db8::1]").Select(EmailAddress.Parse);
 
-    private static readonly Gen<EnvelopeRecipient> Recipient = Gen.Select(Address, Gen.Int[0, 15], Gen.OneOf("rfc822;a@b", "", "utf-8;ü@b").Null(), (address, notify, original) => new EnvelopeRecipient(address, (DsnNotify)notify, original) { IsForwarded = notify > 7, IsOriginalOurs = notify % 2 == 1 });
+    private static readonly Gen<EnvelopeRecipient> Recipient = Gen.Select(Address, Gen.Int[0, 15], Gen.OneOf("rfc822;a@b", "", "utf-8;ü@b").Null(), (address, notify, original) => new EnvelopeRecipient(address, (DsnNotify)notify, original) { IsForwarded = notify > 7, IsOriginalOurs = notify % 2 == 1, IsExpanded = notify % 3 == 1 });
 
     private static readonly Gen<QueueMessage> Message =
         Gen.Select(Address.Select(ReversePath.Of), Recipient.Array[1, 5], Gen.Long[0, 1L << 50], Gen.Int[0, 2], Gen.Bool, Gen.String.Null(), (from, recipients, number, small, flag, text) => new QueueMessage
         {
             Id = new("0123456789B"), Arrived = new(number, TimeSpan.Zero), From = flag ? ReversePath.Null : from, Origin = text ?? "", Body = (BodyType)small, SmtpUtf8 = flag, Return = (DsnReturn)small,
-            RequiresTls = number % 2 == 1, IsTlsOptional = number % 3 == 1, ReleaseAt = number % 5 == 0 ? new(number, TimeSpan.Zero) : null, HoldFor = number % 10 == 0 ? (int)(number % 1000) : null, HoldReason = number % 7 == 0 ? text : null, Refusal = number % 11 == 0 ? new(550, "5.1.1", text ?? "") : null,
+            RequiresTls = number % 2 == 1, IsTlsOptional = number % 3 == 1, ReleaseAt = number % 5 == 0 ? new(number, TimeSpan.Zero) : null, HoldFor = number % 10 == 0 ? (int)(number % 1000) : null, HoldReason = number % 7 == 0 ? text : null, Outcome = number % 11 == 0 ? new(550, "5.1.1", text ?? "") : null,
             By = number % 3 == 0 ? new(new(number, TimeSpan.Zero), flag, number % 2 == 0) : null, EnvelopeId = text, Traits = (ContentTraits)small, Size = number, Recipients = recipients,
         });
 
