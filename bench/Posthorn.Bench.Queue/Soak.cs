@@ -85,13 +85,16 @@ internal static class Soak
 
     private static async Task WatchAsync(int process, Stopwatch watch, ConcurrentDictionary<string, int> taken, ConcurrentDictionary<string, int> acknowledged, string? plot, CancellationToken end)
     {
-        StringBuilder lines = new("seconds,MiB,acknowledged,taken\n");
+        List<SoakSample> samples = [];
         while (!end.IsCancellationRequested)
         {
-            string line = string.Create(CultureInfo.InvariantCulture, $"{watch.Elapsed.TotalSeconds:F0},{Memory(process)},{acknowledged.Count},{taken.Count}");
-            lines.Append(line).Append('\n');
-            Console.WriteLine(line);
-            if (plot is not null) await File.WriteAllTextAsync(plot, lines.ToString(), CancellationToken.None);
+            samples.Add(new(watch.Elapsed.TotalSeconds, Memory(process), acknowledged.Count, taken.Count));
+            Console.WriteLine(samples[^1]);
+            if (plot is not null)
+            {
+                await File.WriteAllLinesAsync(plot, [SoakSample.Head, .. samples.Select(sample => sample.ToString())], CancellationToken.None);
+                await File.WriteAllTextAsync(Path.ChangeExtension(plot, ".svg"), SoakPlot.Of(samples), CancellationToken.None);
+            }
             try { await Task.Delay(Sample, TimeProvider.System, end); }
             catch (OperationCanceledException) { return; }
         }
