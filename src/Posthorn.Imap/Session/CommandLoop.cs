@@ -1,4 +1,3 @@
-using Posthorn.Core;
 using Posthorn.Imap.Wire;
 using Posthorn.Net;
 

@@ -1,5 +1,3 @@
-using Posthorn.Core;
-
 namespace Posthorn.Imap.Session;
 
 /// <summary>Answers that wait for the disk: APPENDs that follow each other share a flush, and each is answered in its turn.</summary>

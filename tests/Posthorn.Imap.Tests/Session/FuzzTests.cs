@@ -55,7 +55,7 @@ public sealed partial class FuzzTests
             Assert.InRange(whole.Length, 0, 20_000 + 100 * sample.Input.Length);
             Assert.DoesNotContain("SERVERBUG", whole, StringComparison.Ordinal);
         },
-        iter: 400, threads: 1);
+        iter: 200, threads: 1);
 
     private static async Task<string> AnswerAsync(string[] state, byte[] input, ReadSplit split)
     {
