@@ -55,6 +55,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>The store's number in the journal.</summary>
     public byte Id => Recorder.Participant;
 
+    public OctetGate WholeMessages => _reader.WholeMessages;
+
     /// <summary>How many mailboxes are watched though nobody has them open.</summary>
     internal int RestingWatches => _services?.Watch.Resting ?? 0;
 
