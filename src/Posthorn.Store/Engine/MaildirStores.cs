@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
-using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
