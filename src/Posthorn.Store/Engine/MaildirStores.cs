@@ -4,7 +4,6 @@ using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
-using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
