@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9012. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9013. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -35,9 +35,12 @@ internal static partial class ServerLog
     [LoggerMessage(9009, LogLevel.Warning, "folder-open {Folder} {Danger}", EventName = "folder-open")]
     internal static partial void FolderOpen(this ILogger log, string folder, string danger);
 
-    [LoggerMessage(9010, LogLevel.Warning, "space-short {Folder} {FreeBytes} {ReserveBytes} new mail is refused for the time being (452): make room", EventName = "space-short")]
+    [LoggerMessage(9010, LogLevel.Warning, "not-ours {File} {Owner} {Folder}", EventName = "not-ours")]
+    internal static partial void NotOurs(this ILogger log, string file, string owner, string folder);
+
+    [LoggerMessage(9011, LogLevel.Warning, "space-short {Folder} {FreeBytes} {ReserveBytes} new mail is refused for the time being (452): make room", EventName = "space-short")]
     internal static partial void SpaceShort(this ILogger log, string folder, long freeBytes, long reserveBytes);
 
-    [LoggerMessage(9011, LogLevel.Information, "space-again {Folder} {FreeBytes} {ReserveBytes}", EventName = "space-again")]
+    [LoggerMessage(9012, LogLevel.Information, "space-again {Folder} {FreeBytes} {ReserveBytes}", EventName = "space-again")]
     internal static partial void SpaceAgain(this ILogger log, string folder, long freeBytes, long reserveBytes);
 }

@@ -33,10 +33,10 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
         Done(memory.Append(target, messages), cancel);
 
     public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
-        Done(memory.Copy(source, uids, target, move: false), cancel, done, uids.Count);
+        Done(memory.Copy(source, uids, target, move: false), done, uids.Count, cancel);
 
     public ValueTask<Result<Placement>> MoveAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) =>
-        Done(memory.Copy(source, uids, target, move: true), cancel, done, uids.Count);
+        Done(memory.Copy(source, uids, target, move: true), done, uids.Count, cancel);
 
     public ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel) =>
         Done(memory.ChangeFlags(mailbox, uids, change, unchangedSince), cancel);
@@ -81,7 +81,7 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private static ValueTask<T> Done<T>(T value, CancellationToken cancel, IProgress<int>? done, int messages)
+    private static ValueTask<T> Done<T>(T value, IProgress<int>? done, int messages, CancellationToken cancel)
     {
         done?.Report(messages);
         return Done(value, cancel);
