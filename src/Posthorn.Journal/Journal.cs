@@ -165,7 +165,7 @@ public sealed class Journal : IAsyncDisposable
 
     /// <summary>
     /// Takes a durable record out of the ring into a file of its own, for a volume that hangs or fails: the ring is freed without it.
-    /// It comes back at each start (<see cref="JournalRecord.IsHeld"/>), before all others, until <see cref="Release"/>.
+    /// It comes back at each start (<see cref="JournalRecord.IsHeld"/>), before all others, until <see cref="Release(Lsn)"/>.
     /// May be called from <see cref="IJournalParticipant.SyncAsync"/>. For the journal it counts as applied.
     /// </summary>
     /// <returns>False when no record above the checkpoint has this number.</returns>
@@ -203,6 +203,9 @@ public sealed class Journal : IAsyncDisposable
 
     /// <summary>What a held record says is durable now: it is not needed any more and never comes back. Syncs a directory; does nothing for a record that is not held.</summary>
     public void Release(Lsn lsn) => _held.Release(lsn.Value, _checkpoint.Lsn);
+
+    /// <summary>As above, for some steps of a held record; the others come back at the next start. What later records did to their outcome may be forgotten then, so this must be said before it is of those.</summary>
+    public void Release(Lsn lsn, Predicate<JournalStep> isOver) => _held.Release(lsn.Value, isOver);
 
     /// <summary>Lets the participants sync what is applied, notes that durably and frees what it covers. Also for the owner to call on idle. Returns the checkpoint that holds now.</summary>
     /// <exception cref="JournalStoppedException">The journal has stopped.</exception>

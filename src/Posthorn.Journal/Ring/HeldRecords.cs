@@ -17,10 +17,14 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
 
     private static ReadOnlySpan<byte> Magic => "PHJHELD1"u8;
 
+    /// <summary>Of those of whose steps some are over: their numbers stand behind the record.</summary>
+    private static ReadOnlySpan<byte> MagicOfPart => "PHJHELD2"u8;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<long, ContentReference> _held = [];
 
-    internal sealed record Held(long Lsn, byte Participant, DateTimeOffset Time, RecordView View, byte[] Bytes);
+    /// <summary>One of them. The view has the steps that are not over.</summary>
+    internal sealed record Held(long Lsn, byte Participant, DateTimeOffset Time, RecordView View, JournalStep[] Steps, SortedSet<int> Over, ReadOnlyMemory<byte> Record);
 
     /// <summary>Whether a record that is held names this spool file.</summary>
     internal bool Names(long spoolFile)
@@ -76,22 +80,18 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
             volume.SyncDirectory(Path.GetDirectoryName(folder)!);
         }
 
-        byte[] head = new byte[HeadLength];
-        Magic.CopyTo(head);
-        head[12] = participant;
-        BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(16), time.ToUnixTimeMilliseconds());
-        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(24), bytes.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(8), Crc32C.Compute(head.AsSpan(12)));
-        string draft = PathOf(lsn) + ".new";
-        using (IVolumeFile file = volume.Open(draft, VolumeOpen.Replace))
-        {
-            file.Write(0, [head, bytes]);
-            file.SyncData();
-        }
-
-        volume.Rename(draft, PathOf(lsn));
-        volume.SyncDirectory(folder);
+        Write(lsn, participant, time, bytes, []);
         lock (_gate) _held[lsn] = view.Content;
+    }
+
+    /// <summary>Some of its steps are durable elsewhere: they never come back, the others do.</summary>
+    internal void Release(long lsn, Predicate<JournalStep> isOver)
+    {
+        if (!Contains(lsn) || Read(lsn) is not { } held) return;
+        int before = held.Over.Count;
+        for (int i = 0; i < held.Steps.Length; i++)
+            if (isOver(held.Steps[i])) held.Over.Add(i);
+        if (held.Over.Count > before) Write(lsn, held.Participant, held.Time, held.Record, held.Over);
     }
 
     /// <summary>Its owner has made it durable elsewhere: it never comes back.</summary>
@@ -129,16 +129,45 @@ internal sealed class HeldRecords(IVolume volume, string folder, SpoolFolder spo
         return new(file, HeadLength + held.View.ContentStart, content, file.Dispose);
     }
 
+    private void Write(long lsn, byte participant, DateTimeOffset time, ReadOnlyMemory<byte> record, SortedSet<int> over)
+    {
+        byte[] head = new byte[HeadLength], list = new byte[over.Count * sizeof(int)];
+        (over.Count == 0 ? Magic : MagicOfPart).CopyTo(head);
+        head[12] = participant;
+        BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(16), time.ToUnixTimeMilliseconds());
+        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(24), record.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(28), over.Count);
+        int at = 0;
+        foreach (int step in over) BinaryPrimitives.WriteInt32LittleEndian(list.AsSpan(sizeof(int) * at++), step);
+        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(8), Crc32C.Append(Crc32C.Append(0, head.AsSpan(12)), list));
+        string draft = PathOf(lsn) + ".new";
+        using (IVolumeFile file = volume.Open(draft, VolumeOpen.Replace))
+        {
+            file.Write(0, [head, record, list]);
+            file.SyncData();
+        }
+
+        volume.Rename(draft, PathOf(lsn));
+        volume.SyncDirectory(folder);
+    }
+
     private Held? Read(long lsn)
     {
         using IVolumeFile file = volume.Open(PathOf(lsn), VolumeOpen.Read);
         byte[] bytes = new byte[file.Length];
-        if (file.Read(0, bytes) < HeadLength || !bytes.AsSpan().StartsWith(Magic)) return null;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(8)) != Crc32C.Compute(bytes.AsSpan(12, HeadLength - 12))) return null;
-        if (BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(24)) != bytes.Length - HeadLength) return null;
-        return RecordCodec.TryRead(bytes.AsMemory(HeadLength), lsn, out RecordView view)
-            ? new(lsn, bytes[12], DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(16))), view, bytes)
-            : null;
+        if (file.Read(0, bytes) < HeadLength) return null;
+        bool isPart = bytes.AsSpan().StartsWith(MagicOfPart);
+        if (!isPart && !bytes.AsSpan().StartsWith(Magic)) return null;
+        int length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(24)), count = isPart ? BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(28)) : 0;
+        if (length < 0 || count < 0 || bytes.Length != HeadLength + (long)length + sizeof(int) * (long)count) return null;
+        ReadOnlySpan<byte> list = bytes.AsSpan(HeadLength + length);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(8)) != Crc32C.Append(Crc32C.Append(0, bytes.AsSpan(12, HeadLength - 12)), list)) return null;
+        ReadOnlyMemory<byte> record = bytes.AsMemory(HeadLength, length);
+        if (!RecordCodec.TryRead(record, lsn, out RecordView view)) return null;
+        SortedSet<int> over = [];
+        for (int i = 0; i < count; i++) over.Add(BinaryPrimitives.ReadInt32LittleEndian(list[(sizeof(int) * i)..]));
+        JournalStep[] left = [.. view.Steps.Where((_, number) => !over.Contains(number))];
+        return new(lsn, bytes[12], DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(16))), view with { Steps = left }, view.Steps, over, record);
     }
 
     private string PathOf(long lsn) => $"{folder}/{lsn:x16}";

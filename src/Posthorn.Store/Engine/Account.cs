@@ -25,16 +25,10 @@ internal sealed class Account : IDisposable
     private readonly OperationQueue _queue = new();
     private readonly OperationRunner _runner;
     private readonly AccountUpkeep _upkeep;
-    private readonly Dictionary<MailboxId, Box> _boxes = [];
-    private readonly Dictionary<string, Box> _published = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _subscriptions;
+    private readonly AccountQuota _quota;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _lastBoxId;
     private long _changeNumber = 1;
-    private long? _limitOctets, _limitMessages;
     private bool _isAwaited;
-    private (long Octets, long Messages) _kept;
-    private readonly bool _countsKept;
     private readonly long _keywordOctets;
     private bool _aclStale;
     private volatile bool _isOver;
@@ -43,7 +37,6 @@ internal sealed class Account : IDisposable
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
-        _countsKept = options.CountExpunged;
         _keywordOctets = options.KeywordOctets;
         _upkeep = new(this, catalogue, options.Tombstones, log);
         Files = new(this, catalogue, tree, log);
@@ -52,29 +45,19 @@ internal sealed class Account : IDisposable
         Applied = catalogue.Meta(MetaKey.Applied).Number;
         ModSeq = Math.Max(1, catalogue.Meta(MetaKey.ModSeq).Number);
         Validity = (uint)catalogue.Meta(MetaKey.Validity).Number;
-        _subscriptions = [.. catalogue.Subscriptions()];
-        Dictionary<long, Sharing.MailboxAcl> acls = catalogue.Acls.All();
-        foreach (MailboxRow row in catalogue.Mailboxes())
-        {
-            if (!MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name)) continue;
-            Box box = new(row.Object, row.Use, row.Validity)
-            {
-                Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
-                Acl = acls.GetValueOrDefault(row.Id, Sharing.MailboxAcl.Empty),
-            };
-            box.Appear();
-            _boxes.Add(row.Object, box);
-            _published.Add(name.Value, box);
-            _lastBoxId = Math.Max(_lastBoxId, row.Id);
-        }
-
-        _queue.Reset(_published);
+        _quota = new(_queue, options.CountExpunged);
+        Mailboxes = new(_gate, catalogue, tree.Names.Separator, _quota);
+        _queue.Reset(Mailboxes.Names);
         NamesAreDirty();
     }
 
     internal MailAccount Who { get; private set; }
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
+
+    /// <summary>What is published.</summary>
+    internal PublishedMailboxes Mailboxes { get; }
+
     internal DelayedFiles Delayed { get; }
 
     /// <summary>What is done to files behind the answer.</summary>
@@ -129,42 +112,13 @@ internal sealed class Account : IDisposable
 
     // ---- Reading what is published ----
 
-    internal Box? Published(MailboxId mailbox)
-    {
-        lock (_gate) return _boxes.GetValueOrDefault(mailbox);
-    }
+    internal Box? Published(MailboxId mailbox) => Mailboxes.Find(mailbox);
 
-    internal Box? PublishedByName(string name)
-    {
-        lock (_gate) return _published.GetValueOrDefault(name);
-    }
+    internal Box? PublishedByName(string name) => Mailboxes.Find(name);
 
-    internal Box? PublishedById(long id)
-    {
-        lock (_gate)
-        {
-            foreach (Box box in _boxes.Values)
-                if (box.Id == id) return box;
-            return null;
-        }
-    }
+    internal Box? PublishedById(long id) => Mailboxes.Find(id);
 
-    internal IReadOnlyList<MailboxInfo> List()
-    {
-        lock (_gate)
-        {
-            List<MailboxInfo> list = [.. _published.Values.Select(InfoOf)];
-            foreach (string name in _subscriptions)
-                if (!_published.ContainsKey(name) && MailboxName.TryCreate(name, Tree.Names.Separator, out MailboxName missing)) list.Add(new(missing, null, SpecialUse.None, true, default));
-            list.Sort((a, b) => a.Name.IsInbox == b.Name.IsInbox ? string.CompareOrdinal(a.Name.Value, b.Name.Value) : a.Name.IsInbox ? -1 : 1);
-            return list;
-        }
-    }
-
-    internal MailboxInfo InfoOf(Box box)
-    {
-        lock (_gate) return new(box.Name, box.Mailbox, box.Use, _subscriptions.Contains(box.Name.Value), box.Highest) { Acl = box.Acl, Rights = box.Acl.RightsOf(Who.Address, Who.Address) };
-    }
+    internal MailboxInfo InfoOf(Box box) => Mailboxes.InfoOf(box, Who.Address);
 
     internal MailboxInfo? Find(string name) => PublishedByName(name) is { } box ? InfoOf(box) : null;
 
@@ -172,7 +126,7 @@ internal sealed class Account : IDisposable
 
     internal QuotaState Quota()
     {
-        lock (_gate) return new(Used.Octets, _limitOctets, Used.Messages, _limitMessages);
+        lock (_gate) return _quota.State;
     }
 
     internal Task ChangeAbove(long seen)
@@ -202,10 +156,7 @@ internal sealed class Account : IDisposable
     /// <summary>A content is another than before: what was computed from it is not believed any more.</summary>
     internal void ForgetSortKeys()
     {
-        lock (_gate)
-        {
-            foreach (Box box in _boxes.Values) box.SortKeys = null;
-        }
+        foreach (Box box in Mailboxes.All()) box.SortKeys = null;
     }
 
     /// <summary>The newest version of a mailbox, loaded when nobody has had it open yet.</summary>
@@ -272,42 +223,6 @@ internal sealed class Account : IDisposable
         }
     }
 
-    /// <summary>The mailboxes that sessions have open.</summary>
-    internal IReadOnlyList<Box> Selected()
-    {
-        lock (_gate) return [.. _boxes.Values.Where(box => box.Readers > 0)];
-    }
-
-    /// <summary>The messages that were expunged while the mailbox is open.</summary>
-    internal IReadOnlyList<Uid> GoneFrom(MailboxId mailbox)
-    {
-        lock (_gate) return _boxes.GetValueOrDefault(mailbox) is { } box ? [.. box.Gone.Keys] : [];
-    }
-
-    /// <summary>All mailboxes that are published.</summary>
-    internal IReadOnlyList<Box> Boxes()
-    {
-        lock (_gate) return [.. _boxes.Values];
-    }
-
-    /// <summary>The names that are subscribed.</summary>
-    internal IReadOnlyList<string> Subscriptions()
-    {
-        lock (_gate) return [.. _subscriptions];
-    }
-
-    /// <summary>Whether a name can be subscribed: it is already, or there are fewer than so many.</summary>
-    internal bool MaySubscribe(string name, int most)
-    {
-        lock (_gate) return _subscriptions.Count < most || _subscriptions.Contains(name);
-    }
-
-    /// <summary>A message that was expunged while the mailbox is open.</summary>
-    internal GoneMessage? GoneOf(MailboxId mailbox, Uid uid)
-    {
-        lock (_gate) return _boxes.GetValueOrDefault(mailbox)?.Gone is { } gone && gone.TryGetValue(uid, out GoneMessage where) ? where : null;
-    }
-
     // ---- Proposing changes: all of this under the gate ----
 
     internal Lock Gate => _gate;
@@ -337,24 +252,26 @@ internal sealed class Account : IDisposable
 
     internal void SetLimits(MailAccount who)
     {
-        lock (_gate) (Who, _limitOctets, _limitMessages) = (who, who.QuotaBytes, who.QuotaMessages);
+        lock (_gate)
+        {
+            Who = who;
+            _quota.SetLimits(who.QuotaBytes, who.QuotaMessages);
+        }
     }
 
     /// <summary>Counts what was expunged and is still kept, where that counts against the limit (<see cref="MaildirStoreOptions.CountExpunged"/>).</summary>
     internal void CountKept()
     {
-        if (!_countsKept) return;
+        if (!_quota.CountsKept) return;
         (long, long) kept = new ExpungedMail(this).Space();
-        lock (_gate) _kept = kept;
+        lock (_gate) _quota.SetKept(kept);
     }
 
-    internal Refusal? Room(long octets, int messages) =>
-        Used.Octets + _queue.ReservedOctets + octets > _limitOctets || Used.Messages + _queue.ReservedMessages + messages > _limitMessages
-            ? new(RefusalKind.OverQuota, "The mailbox is full")
-            : null;
+    /// <summary>Null when there is room for so much more.</summary>
+    internal Refusal? Room(long octets, int messages) => _quota.Room(octets, messages);
 
     /// <summary>As above, for a message in whose place another one goes, unless what was expunged goes on counting.</summary>
-    internal Refusal? RoomToReplace(long octets, long freed) => _countsKept ? Room(octets, 1) : octets <= freed ? null : Room(octets - freed, 0);
+    internal Refusal? RoomToReplace(long octets, long freed) => _quota.RoomToReplace(octets, freed);
 
     /// <summary>Puts an operation whose record was just appended into the queue, and what it will change into what is pending.</summary>
     internal void Enqueue(Operation operation, long octets, int messages) => _queue.Enqueue(operation, octets, messages);
@@ -389,7 +306,7 @@ internal sealed class Account : IDisposable
     {
         if (_isAwaited) return false;
         foreach (Change change in operation.Changes)
-            if (change is not Change.Store store || !_boxes.TryGetValue(store.Mailbox, out Box? box) || !box.Exists || box.Readers > 0) return false;
+            if (change is not Change.Store store || Published(store.Mailbox) is not { Exists: true, Readers: 0 }) return false;
         return true;
     }
 
@@ -400,7 +317,7 @@ internal sealed class Account : IDisposable
     internal void Replayed()
     {
         EndedInOrder = false;
-        lock (_gate) _queue.Reset(_published);
+        lock (_gate) _queue.Reset(Mailboxes.Names);
         LookForLeftOvers();
     }
 
@@ -409,7 +326,7 @@ internal sealed class Account : IDisposable
     {
         lock (_gate)
         {
-            foreach (Box box in _boxes.Values) box.Sight.AfterRecovery = true;
+            foreach (Box box in Mailboxes.All()) box.Sight.AfterRecovery = true;
         }
     }
 
@@ -420,12 +337,8 @@ internal sealed class Account : IDisposable
         {
             (ModSeq, Applied) = (draft.ModSeq, batch[^1].Lsn.Value);
             Validity = Math.Max(Validity, draft.Validity);
-            foreach (BoxDraft box in draft.Boxes) Publish(box);
-            foreach (BoxDraft box in draft.Boxes)
-                if (!box.IsDeleted) _published[box.Name.Value] = box.Box;
-            foreach ((string name, bool subscribed) in draft.Subscriptions)
-                _ = subscribed ? _subscriptions.Add(name) : _subscriptions.Remove(name);
-            int left = _queue.Finish(batch, _published);
+            Mailboxes.Take(draft);
+            int left = _queue.Finish(batch, Mailboxes.Names);
             if (left > 0) Backlog!.Leave(left);
             if (draft.AclChanged is not null || draft.Boxes.Any(box => box.IsDeleted && !box.Acl.Entries.IsEmpty)) _aclStale = true;
             if (draft.HasNotes || draft.IsChanged) _upkeep.Changed(_time.GetUtcNow().ToUnixTimeMilliseconds(), draft.HasNotes);
@@ -450,77 +363,14 @@ internal sealed class Account : IDisposable
     {
         _aclStale = false;
         _upkeep.HomeIsStale();
-        Sharing.MailboxAcl[] lists;
-        lock (_gate) lists = [.. _boxes.Values.Select(box => box.Acl)];
-        Shares?.Update(Who.Address, lists);
-    }
-
-    private void Publish(BoxDraft draft)
-    {
-        Box box = draft.Box;
-        if (_published.TryGetValue(box.Name.Value, out Box? named) && ReferenceEquals(named, box)) _published.Remove(box.Name.Value);
-        if (draft.IsDeleted)
-        {
-            if (_countsKept) _kept = (_kept.Octets + box.Counts.Octets, _kept.Messages + box.Counts.Messages);
-            _boxes.Remove(box.Mailbox);
-            box.Vanish();
-            return;
-        }
-
-        box.Name = draft.Name;
-        box.Acl = draft.Acl;
-        draft.Replaced?.Replace();
-        if (draft.IsNew)
-        {
-            _boxes[box.Mailbox] = box;
-            box.Appear();
-        }
-
-        // The next UID alone, when what it was given to did not come in.
-        bool changed = draft.Upserts.Count > 0 || draft.Removed.Count > 0 || draft.UidNext != box.UidNext || draft.Highest != box.Highest;
-        (box.UidNext, box.Highest, box.Counts, box.Tombstones) = (draft.UidNext, draft.Highest, draft.Counts, draft.Tombstones);
-        box.NextUid = Math.Max(box.NextUid, box.UidNext.Value);
-        if (draft.FirstRecent > box.FirstRecent) box.FirstRecent = draft.FirstRecent;
-        if (_countsKept)
-            foreach ((Uid _, GoneMessage where) in draft.Gone)
-                if (where.Path.Length > 0) _kept = (_kept.Octets + where.Octets, _kept.Messages + 1);
-        if (box.Readers > 0)
-            foreach ((Uid uid, GoneMessage where) in draft.Gone) box.Gone[uid] = where;
-        if (!changed) return;
-        box.ListStale = true;
-        MailboxVersion? version = box.Version;
-        if (version is not null)
-        {
-            KeywordSet keywords = version.Keywords;
-            foreach (MessageRow row in draft.Upserts.Values) keywords = keywords.Union(row.Keywords);
-            version = version.With([.. draft.Upserts.Values], [.. draft.Removed], box.UidNext, box.Highest, keywords);
-        }
-
-        box.Publish(version);
+        Shares?.Update(Who.Address, Mailboxes.Acls());
     }
 
     // ---- For the applier and the background ----
 
-    internal long NextBoxId() => ++_lastBoxId;
-
     internal JournalContent ContentOf(Operation operation) => operation.ContentFrom(Journal);
 
     internal void NamesAreDirty() => _upkeep.NamesAreDirty();
-
-    private (long Octets, long Messages) Used
-    {
-        get
-        {
-            (long octets, long messages) = _kept;
-            foreach (Box box in _boxes.Values)
-            {
-                octets += box.Counts.Octets;
-                messages += box.Counts.Messages;
-            }
-
-            return (octets, messages);
-        }
-    }
 
     /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
     internal bool NeedsTidying(long now, TimeSpan idle) => _upkeep.IsNeeded(now, idle);
@@ -575,7 +425,7 @@ internal sealed class Account : IDisposable
         lock (_gate)
         {
             Backlog?.Leave(_queue.Left);
-            foreach (Box box in _boxes.Values) box.Replace();
+            foreach (Box box in Mailboxes.All()) box.Replace();
             _changed.TrySetResult();
         }
 

@@ -61,10 +61,10 @@ internal sealed class AccountUpkeep(Account account, AccountCatalogue catalogue,
 
     private void WriteHome(AccountTidier tidier)
     {
-        IReadOnlyList<Box> boxes = account.Boxes();
+        IReadOnlyList<Box> boxes = account.Mailboxes.All();
         foreach (Box box in boxes)
             if (box.Tombstones > tombstones) Forget(box);
-        tidier.WriteHome(catalogue, boxes, [.. account.Subscriptions().Order(StringComparer.Ordinal)]);
+        tidier.WriteHome(catalogue, boxes, [.. account.Mailboxes.Subscriptions().Order(StringComparer.Ordinal)]);
         if (_notesStale) NotesKeeper.Export(catalogue, account.Tree.Volume, account.Who, log);
         _notesStale = false;
     }

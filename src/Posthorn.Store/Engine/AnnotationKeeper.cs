@@ -7,7 +7,7 @@ namespace Posthorn.Store.Engine;
 /// <summary>Reads and changes the annotations of one account.</summary>
 internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Recorder recorder, FlagTurns turns, long maxOctets)
 {
-    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
 
     internal IReadOnlyList<Annotation> Of(MailboxId? mailbox)
     {

@@ -9,6 +9,7 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
     /// <summary>The ring is full and stays so: nothing was written.</summary>
     internal static readonly Refusal NoRoom = new(RefusalKind.NoSpace, "The server has no room for changes now, try again later");
 
+    internal static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     internal static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
     private static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
     internal static readonly Refusal Stopped = new(RefusalKind.Unavailable, "The server's disk has failed and nothing was changed; it takes changes again when it was restarted");

@@ -90,11 +90,24 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         HashSet<EmailAddress> open = [.. accounts.Open().Select(account => account.Who.Address)];
         foreach (EmailAddress address in _touched.Keys)
             if (!open.Contains(address) && !troubled.Contains(address)) _touched.TryRemove(address, out _);
-        foreach ((Lsn lsn, HashSet<EmailAddress> owners) in _held)
+        Release(troubled);
+    }
+
+    // In their order, and each account's part as soon as it is safe: was it given back when the records behind it are gone, it would undo what they did.
+    private void Release(HashSet<EmailAddress> troubled)
+    {
+        foreach ((Lsn lsn, HashSet<EmailAddress> owners) in _held.OrderBy(one => one.Key.Value))
         {
-            if (owners.Overlaps(troubled)) continue;
-            Journal!.Release(lsn);
-            _held.TryRemove(lsn, out _);
+            if (!owners.Overlaps(troubled))
+            {
+                Journal!.Release(lsn);
+                _held.TryRemove(lsn, out _);
+            }
+            else if (!owners.IsSubsetOf(troubled))
+            {
+                Journal!.Release(lsn, step => step.Participant == Engine.Recorder.Participant && !troubled.Contains(ChangeCodec.Read(step.Payload).Account.Address));
+                owners.IntersectWith(troubled);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed class DovecotExport(MaildirStoreOptions options, TimeProvider ti
     {
         MaildirTree tree = account.Tree;
         List<DovecotMailbox> mailboxes = [];
-        Box[] boxes = [.. account.Boxes().OrderBy(box => box.Name.Value, StringComparer.Ordinal)];
+        Box[] boxes = [.. account.Mailboxes.All().OrderBy(box => box.Name.Value, StringComparer.Ordinal)];
         foreach (Box box in boxes)
         {
             mailboxes.Add(account.Read(catalogue => Mailbox(tree, catalogue, box)));

@@ -43,7 +43,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
 
     internal static Result<MailboxStatus> Status(Account account, MailboxName name)
     {
-        if (account.PublishedByName(name.Value) is not { } box) return new Refusal(RefusalKind.NoSuchMailbox, "No such mailbox");
+        if (account.PublishedByName(name.Value) is not { } box) return ChangeRunner.NoMailbox;
         MailboxInfo info = account.InfoOf(box);
         lock (account.Gate)
         {
@@ -196,7 +196,7 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
             return (file.DiskName.Length == 0 ? null : account.Files.Locate(box.Name, file), catalogue.Contents.Of(row.Content), row.Row.Size);
         }
 
-        if (account.GoneOf(mailbox, uid) is not { } gone) return default;
+        if (account.Mailboxes.GoneOf(mailbox, uid) is not { } gone) return default;
         if (gone.Path.Length > 0) return (account.Delayed.PathBefore(gone.Path) ?? gone.Path, new(gone.Content, default, default, 0, 0, gone.Octets), gone.Wire);
         // It was moved: any of its names will do.
         foreach ((long other, Uid copy) in catalogue.Contents.CopiesOf(gone.Content))

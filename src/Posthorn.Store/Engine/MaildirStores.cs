@@ -15,9 +15,6 @@ namespace Posthorn.Store.Engine;
 public sealed class MaildirStores : IMailStores, IJournalParticipant
 {
     private static readonly Refusal OnItsWay = new(RefusalKind.Unavailable, "The mailbox is being made");
-    /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
-    private const int EveryNow = 30;
-
     private readonly MaildirStoreOptions _options;
     private readonly IVolume _volume;
     private readonly TimeProvider _time;
@@ -31,8 +28,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly SpaceGuard _space;
     private readonly CheckpointKeeper _keeper;
     private readonly Backlog? _backlog;
+    private readonly StoreReplay _replay;
     private readonly CancellationTokenSource _stop = new();
-    private Journal.Journal? _journal;
     private Recorder? _recorder;
     private FolderScanner? _scanner;
     private TreeVisitor? _visitor;
@@ -48,10 +45,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _opener = new(options, volume, _shares, time, log);
         _reader = new(options, log);
         _space = new(volume, options, time);
-        _accounts = new(options.IdleAccounts, time, Open, Close);
+        _accounts = new(options.IdleAccounts, time, who => _replay!.Open(who), Close);
         _keeper = new(options, volume, _accounts, time, log);
         _indexer = new(options, _reader, _accounts, time, log);
         _backlog = options.ApplyAfter > TimeSpan.Zero ? new(options, time, log) : null;
+        _replay = new(_opener, _accounts, _keeper, _backlog, log);
     }
 
     /// <summary>The store's number in the journal.</summary>
@@ -71,13 +69,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public void Start(Journal.Journal journal)
     {
         ArgumentNullException.ThrowIfNull(journal);
-        _journal = _keeper.Journal = _indexer.Journal = journal;
+        _replay.Journal = _keeper.Journal = _indexer.Journal = journal;
         _recorder = _keeper.Recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
         _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _time, _log), _space, _options);
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
-        _background = Task.WhenAll(WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
+        _background = Task.WhenAll(new StoreBackground(_services, _accounts, _indexer, RepairAsync, _time, _log).WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
 
     public IMessageSink CreateSink() => new JournalSink(Recorder.CreateContent());
@@ -205,76 +203,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        foreach (Box box in held.Account.Boxes()) await _scanner!.LookAsync(held.Account, box, cancel);
+        foreach (Box box in held.Account.Mailboxes.All()) await _scanner!.LookAsync(held.Account, box, cancel);
         _keeper.TidyAll(held.Account);
         if (!held.Account.IsTreeKnown) return new Refusal(RefusalKind.Unavailable, $"Another server writes to {who.MailRoot}; stop it and try again");
         return new DovecotExport(_options, _time).Run(held.Account, progress);
     }
 
     /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
-    public async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
-    {
-        JournalContent? content = record.HasContent ? record.OpenContent() : null;
-        try
-        {
-            foreach (JournalStep step in record.Steps)
-            {
-                if (step.Participant != Recorder.Participant) continue;
-                AccountChanges changes = ChangeCodec.Read(step.Payload);
-                if (record.IsHeld) _keeper.NoteHeld(record.Lsn, changes.Account.Address);
-                if (_keeper.IsRepairing(changes.Account.Address)) continue; // gets all of the journal at its first opening
-                if (_keeper.IsPostponed(changes.Account.Address))
-                {
-                    Postpone(record.Lsn, step); // behind what waits already
-                    continue;
-                }
-
-                Result<AccountLease> lease = await _accounts.LeaseAsync(changes.Account, cancel);
-                if (!lease.IsOk)
-                {
-                    // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
-                    Postpone(record.Lsn, step);
-                    _log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
-                    continue;
-                }
-
-                using AccountLease held = lease.Value;
-                _keeper.Touch(changes.Account);
-                try
-                {
-                    int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
-                    if (mended > 0) _log.FilesMended(changes.Account.Address, mended);
-                }
-                catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
-                {
-                    // One account's damage must not keep the server from starting.
-                    await RetireAsync(held.Account);
-                }
-                catch (Exception problem) when (IsOfTheRecord(problem))
-                {
-                    // Nor must a record that nobody can apply.
-                    _accounts.Evict(held.Account);
-                    held.Account.Abandon();
-                    Postpone(record.Lsn, step);
-                    _log.ReplayFailed(problem, changes.Account.Address, record.Lsn.Value);
-                }
-            }
-        }
-        finally
-        {
-            if (content is not null) await content.DisposeAsync();
-        }
-    }
-
-    private void Postpone(Lsn record, JournalStep step) => _keeper.Postpone(record, ChangeCodec.Read(step.Payload.ToArray()));
-
-    // Rather than of the disk or the machine, which would be no better for the next account.
-    private static bool IsOfTheRecord(Exception problem) => problem switch
-    {
-        Catalogue.CatalogueException catalogue => !catalogue.IsDamage && !catalogue.IsPassing,
-        IOException or OperationCanceledException => false,
-        _ => true,
-    };
+    public ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel) => _replay.ReplayAsync(record, cancel);
 
     public ValueTask PrepareAsync(Lsn durable, CancellationToken cancel) => _keeper.PrepareAsync(durable, cancel);
 
@@ -333,12 +269,19 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return leased;
     }
 
+    // A damaged account is made anew by whoever opens it.
+    private async ValueTask RepairAsync(Account account, CancellationToken cancel)
+    {
+        Result<AccountLease> repaired = await LeaseAsync(account.Who, cancel);
+        if (repaired.IsOk) repaired.Value.Dispose();
+    }
+
     private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
     {
         Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
         if (leased.TryGet(out AccountLease? damaged, out _) && damaged.Account.IsDamaged)
         {
-            await RetireAsync(damaged.Account);
+            await _replay.RetireAsync(damaged.Account);
             damaged.Dispose();
             leased = await _accounts.LeaseAsync(who, cancel);
         }
@@ -379,103 +322,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         return setup.IsOk || ReferenceEquals(setup.Refusal, OnItsWay) ? null : setup.Refusal;
     }
 
-    // A catalogue was found to be damaged: whoever has the account open is sent away, and the next one who comes gets it with a catalogue made anew.
-    private async ValueTask RetireAsync(Account account)
-    {
-        await account.VisitTurn.WaitAsync(CancellationToken.None);
-        try
-        {
-            if (account.IsOver) return;
-            _log.Repairing(account.Who.Address);
-            _keeper.BeginRepair(account.Who.Address); // first: no checkpoint may pass what the new one needs
-            _keeper.BeginRepair(account.Who.Address, await account.RetireAsync());
-            _accounts.Evict(account);
-        }
-        finally
-        {
-            account.VisitTurn.Release();
-        }
-    }
-
-    private Result<Account> Open(MailAccount who)
-    {
-        Result<Account> opened = _opener.Open(who, _keeper.IsRepairing(who.Address), out bool remade);
-        if (!opened.IsOk) return opened;
-        if (remade && (_journal is not null || _keeper.IsRepairing(who.Address)) && !CatchUp(opened.Value)) return new Refusal(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
-        if (_journal is not null && _keeper.IsPostponed(who.Address))
-        {
-            try
-            {
-                foreach ((Lsn lsn, AccountChanges changes) in _keeper.PostponedOf(who.Address)) Replay(opened.Value, lsn, changes, _journal);
-                foreach ((Lsn lsn, AccountChanges _) in _keeper.PostponedOf(who.Address)) _journal.Applied(lsn);
-                _keeper.Caught(who.Address);
-            }
-            catch (Exception problem) when (IsOfTheRecord(problem))
-            {
-                opened.Value.Abandon();
-                _log.ReplayFailed(problem, who.Address, _keeper.PostponedOf(who.Address)[0].Lsn.Value);
-                return new Refusal(RefusalKind.Unavailable, "The mailbox is not whole now");
-            }
-            catch
-            {
-                opened.Value.Abandon();
-                throw;
-            }
-        }
-
-        (opened.Value.Journal, opened.Value.Backlog) = (_journal, _journal is null ? null : _backlog);
-        return opened;
-    }
-
-    private static void Replay(Account account, Lsn lsn, AccountChanges changes, Journal.Journal journal)
-    {
-        JournalContent? content = journal.OpenContent(lsn);
-        try
-        {
-            account.Replay(new(lsn, changes.Time, changes.Changes, content, null), account.Mender());
-        }
-        finally
-        {
-            _ = content?.DisposeAsync().AsTask(); // completes at once
-        }
-    }
-
-    // Applies what the journal has of an account to its new catalogue. False while the journal itself replays.
-    private bool CatchUp(Account account)
-    {
-        EmailAddress address = account.Who.Address;
-        _keeper.BeginRepair(address);
-        try
-        {
-            if (_journal is not { } journal)
-            {
-                account.Abandon();
-                return false;
-            }
-
-            foreach (JournalRecord record in journal.Read(journal.Settled))
-            {
-                foreach (JournalStep step in record.Steps)
-                {
-                    if (step.Participant != Recorder.Participant || ChangeCodec.Read(step.Payload) is not { } changes || changes.Account.Address != address) continue;
-                    JournalContent? content = record.HasContent ? record.OpenContent() : null;
-                    account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), account.Mender());
-                    if (content is not null) _ = content.DisposeAsync().AsTask(); // completes at once
-                }
-            }
-
-            _keeper.EndRepair(address);
-            _log.Repaired(address);
-            return true;
-        }
-        catch
-        {
-            account.Abandon();
-            throw;
-        }
-    }
-
-#pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     private void EndRun()
     {
         if (_isInDisorder) return;
@@ -489,12 +335,13 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         }
     }
 
+#pragma warning disable CA1031 // The end must come, whatever an account's trouble is; it is logged.
     // False: what is not on disk yet is known to this object alone, so it stays.
     private bool Close(Account account, bool atEnd)
     {
         try
         {
-            _services?.Watch.EndResting(account.Boxes());
+            _services?.Watch.EndResting(account.Mailboxes.All());
             _keeper.TidyAll(account);
             account.Dispose();
             return true;
@@ -506,50 +353,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             _isInDisorder = true;
             account.Abandon(); // The next start replays what no checkpoint covers.
             return true;
-        }
-    }
-
-    private async Task WorkAsync(CancellationToken stop)
-    {
-        try
-        {
-            for (int round = 1; ; round++)
-            {
-                await Task.Delay(_options.TidyAfter, _time, stop);
-                _accounts.CloseIdle(_time.GetUtcNow() - _options.IdleFor);
-                _services?.Watch.EndRested();
-                long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-                foreach (Account account in _accounts.Open())
-                {
-                    if (stop.IsCancellationRequested) return;
-                    try
-                    {
-                        if (account.IsDamaged)
-                        {
-                            Result<AccountLease> repaired = await LeaseAsync(account.Who, stop);
-                            if (repaired.IsOk) repaired.Value.Dispose();
-                            continue;
-                        }
-
-                        // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
-                        foreach (Box box in account.Selected())
-                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await _scanner!.LookAsync(account, box, stop);
-                        _indexer.Consider(account, now);
-                        account.Retry();
-                        account.Behind.Settle();
-                        if (!account.NeedsTidying(now, _options.HomeAfter)) continue;
-                        account.Tidy(new(account, account.Tree, _log), _options.NamesAtOnce, account.IsIdle(now, _options.HomeAfter));
-                    }
-                    catch (Exception problem) when (problem is not OperationCanceledException)
-                    {
-                        _log.TidyFailed(problem, account.Who.Address);
-                    }
-                }
-            }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // The end.
         }
     }
 #pragma warning restore CA1031

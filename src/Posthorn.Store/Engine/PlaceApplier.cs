@@ -45,8 +45,11 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         for (int i = 0; i < place.Pairs.Count; i++)
         {
             Pair pair = place.Pairs[i];
+            // Outside replay a number above all earlier ones cannot be there.
+            bool fresh = !account.IsReplaying && pair.Target >= target.UidNext;
             if (pair.Target >= target.UidNext) target.UidNext = new(pair.Target.Value + 1); // even if nothing comes of it: the number was given away
-            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out StoredRow old);
+            StoredRow old = default;
+            bool there = !fresh && catalogue.TryGetMessage(target.Box.Id, pair.Target, out old);
             bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
             if (!known && !there)
             {
@@ -91,6 +94,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
                 // Nothing else has the bytes of a message that came in by somebody else's hand: a copy of it is made now or later, never given up.
                 bool alone = content.Record == 0 && catalogue.Contents.CopiesOf(content.Id).Count < 2;
                 bool made = _files.TryPlace(source.Name, file, tree.PathOf(target.Name, disk), place.Move, must: alone && !place.Move);
+                if (!made && account.IsReplaying) MakeLost(from.Content, target.Name, new(pair.Target, "", baseName, false), content.Octets);
                 bool gone = !made && alone && _files.Locate(source.Name, file) is null;
                 if (gone && !account.IsReplaying)
                 {
@@ -113,6 +117,20 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         }
 
         return changed;
+    }
+
+    // The crash undid copies on disk, but not that their source was moved on and then removed: what lies out of sight has their bytes.
+    private void MakeLost(long content, MailboxName box, FileRow moved, long octets)
+    {
+        if (tree.FindExpunged(moved.Base) is not { } away || !tree.Volume.TryStat(away, out Journal.Volume.VolumeStat stat) || stat.Length != octets) return;
+        FileRow source = moved with { DiskName = away[tree.Root.Length..] };
+        foreach ((long mailbox, Uid uid) in catalogue.Contents.CopiesOf(content).ToArray())
+        {
+            if (account.PublishedById(mailbox) is not { } holder || !catalogue.TryGetFile(mailbox, uid, out FileRow file) || file.DiskName.Length > 0 || !catalogue.TryGetMessage(mailbox, uid, out StoredRow row)) continue;
+            _files.BringBack(holder.Name, holder.Mailbox, holder.Validity);
+            string wanted = _files.WantedName(mailbox, holder.Name, row.Row, file.Base, "");
+            if (_files.TryPlace(box, source, tree.PathOf(holder.Name, wanted), move: false, must: false)) catalogue.PutFile(mailbox, uid, wanted, file.Base, dirty: false);
+        }
     }
 
     // The crash undid copies on disk, but not the moving of their source afterwards, which was found again now.

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Store.Changes;
 
@@ -98,4 +99,26 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
     internal ValueTask<bool> WhenRoomAsync() => journal.WhenRoomAsync(Patience, CancellationToken.None);
 
     internal ValueTask WhenDurableAsync(Lsn lsn) => journal.WhenDurableAsync(lsn);
+
+    /// <summary>The names of so many messages as one record can carry; at least one part, be it empty.</summary>
+    internal IEnumerable<List<(Uid Uid, string Base)>> InParts(List<(Uid Uid, string Base)> messages)
+    {
+        const int numbers = 24; // what stands beside a name at most
+        List<(Uid Uid, string Base)> part = [];
+        int room = NamesLimit;
+        foreach ((Uid Uid, string Base) message in messages)
+        {
+            int octets = System.Text.Encoding.UTF8.GetByteCount(message.Base) + numbers;
+            if (octets > room && part.Count > 0)
+            {
+                yield return part;
+                (part, room) = ([], NamesLimit);
+            }
+
+            part.Add(message);
+            room -= octets;
+        }
+
+        yield return part;
+    }
 }

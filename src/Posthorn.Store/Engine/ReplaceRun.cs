@@ -9,7 +9,7 @@ namespace Posthorn.Store.Engine;
 /// <summary>Puts a new message in the place of another, as one record.</summary>
 internal sealed class ReplaceRun(StoreServices services, Account from, Account into, Replacement replacement)
 {
-    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
     private static readonly Refusal Gone = new(RefusalKind.Expunged, "The message to be replaced is gone");
 
     internal async ValueTask<Result<AppendReceipt>> RunAsync(CancellationToken cancel)

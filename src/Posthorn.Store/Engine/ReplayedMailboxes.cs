@@ -29,7 +29,7 @@ internal sealed class ReplayedMailboxes(Account account, Catalogue.AccountCatalo
         UidList? list = tree.FindFolder(mailbox) is { } folder && tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
         draft.Validity = Math.Max(list?.Validity.Value ?? 0, Math.Max(draft.Validity + 1, (uint)(operation.Time / 1000)));
         Box box = account.Emerging(mailbox) ?? new(mailbox, SpecialUse.None, list?.Validity ?? new(draft.Validity));
-        box.Id = account.NextBoxId();
+        box.Id = account.Mailboxes.NextId();
         box.Name = name;
         BoxDraft made = draft.Add(box);
         made.Highest = new(draft.ModSeq);

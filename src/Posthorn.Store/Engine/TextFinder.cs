@@ -15,8 +15,8 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     /// <summary>Envelopes looked at under one hold of the account's lock.</summary>
     private const int AtOnce = 128;
 
-    /// <summary>Octets of a message that are read to look at its header.</summary>
-    private const int HeaderOctets = 16 * 1024;
+    /// <summary>Octets of a message that are read to look at its header, first and at most; a longer one is read with all of the message.</summary>
+    private const int FirstOctets = 4 * 1024, HeaderOctets = 16 * 1024;
 
     internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, IProgress<int>? done, CancellationToken cancel)
     {
@@ -65,20 +65,30 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     {
         if (scope == TextScope.Header && InHeader(content, search) is { } known) return known;
         using OctetHold room = await reader.WholeMessages.TakeAsync(content.Length, cancel);
-        return Matches(content, search, content.Length) ?? false;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)content.Length));
+        try
+        {
+            return search.Matches(bytes.AsMemory(0, MailReader.ReadAll(content, bytes)));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
     }
 
     // Null when the header is longer than what is read of it.
-    private static bool? InHeader(IMessageContent content, MessageSearch search) => Matches(content, search, HeaderOctets, isHeader: true);
-
-    private static bool? Matches(IMessageContent content, MessageSearch search, long most, bool isHeader = false)
+    private static bool? InHeader(IMessageContent content, MessageSearch search)
     {
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)Math.Min(most, content.Length)));
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(HeaderOctets);
         try
         {
-            int length = MailReader.ReadAll(content, bytes.AsSpan(0, (int)Math.Min(most, content.Length)));
-            if (!isHeader) return search.Matches(bytes.AsMemory(0, length));
-            return bytes.AsSpan(0, length).IndexOf("\r\n\r\n"u8) is >= 0 and int blank ? search.Matches(bytes.AsMemory(0, blank + 4)) : null;
+            foreach (int most in (ReadOnlySpan<int>)[FirstOctets, HeaderOctets])
+            {
+                int head = MailReader.ReadAll(content, bytes.AsSpan(0, (int)Math.Min(most, content.Length)));
+                if (bytes.AsSpan(0, head).IndexOf("\r\n\r\n"u8) is >= 0 and int blank) return search.Matches(bytes.AsMemory(0, blank + 4));
+            }
+
+            return null;
         }
         finally
         {
@@ -96,7 +106,7 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
         HashSet<Uid> possible = account.Read(catalogue => catalogue.Contents.UidsWith(box.Id, hits.Contents, hits.UpTo));
         // Messages that were expunged under somebody's eyes are looked at themselves.
-        possible.UnionWith(account.GoneFrom(mailbox));
+        possible.UnionWith(account.Mailboxes.GoneFrom(mailbox));
         return [.. candidates.Where(possible.Contains)];
     }
 }

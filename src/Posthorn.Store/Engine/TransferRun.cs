@@ -8,7 +8,7 @@ namespace Posthorn.Store.Engine;
 /// <summary>Copies or moves messages between accounts, as one record: the destination's part first, so that a crash between the two never loses a message.</summary>
 internal sealed class TransferRun(Recorder recorder, MailReader reader, Account from, Account into, Transfer transfer)
 {
-    private static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
+    private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
     private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts)> _messages = [];
     private List<(Uid Uid, string Base)> _bases = [];
 

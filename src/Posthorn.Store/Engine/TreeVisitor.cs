@@ -30,7 +30,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
             Scene scene = new(account, account.Read(catalogue => catalogue.Lists.Marks()));
             // After a crash a directory may be one that was to go, or to be called otherwise: it says nothing of another server.
             if (account.EndedInOrder) await FoldersAsync(scene);
-            foreach (Box box in account.Boxes()) await MailboxAsync(scene, box);
+            foreach (Box box in account.Mailboxes.All()) await MailboxAsync(scene, box);
             if (account.EndedInOrder) await SubscriptionsAsync(account);
             account.IsTreeKnown = true;
         }
@@ -49,7 +49,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
     private async ValueTask FoldersAsync(Scene scene)
     {
         Account account = scene.Account;
-        Dictionary<MailboxName, Box> boxes = account.Boxes().ToDictionary(box => box.Name);
+        Dictionary<MailboxName, Box> boxes = account.Mailboxes.All().ToDictionary(box => box.Name);
         List<(MailboxName Name, string Path)> folders = ForeignFolders.In(account.Tree, log, account.Who.Address);
         HashSet<MailboxName> there = [MailboxName.Inbox, .. folders.Select(folder => folder.Name)];
         Dictionary<string, Box> missing = boxes.Values.Where(box => !there.Contains(box.Name) && !account.Tree.Exists(account.Tree.FolderPath(box.Name))).ToDictionary(box => box.Mailbox.Value);
@@ -111,7 +111,7 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
     private async ValueTask SubscriptionsAsync(Account account)
     {
         if (account.Tree.ReadText($"{account.Tree.Root}/{SubscriptionFile.FileName}") is not { } text) return;
-        HashSet<string> theirs = [.. SubscriptionFile.Parse(text, account.Tree.Names)], ours = [.. account.Subscriptions()];
+        HashSet<string> theirs = [.. SubscriptionFile.Parse(text, account.Tree.Names)], ours = [.. account.Mailboxes.Subscriptions()];
         List<Change> changes = [];
         foreach (string name in theirs.Except(ours).Concat(ours.Except(theirs)))
             if (MailboxName.TryCreate(name, account.Tree.Names.Separator, out MailboxName mailbox)) changes.Add(new Change.Subscribe(mailbox, theirs.Contains(name)));

@@ -33,7 +33,7 @@ internal sealed class VisitApplier(Account account, AccountCatalogue catalogue)
         if (draft.Find(change.Mailbox) is not { } old || old.Box.Validity == change.Validity) return false;
         draft.Validity = Math.Max(draft.Validity, change.Validity.Value);
         Box box = account.Emerging(change.Mailbox) is { } emerging && emerging.Validity == change.Validity ? emerging : new(change.Mailbox, old.Box.Use, change.Validity);
-        (long former, box.Id, box.Name, box.Floor) = (old.Box.Id, account.NextBoxId(), old.Name, modSeq);
+        (long former, box.Id, box.Name, box.Floor) = (old.Box.Id, account.Mailboxes.NextId(), old.Name, modSeq);
         BoxDraft added = draft.Add(box);
         added.Replaced = old.Box;
         (added.UidNext, added.Highest, added.FirstRecent) = (change.UidNext, modSeq, new(1));

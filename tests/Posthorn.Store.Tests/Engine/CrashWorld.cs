@@ -188,6 +188,18 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         Log.Add($"catalogues: {_catalogues.Crash(files, Random, fate)}");
         (_volume.CutAt, _volume.Fault) = (null, null);
         _volume.Crash(Random.Next());
+        if (Traced is not null) ListFiles("/data");
+    }
+
+    // What the crash left, for the report of a failure.
+    private void ListFiles(string directory)
+    {
+        foreach (VolumeEntry entry in _volume.List(directory, times: false).OrderBy(entry => entry.Name, StringComparer.Ordinal))
+        {
+            string path = $"{directory}/{entry.Name}";
+            if (entry.Kind == VolumeKind.Directory) ListFiles(path);
+            else if (_volume.TryStat(path, out VolumeStat stat)) OnChange($"is there: {path} inode {stat.Inode} of {stat.Length} octets");
+        }
     }
 
     /// <summary>The server ends in order and comes back.</summary>
@@ -200,6 +212,29 @@ internal sealed class CrashWorld(int seed, CatalogueFate? fate) : IAsyncDisposab
         await _server.StopAsync(kill: false);
         _catalogues.Sync(); // SQLite makes a log durable when it closes
         await StartAsync();
+    }
+
+    /// <summary>The server ends in order, and what it leaves holds together: every message is read, and catalogue, files and the second home of the numbers say the same.</summary>
+    internal async ValueTask VerifyStoreAsync()
+    {
+        // What other programs did is noticed first: a removal by two listings.
+        for (int look = 0; look < 3; look++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(10));
+            await VerifyAsync();
+        }
+
+        foreach (IAsyncDisposable store in _stores) await store.DisposeAsync();
+        _stores.Clear();
+        Stores.Clear();
+        await _server.StopAsync(kill: false);
+        StoreVerifier verifier = new(new() { AccountsDirectory = _catalogues.Directory + "/accounts" }, _volume);
+        foreach (string name in Names)
+        {
+            StoreReport report = verifier.Verify(Account(name), readMail: true, null, Cancel);
+            Assert.True(report.Differences.Count == 0, $"{name} does not verify: {string.Join("; ", report.Differences)}");
+            Assert.Equal(Accounts[name].Values.Sum(box => box.Messages.Count), report.Messages);
+        }
     }
 
     internal void Forget()

@@ -141,6 +141,28 @@ public sealed class MaildirTests : IAsyncLifetime
         Assert.Equal(1, (await LookAsync(store)).Messages);
     }
 
+    // Two volumes were exchanged, or a copy of another account's mail was put there.
+    [Fact]
+    public async Task A_marker_of_another_catalogue_makes_the_mail_unavailable_and_removes_nothing()
+    {
+        IMailStore store = await _server.MustOpenAsync(Ann);
+        await store.MustAppendAsync(_server, "INBOX", Text("one"));
+        await store.DisposeAsync();
+        await _server.DisposeAsync();
+        string marker = Root + "/posthorn/id";
+        string ours = await File.ReadAllTextAsync(marker, Cancel);
+        await File.WriteAllTextAsync(marker, new string('0', 32), Cancel);
+        string[] before = [.. Directory.GetFiles(Root, "*", SearchOption.AllDirectories).Order()];
+        await StartAsync();
+        Result<IMailStore> refused = await _server.OpenAsync(Ann, Cancel);
+        Refused(RefusalKind.Unavailable, refused);
+        await Assert.ThrowsAnyAsync<Exception>(async () => await _server.MustDeliverAsync(Ann, Text("two")));
+        Assert.Equal(before, Directory.GetFiles(Root, "*", SearchOption.AllDirectories).Order());
+        await File.WriteAllTextAsync(marker, ours, Cancel);
+        store = await _server.MustOpenAsync(Ann);
+        Assert.Equal(1, (await LookAsync(store)).Messages);
+    }
+
     [Fact]
     public async Task A_lost_or_damaged_catalogue_is_made_again_from_the_mail()
     {

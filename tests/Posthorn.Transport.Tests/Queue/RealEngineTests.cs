@@ -70,13 +70,42 @@ public sealed class RealEngineTests : IDisposable
         Assert.Contains("Subject: once", Encoding.ASCII.GetString(Assert.Single(peer.Messages).Content), StringComparison.Ordinal);
     }
 
-    private static async Task SendAsync(Server server, params string[] recipients)
+    /// <summary>A volume that is not mounted must never look like an empty mailbox: senders try again, and nothing is made where it belongs.</summary>
+    [Fact]
+    public async Task A_mail_volume_that_is_not_there_is_a_reason_to_try_again()
+    {
+        await using ScriptedPeer peer = new();
+        string root;
+        await using (Server first = await Server.OpenAsync(_folder.Path, _time, peer))
+        {
+            root = first.Bob.MailRoot;
+            await SendAsync(first, "bob@example.org");
+        }
+
+        System.IO.Directory.Move(root, root + ".away");
+        await using (Server away = await Server.OpenAsync(_folder.Path, _time, peer))
+        {
+            Assert.Equal("451 4.2.0", (await FinishAsync(away, "bob@example.org")).ToString()[..9]);
+            Assert.True((await FinishAsync(away, "ann@example.org")).IsPositive); // hers is there
+            Assert.False(System.IO.Directory.Exists(root));
+            Assert.Equal(0, away.Queue.Count);
+        }
+
+        System.IO.Directory.Move(root + ".away", root);
+        await using Server back = await Server.OpenAsync(_folder.Path, _time, peer);
+        Assert.True((await FinishAsync(back, "bob@example.org")).IsPositive);
+        Assert.Equal(2, (await back.MailAsync(back.Bob)).Count);
+    }
+
+    private static async Task SendAsync(Server server, params string[] recipients) => Assert.True((await FinishAsync(server, recipients)).IsPositive);
+
+    private static async Task<SmtpReply> FinishAsync(Server server, params string[] recipients)
     {
         Envelope envelope = new() { Id = server.Transport.NewQueueId(), Client = TransportRig.Stranger with { Role = ListenerRole.Submission, Account = server.Ann }, From = ReversePath.Of(server.Ann.Address) };
         foreach (string recipient in recipients) envelope.Recipients.Add(new(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null));
         await using IMessageIntake intake = server.Transport.Begin(envelope);
         await intake.WriteAsync("From: ann@example.org\r\nSubject: once\r\n\r\nText\r\n"u8.ToArray(), default);
-        Assert.True((await intake.FinishAsync(default)).Overall.IsPositive);
+        return (await intake.FinishAsync(default)).Overall;
     }
 
     [Fact]

@@ -10,8 +10,14 @@ internal sealed record TlsSessionCount(AppliedPolicy Policy, TlsTrouble? Trouble
 
 /// <summary>Counts TLS sessions by day, domain and policy, and keeps the counts over restarts.</summary>
 /// <remarks>Locking: <c>_gate</c> guards everything; files are written outside of it.</remarks>
-public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
+public sealed class TlsTally(string folder, TimeProvider time, ILogger log, long maxOctets = TlsTally.UsualOctets)
 {
+    /// <summary>Octets of all that is counted, in memory and about as many in the file. 64 MiB: 20,000 ordinary domains take some 20, and policies are as long as strangers make them.</summary>
+    public const long UsualOctets = 64L << 20;
+
+    /// <summary>What an entry takes beside its texts.</summary>
+    private const int EntryOctets = 160;
+
     /// <summary>Domains of one day that are counted: a server that sends to more has those of every hour all the same.</summary>
     private const int MaxDomains = 20_000;
 
@@ -20,6 +26,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
 
     private readonly Lock _gate = new();
     private readonly Dictionary<DateOnly, Dictionary<string, Dictionary<string, PolicySummary>>> _days = [];
+    private long _octets;
     private bool _changed;
 
     internal void Count(TlsSessionCount session)
@@ -38,7 +45,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
             string reason = trouble.Reason.Length <= 200 ? trouble.Reason : trouble.Reason[..200];
             TlsFailureDetail? known = summary.Details.Find(one => one.ResultType == trouble.ResultType && one.MxHost == session.MxHost && one.ReceivingAddress == session.ReceivingAddress && one.SendingAddress == session.SendingAddress && one.Reason == reason);
             if (known is not null) known.Sessions++;
-            else if (summary.Details.Count < MaxDetails) summary.Details.Add(new(trouble.ResultType, session.SendingAddress, session.MxHost, session.ReceivingAddress, reason));
+            else if (summary.Details.Count < MaxDetails) Add(summary, new(trouble.ResultType, session.SendingAddress, session.MxHost, session.ReceivingAddress, reason));
         }
     }
 
@@ -58,7 +65,12 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
         lock (_gate)
         {
             if (!_days.TryGetValue(day, out Dictionary<string, Dictionary<string, PolicySummary>>? domains)) return;
-            _changed |= domains.Remove(domain);
+            if (domains.Remove(domain, out Dictionary<string, PolicySummary>? policies))
+            {
+                _changed = true;
+                _octets -= OctetsOf(domain) + policies.Sum(policy => OctetsOf(policy.Key, policy.Value.Policy) + policy.Value.Details.Sum(OctetsOf));
+            }
+
             if (domains.Count == 0) _days.Remove(day);
         }
     }
@@ -75,7 +87,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
             {
                 if (Find(row.Day, new(row.Kind, row.Domain, row.Lines, row.MxHosts)) is not { } summary) continue;
                 (summary.Successes, summary.Failures) = (row.Successes, row.Failures);
-                summary.Details.AddRange(row.Details);
+                foreach (TlsFailureDetail detail in row.Details) Add(summary, detail);
             }
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException) { /* the first start */ }
@@ -107,14 +119,36 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log)
         if (!_days.TryGetValue(day, out Dictionary<string, Dictionary<string, PolicySummary>>? domains)) _days.Add(day, domains = new(StringComparer.OrdinalIgnoreCase));
         if (!domains.TryGetValue(policy.Domain, out Dictionary<string, PolicySummary>? policies))
         {
-            if (domains.Count >= MaxDomains) return null;
+            if (domains.Count >= MaxDomains || !TryTake(OctetsOf(policy.Domain))) return null;
             domains.Add(policy.Domain, policies = []);
         }
-        if (policies.TryGetValue(policy.Key, out PolicySummary? summary)) return summary;
-        if (policies.Count >= MaxPolicies) return null;
-        policies.Add(policy.Key, summary = new(policy));
+        string key = policy.Key;
+        if (policies.TryGetValue(key, out PolicySummary? summary)) return summary;
+        if (policies.Count >= MaxPolicies || !TryTake(OctetsOf(key, policy))) return null;
+        policies.Add(key, summary = new(policy));
         return summary;
     }
+
+    // Without room it is one of the failures that are counted, and its details are not kept.
+    private void Add(PolicySummary summary, TlsFailureDetail detail)
+    {
+        if (TryTake(OctetsOf(detail))) summary.Details.Add(detail);
+    }
+
+    private bool TryTake(long octets)
+    {
+        if (_octets + octets > maxOctets) return false;
+        _octets += octets;
+        return true;
+    }
+
+    private static long OctetsOf(string text) => EntryOctets + 2L * text.Length;
+
+    // The key says all once more.
+    private static long OctetsOf(string key, AppliedPolicy policy) => EntryOctets + 4L * key.Length + EntryOctets * (policy.Lines.Count + policy.MxHosts.Count);
+
+    private static long OctetsOf(TlsFailureDetail detail) =>
+        EntryOctets + 2L * (detail.ResultType.Length + detail.SendingAddress.Length + detail.MxHost.Length + detail.ReceivingAddress.Length + detail.Reason.Length);
 }
 
 /// <summary>One policy's counts of one day, as the file keeps them.</summary>

@@ -1,0 +1,176 @@
+using Microsoft.Extensions.Logging;
+using Posthorn.Core;
+using Posthorn.Journal;
+using Posthorn.Store.Changes;
+
+namespace Posthorn.Store.Engine;
+
+/// <summary>Brings accounts to where the journal is: when the server starts, when an account is opened for which records wait, and when a damaged catalogue is made anew.</summary>
+/// <remarks>Locking: see <see cref="Account"/>. An account is opened by one at a time (<see cref="AccountCache"/>), and the journal replays on one thread.</remarks>
+internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, CheckpointKeeper keeper, Backlog? backlog, ILogger log)
+{
+    /// <summary>The journal; null while it replays.</summary>
+    internal Journal.Journal? Journal { get; set; }
+
+    /// <summary>Applies what a record says, unless the catalogue has it, and mends its files.</summary>
+    internal async ValueTask ReplayAsync(JournalRecord record, CancellationToken cancel)
+    {
+        JournalContent? content = record.HasContent ? record.OpenContent() : null;
+        try
+        {
+            foreach (JournalStep step in record.Steps)
+            {
+                if (step.Participant != Recorder.Participant) continue;
+                AccountChanges changes = ChangeCodec.Read(step.Payload);
+                if (record.IsHeld) keeper.NoteHeld(record.Lsn, changes.Account.Address);
+                if (keeper.IsRepairing(changes.Account.Address)) continue; // gets all of the journal at its first opening
+                if (keeper.IsPostponed(changes.Account.Address))
+                {
+                    Postpone(record.Lsn, step); // behind what waits already
+                    continue;
+                }
+
+                Result<AccountLease> lease = await accounts.LeaseAsync(changes.Account, cancel);
+                if (!lease.IsOk)
+                {
+                    // A volume that is not there must not stop the others: the record waits in the journal, and no checkpoint passes it.
+                    Postpone(record.Lsn, step);
+                    log.ReplayPostponed(changes.Account.Address, record.Lsn.Value);
+                    continue;
+                }
+
+                using AccountLease held = lease.Value;
+                keeper.Touch(changes.Account);
+                try
+                {
+                    int mended = held.Account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), held.Account.Mender());
+                    if (mended > 0) log.FilesMended(changes.Account.Address, mended);
+                }
+                catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
+                {
+                    // One account's damage must not keep the server from starting.
+                    await RetireAsync(held.Account);
+                }
+                catch (Exception problem) when (IsOfTheRecord(problem))
+                {
+                    // Nor must a record that nobody can apply.
+                    accounts.Evict(held.Account);
+                    held.Account.Abandon();
+                    Postpone(record.Lsn, step);
+                    log.ReplayFailed(problem, changes.Account.Address, record.Lsn.Value);
+                }
+            }
+        }
+        finally
+        {
+            if (content is not null) await content.DisposeAsync();
+        }
+    }
+
+    private void Postpone(Lsn record, JournalStep step) => keeper.Postpone(record, ChangeCodec.Read(step.Payload.ToArray()));
+
+    // Rather than of the disk or the machine, which would be no better for the next account.
+    private static bool IsOfTheRecord(Exception problem) => problem switch
+    {
+        Catalogue.CatalogueException catalogue => !catalogue.IsDamage && !catalogue.IsPassing,
+        IOException or OperationCanceledException => false,
+        _ => true,
+    };
+
+    /// <summary>A catalogue was found to be damaged: whoever has the account open is sent away, and the next one who comes gets it with a catalogue made anew.</summary>
+    internal async ValueTask RetireAsync(Account account)
+    {
+        await account.VisitTurn.WaitAsync(CancellationToken.None);
+        try
+        {
+            if (account.IsOver) return;
+            log.Repairing(account.Who.Address);
+            keeper.BeginRepair(account.Who.Address); // first: no checkpoint may pass what the new one needs
+            keeper.BeginRepair(account.Who.Address, await account.RetireAsync());
+            accounts.Evict(account);
+        }
+        finally
+        {
+            account.VisitTurn.Release();
+        }
+    }
+
+    /// <summary>Opens an account with all that the journal has for it.</summary>
+    internal Result<Account> Open(MailAccount who)
+    {
+        Result<Account> opened = opener.Open(who, keeper.IsRepairing(who.Address), out bool remade);
+        if (!opened.IsOk) return opened;
+        if (remade && (Journal is not null || keeper.IsRepairing(who.Address)) && !CatchUp(opened.Value)) return new Refusal(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
+        if (Journal is not null && keeper.IsPostponed(who.Address))
+        {
+            try
+            {
+                foreach ((Lsn lsn, AccountChanges changes) in keeper.PostponedOf(who.Address)) Replay(opened.Value, lsn, changes, Journal);
+                foreach ((Lsn lsn, AccountChanges _) in keeper.PostponedOf(who.Address)) Journal.Applied(lsn);
+                keeper.Caught(who.Address);
+            }
+            catch (Exception problem) when (IsOfTheRecord(problem))
+            {
+                opened.Value.Abandon();
+                log.ReplayFailed(problem, who.Address, keeper.PostponedOf(who.Address)[0].Lsn.Value);
+                return new Refusal(RefusalKind.Unavailable, "The mailbox is not whole now");
+            }
+            catch
+            {
+                opened.Value.Abandon();
+                throw;
+            }
+        }
+
+        (opened.Value.Journal, opened.Value.Backlog) = (Journal, Journal is null ? null : backlog);
+        return opened;
+    }
+
+    private static void Replay(Account account, Lsn lsn, AccountChanges changes, Journal.Journal journal)
+    {
+        JournalContent? content = journal.OpenContent(lsn);
+        try
+        {
+            account.Replay(new(lsn, changes.Time, changes.Changes, content, null), account.Mender());
+        }
+        finally
+        {
+            _ = content?.DisposeAsync().AsTask(); // completes at once
+        }
+    }
+
+    // Applies what the journal has of an account to its new catalogue. False while the journal itself replays.
+    private bool CatchUp(Account account)
+    {
+        EmailAddress address = account.Who.Address;
+        keeper.BeginRepair(address);
+        try
+        {
+            if (Journal is not { } journal)
+            {
+                account.Abandon();
+                return false;
+            }
+
+            foreach (JournalRecord record in journal.Read(journal.Settled))
+            {
+                foreach (JournalStep step in record.Steps)
+                {
+                    if (step.Participant != Recorder.Participant || ChangeCodec.Read(step.Payload) is not { } changes || changes.Account.Address != address) continue;
+                    JournalContent? content = record.HasContent ? record.OpenContent() : null;
+                    account.Replay(new(record.Lsn, changes.Time, changes.Changes, content, null), account.Mender());
+                    if (content is not null) _ = content.DisposeAsync().AsTask(); // completes at once
+                }
+            }
+
+            keeper.EndRepair(address);
+            log.Repaired(address);
+            return true;
+        }
+        catch
+        {
+            account.Abandon();
+            throw;
+        }
+    }
+}
