@@ -25,6 +25,9 @@ public sealed record ListenOptions(string Name, EndPoint EndPoint, TlsMode Tls)
     /// <summary>Proxies: what connects from there begins with a PROXY header. From elsewhere nobody may send one.</summary>
     public NetworkSet Proxies { get; init; } = NetworkSet.Empty;
 
+    /// <summary>Clients may take up TLS sessions again. Some break off where they are offered that (Microsoft's outgoing servers in 2024).</summary>
+    public bool ResumesTls { get; init; } = true;
+
     /// <summary>Group of a Unix socket's file, by name; null leaves it.</summary>
     public string? SocketGroup { get; init; }
 }

@@ -94,7 +94,7 @@ public sealed class Listener : IAsyncDisposable
     private async Task RunAsync(Socket socket)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the accept loop goes on at once
-        Connection connection = new(new SocketChannel(socket), _services.NewSession(), _services.Time);
+        Connection connection = new(new SocketChannel(socket), _services.NewSession(), _services.Time) { ResumesTls = _options.ResumesTls };
         await using (connection)
         {
 #pragma warning disable CA1031 // The session loop's last net: one connection's trouble must not end the server.

@@ -32,6 +32,17 @@ public sealed class TlsIdentity : IDisposable
     /// <summary>For a new handshake; sessions keep what they have.</summary>
     public SslServerAuthenticationOptions ServerOptions => _options;
 
+    /// <summary>The same for a client that is not to be offered to take up its session again.</summary>
+    internal static SslServerAuthenticationOptions WithoutResumption(SslServerAuthenticationOptions options) => new()
+    {
+        ServerCertificateContext = options.ServerCertificateContext,
+        ServerCertificate = options.ServerCertificate,
+        EnabledSslProtocols = options.EnabledSslProtocols,
+        ClientCertificateRequired = options.ClientCertificateRequired,
+        CertificateRevocationCheckMode = options.CertificateRevocationCheckMode,
+        AllowTlsResume = false,
+    };
+
     /// <summary>When the certificate ends.</summary>
     public DateTimeOffset NotAfter { get; private set; }
 

@@ -125,6 +125,9 @@ public interface IMailbox : IAsyncDisposable
     /// <summary>Whether it exists no longer in the eyes of this session only: what is known of it was made anew, and the client must select it again.</summary>
     bool IsReplaced => false;
 
+    /// <summary>Whether its messages may have keywords that none has yet (RFC 9051 section 7.1, PERMANENTFLAGS with <c>\*</c>).</summary>
+    bool TakesKeywords { get; }
+
     /// <summary>Completes when <see cref="Current"/> is no longer <paramref name="seen"/>, or the mailbox is gone.</summary>
     ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel);
 }

@@ -38,6 +38,9 @@ public interface IMailStores : IAsyncDisposable
     /// </summary>
     ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel);
 
+    /// <summary>Whoever takes a whole message into memory asks here for the room.</summary>
+    OctetGate WholeMessages { get; }
+
     /// <summary>As above, for what needs no notes.</summary>
     ValueTask<DeliveryReceipt> DeliverAsync(IMessageSink message, IReadOnlyList<LocalDelivery> deliveries, DeliveryAttachment? attachment, CancellationToken cancel) =>
         DeliverAsync(message, new DeliveryOrder { Deliveries = deliveries, Attachment = attachment }, cancel);

@@ -32,13 +32,14 @@ internal sealed partial class ImapHost : ITranscriptHost
     private int _number;
 
     /// <param name="folder">Where the Maildir engine is to work; null uses the store in memory.</param>
-    public ImapHost(TemporaryFolder? folder = null)
+    /// <param name="change">Changes the engine's options.</param>
+    public ImapHost(TemporaryFolder? folder = null, Func<MaildirStoreOptions, MaildirStoreOptions>? change = null)
     {
         Time = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
         Directory = new(folder?.Path ?? "");
         _folder = folder;
         _connections = new(Time);
-        Stores = folder is null ? new MemoryMailStores(Time, new() { Separator = '/' }) : OpenEngine(folder.Path);
+        Stores = folder is null ? new MemoryMailStores(Time, new() { Separator = '/' }) : OpenEngine(folder.Path, change ?? (options => options));
     }
 
     public FakeTimeProvider Time { get; }
@@ -141,10 +142,10 @@ internal sealed partial class ImapHost : ITranscriptHost
         $"From: Sender {number} <s{number}@example.com>\r\nTo: Ann <ann@example.org>\r\nSubject: Message {number}\r\n" +
         $"Date: Thu, {number:00} Jan 2026 10:00:00 +0100\r\nMessage-ID: <m{number}@example.com>\r\n\r\nBody of message {number}.\r\n");
 
-    private MaildirStores OpenEngine(string path)
+    private MaildirStores OpenEngine(string path, Func<MaildirStoreOptions, MaildirStoreOptions> change)
     {
         LinuxVolume volume = new();
-        MaildirStores stores = new(new() { AccountsDirectory = path + "/accounts", Separator = '/' }, volume, Time, NullLogger.Instance);
+        MaildirStores stores = new(change(new() { AccountsDirectory = path + "/accounts", Separator = '/' }), volume, Time, NullLogger.Instance);
         JournalOptions options = new() { Directory = path + "/journal", SegmentSize = 4 << 20 };
         _journal = Journal.Journal.OpenAsync(options, volume, [stores], Time, NullLogger.Instance, default).AsTask().GetAwaiter().GetResult();
         stores.Start(_journal);

@@ -5,7 +5,7 @@ namespace Posthorn.Imap.Tests;
 /// <summary>Plays every transcript of this project.</summary>
 public sealed class TranscriptTests
 {
-    private const string Folder = "tests/Posthorn.Imap.Tests/Transcripts";
+    internal const string Folder = "tests/Posthorn.Imap.Tests/Transcripts";
 
     public static IEnumerable<TheoryDataRow<string>> All() => Transcript.In(Folder);
 

@@ -21,7 +21,7 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        if (Heads[0].Literal.WaitsForUs || Heads[0].Parts is not null) await session.SettleAsync(cancel);
+        if (Heads[0].Literal.WaitsForUs || Heads[0].Parts is not null) await session.Deferred.SettleAsync(cancel);
         List<NewMessage> messages = [];
         Completion? failure = null;
         bool received = false;
@@ -39,8 +39,8 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
         await MailboxTree.TellOldNameAsync(session, Target, cancel);
         // Clients that upload a folder send one APPEND after the other: those under way share a flush and keep their order.
         Task<Completion> stored = StoreAsync(session, messages, cancel);
-        if (stored.IsCompleted || !session.MayDefer) return await stored;
-        session.Defer(stored);
+        if (stored.IsCompleted || !session.Deferred.MayDefer) return await stored;
+        session.Deferred.Add(stored);
         return Completion.Deferred;
     }
 
@@ -48,7 +48,7 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
     {
         try
         {
-            Result<AppendReceipt> receipt = session.MayDefer
+            Result<AppendReceipt> receipt = session.Deferred.MayDefer
                 ? await session.Store.AppendSoonAsync(Target.Name, messages, cancel)
                 : await session.Store.AppendAsync(Target.Name, messages, cancel);
             return receipt.IsOk ? await AppendedAsync(session, Target.Name, receipt.Value, messages, cancel) : Completion.From(receipt.Refusal, creatable: true);
@@ -147,7 +147,7 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
             session.Log.Appended(session.Connection.Session, session.Account!.ToString(), receipt.Mailbox.ToString(), stored.Uid.Value, stored.EmailId.ToString(), messages[i].Content.Length);
         }
         Uid[] uids = [.. receipt.Messages.Select(m => m.Uid)];
-        session.HasPut(receipt.Mailbox, uids);
+        session.News.HasPut(receipt.Mailbox, uids);
         return !await session.Store.MayReadAsync(target, cancel) ? Completion.Ok("Appended") : Completion.Ok($"APPENDUID {receipt.Validity} {NumberSet.Format(uids)}", "Appended");
     }
 }

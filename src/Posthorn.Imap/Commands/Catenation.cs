@@ -169,6 +169,7 @@ internal static class Catenation
         if (!opened.IsOk) return opened.Refusal.Kind == RefusalKind.Unavailable ? Completion.From(opened.Refusal) : bad;
         await using IMessageContent content = opened.Value;
         parsed.Names(id, url.Message);
+        if (url.NeedsStructure) await parsed.ReadAsync(session, content, cancel);
         if (url.Section is { } picked && picked.Text is Mime.SectionText.HeaderFields or Mime.SectionText.HeaderFieldsNot)
         {
             if (url.PickFields(content, parsed) is not { } fields) return bad;

@@ -27,7 +27,7 @@ internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapComma
         Uid[] uids = box.UidsOf(positions);
         Result<Store.Placement> copied = await LongWork.CountAsync(session, uids.Length, done => session.Store.CopyAsync(box.Id, uids, Target, cancel, done), cancel);
         if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
-        session.HasPut(copied.Value.Target, copied.Value.Targets);
+        session.News.HasPut(copied.Value.Target, copied.Value.Targets);
         if (copied.Value.Sources.Count > 0) return !await session.Store.MayReadAsync(Target, cancel) ? Completion.Ok("Copied") : Completion.Ok(ImapOutput.CopyUid(copied.Value), "Copied");
         return positions.Count == 0 ? Completion.Ok("Nothing to copy") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
     }

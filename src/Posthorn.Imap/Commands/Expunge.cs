@@ -27,7 +27,7 @@ internal sealed record Expunge : IImapCommand<Expunge>
 
         Result<IReadOnlyList<Uid>> gone = await session.Store.ExpungeAsync(session.Selected.Id, only, cancel);
         if (!gone.IsOk) return Completion.From(gone.Refusal);
-        await session.TellNewsAsync(mayExpunge: true, cancel);
+        await session.News.TellAsync(mayExpunge: true, cancel);
         return session.Within(limited, session.Mode.Condstore && gone.Value.Count > 0
             ? Completion.Ok($"HIGHESTMODSEQ {session.Selected.View.HighestModSeq}", "Expunged")
             : Completion.Ok("Expunged"));

@@ -104,8 +104,9 @@ internal sealed class FetchWriter
         if (!opened.IsOk) return opened.Refusal.Kind == RefusalKind.Expunged ? false : throw new IOException(opened.Refusal.Text);
         await using IMessageContent content = opened.Value;
         MimeStructure? structure = StructureOf(summary, content);
+        if (structure is null && (_fields & SummaryFields.Structure) != 0) structure = await WholeMessage.ParseAsync(_session, content, cancel);
         if (structure is not null && HasUnknownEncoding(structure)) return true;
-        if (summary is not null && WholeMessage.Lacks(summary, _fields)) summary = WholeMessage.Complete(summary, content, _fields);
+        if (summary is not null && WholeMessage.Lacks(summary, _fields)) summary = await WholeMessage.CompleteAsync(_session, summary, content, _fields, cancel);
         MessageRow row = Begin(position);
         bool first = true;
         foreach (FetchItem item in _items)
@@ -142,11 +143,12 @@ internal sealed class FetchWriter
         return MetUnknownEncoding;
     }
 
+    // As the store keeps it, if it does.
     private MimeStructure? StructureOf(MessageSummary? summary, IMessageContent content)
     {
         if ((_fields & SummaryFields.Structure) == 0) return null;
         MimeStructure? kept = summary is { Structure.IsEmpty: false } ? MimeStructure.TryRead(summary.Structure.Span) : null;
-        return kept is not null && kept.Length == content.Length ? kept : WholeMessage.Parse(content);
+        return kept is not null && kept.Length == content.Length ? kept : null;
     }
 
     private MessageRow Begin(int position)

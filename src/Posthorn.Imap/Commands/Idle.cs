@@ -14,7 +14,7 @@ internal sealed record Idle : IImapCommand<Idle>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        await session.TellUnaskedAsync(mayExpunge: true, cancel);
+        await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
         session.Out.Continue("idling"u8);
         await session.FlushAsync(cancel);
         DateTimeOffset end = session.Services.Time.GetUtcNow() + session.Options.IdleTimeout;
@@ -31,7 +31,7 @@ internal sealed record Idle : IImapCommand<Idle>
             if (first == news)
             {
                 await news;
-                await session.TellUnaskedAsync(mayExpunge: true, cancel);
+                await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
                 news = NewsAsync(session, done.Token);
             }
             else session.Out.UntaggedOk(null, "Still here");

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using Posthorn.Core;
+using Posthorn.Imap.Session;
 using Posthorn.Mime;
 using Posthorn.Store;
 
@@ -41,13 +42,16 @@ internal sealed record MessageUrl(MailboxName? Mailbox, uint? Validity, Uid Mess
         return true;
     }
 
+    /// <summary>It names a part, so that the message's structure must be known.</summary>
+    public bool NeedsStructure => Section is not null && !Section.Equals(SectionPath.Whole);
+
     /// <summary>Where the octets lie; false when the message has no such part.</summary>
     public bool TryRange(IMessageContent content, LastStructure parsed, out long offset, out long length)
     {
         (offset, length) = (0, content.Length);
-        if (Section is not null && !Section.Equals(SectionPath.Whole))
+        if (Section is not null && NeedsStructure)
         {
-            if (!Section.TryResolve(parsed.Of(content), out SectionRange range)) return false;
+            if (!Section.TryResolve(parsed.Structure, out SectionRange range)) return false;
             (offset, length) = (range.Offset, range.Length);
         }
 
@@ -60,7 +64,7 @@ internal sealed record MessageUrl(MailboxName? Mailbox, uint? Validity, Uid Mess
     /// <summary>The header fields that the section picks; null when the message has no such part.</summary>
     public ReadOnlyMemory<byte>? PickFields(IMessageContent content, LastStructure parsed)
     {
-        if (Section is null || !Section.TryResolve(parsed.Of(content), out SectionRange range)) return null;
+        if (Section is null || !Section.TryResolve(parsed.Structure, out SectionRange range)) return null;
         ArrayBufferWriter<byte> picked = new();
         WholeMessage.Pick(content, range.Offset, range.Length, Section, null, picked);
         if (Partial is not { } piece) return picked.WrittenMemory;
@@ -135,5 +139,8 @@ internal sealed class LastStructure
         (_of, _structure) = ((mailbox, message), null);
     }
 
-    public MimeStructure Of(IMessageContent content) => _structure ??= WholeMessage.Parse(content);
+    public MimeStructure Structure => _structure ?? throw new InvalidOperationException("The message was not read.");
+
+    /// <summary>Reads the message, unless it was read for the URL before.</summary>
+    public async ValueTask ReadAsync(ImapSession session, IMessageContent content, CancellationToken cancel) => _structure ??= await WholeMessage.ParseAsync(session, content, cancel);
 }

@@ -29,10 +29,10 @@ internal sealed record Move(NumberSet Messages, MailboxName Target) : IImapComma
         if (moved.Value.Sources.Count == 0)
             return positions.Count == 0 ? Completion.Ok("Nothing to move") : Completion.No("EXPUNGEISSUED", "All of these messages are gone");
 
-        session.HasPut(moved.Value.Target, moved.Value.Targets);
+        session.News.HasPut(moved.Value.Target, moved.Value.Targets);
         // COPYUID goes out before the expunges, while the client can still match the numbers (RFC 6851 section 4.3).
         if (await session.Store.MayReadAsync(Target, cancel)) session.Out.UntaggedOk(ImapOutput.CopyUid(moved.Value), "Moved");
-        await session.TellNewsAsync(mayExpunge: true, cancel);
+        await session.News.TellAsync(mayExpunge: true, cancel);
         return session.Within(limited, session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Moved") : Completion.Ok("Moved"));
     }
 }

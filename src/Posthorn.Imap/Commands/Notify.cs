@@ -58,7 +58,7 @@ internal sealed record Notify(bool Status, IReadOnlyList<NotifyGroup> Groups) : 
     {
         Notifications? former = session.Notifications is { IsSilent: false } speaking ? speaking : null;
         session.Notifications = null;
-        await session.TellNewsAsync(mayExpunge: true, cancel); // as a NOOP does
+        await session.News.TellAsync(mayExpunge: true, cancel); // as a NOOP does
         // NONE is not the way it was before the first NOTIFY: the client wants no events at all (RFC 5465 sections 3.1 and 5), as Dovecot has it too.
         session.Notifications = new(session, Groups, former);
         if (Groups.Count == 0) return Completion.Ok("Nothing is told unasked any more");

@@ -43,7 +43,7 @@ internal sealed record Replace(NumberSet Message, MailboxName Target, IReadOnlyL
             foreach (NewMessage message in messages) await message.Content.DisposeAsync();
         }
 
-        await session.TellNewsAsync(mayExpunge: true, cancel);
+        await session.News.TellAsync(mayExpunge: true, cancel);
         return session.Mode.Condstore ? Completion.Ok($"HIGHESTMODSEQ {box.View.HighestModSeq}", "Replaced") : Completion.Ok("Replaced");
     }
 }

@@ -23,7 +23,14 @@ internal static class WholeMessage
         }
     }
 
-    public static MimeStructure Parse(IMessageContent content)
+    /// <summary>The structure of a message, read as a whole when there is room for that (<see cref="IMailStores.WholeMessages"/>).</summary>
+    public static async ValueTask<MimeStructure> ParseAsync(ImapSession session, IMessageContent content, CancellationToken cancel)
+    {
+        using OctetHold room = await session.Services.Stores.WholeMessages.TakeAsync(content.Length, cancel);
+        return Parse(content);
+    }
+
+    private static MimeStructure Parse(IMessageContent content)
     {
         byte[] all = ReadAll(content);
         try { return MimeStructure.Parse(all.AsSpan(0, (int)content.Length), MimeLimits.Default); }
@@ -71,7 +78,7 @@ internal static class WholeMessage
             if (opened.IsOk)
             {
                 await using IMessageContent content = opened.Value;
-                return Complete(summary, content, fields);
+                return await CompleteAsync(session, summary, content, fields, cancel);
             }
         }
 
@@ -79,8 +86,14 @@ internal static class WholeMessage
         return null;
     }
 
-    /// <summary>Makes what a summary lacks.</summary>
-    public static MessageSummary Complete(MessageSummary summary, IMessageContent content, SummaryFields fields)
+    /// <summary>Makes what a summary lacks, when there is room for the whole message.</summary>
+    public static async ValueTask<MessageSummary> CompleteAsync(ImapSession session, MessageSummary summary, IMessageContent content, SummaryFields fields, CancellationToken cancel)
+    {
+        using OctetHold room = await session.Services.Stores.WholeMessages.TakeAsync(content.Length, cancel);
+        return Complete(summary, content, fields);
+    }
+
+    private static MessageSummary Complete(MessageSummary summary, IMessageContent content, SummaryFields fields)
     {
         byte[] all = ReadAll(content);
         try

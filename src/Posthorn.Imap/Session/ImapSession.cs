@@ -8,23 +8,16 @@ using Posthorn.Store.Sharing;
 
 namespace Posthorn.Imap.Session;
 
-/// <summary>One client's session: reads commands, runs them one after the other, tells the news.</summary>
+/// <summary>One client's session as its commands see it: who is logged in, what is selected and switched on, and the way out.</summary>
+/// <remarks>
+/// <see cref="CommandLoop"/> reads commands and runs them one after the other, <see cref="SessionNews"/> tells what happens meanwhile, <see cref="DeferredAnswers"/> holds answers that wait for the disk.
+/// They know the session; it knows nothing of how they work.
+/// </remarks>
 internal sealed class ImapSession : IAsyncDisposable
 {
-    /// <summary>APPENDs that may be on their way to the disk at once: enough to share a flush, few enough to bound what they hold.</summary>
-    private const int MaxPending = 16;
-
     private readonly ImapServer _server;
-    private readonly Queue<(byte[] Tag, Task<Completion> End)> _pending = new();
-    private readonly CommandPace _pace;
-    private Dialect _dialect;
+    private readonly CommandLoop _loop;
     private ClientMode _mode = new();
-    private byte[] _tag = [];
-    private LiteralHead? _pendingLiteral;
-    private bool _isBetween;
-    private bool _ending;
-    private bool _lost;
-    private int _badCommands;
     private int _failedLogins;
     private string _ended = "connection closed";
 
@@ -32,18 +25,23 @@ internal sealed class ImapSession : IAsyncDisposable
     {
         (_server, Connection, Options) = (server, connection, options);
         Out = new(connection);
-        Frames = new(connection, options, IsMessageNext, FillAsync);
-        _dialect = new(false, '/', options, default);
-        _pace = new(options.CommandsPerSecond, server.Services.Time);
+        (_loop, News, Deferred) = (new(this), new(this), new(this));
+        Frames = new(connection, options, CommandLoop.IsMessageNext, _loop.FillAsync);
+        Dialect = new(false, '/', options, default);
     }
 
     public Connection Connection { get; }
     public ImapOptions Options { get; }
     public ImapOutput Out { get; }
     public FrameReader Frames { get; }
+    public SessionNews News { get; }
+    public DeferredAnswers Deferred { get; }
     public ImapServices Services => _server.Services;
     public ILogger Log => Services.Log;
     public Heartbeat Heartbeat => _server.Heartbeat;
+
+    /// <summary>How this client's commands are read.</summary>
+    public Dialect Dialect { get; private set; }
 
     /// <summary>What this client has switched on.</summary>
     public ClientMode Mode
@@ -53,7 +51,7 @@ internal sealed class ImapSession : IAsyncDisposable
         {
             _mode = value;
             Out.Utf8 = value.Utf8Names;
-            _dialect = _dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly, Utf8Accept = value.Utf8Accept };
+            Dialect = Dialect with { Utf8 = value.Utf8Names, UidOnly = value.UidOnly, Utf8Accept = value.Utf8Accept };
             Metadata = value.Metadata ? Metadata ?? Notifications?.TakeMetadata() ?? new(this) : null;
         }
     }
@@ -106,49 +104,22 @@ internal sealed class ImapSession : IAsyncDisposable
     public bool CanStartTls => Services.Tls is not null && !Connection.IsSecure && !IsLoggedIn && Connection.CanLayer;
 
     /// <summary>The session ends after the running command.</summary>
-    public bool IsEnding => _ending;
+    public bool IsEnding { get; private set; }
 
-    public bool AwaitsMessage => _pendingLiteral is not null;
+    /// <summary>The client cannot be written to any more.</summary>
+    public bool IsLost { get; private set; }
 
     /// <summary>The tag of the running command.</summary>
-    public ReadOnlySpan<byte> Tag => _tag;
+    public byte[] Tag { get; set; } = [];
+
+    /// <summary>The literal that the running command has still to read, if there is one.</summary>
+    public LiteralHead? PendingLiteral { get; set; }
 
     /// <summary>Serves the client from greeting to goodbye.</summary>
-    public async Task RunAsync(CancellationToken cancel)
-    {
-        Connection.MustLogInWithin(Options.LoginTimeout);
-        RestartIdleClock();
-        Out.UntaggedOk($"CAPABILITY {Capabilities.Of(this)}", $"{Options.HostName} Posthorn ready");
-        while (!_ending)
-        {
-            _isBetween = true;
-            Frame frame = await Frames.ReadAsync(cancel);
-            _isBetween = false;
-            if (_ending) break;
-            RestartIdleClock();
-            if (frame.Status != FrameStatus.Ended && _pace.Take() is { Ticks: > 0 } wait) await SlowDownAsync(wait, cancel);
-            await HandleAsync(frame, cancel);
-            if (Out.IsLarge) await FlushAsync(cancel);
-        }
-        await SettleAndFlushAsync(cancel);
-    }
-
-    // The frame stands in the input buffer, which nobody touches meanwhile.
-    private async ValueTask SlowDownAsync(TimeSpan wait, CancellationToken cancel)
-    {
-        if (!_pace.WasTold)
-        {
-            _pace.WasTold = true;
-            Out.UntaggedOk("LIMIT", $"More than {Options.CommandsPerSecond} commands in a second are answered later");
-            Log.Slowed(Connection.Session, Account?.ToString() ?? "", Options.CommandsPerSecond);
-        }
-
-        await SettleAndFlushAsync(cancel);
-        await Task.Delay(wait, Services.Time, cancel);
-    }
+    public Task RunAsync(CancellationToken cancel) => _loop.RunAsync(cancel);
 
     /// <summary>Ends the session after the running command's answer.</summary>
-    public void EndAfterThis(string reason) => (_ending, _ended) = (true, reason);
+    public void EndAfterThis(string reason) => (IsEnding, _ended) = (true, reason);
 
     /// <summary>Sends what was written. A client that does not read is cut off in time.</summary>
     public async ValueTask FlushAsync(CancellationToken cancel)
@@ -158,70 +129,10 @@ internal sealed class ImapSession : IAsyncDisposable
         try { await Connection.Output.FlushAsync(cancel); }
         catch (IOException)
         {
-            _lost = true;
+            IsLost = true;
             throw;
         }
         RestartIdleClock();
-    }
-
-    /// <summary>The next command is here already: an APPEND need not be durable before it is read. Its answer still comes in its turn.</summary>
-    public bool MayDefer => Connection.Input.Length > 0 && _pending.Count < MaxPending;
-
-    /// <summary>Answers the running command when the task has completed, before anything that comes after it.</summary>
-    public void Defer(Task<Completion> end) => _pending.Enqueue((_tag, end));
-
-    /// <summary>Waits for what was deferred and answers it in order.</summary>
-    public async ValueTask SettleAsync(CancellationToken cancel)
-    {
-        while (_pending.TryDequeue(out (byte[] Tag, Task<Completion> End) each))
-        {
-            Completion completion;
-#pragma warning disable CA1031 // As in the session loop: a broken disk ends one command.
-            try { completion = await each.End; }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", "APPEND");
-                completion = EndIfStale(e) ? Completion.Written : Completion.Of(e);
-            }
-#pragma warning restore CA1031
-            if (_pending.Count == 0 && !_ending) await TellUnaskedAsync(mayExpunge: true, cancel);
-            Out.Tagged(each.Tag, completion);
-        }
-    }
-
-    private async ValueTask<bool> FillAsync(CancellationToken cancel)
-    {
-        await SettleAndFlushAsync(cancel);
-        // Only before the first octet of a command: within one numbers must not change their meaning.
-        if (!_isBetween || Notifications is null or { IsSilent: true } || Connection.Input.Length > 0) return await Connection.Input.FillAsync(cancel);
-        _isBetween = false;
-        return await PushUntilInputAsync(cancel);
-    }
-
-    // NOTIFY: news goes out while nothing is asked (RFC 5465 section 3.1). The client's own silence still counts.
-    private async ValueTask<bool> PushUntilInputAsync(CancellationToken cancel)
-    {
-        DateTimeOffset end = Services.Time.GetUtcNow() + Options.IdleTimeout;
-        Task<bool> input = Connection.Input.FillAsync(cancel).AsTask();
-        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        while (!input.IsCompleted && !_ending)
-        {
-            Task news = Notifications!.WaitAsync(done.Token);
-            if (await Task.WhenAny(input, news) == input) break;
-            await TellUnaskedAsync(Notifications.ExpungesAtOnce, cancel);
-            await FlushAsync(cancel);
-            Connection.SetDeadline(end - Services.Time.GetUtcNow());
-        }
-
-        await done.CancelAsync();
-        if (_ending) Connection.Stop(StopReason.None);
-        return await input;
-    }
-
-    private async ValueTask SettleAndFlushAsync(CancellationToken cancel)
-    {
-        if (_pending.Count > 0) await SettleAsync(cancel);
-        await FlushAsync(cancel);
     }
 
     /// <summary>Sends if much has gathered: long answers go out in pieces.</summary>
@@ -263,7 +174,7 @@ internal sealed class ImapSession : IAsyncDisposable
             if (!entered) _server.Sessions.Leave(account);
         }
         Connection.StillHolds = Services.Directory.WhetherHolds(account);
-        _dialect = _dialect with { Separator = Store.Separator };
+        Dialect = Dialect with { Separator = Store.Separator };
         Frames.MaxCommand = Options.MaxCommand;
         Log.LoggedIn(Connection.Session, account.ToString(), mechanism, form);
         return null;
@@ -339,244 +250,25 @@ internal sealed class ImapSession : IAsyncDisposable
         Out.UntaggedOk("CLOSED", "The mailbox before is closed");
     }
 
-    /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
-    public ValueTask TellNewsAsync(bool mayExpunge, CancellationToken cancel) =>
-        (Metadata ?? (object?)Notifications) is null || _lost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
-
-    /// <summary>Says the news that the client has not asked for by this command. One that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.</summary>
-    public ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
-        Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || OpenBox?.Exists == false ? TellNewsAsync(mayExpunge, cancel)
-        : _lost ? ValueTask.CompletedTask
-        : TellOtherNewsAsync(cancel);
-
-    /// <summary>The client has put these messages there itself: NOTIFY need not speak of them (RFC 5465 section 5).</summary>
-    public void HasPut(MailboxId mailbox, IReadOnlyList<Uid> uids)
-    {
-        if (OpenBox?.Id == mailbox)
-        {
-            if (Notifications is { NewItems.Count: > 0 } || !Contexts.IsEmpty) OpenBox.OwnMessages(uids);
-        }
-        else Notifications?.OwnMessages(mailbox, uids);
-    }
-
-    private async ValueTask TellAllNewsAsync(bool mayExpunge, CancellationToken cancel)
-    {
-        await TellBoxNewsAsync(mayExpunge, cancel);
-        await TellOtherNewsAsync(cancel);
-    }
-
-    private async ValueTask TellOtherNewsAsync(CancellationToken cancel)
-    {
-        if (Metadata is not null) await Metadata.TellAsync(cancel);
-        if (Notifications is not null) await Notifications.TellAsync(cancel);
-    }
-
-    private ValueTask TellBoxNewsAsync(bool mayExpunge, CancellationToken cancel)
-    {
-        if (OpenBox is null || _lost) return ValueTask.CompletedTask;
-        if (!OpenBox.Exists)
-        {
-            if (OpenBox.IsReplaced) Out.Bye("UNAVAILABLE", "The mailbox had to be made anew; connect again");
-            else Out.Bye(null, "The selected mailbox was deleted");
-            EndAfterThis(OpenBox.IsReplaced ? "mailbox replaced" : "mailbox deleted");
-            return ValueTask.CompletedTask;
-        }
-        return OpenBox.TellAsync(this, mayExpunge, cancel);
-    }
-
-    /// <summary>The command has read its message literal, or what follows is another.</summary>
-    public void TookLiteral(LiteralHead? next = null) => _pendingLiteral = next;
-
-    public async ValueTask DisposeAsync()
-    {
-        string account = Account?.ToString() ?? "";
-        foreach ((_, Task<Completion> end) in _pending) await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a lost client's messages are stored all the same
-        await LeaveAsync();
-        Frames.Dispose();
-        if (account.Length > 0) Log.LoggedOut(Connection.Session, account, _ended, Connection.Output.Sent);
-    }
-
-    private async ValueTask HandleAsync(Frame frame, CancellationToken cancel)
-    {
-        if (frame.Status != FrameStatus.Message && _pending.Count > 0) await SettleAsync(cancel);
-        switch (frame.Status)
-        {
-            case FrameStatus.Ended:
-                SayGoodbye();
-                return;
-            case FrameStatus.TooLong:
-                CountBad(frame, Completion.Bad($"A command may have {Math.Min(Frames.MaxCommand, Options.MaxLine)} octets in a line and {Frames.MaxCommand} in all"));
-                return;
-            case FrameStatus.LiteralTooBig:
-                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
-                return;
-            case FrameStatus.Unskippable:
-                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
-                CloseOverLiteral();
-                return;
-        }
-        if (frame.Status == FrameStatus.Message) _pendingLiteral = frame.Literal;
-        Verb? verb = null;
-        IImapCommand? command = null;
-        Completion? failure = Parse(frame.Text.Span, ref verb, ref command);
-        bool savesResult = command is Commands.Search { Return: { } wanted } && wanted.Has(Commands.SearchOptions.Save);
-        if (failure is null && command is not null && verb is not null) await RunAsync(verb, command, cancel);
-        else
-        {
-            await SettleAsync(cancel);
-            // RFC 5182 section 2.1: a SEARCH with SAVE that is refused (not one that is no command) leaves nothing saved.
-            if (savesResult && failure?.Kind == CompletionKind.No) SavedResult = [];
-            // A name that no mailbox can have is a SELECT that fails, and those leave no mailbox selected (RFC 9051 section 6.3.2).
-            if (command is Commands.Select or Commands.Examine && failure?.Kind == CompletionKind.No) await CloseSelectedAsync();
-            CountBad(failure ?? Completion.Bad("Not a command"));
-        }
-        if (_pendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
-    }
-
-    // Everything that is done with the frame's bytes is done here, before anything is awaited.
-    private Completion? Parse(ReadOnlySpan<byte> text, ref Verb? verb, ref IImapCommand? command)
-    {
-        verb = Verb.Split(text, out ReadOnlySpan<byte> tag, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> arguments);
-        _tag = IsTag(tag) ? tag.ToArray() : "*"u8.ToArray();
-        if (_tag is [(byte)'*']) return Completion.Bad("expected a tag, a space and a command");
-        if (verb is null) return Completion.Bad(name.IsEmpty ? "expected a command after the tag" : "Unknown command");
-        if ((verb.States & State) == 0) return NotNow(verb);
-        if (Mode.UidOnly && verb.Has(VerbTraits.UsesNumbers)) return Completion.UidRequired;
-        if (verb.Has(VerbTraits.Writes) && Selected.IsReadOnly) return Completion.No("NOPERM", "The mailbox was opened read-only");
-        // Only SEARCH asks for the time; everything else shares one dialect.
-        ImapReader reader = new(arguments, verb.Has(VerbTraits.UsesClock) ? _dialect with { Now = Services.Time.GetUtcNow() } : _dialect);
-        command = verb.Parse(ref reader);
-        if (reader.Failed) return Completion.Bad(reader.Error!);
-        return reader.Refusal;
-    }
-
-    private Completion NotNow(Verb verb) => Completion.Bad(
-        State == States.NotAuthenticated ? "Log in first"
-        : verb.States == States.NotAuthenticated ? "Already logged in"
-        : "Select a mailbox first");
-
-    private async ValueTask RunAsync(Verb verb, IImapCommand command, CancellationToken cancel)
-    {
-        Completion completion;
-#pragma warning disable CA1031 // The session loop: a broken disk or a mistake of ours ends one command, not the session.
-        try { completion = IsGone(command) ? Completion.No("NONEXISTENT", "The mailbox is not there any more, or not for you") : await command.RunAsync(this, verb.By, cancel); }
-        catch (Exception e) when (!_lost && e is not OperationCanceledException)
-        {
-            Log.CommandFailed(e, Connection.Session, Account?.ToString() ?? "", verb.Name);
-            if (Out.IsWithinResponse || e is BrokenReplyException)
-            {
-                // Half a response has gone out; no client could make sense of what follows.
-                Connection.Abort();
-                EndAfterThis("broken reply");
-                return;
-            }
-            completion = EndIfStale(e) || EndIfNoIsNone(command) ? Completion.Written : Completion.Of(e);
-        }
-#pragma warning restore CA1031
-        if (completion.Kind == CompletionKind.Bad) _badCommands++;
-        else _badCommands = 0;
-        if (ReferenceEquals(completion, Completion.Deferred)) return;
-        if (_pending.Count > 0) await SettleAsync(cancel);
-        if (Notifications is not null && completion.Kind == CompletionKind.Ok && command is IChangesNames { Names: var names }) await Notifications.OwnNamesAsync(names, cancel);
-        if (!_ending) await TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
-        Out.Tagged(_tag, completion);
-        EndIfTooBad();
-    }
-
-    // Whoever has lost the right to read hears nothing more of what is in it (RFC 4314 section 4); the news after the answer ends the session.
-    private bool IsGone(IImapCommand command) => command is IReadsMailbox && OpenBox is { Exists: false };
-
-    // What the session knows of the mail may be wrong, or whether its command happened is unknown until the next start: no tagged answer would be honest.
-    private bool EndIfStale(Exception failure)
+    /// <summary>What the session knows of the mail may be wrong, or whether its command happened is unknown until the next start: no tagged answer would be honest, so it ends. False when it goes on.</summary>
+    public bool EndIfStale(Exception failure)
     {
         if (failure is not MailUnavailableException { MustReconnect: true }) return false;
-        if (!_ending) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
+        if (!IsEnding) Out.Bye("UNAVAILABLE", "The mail must be looked at anew; connect again in a moment");
         EndAfterThis("mail unavailable");
         return true;
     }
 
-    // UNAUTHENTICATE may be followed by a login at once, so NO is no answer to it (RFC 8437 section 3).
-    private bool EndIfNoIsNone(IImapCommand command)
-    {
-        if (command is not Commands.Unauthenticate) return false;
-        Out.Bye("UNAVAILABLE", "The session could not be ended; connect again");
-        EndAfterThis("not unauthenticated");
-        return true;
-    }
+    /// <summary>The command has read its message literal, or what follows is another.</summary>
+    public void TookLiteral(LiteralHead? next = null) => PendingLiteral = next;
 
-    private async ValueTask DropLiteralAsync(LiteralHead literal, CancellationToken cancel)
+    public async ValueTask DisposeAsync()
     {
-        _pendingLiteral = null;
-        // Whoever might have sent so much anyway may go on (RFC 7888 section 4): a client that is cut off would only come back with the same.
-        long most = IsLoggedIn ? Math.Max(Options.MaxMessage, Options.MaxSkippedLiteral) : Options.MaxSkippedLiteral;
-        if (!_ending && !await Frames.DiscardAsync(literal, most, cancel)) CloseOverLiteral();
-    }
-
-    private void CloseOverLiteral()
-    {
-        Out.Bye("TOOBIG", "The literal cannot be skipped");
-        Connection.ExpectMore();
-        EndAfterThis("literal too large");
-    }
-
-    private void CountBad(Frame frame, Completion completion)
-    {
-        ReadOnlySpan<byte> text = frame.Text.Span;
-        int space = text.IndexOf((byte)' ');
-        _tag = space > 0 && IsTag(text[..space]) ? text[..space].ToArray() : "*"u8.ToArray();
-        CountBad(completion);
-    }
-
-    private void CountBad(Completion completion)
-    {
-        if (completion.Kind == CompletionKind.Bad) _badCommands++;
-        Out.Tagged(_tag, completion);
-        EndIfTooBad();
-    }
-
-    private void EndIfTooBad()
-    {
-        if (_ending || _badCommands < Options.MaxBadCommands) return;
-        Out.Bye(null, "Too many commands that are none");
-        EndAfterThis("too many bad commands");
-    }
-
-    private void SayGoodbye()
-    {
-        _ending = true;
-        switch (Connection.Stopped)
-        {
-            case StopReason.Timeout:
-                Out.Bye(null, IsLoggedIn ? "Idle for too long" : "Log in sooner");
-                _ended = "timeout";
-                break;
-            case StopReason.Shutdown:
-                Out.Bye("UNAVAILABLE", "The server is going down, come back soon");
-                _ended = "shutdown";
-                break;
-            case StopReason.Revoked:
-                Out.Bye("EXPIRED", "The account or its password has changed, log in again");
-                _ended = "login revoked";
-                break;
-        }
-    }
-
-    private static bool IsMessageNext(ReadOnlySpan<byte> text)
-    {
-        Verb? verb = Verb.Split(text, out _, out _, out ReadOnlySpan<byte> arguments);
-        if (verb is null || !verb.Has(VerbTraits.TakesMessages)) return false;
-        // The first literal may be the mailbox's name: it stands alone behind the verb (and behind REPLACE's number).
-        if (arguments.Contains((byte)'\n')) return true;
-        int words = arguments.Count((byte)' ');
-        return words > (verb.Name.EndsWith("REPLACE", StringComparison.Ordinal) ? 2 : 1);
-    }
-
-    private static bool IsTag(ReadOnlySpan<byte> tag)
-    {
-        if (tag.IsEmpty || tag.Length > 256) return false;
-        foreach (byte b in tag)
-            if (b is <= 32 or >= 127 or (byte)'(' or (byte)')' or (byte)'{' or (byte)'%' or (byte)'*' or (byte)'"' or (byte)'\\' or (byte)'+') return false;
-        return true;
+        string account = Account?.ToString() ?? "";
+        await Deferred.AllAsync();
+        await LeaveAsync();
+        Frames.Dispose();
+        if (account.Length > 0) Log.LoggedOut(Connection.Session, account, _ended, Connection.Output.Sent);
     }
 }
 

@@ -316,7 +316,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         else
         {
             bool keywords = FlagRights.Keywords(_toldRights);
-            output.FlagWords(FlagRights.Flags(_toldRights), keywords ? _toldKeywords : KeywordSet.Empty, keywords ? "\\*"u8 : default);
+            output.FlagWords(FlagRights.Flags(_toldRights), keywords ? _toldKeywords : KeywordSet.Empty, keywords && _box.TakesKeywords ? "\\*"u8 : default);
             output.Raw("] Flags that last"u8);
         }
         output.End();

@@ -41,6 +41,9 @@ public sealed class MimeRecoder(WireForm form, bool asciiHeaders = false)
         return !_surveyor!.HasBadHeader && !_parts.Exists(part => part is { IsProtected: true } && Needs(part));
     }
 
+    /// <summary>A header, at any level, is not ASCII.</summary>
+    public bool HasEightBitHeader => _surveyor is { HasEightBitHeader: true };
+
     /// <summary>Something has to be recoded.</summary>
     public bool IsNeeded => _parts.Exists(part => part is not null && Needs(part));
 
@@ -67,10 +70,14 @@ public sealed class MimeRecoder(WireForm form, bool asciiHeaders = false)
         /// <summary>A header cannot be written in ASCII, or must not be.</summary>
         public bool HasBadHeader { get; private set; }
 
+        public bool HasEightBitHeader { get; private set; }
+
         public void Header(ReadOnlySpan<byte> header, PartHead head)
         {
             parts.Add(head.IsLeaf ? new() { IsProtected = head.IsProtected, IsDeclaredBinary = head.Encoding == TransferEncoding.Binary } : null);
-            if (asciiHeaders && !Ascii.IsValid(header) && (head.IsProtected || !HeaderRecoder.TryRecode(header, new ArrayBufferWriter<byte>(header.Length)))) HasBadHeader = true;
+            if (Ascii.IsValid(header)) return;
+            HasEightBitHeader = true;
+            if (asciiHeaders && (head.IsProtected || !HeaderRecoder.TryRecode(header, new ArrayBufferWriter<byte>(header.Length)))) HasBadHeader = true;
         }
 
         public void Body(ReadOnlySpan<byte> bytes)

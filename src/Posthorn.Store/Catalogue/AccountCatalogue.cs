@@ -9,9 +9,12 @@ namespace Posthorn.Store.Catalogue;
 internal sealed class AccountCatalogue : IDisposable
 {
     private readonly Database _database;
-    private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _removeBox, _putMessage, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
+    private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _updateBox, _removeBox, _putMessage, _putFlags, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
         _renameFile, _dirty, _unplaced, _moveFiles;
     private readonly byte[] _packed = new byte[80];
+
+    // What the catalogue has for sure; null when that is not known.
+    private uint? _validity;
 
     internal AccountCatalogue(string path)
     {
@@ -25,7 +28,7 @@ internal sealed class AccountCatalogue : IDisposable
             _rollback = _database.Prepare("ROLLBACK");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text, checksum) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET number = ?2, text = ?3, checksum = ?4");
             _putProgress = _database.Prepare(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"""
-                INSERT INTO meta(key, number, text, checksum) VALUES({(int)MetaKey.Applied}, ?1, '', ?4), ({(int)MetaKey.ModSeq}, ?2, '', ?5), ({(int)MetaKey.Validity}, ?3, '', ?6)
+                INSERT INTO meta(key, number, text, checksum) VALUES({(int)MetaKey.Applied}, ?1, '', ?3), ({(int)MetaKey.ModSeq}, ?2, '', ?4)
                 ON CONFLICT(key) DO UPDATE SET number = excluded.number, text = excluded.text, checksum = excluded.checksum
                 """));
             _putBox = _database.Prepare("""
@@ -34,11 +37,17 @@ internal sealed class AccountCatalogue : IDisposable
                 ON CONFLICT(id) DO UPDATE SET name = ?3, special_use = ?4, validity = ?5, uid_next = ?6, highest = ?7, floor = ?8, first_recent = ?9,
                   messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14, checksum = ?15, tombstones = ?16
                 """);
+            // Without the columns that have indexes: to set one rewrites its index, even to what it was.
+            _updateBox = _database.Prepare("""
+                UPDATE mailboxes SET special_use = ?4, validity = ?5, uid_next = ?6, highest = ?7, floor = ?8, first_recent = ?9,
+                  messages = ?10, unseen = ?11, deleted = ?12, octets = ?13, deleted_octets = ?14, checksum = ?15, tombstones = ?16 WHERE id = ?1 AND object = ?2 AND name = ?3
+                """);
             _removeBox = _database.Prepare("DELETE FROM mailboxes WHERE id = ?1");
             _putMessage = _database.Prepare("""
                 INSERT INTO messages(mailbox, uid, modseq, flags, keywords, size, internal, zone, content, saved, checksum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                 ON CONFLICT(mailbox, uid) DO UPDATE SET modseq = ?3, flags = ?4, keywords = ?5, size = ?6, internal = ?7, zone = ?8, content = ?9, saved = ?10, checksum = ?11
                 """);
+            _putFlags = _database.Prepare("UPDATE messages SET modseq = ?3, flags = ?4, keywords = ?5, checksum = ?6 WHERE mailbox = ?1 AND uid = ?2");
             const string columns = "uid, modseq, flags, keywords, size, internal, zone, content, saved, checksum";
             _getMessage = _database.Prepare($"SELECT {columns} FROM messages WHERE mailbox = ?1 AND uid = ?2");
             _rows = _database.Prepare($"SELECT {columns} FROM messages WHERE mailbox = ?1 ORDER BY uid");
@@ -49,7 +58,7 @@ internal sealed class AccountCatalogue : IDisposable
                 """);
             _getFile = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 AND uid = ?2");
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
-            _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid = ?2");
+            _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND dirty = 0");
             _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
             _unplaced = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
@@ -98,6 +107,7 @@ internal sealed class AccountCatalogue : IDisposable
     internal void Rollback()
     {
         Contents.Removed.Rollback();
+        _validity = null;
         if (_database.InTransaction) _rollback.Run();
     }
 
@@ -119,8 +129,13 @@ internal sealed class AccountCatalogue : IDisposable
     internal void SetMeta(MetaKey key, long number, string text) => _putMeta.Bind(1, (long)key).Bind(2, number).Bind(3, text).Bind(4, RowSum.Meta(key, number, text)).Run();
 
     /// <summary>What each transaction moves on: the last record applied, the MODSEQ counter and the last UIDVALIDITY.</summary>
-    internal void SetProgress(long applied, long modSeq, uint validity) => _putProgress.Bind(1, applied).Bind(2, modSeq).Bind(3, validity)
-        .Bind(4, RowSum.Meta(MetaKey.Applied, applied, "")).Bind(5, RowSum.Meta(MetaKey.ModSeq, modSeq, "")).Bind(6, RowSum.Meta(MetaKey.Validity, validity, "")).Run();
+    internal void SetProgress(long applied, long modSeq, uint validity)
+    {
+        _putProgress.Bind(1, applied).Bind(2, modSeq).Bind(3, RowSum.Meta(MetaKey.Applied, applied, "")).Bind(4, RowSum.Meta(MetaKey.ModSeq, modSeq, "")).Run();
+        if (validity == _validity) return;
+        SetMeta(MetaKey.Validity, validity, "");
+        _validity = validity;
+    }
 
     internal List<MailboxRow> Mailboxes()
     {
@@ -150,9 +165,15 @@ internal sealed class AccountCatalogue : IDisposable
 
     internal void PutMailbox(MailboxRow row)
     {
-        _putBox.Bind(1, row.Id).Bind(2, row.Object.Value).Bind(3, row.Name).Bind(4, (long)row.Use).Bind(5, row.Validity.Value).Bind(6, row.UidNext.Value)
+        PutMailbox(_updateBox, row);
+        if (_database.Changes == 0) PutMailbox(_putBox, row);
+    }
+
+    private static void PutMailbox(Statement put, MailboxRow row)
+    {
+        put.Bind(1, row.Id).Bind(2, row.Object.Value).Bind(3, row.Name).Bind(4, (long)row.Use).Bind(5, row.Validity.Value).Bind(6, row.UidNext.Value)
             .Bind(7, row.Highest.Value).Bind(8, row.Floor.Value).Bind(9, row.FirstRecent.Value);
-        _putBox.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets)
+        put.Bind(10, row.Counts.Messages).Bind(11, row.Counts.Unseen).Bind(12, row.Counts.Deleted).Bind(13, row.Counts.Octets).Bind(14, row.Counts.DeletedOctets)
             .Bind(15, RowSum.Mailbox(row)).Bind(16, row.Tombstones).Run();
     }
 
@@ -183,6 +204,15 @@ internal sealed class AccountCatalogue : IDisposable
         _putMessage.Bind(1, mailbox).Bind(2, row.Uid.Value).Bind(3, row.ModSeq.Value).Bind(4, (long)row.Flags).Bind(5, keywords).Bind(6, row.Size)
             .Bind(7, row.Internal).Bind(8, row.ZoneMinutes).Bind(9, stored.Content).Bind(10, stored.Saved)
             .Bind(11, Checksum(mailbox, stored, keywords)).Run();
+    }
+
+    /// <summary>Flags, keywords and MODSEQ of a message that is there.</summary>
+    internal void PutFlags(long mailbox, in StoredRow stored)
+    {
+        MessageRow row = stored.Row;
+        long keywords = Keywords.IdOf(row.Keywords);
+        _putFlags.Bind(1, mailbox).Bind(2, row.Uid.Value).Bind(3, row.ModSeq.Value).Bind(4, (long)row.Flags).Bind(5, keywords)
+            .Bind(6, Checksum(mailbox, stored, keywords)).Run();
     }
 
     internal bool TryGetMessage(long mailbox, Uid uid, out StoredRow row)
@@ -272,7 +302,8 @@ internal sealed class AccountCatalogue : IDisposable
         return true;
     }
 
-    internal void MarkDirty(long mailbox, Uid uid) => _renameFile.Bind(1, mailbox).Bind(2, uid.Value).Run();
+    /// <summary>The files of some messages, one behind the other, have names that do not say what they should.</summary>
+    internal void MarkDirty(long mailbox, Uid first, Uid last) => _renameFile.Bind(1, mailbox).Bind(2, first.Value).Bind(3, last.Value).Run();
 
     /// <summary>Files whose names do not say what they should, some of them.</summary>
     internal List<(long Mailbox, Uid Uid)> Dirty(int limit)

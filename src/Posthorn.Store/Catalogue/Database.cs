@@ -152,9 +152,12 @@ internal sealed class Database : IDisposable
 /// <summary>A prepared statement: bind from 1, step, read columns from 0.</summary>
 internal sealed class Statement(Database database, sqlite3_stmt handle) : IDisposable
 {
+    // As long as it is not disposed, which its owner's lock sees to, the handle is valid.
+    private nint Native => handle.IsClosed ? throw new ObjectDisposedException(nameof(Statement)) : handle.DangerousGetHandle();
+
     internal Statement Bind(int index, long value)
     {
-        database.Check(raw.sqlite3_bind_int64(handle, index, value), "bind");
+        database.Check(NativeStatements.Bind(Native, index, value), "bind");
         return this;
     }
 
@@ -173,9 +176,10 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     /// <summary>True while there is a row; after the last one the statement is ready for its next use.</summary>
     internal bool Step()
     {
-        int code = raw.sqlite3_step(handle);
+        nint statement = Native;
+        int code = NativeStatements.Step(statement);
         if (code == raw.SQLITE_ROW) return true;
-        raw.sqlite3_reset(handle);
+        _ = NativeStatements.Reset(statement);
         database.Check(code, "step");
         return false;
     }
@@ -187,11 +191,11 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     }
 
     /// <summary>Ends a query before its last row.</summary>
-    internal void Reset() => raw.sqlite3_reset(handle);
+    internal void Reset() => _ = NativeStatements.Reset(Native);
 
-    internal long Int64(int column) => NativeColumns.Int64(handle.DangerousGetHandle(), column);
+    internal long Int64(int column) => NativeColumns.Int64(Native, column);
 
-    internal string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string() ?? "";
+    internal string Text(int column) => System.Text.Encoding.UTF8.GetString(Bytes(column));
 
     /// <summary>A blob in place, valid until the next step.</summary>
     internal ReadOnlySpan<byte> Span(int column) => raw.sqlite3_column_blob(handle, column);
@@ -199,7 +203,7 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
     /// <summary>A blob or a text in place, as it is stored; valid until the next step.</summary>
     internal unsafe ReadOnlySpan<byte> Bytes(int column)
     {
-        nint row = handle.DangerousGetHandle();
+        nint row = Native;
         nint start = NativeColumns.Blob(row, column);
         return new((void*)start, NativeColumns.Length(row, column));
     }

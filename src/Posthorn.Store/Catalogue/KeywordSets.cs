@@ -31,6 +31,9 @@ internal sealed class KeywordSets
         return more == 0 || _octets + more <= most;
     }
 
+    /// <summary>Whether any keyword could still be had. No lock is needed: it is told to clients, and only <see cref="HasRoom"/> decides.</summary>
+    internal bool TakesAny(long most) => Volatile.Read(ref _octets) + Keyword.MaxLength <= most;
+
     private void Load()
     {
         using Statement query = _database.Prepare("SELECT id, names, checksum FROM keyword_sets");

@@ -29,6 +29,7 @@ internal sealed class Account : IDisposable
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _changeNumber = 1;
     private bool _isAwaited;
+    private readonly long _keywordOctets;
     private bool _aclStale;
     private volatile bool _isOver;
 
@@ -36,6 +37,7 @@ internal sealed class Account : IDisposable
     {
         (Who, Tree, _catalogue, _time, _log, Ids) = (who, tree, catalogue, time, log, options.Ids);
         HostName = options.HostName.Replace('/', '_').Replace(':', '_').Replace(',', '_');
+        _keywordOctets = options.KeywordOctets;
         _upkeep = new(this, catalogue, options.Tombstones, log);
         Files = new(this, catalogue, tree, log);
         Delayed = new(this);
@@ -84,6 +86,9 @@ internal sealed class Account : IDisposable
 
     /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
     internal bool IsDamaged => _catalogue.IsDamaged;
+
+    /// <summary>Whether its messages may have keywords that none has yet.</summary>
+    internal bool TakesKeywords => _catalogue.Keywords.TakesAny(_keywordOctets);
 
     /// <summary>Whether another object is to take its place, since its catalogue is damaged: nothing more is recorded for it, and whoever has it open must come again.</summary>
     internal bool IsOver => _isOver;

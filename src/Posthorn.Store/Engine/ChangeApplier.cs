@@ -150,21 +150,26 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
     private bool Flag(Change.Flag flag, Draft draft, ModSeq modSeq)
     {
         if (draft.Find(flag.Mailbox) is not { } box) return false;
-        bool changed = false;
+        (Uid First, Uid Last)? dirty = null;
         foreach (Uid uid in flag.Uids)
         {
             if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow stored)) continue;
             MessageRow row = Flags.Apply(stored.Row, flag.What);
             if (row.Flags == stored.Row.Flags && row.Keywords.Equals(stored.Row.Keywords)) continue;
             row = row with { ModSeq = modSeq };
-            catalogue.PutMessage(box.Box.Id, stored with { Row = row });
-            catalogue.MarkDirty(box.Box.Id, uid);
+            catalogue.PutFlags(box.Box.Id, stored with { Row = row });
             box.Counts = box.Counts.With(stored.Row, -1).With(row, 1);
             box.Upserts[uid] = row;
-            changed = true;
+            if (dirty is { } run && run.Last.Value + 1 == uid.Value) dirty = (run.First, uid);
+            else
+            {
+                if (dirty is { } ended) catalogue.MarkDirty(box.Box.Id, ended.First, ended.Last);
+                dirty = (uid, uid);
+            }
         }
 
-        if (!changed) return false;
+        if (dirty is not { } last) return false;
+        catalogue.MarkDirty(box.Box.Id, last.First, last.Last);
         box.Highest = modSeq;
         account.NamesAreDirty();
         return true;

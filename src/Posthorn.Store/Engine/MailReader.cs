@@ -17,6 +17,9 @@ internal sealed class MailReader(MaildirStoreOptions options, ILogger log)
     /// <summary>Where new ids come from.</summary>
     internal NewIds Ids => options.Ids;
 
+    /// <summary>Room for messages that are read as a whole.</summary>
+    internal OctetGate WholeMessages { get; } = new(options.WholeMessageOctets);
+
     /// <summary>Searches by text.</summary>
     internal TextFinder Finder => field ??= new(options, this);
 

@@ -92,6 +92,12 @@ public sealed record MaildirStoreOptions
     /// <summary>How the lines of new files end. What lies there is read as it is, and every record says how its own files are written, so that this may be changed at any time.</summary>
     public FileLineEndings LineEndings { get; init; }
 
+    /// <summary>
+    /// Octets of messages that are in memory as a whole at once, over all sessions: for text searches, and for parts of messages whose structure is not kept. 256 MiB: two of the largest messages that
+    /// are taken by default, or a thousand common ones; who comes beyond waits for his turn.
+    /// </summary>
+    public long WholeMessageOctets { get; init; } = 256L << 20;
+
     /// <summary>Octets of what SORT and THREAD compare that are kept for all accounts together. 64 MiB: some 80,000 messages that were sorted lately.</summary>
     public long SortKeyMemory { get; init; } = 64L << 20;
 

@@ -1,7 +1,9 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
+using Posthorn.Store.Catalogue;
 using Posthorn.Store.Dovecot;
 
 namespace Posthorn.Store.Engine;
@@ -54,6 +56,8 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     /// <summary>The store's number in the journal.</summary>
     public byte Id => Recorder.Participant;
 
+    public OctetGate WholeMessages => _reader.WholeMessages;
+
     /// <summary>How many mailboxes are watched though nobody has them open.</summary>
     internal int RestingWatches => _services?.Watch.Resting ?? 0;
 
@@ -74,6 +78,9 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(new StoreBackground(_services, _accounts, _indexer, RepairAsync, _time, _log).WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
+
+    /// <summary>Loads the library that lies beside the program, for who may be unable to read that folder in a moment.</summary>
+    public static void LoadLibraries() => RuntimeHelpers.RunClassConstructor(typeof(Database).TypeHandle);
 
     public IMessageSink CreateSink() => new JournalSink(Recorder.CreateContent());
 

@@ -13,6 +13,7 @@ internal sealed class OpenMailbox(AccountLease lease, Box box, FolderWatch watch
     public Uid FirstNew => opened.FirstNew;
     public bool Exists => box.Exists;
     public bool IsReplaced => box.IsReplaced;
+    public bool TakesKeywords => lease.Account.TakesKeywords;
 
     public Uid ClaimRecent(Uid from, Uid next) => lease.Account.ClaimRecent(box, from, next, readOnly);
 

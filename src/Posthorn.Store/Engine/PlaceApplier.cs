@@ -45,8 +45,11 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         for (int i = 0; i < place.Pairs.Count; i++)
         {
             Pair pair = place.Pairs[i];
+            // Outside replay a number above all earlier ones cannot be there.
+            bool fresh = !account.IsReplaying && pair.Target >= target.UidNext;
             if (pair.Target >= target.UidNext) target.UidNext = new(pair.Target.Value + 1); // even if nothing comes of it: the number was given away
-            bool there = catalogue.TryGetMessage(target.Box.Id, pair.Target, out StoredRow old);
+            StoredRow old = default;
+            bool there = !fresh && catalogue.TryGetMessage(target.Box.Id, pair.Target, out old);
             bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
             if (!known && !there)
             {

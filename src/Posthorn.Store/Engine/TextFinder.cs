@@ -15,8 +15,8 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     /// <summary>Envelopes looked at under one hold of the account's lock.</summary>
     private const int AtOnce = 128;
 
-    /// <summary>Octets of a message that are read to look at its header.</summary>
-    private const int HeaderOctets = 16 * 1024;
+    /// <summary>Octets of a message that are read to look at its header, first and at most; a longer one is read with all of the message.</summary>
+    private const int FirstOctets = 4 * 1024, HeaderOctets = 16 * 1024;
 
     internal async ValueTask<IReadOnlyList<Uid>> FindAsync(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, IProgress<int>? done, CancellationToken cancel)
     {
@@ -38,7 +38,7 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
             Result<IMessageContent> opened = reader.Open(account, mailbox, uid);
             if (!opened.IsOk) continue;
             await using IMessageContent content = opened.Value;
-            if (Matches(content, search, criterion.Scope)) found.Add(uid);
+            if (await MatchesAsync(content, search, criterion.Scope, cancel)) found.Add(uid);
         }
 
         return found;
@@ -61,18 +61,27 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         return found;
     }
 
-    private static bool Matches(IMessageContent content, MessageSearch search, TextScope scope)
+    private async ValueTask<bool> MatchesAsync(IMessageContent content, MessageSearch search, TextScope scope, CancellationToken cancel)
     {
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)Math.Max(content.Length, HeaderOctets)));
+        if (scope == TextScope.Header)
+        {
+            foreach (int most in (ReadOnlySpan<int>)[FirstOctets, HeaderOctets])
+                if (Matches(content, search, most, isHeader: true) is { } known) return known;
+        }
+
+        using OctetHold room = await reader.WholeMessages.TakeAsync(content.Length, cancel);
+        return Matches(content, search, content.Length) ?? false;
+    }
+
+    // Null when the header is longer than what is read of it.
+    private static bool? Matches(IMessageContent content, MessageSearch search, long most, bool isHeader = false)
+    {
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(checked((int)Math.Min(most, content.Length)));
         try
         {
-            if (scope == TextScope.Header)
-            {
-                int head = MailReader.ReadAll(content, bytes.AsSpan(0, (int)Math.Min(HeaderOctets, content.Length)));
-                if (bytes.AsSpan(0, head).IndexOf("\r\n\r\n"u8) is >= 0 and int blank) return search.Matches(bytes.AsMemory(0, blank + 4));
-            }
-
-            return search.Matches(bytes.AsMemory(0, MailReader.ReadAll(content, bytes)));
+            int length = MailReader.ReadAll(content, bytes.AsSpan(0, (int)Math.Min(most, content.Length)));
+            if (!isHeader) return search.Matches(bytes.AsMemory(0, length));
+            return bytes.AsSpan(0, length).IndexOf("\r\n\r\n"u8) is >= 0 and int blank ? search.Matches(bytes.AsMemory(0, blank + 4)) : null;
         }
         finally
         {

@@ -22,6 +22,8 @@ internal sealed class SharedMailbox(IMailbox inner, Func<MailboxInfo, MailboxInf
 
     public bool IsReplaced => inner.IsReplaced;
 
+    public bool TakesKeywords => inner.TakesKeywords;
+
     public ValueTask WaitForChangeAsync(MailboxVersion seen, CancellationToken cancel) => inner.WaitForChangeAsync(seen, cancel);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

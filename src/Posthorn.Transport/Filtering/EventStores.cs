@@ -23,6 +23,8 @@ public sealed class EventStores(IMailStores inner, SieveServices services, IMail
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
 
+    public OctetGate WholeMessages => inner.WholeMessages;
+
     public long SharingNumber => inner.SharingNumber;
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => inner.WaitForSharingAsync(seen, cancel);

@@ -17,8 +17,14 @@ internal sealed record OutgoingMail(QueueMessage Message, ReversePath From, IRea
     /// <summary>An address of the envelope cannot be said in ASCII (RFC 6531).</summary>
     public bool NeedsUtf8 => !From.IsNull && From.Address.NeedsUtf8 || Recipients.Any(recipient => recipient.Address.NeedsUtf8);
 
-    /// <summary>Worth saying SMTPUTF8 where it is offered: the client said it, and the header makes use of it.</summary>
-    public bool WantsUtf8 => NeedsUtf8 || Message.SmtpUtf8 && Message.Traits.HasFlag(ContentTraits.EightBitHeader);
+    /// <summary>Worth saying SMTPUTF8 where it is offered: the client said it, and a header makes use of it.</summary>
+    public bool WantsUtf8 => NeedsUtf8 || Message.SmtpUtf8 && (Message.Traits.HasFlag(ContentTraits.EightBitHeader) || HasPartInUtf8);
+
+    /// <summary>The client said SMTPUTF8, and if anything needs it it is a header of a part: only the message itself can tell.</summary>
+    public bool MayHavePartInUtf8 => Message.SmtpUtf8 && !WantsUtf8 && Message.Traits.HasFlag(ContentTraits.EightBitBody);
+
+    /// <summary>A header of a part is not ASCII.</summary>
+    public bool HasPartInUtf8 { get; init; }
 
     public bool IsEightBit => Message.Body != BodyType.SevenBit || (Message.Traits & ~ContentTraits.LongLine) != ContentTraits.None;
 }

@@ -20,7 +20,15 @@ internal sealed class RecodedContent : IMessageContent
     public static async ValueTask<RecodedContent?> MakeAsync(IMessageContent content, WireForm form, bool asciiHeaders, IMailStores stores, CancellationToken cancel) =>
         await RecodeAsync(content.Read, new(form, asciiHeaders), stores, cancel) is { } sink ? new(sink) : null;
 
-    /// <summary>As above, into a sink of its own.</summary>
+    /// <summary>Whether a header, at any level, is not ASCII.</summary>
+    public static bool HasEightBitHeader(IMessageContent content)
+    {
+        MimeRecoder look = new(WireForm.EightBit);
+        RecodedMessage.Survey(content.Read, look);
+        return look.HasEightBitHeader;
+    }
+
+    /// <summary>Recodes into a sink of its own; null when that cannot be.</summary>
     public static async ValueTask<IMessageSink?> RecodeAsync(ContentReader content, MimeRecoder recoder, IMailStores stores, CancellationToken cancel)
     {
         if (!RecodedMessage.Survey(content, recoder)) return null;

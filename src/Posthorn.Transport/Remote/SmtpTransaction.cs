@@ -22,11 +22,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     /// <summary>Carries it out.</summary>
     public async ValueTask<TransactionResult> RunAsync(CancellationToken cancel)
     {
+        if (mail.MayHavePartInUtf8 && RecodedContent.HasEightBitHeader(mail.Content)) mail = mail with { HasPartInUtf8 = true };
         if (Unsuitable() is { } reason) return reason;
         _form = FormFor(session.Features);
         if (IsHeaderProblem(session.Features)) _form ??= session.Features.EightBitMime ? WireForm.EightBit : WireForm.SevenBit;
         if (_form is not { } form) return await TransferAsync(mail.Content, cancel);
-        await using RecodedContent? recoded = await RecodedContent.MakeAsync(mail.Content, form, IsHeaderProblem(session.Features), stores, cancel);
+        await using RecodedContent? recoded = await RecodeAsync(form, cancel);
         if (recoded is null && IsHeaderProblem(session.Features)) return Unfit(NoUtf8Header);
         // Servers that cut long lines are few: where that is all that is amiss, a signature counts for more.
         if (recoded is null && !IsUnbearable(session.Features))
@@ -35,6 +36,15 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             return await TransferAsync(mail.Content, cancel);
         }
         return recoded is not null ? await TransferAsync(recoded, cancel) : Unfit(new(550, "5.6.1", $"{session.Host} does not take the message as it is ({Missing(form)}), and recoding it would break a signature"));
+    }
+
+    private async ValueTask<RecodedContent?> RecodeAsync(WireForm form, CancellationToken cancel)
+    {
+        bool must = IsHeaderProblem(session.Features);
+        // Where all has to be ASCII anyway, headers of which nobody said anything become so if they can.
+        bool may = must || form == WireForm.SevenBit && MayRecodeHeader;
+        return await RecodedContent.MakeAsync(mail.Content, form, asciiHeaders: may, stores, cancel)
+            ?? (may && !must ? await RecodedContent.MakeAsync(mail.Content, form, asciiHeaders: false, stores, cancel) : null);
     }
 
     private async ValueTask<TransactionResult> TransferAsync(IMessageContent content, CancellationToken cancel)

@@ -38,6 +38,8 @@ internal static class CheckCommand
         IEnumerable<ConfigProblem> found = directory.Problems.Concat(tables.Problems).Select(p => new ConfigProblem(new(p.File, Math.Max(p.Line, 1), 1), p.Text, p.Severity != ProblemSeverity.Error));
         if (PrivateFile.OpenTo(configuration.Data) is { } danger)
             found = found.Append(new ConfigProblem(new(configuration.File, 1, 1), $"the folder {configuration.Data} holds everybody's mail, and {danger}; say: chmod 700 {configuration.Data}", true));
+        if (ServerUser.FindForeign(configuration.Data) is var (path, owner))
+            found = found.Append(new ConfigProblem(new(configuration.File, 1, 1), $"{path} belongs to {owner}, and {configuration.Data} to somebody else: the server may not be able to use it; say: chown -R --reference={configuration.Data} {configuration.Data}", true));
         return loaded with { Problems = [.. loaded.Problems, .. found] };
     }
 

@@ -40,6 +40,7 @@ internal static class DomainCommand
         string draft = file + ".tmp";
         File.WriteAllText(draft, $"[[domain]]\nname = \"{name}\"\naliases = \"{Path.GetFileName(aliases)}\"\n");
         File.Move(draft, file);
+        ServerUser.Give(configuration.Data, Path.GetDirectoryName(file)!, aliases, file);
         // The whole must still be good: a location without {domain}, say, forbids a second domain.
         ConfigurationResult whole = ConfigurationLoader.Load(configuration.File);
         if (whole.HasErrors)

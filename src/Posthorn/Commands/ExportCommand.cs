@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Posthorn.Configuration;
 using Posthorn.Core;
+using Posthorn.Directory;
 using Posthorn.Journal;
 using Posthorn.Serving;
 using Posthorn.Setup;
@@ -37,20 +38,17 @@ internal static class ExportCommand
     {
         try
         {
-            await using StoppedServer server = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel);
-            List<MailAccount> accounts = [];
-            foreach (string name in names)
+            List<DovecotHandover> done = [];
+            List<ExportFailure> failed = [];
+            await using (StoppedServer server = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel))
             {
-                if (WithConfiguration.Address(configuration, name) is not { } address) return ExitStatus.Wrong;
-                if (server.Directory.FindAccount(address) is { } account) accounts.Add(account);
-                else
-                {
-                    Console.Error.WriteLine($"There is no account {address}; 'posthorn account list' shows them.");
-                    return ExitStatus.Wrong;
-                }
+                if (Chosen(configuration, server.Directory, names) is not { } accounts) return ExitStatus.Wrong;
+                await HandOverAsync(server, accounts, done, failed, cancel);
             }
 
-            return await RunAsync(server, names.Length == 0 ? [.. server.Directory.Accounts] : accounts, json, script, cancel);
+            // As whoever runs the command, not as the server's user.
+            if (script is not null) PrivateFile.Write(script.FullName, Doveadm(done));
+            return Print(done, failed, json);
         }
         catch (JournalInUseException)
         {
@@ -59,10 +57,28 @@ internal static class ExportCommand
         }
     }
 
-    private static async Task<int> RunAsync(StoppedServer server, List<MailAccount> accounts, bool json, FileInfo? script, CancellationToken cancel)
+    // Null when one is not known, which is said.
+    private static List<MailAccount>? Chosen(ServerConfiguration configuration, IDirectory directory, string[] names)
     {
-        List<DovecotHandover> done = [];
-        List<ExportFailure> failed = [];
+        if (names.Length == 0) return [.. directory.Accounts];
+        List<MailAccount> accounts = [];
+        foreach (string name in names)
+        {
+            if (WithConfiguration.Address(configuration, name) is not { } address) return null;
+            if (directory.FindAccount(address) is not { } account)
+            {
+                Console.Error.WriteLine($"There is no account {address}; 'posthorn account list' shows them.");
+                return null;
+            }
+
+            accounts.Add(account);
+        }
+
+        return accounts;
+    }
+
+    private static async Task HandOverAsync(StoppedServer server, List<MailAccount> accounts, List<DovecotHandover> done, List<ExportFailure> failed, CancellationToken cancel)
+    {
         foreach (MailAccount account in accounts)
         {
             cancel.ThrowIfCancellationRequested();
@@ -70,8 +86,10 @@ internal static class ExportCommand
             if (result.TryGet(out DovecotHandover? handover, out Refusal? refusal)) done.Add(handover);
             else failed.Add(new(account.Address.ToString(), refusal.Text));
         }
+    }
 
-        if (script is not null) PrivateFile.Write(script.FullName, Doveadm(done));
+    private static int Print(List<DovecotHandover> done, List<ExportFailure> failed, bool json)
+    {
         DovecotExportReport report = new(
             [.. done.Select(one => new ExportedAccount(one.Account.ToString(), [.. one.Mailboxes.Select(box =>
                 new ExportedMailbox(box.Name, box.Validity.Value, box.UidNext.Value, box.Highest.Value, box.Messages, box.IndexKeywords.Count))]))],

@@ -66,11 +66,14 @@ internal static class QueueCommand
     private static Command Retry()
     {
         (Command command, Argument<string?> id, FilterOptions filter, Option<string?> config) = Many("retry", "Try messages now");
+        Option<bool> json = CommonOptions.Json();
+        command.Options.Add(json);
         command.SetAction((parsed, cancel) => ControlClient.RunAsync(parsed.GetValue(config), async (client, stop) =>
         {
             string query = Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]);
             QueueChange change = await client.PostAsync("queue/retry" + query, ControlJson.Default.QueueChange, stop);
-            Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
+            if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(change, ControlJson.Default.QueueChange));
+            else Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
             return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
         }, cancel));
         return command;

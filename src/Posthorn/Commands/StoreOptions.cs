@@ -5,6 +5,7 @@ using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Journal.Volume;
 using Posthorn.Serving;
+using Posthorn.Setup;
 
 namespace Posthorn.Commands;
 
@@ -31,10 +32,15 @@ internal sealed class StoreOptions
     public Task<int> RunAsync(ParseResult parsed, Func<ServerConfiguration, IReadOnlyList<MailAccount>, Task<int>> run) => WithConfiguration.RunAsync(parsed.GetValue(Config), async configuration =>
         Chosen(parsed, configuration) is { } accounts ? await run(configuration, accounts) : ExitStatus.Wrong);
 
-    /// <summary>Runs what a server must not be in the way of.</summary>
+    /// <summary>Runs what a server must not be in the way of; root acts as the server's user.</summary>
     public Task<int> RunStoppedAsync(ParseResult parsed, Func<ServerConfiguration, IReadOnlyList<MailAccount>, Task<int>> run) => RunAsync(parsed, async (configuration, accounts) =>
     {
-        if (!IsServerRunning(configuration)) return await run(configuration, accounts);
+        if (!IsServerRunning(configuration))
+        {
+            using ServerUser? user = ServerUser.Become(configuration.Data);
+            return await run(configuration, accounts);
+        }
+
         Console.Error.WriteLine($"The server runs and has the mail of {configuration.Data} open: stop it first.");
         return ExitStatus.Refused;
     });

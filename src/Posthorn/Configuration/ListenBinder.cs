@@ -72,11 +72,12 @@ internal static class ListenBinder
         }
     }
 
-    // A place behind proxies that say for whom they speak.
+    // A place with more to say: proxies that say for whom they speak, clients that must not take up TLS sessions.
     private static ListenEntry? Address(ConfigReader reader, string name, TlsMode tls, ConfigValue.Table table)
     {
         IPEndPoint? endPoint = null;
         List<IPNetwork> proxies = [];
+        bool resumes = true;
         foreach ((string key, (ConfigPlace place, ConfigValue value)) in table.Items)
         {
             switch (key, value)
@@ -84,11 +85,13 @@ internal static class ListenBinder
                 case ("address", ConfigValue.Text text) when TryEndPoint(text.Value) is { } found: endPoint = found; break;
                 case ("proxy", ConfigValue.Text text): proxies.AddRange(Proxies(reader, name, [text])); break;
                 case ("proxy", ConfigValue.List list): proxies.AddRange(Proxies(reader, name, list.Items)); break;
+                case ("tls-resume", ConfigValue.Switch flag): resumes = flag.Value; break;
+                case ("tls-resume", _): reader.Problem(place, $"'listen.{name}.{key}' is {value.Kind}; expected true or false"); break;
                 case ("address" or "proxy", _): reader.Problem(place, $"'listen.{name}.{key}' is {value.Kind}; expected {(key == "address" ? "\":PORT\" or \"ADDRESS:PORT\"" : "networks, such as [\"10.0.0.0/8\"]")}"); break;
-                default: reader.Problem(place, $"unknown key 'listen.{name}.{key}'; known beside 'address': proxy"); break;
+                default: reader.Problem(place, $"unknown key 'listen.{name}.{key}'; known beside 'address': proxy, tls-resume"); break;
             }
         }
-        return endPoint is null ? null : new(new(name, endPoint, tls) { Proxies = new(proxies) }, table.Place);
+        return endPoint is null ? null : new(new(name, endPoint, tls) { Proxies = new(proxies), ResumesTls = resumes }, table.Place);
     }
 
     private static IEnumerable<IPNetwork> Proxies(ConfigReader reader, string name, IEnumerable<ConfigValue> values)
@@ -124,7 +127,7 @@ internal static class ListenBinder
                 default:
                     string? near = Spelling.Nearest(key, ["unix", "mode", "group"]);
                     reader.Problem(place, near == key ? $"'listen.{name}.{key}' is {value.Kind}; expected a text{(key == "mode" ? " of octal digits such as \"0660\"" : "")}"
-                        : $"unknown key 'listen.{name}.{key}'; known here: group, mode, unix; or address, proxy");
+                        : $"unknown key 'listen.{name}.{key}'; known here: group, mode, unix; or address, proxy, tls-resume");
                     break;
             }
         }

@@ -146,6 +146,7 @@ internal sealed class Composition : IAsyncDisposable
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
             if (PrivateFile.OpenTo(configuration.Data) is { } danger) log.CreateLogger("server").FolderOpen(configuration.Data, danger);
+            if (ServerUser.FindForeign(configuration.Data) is var (path, owner)) log.CreateLogger("server").NotOurs(path, owner, configuration.Data);
             Composition parts = new(configuration, time, log, foundation, journal);
             parts._runner.Start();
             return parts;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Posthorn.Serving;
 
-/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9010. Numbers are never reused.</summary>
+/// <summary>All log events of the server as a whole, numbered 9000-9999; the next free id is 9011. Numbers are never reused.</summary>
 internal static partial class ServerLog
 {
     [LoggerMessage(9000, LogLevel.Information, "ready {Host} {Listeners}", EventName = "ready")]
@@ -34,4 +34,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(9009, LogLevel.Warning, "folder-open {Folder} {Danger}", EventName = "folder-open")]
     internal static partial void FolderOpen(this ILogger log, string folder, string danger);
+
+    [LoggerMessage(9010, LogLevel.Warning, "not-ours {File} {Owner} {Folder}", EventName = "not-ours")]
+    internal static partial void NotOurs(this ILogger log, string file, string owner, string folder);
 }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
 using Posthorn.Directory;
 using Posthorn.Logging;
+using Posthorn.Setup;
 using Posthorn.Store.Engine;
 using Posthorn.Transport;
 using Posthorn.Transport.Accept;
@@ -17,18 +18,20 @@ internal sealed class StoppedServer : IAsyncDisposable
     private readonly LogOutput _log;
     private readonly Foundation _base;
     private readonly Journal.Journal _journal;
+    private readonly ServerUser? _user;
 
-    private StoppedServer(LogOutput log, Foundation foundation, Journal.Journal journal) => (_log, _base, _journal) = (log, foundation, journal);
+    private StoppedServer(LogOutput log, Foundation foundation, Journal.Journal journal, ServerUser? user) => (_log, _base, _journal, _user) = (log, foundation, journal, user);
 
     public IDirectory Directory => _base.Directory;
 
     public MaildirStores Stores => _base.Stores;
 
-    /// <summary>Opens it.</summary>
+    /// <summary>Opens it. Root acts as the server's user until it is disposed.</summary>
     /// <exception cref="Posthorn.Journal.JournalInUseException">The server runs.</exception>
     public static async Task<StoppedServer> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel)
     {
         if (!System.IO.Directory.Exists(configuration.Data)) throw new IOException($"{configuration.Data} is not there: the server of this configuration has never run.");
+        ServerUser? user = ServerUser.Become(configuration.Data);
         LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, (LogLevel)Math.Max((int)LogLevel.Warning, (int)configuration.Log.Level), configuration.Log.Json, OptionsFor.LogFile(configuration));
         try
         {
@@ -36,11 +39,12 @@ internal sealed class StoppedServer : IAsyncDisposable
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
-            return new(log, foundation, journal);
+            return new(log, foundation, journal, user);
         }
         catch
         {
             await log.DisposeAsync();
+            user?.Dispose();
             throw;
         }
     }
@@ -68,5 +72,6 @@ internal sealed class StoppedServer : IAsyncDisposable
         _base.Directory.Dispose();
         _base.Tls?.Dispose();
         await _log.DisposeAsync();
+        _user?.Dispose();
     }
 }

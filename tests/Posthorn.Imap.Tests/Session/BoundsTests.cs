@@ -65,6 +65,37 @@ public sealed class BoundsTests
     }
 
     [Fact]
+    public async Task Where_no_further_keywords_are_taken_none_are_offered()
+    {
+        await using ImapHost host = new(new TemporaryFolder(), options => options with { KeywordOctets = 300 });
+        await host.GivenAsync("INBOX has 1 messages");
+        await host.GivenAsync("logged in");
+        await using Connection client = new(host.Connect(ReadSplit.Whole), new SessionId("client"), TimeProvider.System);
+        Assert.Contains(@"[PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)]", await AskAsync(client, "a SELECT INBOX"), StringComparison.Ordinal);
+        string keyword = new('k', 60);
+        await AskAsync(client, $"b STORE 1 +FLAGS ({keyword})");
+        Assert.Contains($@"[PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft {keyword})]", await AskAsync(client, "c SELECT INBOX"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whole_messages_wait_for_room_in_memory()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("INBOX has 1 messages");
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel channel = host.Connect(ReadSplit.Whole);
+        Client client = new(channel);
+        OctetHold all = await host.Stores.WholeMessages.TakeAsync(long.MaxValue, default);
+        await channel.SendAsync("a APPEND Drafts CATENATE (URL \"/INBOX/;UID=1/;SECTION=HEADER\")\r\n"u8.ToArray(), default);
+        Task<string> answer = client.ReadLineAsync();
+        while (host.Stores.WholeMessages.Waiting == 0) await Task.Yield();
+        Assert.False(answer.IsCompleted);
+        all.Dispose();
+        Assert.StartsWith("a OK [APPENDUID ", await answer.WaitAsync(TimeSpan.FromSeconds(60)), StringComparison.Ordinal);
+        await channel.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Of_a_header_beyond_all_measure_fields_are_picked_from_its_beginning()
     {
         await using ImapHost host = new();

@@ -81,6 +81,13 @@ internal sealed partial class Client(MemoryChannel channel)
 
     private void Believe(string line, bool mayExpunge)
     {
+        if (line.StartsWith("* VANISHED ", StringComparison.Ordinal))
+        {
+            Assert.True(mayExpunge, "VANISHED where it may not be told");
+            foreach (string range in line["* VANISHED ".Length..].Split(',')) Vanish([.. range.Split(':').Select(number => uint.Parse(number, CultureInfo.InvariantCulture))]);
+            return;
+        }
+
         Match match = Numbered().Match(line);
         if (!match.Success) return;
         int number = int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
@@ -107,6 +114,18 @@ internal sealed partial class Client(MemoryChannel channel)
                 Match flags = FlagsItem().Match(line);
                 if (flags.Success && Uids[number - 1] != 0) Flags[Uids[number - 1]] = Normal(flags.Groups[1].Value);
                 break;
+        }
+    }
+
+    private void Vanish(uint[] range)
+    {
+        for (uint uid = range[0]; uid <= range[^1]; uid++)
+        {
+            int at = Uids.IndexOf(uid);
+            // One of those whose UID was not told yet, between those with smaller and those with larger ones.
+            if (at < 0) at = Uids.FindLastIndex(known => known != 0 && known < uid) + 1;
+            Assert.True(at < Uids.Count && (Uids[at] == uid || Uids[at] == 0), $"{uid} vanishes, which was not here");
+            Uids.RemoveAt(at);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using CsCheck;
 using Posthorn.Testing;
 using Posthorn.Testing.Fuzzing;
@@ -5,9 +6,9 @@ using Posthorn.Testing.Fuzzing;
 namespace Posthorn.Imap.Tests.Session;
 
 /// <summary>Any bytes in each state: the session ends in order, its output is bounded, and how the bytes were split makes no difference.</summary>
-public sealed class FuzzTests
+public sealed partial class FuzzTests
 {
-    private static readonly string[] Corpus =
+    private static readonly string[] Commands =
     [
         "a NOOP\r\n", "a CAPABILITY\r\n", "a LOGIN ann nna\r\n", "a LOGIN {3}\r\nann {3+}\r\nnna\r\n", "a AUTHENTICATE PLAIN\r\nAGFubgBubmE=\r\n", "a AUTHENTICATE PLAIN AGFubgBubmE=\r\n",
         "a ID (\"name\" \"x\")\r\n", "a ENABLE QRESYNC IMAP4rev2\r\n", "a SELECT INBOX (CONDSTORE)\r\n", "a EXAMINE {5+}\r\nINBOX\r\n", "a CREATE x/y\r\n", "a DELETE x/y\r\n", "a RENAME x z\r\n",
@@ -26,13 +27,27 @@ public sealed class FuzzTests
         "a APPEND INBOX (\\Seen) CATENATE (URL \"/INBOX/;UID=1/;SECTION=HEADER\" TEXT {4+}\r\nabcd URL \"/;UID=2/;PARTIAL=0.5\")\r\n", "a APPEND x CATENATE (TEXT {3}\r\nabc)\r\n", "a LOGOUT\r\n", "{5}\r\n", "a {5+}\r\n", "a X {99999999999+}\r\n", "\r\n", "a UID\r\n",
     ];
 
+    // All that the transcripts say, too: whoever adds a command adds to the corpus.
+    private static readonly string[] Corpus = [.. Commands, .. Spoken().Distinct()];
+
     private static readonly Gen<(byte[] Input, int Seed)> Inputs = WireFuzz.Inputs(Corpus);
+
+    private static IEnumerable<string> Spoken()
+    {
+        foreach (TheoryDataRow<string> file in TranscriptTests.All())
+            foreach (TranscriptStep step in Transcript.Load(TranscriptTests.Folder, file.Data).Steps)
+                if (step.Kind == StepKind.Client) yield return step.Text + "\r\n";
+                else if (step.Kind == StepKind.ClientRaw && Transcript.Unescape(step.Text) is { Length: < 2000 } raw) yield return System.Text.Encoding.Latin1.GetString(raw);
+    }
 
     [Theory]
     [InlineData("not logged in")]
     [InlineData("logged in")]
     [InlineData("selected INBOX")]
-    public Task Any_bytes_are_survived_however_they_are_split(string state) => Inputs.SampleAsync(
+    [InlineData("logged in", "sent EXAMINE INBOX")]
+    [InlineData("logged in", "sent ENABLE IMAP4rev2 QRESYNC UTF8=ACCEPT METADATA", "sent SELECT INBOX")]
+    [InlineData("logged in", "sent ENABLE UIDONLY", "sent SELECT INBOX")]
+    public Task Any_bytes_are_survived_however_they_are_split(params string[] state) => Inputs.SampleAsync(
         async sample =>
         {
             string whole = await AnswerAsync(state, sample.Input, ReadSplit.Whole);
@@ -40,13 +55,16 @@ public sealed class FuzzTests
             Assert.InRange(whole.Length, 0, 20_000 + 100 * sample.Input.Length);
             Assert.DoesNotContain("SERVERBUG", whole, StringComparison.Ordinal);
         },
-        iter: 400, threads: 1);
+        iter: 200, threads: 1);
 
-    private static async Task<string> AnswerAsync(string state, byte[] input, ReadSplit split)
+    private static async Task<string> AnswerAsync(string[] state, byte[] input, ReadSplit split)
     {
         await using ImapHost host = new();
         await host.GivenAsync("INBOX has 3 messages");
-        if (state != "not logged in") await host.GivenAsync(state);
-        return await WireFuzz.AnswerAsync(host, input, split);
+        foreach (string given in state.Where(given => given != "not logged in")) await host.GivenAsync(given);
+        return Ids().Replace(await WireFuzz.AnswerAsync(host, input, split), "E"); // new ones each time
     }
+
+    [GeneratedRegex("E[0-9a-f]{24}")]
+    private static partial Regex Ids();
 }

@@ -19,6 +19,9 @@ internal sealed class DovecotServer : IAsyncDisposable
     public int LmtpPort { get; }
     public string LmtpSocket => Path.Combine(_root, "run", "lmtp");
 
+    /// <summary>Where other servers ask whether their clients are who they say.</summary>
+    public string SaslSocket => Path.Combine(_root, "run", "sasl");
+
     /// <summary>The password of everybody.</summary>
     public const string Password = "secret";
 
@@ -28,7 +31,7 @@ internal sealed class DovecotServer : IAsyncDisposable
         .Where(line => !line.Contains("Killed with signal 15", StringComparison.Ordinal))];
 
     /// <summary>Starts it on the Maildirs <c>mail/NAME</c> below a folder, which are given to the user it runs as.</summary>
-    public static async Task<DovecotServer> StartAsync(string folder, string options = "", string home = "mail/%n/home")
+    public static async Task<DovecotServer> StartAsync(string folder, string options = "", string home = "mail/%n/home", string mechanisms = "plain login")
     {
         string dovecot = Peer.Require("dovecot", "dovecot-imapd, dovecot-pop3d and dovecot-lmtpd");
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root: Dovecot changes to the user of the mail");
@@ -48,6 +51,7 @@ internal sealed class DovecotServer : IAsyncDisposable
             protocols = imap pop3 lmtp
             ssl = no
             disable_plaintext_auth = no
+            auth_mechanisms = {{mechanisms}}
             first_valid_uid = 1
             mail_location = maildir:{{mail}}/%n{{options}}
             mail_fsync = never
@@ -78,6 +82,11 @@ internal sealed class DovecotServer : IAsyncDisposable
               }
               inet_listener pop3s {
                 port = 0
+              }
+            }
+            service auth {
+              unix_listener sasl {
+                mode = 0666
               }
             }
             service lmtp {

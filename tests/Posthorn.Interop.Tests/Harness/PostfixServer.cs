@@ -77,20 +77,28 @@ internal sealed class PostfixServer : IAsyncDisposable
         return server;
     }
 
+    public string Log => Path.Combine(Path.GetDirectoryName(ConfigurationFolder)!, "postfix.log") is var path && File.Exists(path) ? File.ReadAllText(path) : "";
+
+    /// <summary>Changes settings of main.cf and starts it anew.</summary>
+    public async Task ChangeAsync(params string[] settings)
+    {
+        await Peer.SucceedAsync("postconf", ["-c", ConfigurationFolder, "-e", .. settings]);
+        await RestartAsync();
+    }
+
     /// <summary>The first message in carl's mailbox.</summary>
-    public async Task<string> WaitForMailAsync()
+    public async Task<string> WaitForMailAsync() => (await WaitForAsync(1))[0];
+
+    /// <summary>The messages in carl's mailbox when there are at least so many, in order of arrival, each octet a character.</summary>
+    public async Task<IReadOnlyList<string>> WaitForAsync(int count)
     {
         using CancellationTokenSource patience = new(Patience);
-        while (MailCount == 0)
+        while (MailCount < count)
         {
             try { await Task.Delay(100, patience.Token); }
-            catch (OperationCanceledException)
-            {
-                string log = Path.Combine(Path.GetDirectoryName(ConfigurationFolder)!, "postfix.log");
-                Assert.Fail("Postfix got nothing\n" + (File.Exists(log) ? await File.ReadAllTextAsync(log) : ""));
-            }
+            catch (OperationCanceledException) { Assert.Fail($"Postfix got {MailCount} of {count} messages\n{Log}"); }
         }
-        return await File.ReadAllTextAsync(Folder.GetFiles(Path.Combine(_mailbox, "new"))[0]);
+        return [.. Folder.GetFiles(Path.Combine(_mailbox, "new")).OrderBy(File.GetLastWriteTimeUtc).Select(path => System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(path)))];
     }
 
     /// <summary>Ends it and starts it with what its configuration says now. (After a <c>reload</c> its old processes may still take a connection with the old settings.)</summary>

@@ -36,6 +36,7 @@ public sealed class NativeTests
         await Peer.SucceedAsync(mailq, ["-C", server.Configuration]);
         await Peer.SucceedAsync(newaliases, []);
         Assert.Equal(0, await server.StopAsync());
+        if (Environment.IsPrivilegedProcess) await RootLeavesNothingOfItsOwnAsync(Path.Combine(output, "posthorn"), server.Configuration, ann);
 
         string Link(string name)
         {
@@ -43,5 +44,34 @@ public sealed class NativeTests
             File.CreateSymbolicLink(path, Path.Combine(output, "posthorn"));
             return path;
         }
+    }
+
+    // Where the server has a user of its own, what root's commands make is that user's; else the server could not use it. The program lies where only root can read it.
+    private static async Task RootLeavesNothingOfItsOwnAsync(string program, string configuration, Account account)
+    {
+        const string Other = "65534";
+        string folder = Path.GetDirectoryName(configuration)!, script = Path.Combine(Path.GetDirectoryName(program)!, "doveadm.sh");
+        await Peer.SucceedAsync("chmod", ["700", Path.GetDirectoryName(program)!]);
+        await Peer.SucceedAsync("chmod", ["-R", "go+rX", Path.GetDirectoryName(folder)!]);
+        await Peer.SucceedAsync("chown", ["-R", $"{Other}:{Other}", folder]);
+        foreach (string[] command in (string[][])
+        [
+            ["explain", "--from", "a@far.example", "--to", account.Address],
+            ["undelete", "list", "--account", account.Address],
+            ["store", "reindex", "--all"], ["store", "rebuild", "--all"], ["store", "verify", "--all"],
+            ["domain", "add", "second.example"],
+            ["export", "dovecot", "--all", "--doveadm", script],
+        ])
+        {
+            PeerResult done = await Peer.RunAsync(program, [.. command, "--config", configuration]);
+            Assert.True(done.Status == 0, $"{string.Join(' ', command)}: {done.Status} {done.All}");
+            string foreign = (await Peer.SucceedAsync("find", [folder, "!", "-uid", Other])).Output;
+            Assert.True(foreign.Length == 0, $"{string.Join(' ', command)} left as root's: {foreign}");
+        }
+
+        Assert.True(File.Exists(script));
+        string run = Path.Combine(folder, "data", "accounts", "run");
+        await Peer.SucceedAsync("chown", ["root", File.Exists(run) ? run : Folder.GetFiles(folder, "run", SearchOption.AllDirectories)[0]]);
+        Assert.Contains("accounts/run belongs to root", (await Peer.RunAsync(program, "check", "--config", configuration)).All, StringComparison.Ordinal);
     }
 }

@@ -8,7 +8,7 @@ namespace Posthorn.Interop.Tests.Servers;
 public sealed class NeighbourTests
 {
     /// <summary>What a body may hold that a careless server would change: dots, blanks, long lines, empty lines, 8 bits, no line end at the end.</summary>
-    private static readonly string[] Bodies =
+    internal static IReadOnlyList<string> Bodies { get; } =
     [
         "plain\r\n", ".\r\n..\r\n.x\r\n\r\n.\r\n", "trailing \t \r\n\r\n\r\n", "\u00fc\u00e4\u00f6 \u00ff\r\n", new string('x', 990) + "\r\n" + new string('.', 500) + "\r\n", "From here\r\n>From there\r\n",
     ];
@@ -27,12 +27,12 @@ public sealed class NeighbourTests
 
         // From us to them, handed in on port 25 of a trusted network, since nothing there touches the header but for Received lines.
         foreach (string body in Bodies) await SendAsync(smtp, "ann@posthorn.test", $"u@{peer.Domain}", body);
-        IReadOnlyList<string> arrived = await peer.WaitForAsync(Bodies.Length);
+        IReadOnlyList<string> arrived = await peer.WaitForAsync(Bodies.Count);
         AssertBodies(arrived);
 
         // And back: what they take for us goes on to us.
         foreach (string body in Bodies) await SendAsync(port, "carl@elsewhere.example", ann.Address, body);
-        IReadOnlyList<byte[]> inbox = await Mail.WaitForAsync(server, ann, Bodies.Length);
+        IReadOnlyList<byte[]> inbox = await Mail.WaitForAsync(server, ann, Bodies.Count);
         AssertBodies([.. inbox.Select(Encoding.Latin1.GetString)]);
     }
 
@@ -52,11 +52,14 @@ public sealed class NeighbourTests
         string to = peer is null ? "carl@foreign.example" : $"u@{peer.Domain}";
         await using PosthornProcess server = await ServeAsync(folder.Path, smtp, $"[[outbound.route]]\nto = \"{to.Split('@')[1]}\"\nhost = \"127.0.0.1\"\nport = {port}\n");
         Account ann = new("ann@posthorn.test", "ann@posthorn.test", Password);
-        string[] ends = ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r\n\0.\r\n", "\r\n.\0\r\n", "\r\n. \r\n"];
+        string[] ends = ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r\n\0.\r\n", "\r\n.\0\r\n", "\r\n. \r\n", "\r\n.\r\r\n", "\n\r.\r\n", "\r\n.\n\r\n"];
         string Smuggled(string end, string from, string rcpt) => $"Subject: outer\r\n\r\nfirst{end}MAIL FROM:<{from}>\r\nRCPT TO:<{rcpt}>\r\nDATA\r\nSubject: smuggled\r\n\r\nsecond\r\n.\r\n";
         int taken = 0;
         foreach (string end in ends)
             if (await HandInAsync(smtp, "ann@posthorn.test", to, Smuggled(end, "admin@posthorn.test", to))) taken++;
+        // In a chunk the very end of data is text (RFC 3030): what goes on by DATA must not end there.
+        Assert.True(await HandInChunkAsync(smtp, "ann@posthorn.test", to, Smuggled("\r\n.\r\n", "admin@posthorn.test", to)));
+        taken++;
         // A mark at the end: when it is there, all before it has come.
         await SendAsync(smtp, "ann@posthorn.test", to, "mark\r\n");
         int there;
@@ -94,14 +97,14 @@ public sealed class NeighbourTests
         Assert.DoesNotContain(messages, message => message.ReplaceLineEndings("\n").Split("\n\n")[0].Contains("Subject: smuggled", StringComparison.Ordinal));
     }
 
-    private static void AssertBodies(IReadOnlyList<string> messages)
+    internal static void AssertBodies(IReadOnlyList<string> messages)
     {
         // A Maildir of theirs has lines that end in LF; ours in CRLF. A blank line more at the end is what mbox-minded servers add.
         string[] found = [.. messages.Select(message => message.Replace("\r\n", "\n", StringComparison.Ordinal)).Select(message => message[(message.IndexOf("\n\n", StringComparison.Ordinal) + 2)..]).Order(StringComparer.Ordinal)];
         Assert.Equal(Bodies.Select(body => body.Replace("\r\n", "\n", StringComparison.Ordinal)).Order(StringComparer.Ordinal), found);
     }
 
-    private static async Task SendAsync(int port, string from, string to, string body) => Assert.True(await HandInAsync(port, from, to, $"From: {from}\r\nTo: {to}\r\nSubject: x\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <{Guid.NewGuid()}@test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + string.Concat(body.Split("\r\n").Select((line, i) => (i == 0 ? "" : "\r\n") + (line.StartsWith('.') ? "." + line : line))) + ".\r\n"));
+    internal static async Task SendAsync(int port, string from, string to, string body) => Assert.True(await HandInAsync(port, from, to, $"From: {from}\r\nTo: {to}\r\nSubject: x\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <{Guid.NewGuid()}@test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + string.Concat(body.Split("\r\n").Select((line, i) => (i == 0 ? "" : "\r\n") + (line.StartsWith('.') ? "." + line : line))) + ".\r\n"));
 
     // Everything of DATA in one piece, as a smuggler would; true when the first message was taken. What the server says after it to what it takes for commands is not waited for.
     private static async Task<bool> HandInAsync(int port, string from, string to, string data)
@@ -113,6 +116,15 @@ public sealed class NeighbourTests
         Assert.StartsWith("250", await client.CommandAsync($"RCPT TO:<{to}>"), StringComparison.Ordinal);
         Assert.StartsWith("354", await client.CommandAsync("DATA"), StringComparison.Ordinal);
         await client.SendAsync(data);
+        return (await client.ReplyAsync()).StartsWith("250", StringComparison.Ordinal);
+    }
+
+    private static async Task<bool> HandInChunkAsync(int port, string from, string to, string data)
+    {
+        await using RawClient client = await RawClient.ConnectAsync(port);
+        await client.ReplyAsync();
+        foreach (string command in (string[])["EHLO tester.example", $"MAIL FROM:<{from}>", $"RCPT TO:<{to}>"]) Assert.StartsWith("250", await client.CommandAsync(command), StringComparison.Ordinal);
+        await client.SendAsync(string.Create(CultureInfo.InvariantCulture, $"BDAT {data.Length} LAST\r\n{data}"));
         return (await client.ReplyAsync()).StartsWith("250", StringComparison.Ordinal);
     }
 

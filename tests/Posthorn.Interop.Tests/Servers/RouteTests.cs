@@ -72,6 +72,63 @@ public sealed class RouteTests
         Assert.DoesNotContain(accounts.Single(a => a.LocalPart == "bob").Password, server.Log, StringComparison.Ordinal);
     }
 
+    /// <summary>Each way to say who we are, to a Postfix that asks a Dovecot; after STARTTLS, and with TLS from the first octet (RFC 8314).</summary>
+    [Theory]
+    [InlineData("SCRAM-SHA-256", "smtp")]
+    [InlineData("SCRAM-SHA-1", "smtp")]
+    [InlineData("LOGIN", "smtp")]
+    [InlineData("PLAIN", "smtps")]
+    public async Task A_relay_host_that_knows_one_mechanism_gets_it(string mechanism, string protocol)
+    {
+        string postfix = Peer.Require("postfix", "postfix");
+        if (!Environment.IsPrivilegedProcess) Assert.Skip("needs root: Postfix's master runs as root");
+        using TemporaryFolder folder = new();
+        int port = Ports.Free(), wrapped = Ports.Free();
+        await using DovecotServer dovecot = await DovecotServer.StartAsync(folder.Path, mechanisms: mechanism.ToLowerInvariant());
+        await using PostfixServer peer = await PostfixServer.StartAsync(postfix, folder.Path, port, "");
+        await Peer.SucceedAsync("postconf", ["-c", peer.ConfigurationFolder, "-M", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{wrapped}/inet=127.0.0.1:{wrapped} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes")]);
+        await peer.ChangeAsync("smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = dovecot", $"smtpd_sasl_path = {dovecot.SaslSocket}", "smtpd_client_restrictions = permit_sasl_authenticated, reject", "smtpd_tls_auth_only = yes", "smtpd_sasl_authenticated_header = yes");
+        (PosthornProcess server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(folder.Path, "q"), text => text + string.Create(CultureInfo.InvariantCulture, $"""
+
+            [[outbound.route]]
+            to = "foreign.example"
+            host = "127.0.0.1"
+            protocol = "{protocol}"
+            port = {(protocol == "smtps" ? wrapped : port)}
+            user = "relay"
+            password = "{DovecotServer.Password}"
+            tls = "encrypt"
+
+            """));
+        await using PosthornProcess running = server;
+        await PostfixTests.SubmitAsync(server, accounts.Single(a => a.LocalPart == "ann"), "carl@foreign.example", "known by name");
+        Assert.Contains("(Authenticated sender: relay)", await peer.WaitForMailAsync(), StringComparison.Ordinal);
+        Assert.Contains($"sasl_method={mechanism}, sasl_username=relay", peer.Log, StringComparison.Ordinal);
+    }
+
+    /// <summary>A further connection to a server takes the TLS session up again where nothing has to be proved.</summary>
+    [Fact]
+    public async Task A_tls_session_is_taken_up_again()
+    {
+        string postfix = Peer.Require("postfix", "postfix"), dnsmasq = Peer.Require("dnsmasq", "dnsmasq-base");
+        if (!Environment.IsPrivilegedProcess) Assert.Skip("needs root: Postfix's master runs as root");
+        using TemporaryFolder folder = new();
+        int port = Ports.Free(), dnsPort = Ports.Free();
+        using Daemon dns = Daemon.Start(dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--user=root", "--pid-file=",
+            $"--port={dnsPort}", "--mx-host=foreign.example,mx.foreign.example,10", "--address=/mx.foreign.example/127.0.0.1");
+        await using PostfixServer peer = await PostfixServer.StartAsync(postfix, folder.Path, port, "");
+        await peer.ChangeAsync("smtpd_tls_loglevel = 2");
+        (PosthornProcess server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(folder.Path, "q"), text => text
+            + string.Create(CultureInfo.InvariantCulture, $"\n[dns]\nservers = [\"127.0.0.1:{dnsPort}\"]\n[outbound]\nport = {port}\nkeep-idle = \"0s\"\n"));
+        await using PosthornProcess running = server;
+        for (int i = 1; i <= 2; i++)
+        {
+            await PostfixTests.SubmitAsync(server, accounts.Single(a => a.LocalPart == "ann"), "carl@foreign.example", $"message {i}");
+            await peer.WaitForAsync(i);
+        }
+        Assert.Contains("Reusing old session", peer.Log, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Mail_that_requires_tls_all_the_way_comes_back_from_a_server_that_does_not_promise_it()
     {

@@ -59,6 +59,8 @@ internal sealed class MaildirHarness(string directory, IVolume volume, TimeProvi
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => Stores.SharersWith(user);
 
+    public OctetGate WholeMessages => Stores.WholeMessages;
+
     public long SharingNumber => Stores.SharingNumber;
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => Stores.WaitForSharingAsync(seen, cancel);

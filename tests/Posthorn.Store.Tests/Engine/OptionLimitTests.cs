@@ -84,6 +84,7 @@ public sealed class OptionLimitTests : IDisposable
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel));
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "abcde"), null, Cancel));
         Refused(RefusalKind.Limit, await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "ABCDEFGH"), null, Cancel));
+        await using (IMailbox box = await store.MustSelectAsync("INBOX")) Assert.False(box.TakesKeywords);
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel)); // it is known
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
     }
@@ -242,6 +243,27 @@ public sealed class OptionLimitTests : IDisposable
 
         await server.DisposeAsync();
         Assert.Equal(limit < 200, log.Exists(line => line.Contains("left aside", StringComparison.Ordinal) && line.Contains("200", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task WholeMessageOctets()
+    {
+        await using MaildirHarness server = await StartAsync(options => options with { WholeMessageOctets = 1000 });
+        await using IMailStore store = await server.MustOpenAsync(Ann);
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", Text("needle"), Text(new string('x', 2000)))).Mailbox;
+        OctetHold held = await server.WholeMessages.TakeAsync(900, Cancel);
+        using CancellationTokenSource gone = new();
+        Task<IReadOnlyList<Uid>> first = store.FindTextAsync(inbox, Uids(1), new(TextScope.Body, "", "needle"), gone.Token).AsTask();
+        Task<IReadOnlyList<Uid>> second = store.FindTextAsync(inbox, Uids(1, 2), new(TextScope.All, "", "needle"), Cancel).AsTask();
+        Assert.Equal(2, server.WholeMessages.Waiting);
+        // The header is little, however large the message: it waits for nobody.
+        Assert.Equal(Uids(1), await store.FindTextAsync(inbox, Uids(1, 2), new(TextScope.Header, "Subject", "needle"), Cancel));
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        Assert.False(second.IsCompleted);
+        held.Dispose();
+        Assert.Equal(Uids(1), await second); // the second message has more octets than the bound: it is read when it is alone
+        Assert.Equal(0, server.WholeMessages.Waiting);
     }
 
     [Fact]

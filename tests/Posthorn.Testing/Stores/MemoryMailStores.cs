@@ -20,6 +20,8 @@ public sealed class MemoryMailStores(TimeProvider time, MemoryStoreOptions optio
     {
     }
 
+    public OctetGate WholeMessages { get; } = new(1 << 20);
+
     public IMessageSink CreateSink() => new MemorySink();
 
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel)

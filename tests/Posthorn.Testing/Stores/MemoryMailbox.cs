@@ -13,6 +13,7 @@ internal sealed class MemoryMailbox(MemoryAccount account, MemoryBox box, bool r
     public Uid FirstRecent { get; } = firstRecent;
     public Uid FirstNew { get; } = firstNew;
     public bool Exists => box.Exists;
+    public bool TakesKeywords => true;
 
     public Uid ClaimRecent(Uid from, Uid next) => account.ClaimRecent(box, from, next, readOnly);
 

@@ -98,6 +98,33 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Equal(["a", "b"], await NamesAsync());
     }
 
+    /// <summary>Each verb by filter and by id, with what it has done as JSON; nothing changed is status 1, no message is too.</summary>
+    [Fact]
+    public async Task Every_verb_speaks_json()
+    {
+        await SendAsync("eve@sender.example", "a@busy.example");
+        await SendAsync("eve@sender.example", "b@gone.example");
+        await UntilAsync(queue => queue.GetProperty("messages").EnumerateArray().All(message => message.GetProperty("attempts").GetInt32() == 1));
+        string a = await IdOfAsync("a");
+        (int status, string shown, _) = await RunAsync("show", a, "--json");
+        JsonElement message = JsonDocument.Parse(shown).RootElement;
+        Assert.Equal((0, a, "eve@sender.example"), (status, message.GetProperty("id").GetString(), message.GetProperty("from").GetString()));
+        Assert.StartsWith("451 4.2.1 Mailbox busy", message.GetProperty("recipients")[0].GetProperty("lastReply").GetString(), StringComparison.Ordinal);
+        foreach (string verb in (string[])["hold", "release", "retry", "requeue", "delete"])
+        {
+            // One by its id, then those of a filter, then those of a filter that names nobody.
+            foreach ((string[] which, int count) in ((string[], int)[])[([a], 1), (["--to", "@gone.example"], 1), (["--reason", "no such words"], 0)])
+            {
+                (status, string said, string errors) = await RunAsync([verb, .. which, "--json"]);
+                Assert.True(status == (count > 0 ? 0 : 1), $"{verb} {string.Join(' ', which)}: {status} {errors}");
+                Assert.Equal(count, JsonDocument.Parse(said).RootElement.GetProperty("messages").GetInt32());
+            }
+            if (verb == "hold") Assert.Equal(["a", "b"], await NamesAsync("--held"));
+            if (verb == "retry") await UntilAsync(queue => queue.GetProperty("messages").EnumerateArray().All(one => one.GetProperty("attempts").GetInt32() >= 2));
+        }
+        Assert.Empty(await NamesAsync());
+    }
+
     [Fact]
     public async Task Requeued_messages_begin_anew_and_a_reload_gives_new_times()
     {

@@ -59,6 +59,8 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => inner.SharersWith(user);
 
+    public OctetGate WholeMessages => inner.WholeMessages;
+
     public long SharingNumber => inner.SharingNumber;
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => inner.WaitForSharingAsync(seen, cancel);

@@ -46,6 +46,8 @@ internal sealed class JournalStores : IMailStores, IJournalParticipant
 
     public IReadOnlyList<EmailAddress> SharersWith(EmailAddress user) => [];
 
+    public OctetGate WholeMessages { get; } = new(1 << 20);
+
     public long SharingNumber => 0;
 
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => new(Task.Delay(Timeout.Infinite, cancel));

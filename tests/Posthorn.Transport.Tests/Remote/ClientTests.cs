@@ -431,6 +431,33 @@ public sealed class ClientTests
         Assert.Contains(greeting, Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
     }
 
+    /// <summary>RFC 7504 section 4: 521 speaks for the host alone, and the next one may have the mail; 556 for the domain.</summary>
+    [Fact]
+    public async Task Another_host_may_take_what_one_says_it_never_takes()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1").At("CONNECT", new PeerAct.SayAndClose("521 5.3.2 No mail here"));
+        ScriptedPeer second = rig.AddPeer("203.0.113.2");
+        rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (20, "b.example.com", "203.0.113.2"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Single(second.Messages);
+        Assert.Empty(await rig.Rig.MailAsync(rig.Rig.Ann));
+    }
+
+    [Fact]
+    public async Task A_domain_that_takes_no_mail_is_asked_once()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1").At("RCPT", new PeerAct.Say("556 5.1.10 Recipient address has null MX"));
+        ScriptedPeer second = rig.AddPeer("203.0.113.2");
+        rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (20, "b.example.com", "203.0.113.2"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.Empty(second.Messages);
+        Assert.Contains("Diagnostic-Code: smtp; 556 5.1.10 Recipient address has null MX", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Equal_hosts_share_the_load()
     {
