@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Posthorn.Core;
-using Posthorn.Journal.Volume;
 using Posthorn.Store.Changes;
 
 namespace Posthorn.Store.Engine;

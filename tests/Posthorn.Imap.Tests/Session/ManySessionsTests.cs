@@ -18,7 +18,7 @@ public sealed class ManySessionsTests
 
     [Fact]
     public Task Every_client_sees_the_truth_of_Maildirs() =>
-        Gen.Int.SampleAsync(seed => PlayAsync(seed, new ImapHost(new TemporaryFolder())), iter: 4, threads: 1);
+        Gen.Int.SampleAsync(seed => PlayAsync(seed, new ImapHost(new TemporaryFolder())), iter: 2, threads: 1);
 
     private static async Task PlayAsync(int seed, ImapHost host)
     {

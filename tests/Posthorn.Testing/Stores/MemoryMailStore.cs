@@ -58,7 +58,7 @@ internal sealed class MemoryMailStore(MailAccount account, MemoryAccount memory)
         Done<Result<IMessageContent>>(memory.Find(mailbox, uid) is { } entry ? new MemoryContent(entry.Message.Wire) : new Refusal(RefusalKind.Expunged, "The message was removed"), cancel);
 
     public ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null) =>
-        Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), cancel, done, candidates.Count);
+        Done<IReadOnlyList<Uid>>(memory.Search(mailbox, candidates, new(criterion, Mime.MimeLimits.Default)), done, candidates.Count, cancel);
 
     public ModSeq HighestModSeq => memory.HighestModSeq;
 
