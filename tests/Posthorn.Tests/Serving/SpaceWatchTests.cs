@@ -3,32 +3,36 @@ using Posthorn.Serving;
 
 namespace Posthorn.Tests.Serving;
 
-public sealed class SpaceWatchTests : ILogger
+public sealed class SpaceWatchTests
 {
-    private readonly List<string> _said = [];
-
     [Fact]
     public void It_says_with_numbers_when_the_bound_is_crossed_and_only_then()
     {
+        Said log = new();
         long? free = 63L << 20;
-        SpaceWatch watch = new(() => ["/srv/mail"], 64L << 20, _ => free, this);
+        SpaceWatch watch = new(() => ["/srv/mail"], 64L << 20, _ => free, log);
         watch.Look();
         watch.Look();
-        Assert.Equal(["Warning space-short /srv/mail 66060288 67108864 new mail is refused for the time being (452): make room"], _said);
+        Assert.Equal(["Warning space-short /srv/mail 66060288 67108864 new mail is refused for the time being (452): make room"], log.Lines);
         Assert.True(Assert.Single(watch.Report()).IsShort);
         free = 64L << 20;
         watch.Look();
         watch.Look();
-        Assert.Equal("Information space-again /srv/mail 67108864 67108864", _said[1]);
+        Assert.Equal("Information space-again /srv/mail 67108864 67108864", log.Lines[1]);
         free = null;
         watch.Look();
         Assert.Empty(watch.Report());
-        Assert.Equal(2, _said.Count);
+        Assert.Equal(2, log.Lines.Count);
     }
 
-    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+    private sealed class Said : ILogger
+    {
+        public List<string> Lines { get; } = [];
 
-    public bool IsEnabled(LogLevel logLevel) => true;
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => _said.Add($"{logLevel} {formatter(state, exception)}");
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Add($"{logLevel} {formatter(state, exception)}");
+    }
 }
