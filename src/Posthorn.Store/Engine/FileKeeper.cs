@@ -176,7 +176,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         if (name.IsInbox || !_inPlace.Add((mailbox, name))) return;
         string path = tree.FolderPath(name);
-        string? owner = tree.ReadText($"{path}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
+        string? owner = OwnerOf(path);
         if (owner == mailbox.Value) return;
         string? elsewhere = tree.FindFolder(mailbox);
         if ((elsewhere is not null || owner is not null) && tree.Exists(path))
@@ -192,9 +192,22 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
         _inPlace.Clear();
-        if (from != target && !tree.Exists(tree.FolderPath(target)) && IsFolderOf(from, mailbox)) RenameTree(tree.FolderPath(from), tree.FolderPath(target));
-        tree.MakeFolder(tree.FolderPath(target));
+        string old = tree.FolderPath(from), path = tree.FolderPath(target);
+        if (from != target && !from.IsInbox && IsFolderOf(from, mailbox))
+        {
+            if (!tree.Exists(path)) RenameTree(old, path);
+            else if (OwnerOf(old) == mailbox.Value && OwnerOf(path) == mailbox.Value)
+            {
+                // Replay, when a crash left it under both names: the old one may be another mailbox's in a moment.
+                new TwinFolders(tree, account.Ids).BringOver(old, path);
+                RenameTree(old, tree.DisplacedName(account.Ids.Text()));
+            }
+        }
+
+        tree.MakeFolder(path);
     }
+
+    private string? OwnerOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
 
     internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
     {

@@ -36,8 +36,8 @@ internal sealed class TwinFolders(MaildirTree tree, NewIds ids)
         };
     }
 
-    // By the base names: what both have is one message. The larger file is whole, if any is.
-    private void BringOver(string from, string into)
+    /// <summary>Moves what one of them lacks, by the base names: what both have is one message. The larger file is whole, if any is.</summary>
+    internal void BringOver(string from, string into)
     {
         Dictionary<string, string> there = tree.FilesOf(into);
         foreach ((string name, string disk) in tree.FilesOf(from))

@@ -56,6 +56,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     [InlineData(60214)] // two folders of one mailbox, and the one that was made anew was taken for it
     [InlineData(91394)] // a delivery to two accounts is held for one of them, the other moves its copy on, and its catalogue is lost
     [InlineData(110191)] // a copy is lost whose source was moved on and then removed
+    [InlineData(91787)] // a folder that a crash left under two names keeps its old one, which another mailbox gets
     [InlineData(32503, true)] // the same, and the power goes once more meanwhile
     public async Task Seeds_that_failed_once_hold(int seed, bool replaces = false) => await RunAsync(seed, null, replaces);
 
