@@ -332,15 +332,17 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
         catch (VolumeException problem) when (problem.Error is VolumeError.OtherVolume or VolumeError.TooManyLinks or VolumeError.Permission or VolumeError.Invalid)
         {
+            // No record has these bytes, and nothing compares them after a crash: they get their name when they are safe.
+            string draft = MaildirTree.DraftOf(target);
             try
             {
-                using IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read);
-                tree.Write(target, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
-                tree.SyncFile(target); // no record has these bytes, and nothing compares them after a crash
+                using (IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read)) tree.Write(draft, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
+                tree.SyncFile(draft);
+                tree.Volume.Rename(draft, target);
             }
             catch (VolumeException)
             {
-                Scrap(target);
+                Scrap(draft);
                 throw;
             }
         }

@@ -122,6 +122,14 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         Volume.SetModified(path, modified);
     }
 
+    /// <summary>Where a file is made that is to get its name whole: in the <c>tmp/</c> of its folder, or beside it where there is none.</summary>
+    internal static string DraftOf(string path)
+    {
+        int name = path.LastIndexOf('/') + 1;
+        string directory = path[..(name - 1)];
+        return directory.EndsWith("/new", StringComparison.Ordinal) || directory.EndsWith("/cur", StringComparison.Ordinal) ? $"{directory[..^4]}/tmp/{path[name..]}" : $"{directory}/.{path[name..]}";
+    }
+
     /// <summary>Makes a file and its name durable.</summary>
     internal void SyncFile(string path)
     {

@@ -60,6 +60,10 @@ public sealed class CrashTests(ITestOutputHelper output)
     [InlineData(32503, true)] // the same, and the power goes once more meanwhile
     public async Task Seeds_that_failed_once_hold(int seed, bool replaces = false) => await RunAsync(seed, null, replaces);
 
+    /// <summary>A copy that the disk let neither be linked nor synced came back with the right length and other bytes.</summary>
+    [Fact]
+    public async Task A_seed_that_failed_once_with_its_catalogues_kept_holds() => await RunAsync(110709, CatalogueFate.Kept);
+
     [Theory]
     [InlineData(4)]
     [InlineData(7)]
