@@ -75,7 +75,7 @@ public sealed class StoreCommandTests : IAsyncLifetime
         Assert.All(JsonDocument.Parse(output).RootElement.GetProperty("accounts").EnumerateArray(), one =>
             Assert.Equal((true, 1), (one.GetProperty("indexed").GetBoolean(), one.GetProperty("messages").GetInt32())));
         Assert.Equal(2, Files("words.db").Length);
-        Assert.Equal("ann@posthorn.test: 1 messages indexed", (await RunAsync("store", "reindex", "--account", "ann")).Output.Trim());
+        Assert.Equal("ann@posthorn.test: 1 message indexed", (await RunAsync("store", "reindex", "--account", "ann")).Output.Trim());
     }
 
     [Fact]

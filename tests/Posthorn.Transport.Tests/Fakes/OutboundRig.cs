@@ -94,6 +94,19 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until an account has a message like that, and gives all that it has.</summary>
+    public async Task<IReadOnlyList<string>> UntilMailAsync(MailAccount account, Func<string, bool> isIt)
+    {
+        using CancellationTokenSource late = new(Patience);
+        while (true)
+        {
+            IReadOnlyList<string> mail = await Rig.MailAsync(account);
+            if (mail.Any(isIt)) return mail;
+            Assert.False(late.IsCancellationRequested, "the mail did not come");
+            await Task.Yield();
+        }
+    }
+
     public Task UntilEmptyAsync() => UntilAsync(() => Rig.Queue.Count == 0, "an empty queue");
 
     /// <summary>Waits until nothing is being tried, with so many messages waiting.</summary>

@@ -89,8 +89,10 @@ public sealed class RequireTlsTests : IDisposable
             rig.Rig.Time.Advance(TimeSpan.FromMinutes(1));
             return rig.Rig.Queue.Read((entries, schedule) => entries.Count == 2 && schedule.Running == 0 && entries.Values.All(entry => entry.Attempts >= 1));
         }, "two waiting after an attempt each");
-        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann), mail => mail.Contains("Status: 5.7.10", StringComparison.Ordinal)); // others may tell of the delay
+        Assert.Single(await rig.UntilMailAsync(rig.Rig.Ann, IsReturn), IsReturn); // others may tell of the delay
         Assert.Single(peer.Messages);
+
+        static bool IsReturn(string mail) => mail.Contains("Status: 5.7.10", StringComparison.Ordinal);
     }
 
     public void Dispose() => _authority.Dispose();
