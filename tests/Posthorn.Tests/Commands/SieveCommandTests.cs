@@ -103,7 +103,8 @@ public sealed class SieveCommandTests : IDisposable
         (int status, string output) = await TestsuiteAsync(good, bad);
         Assert.Equal(1, status);
         Assert.EndsWith("FAIL: 1 of 2 tests failed.\n", output, StringComparison.Ordinal);
-        Assert.Equal((1, "XX: Test CASE FAILED: the file cannot be read\nFAIL: 1 of 1 tests failed.\n"), await TestsuiteAsync(Path.Combine(_folder.Path, "missing.svtest")));
+        string missing = Path.Combine(_folder.Path, "missing.svtest");
+        Assert.Equal((1, $"XX: Test CASE FAILED: {missing} is not there, or cannot be read\nFAIL: 1 of 1 tests failed.\n"), await TestsuiteAsync(missing));
     }
 
     [Fact]
