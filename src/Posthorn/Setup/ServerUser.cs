@@ -60,7 +60,7 @@ internal sealed partial class ServerUser : IDisposable
     }
 
     private static (uint User, uint Group)? OwnerOf(string folder) =>
-        Environment.IsPrivilegedProcess && FileOwner.IdsOf(folder) is var ids and not (Root, _) ? ids : null;
+        EffectiveUser() == Root && FileOwner.IdsOf(folder) is var ids and not (Root, _) ? ids : null;
 
     private static void Must(int result, string what)
     {
@@ -72,6 +72,10 @@ internal sealed partial class ServerUser : IDisposable
 
     [LibraryImport("libc", EntryPoint = "getpwuid")]
     private static partial nint GetUser(uint user);
+
+    // Not what the runtime remembers of the beginning: one may be another by now.
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "getegid")]
     private static partial uint EffectiveGroup();

@@ -84,7 +84,7 @@ public sealed class ManageSieveTests
         Assert.Equal("An offer for you", report.GetProperty("messages")[0].GetProperty("subject").GetString());
 
         PeerResult wrong = await Peer.RunAsync(file, [.. arguments, "sieve", "replay", "--config", server.Configuration, "--account", "nobody@posthorn.test", "--script", draft], null, null);
-        Assert.Equal(running ? 4 : 1, wrong.Status);
+        Assert.Equal(1, wrong.Status);
         Assert.Contains("no account", wrong.Errors, StringComparison.Ordinal);
         if (!running) return;
         Assert.Equal(before, (await Mail.ReadAllAsync(server, server["ann"])).Count); // nothing was changed
