@@ -59,7 +59,6 @@ public sealed class NativeTests
             ["explain", "--from", "a@far.example", "--to", account.Address],
             ["undelete", "list", "--account", account.Address],
             ["store", "reindex", "--all"], ["store", "rebuild", "--all"], ["store", "verify", "--all"],
-            ["domain", "add", "second.example"],
             ["export", "dovecot", "--all", "--doveadm", script],
         ])
         {
