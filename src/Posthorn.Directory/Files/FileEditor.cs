@@ -54,15 +54,13 @@ internal static class FileEditor
         using (FileStream stream = new(fresh, options))
         {
             stream.Write(content);
-            // As the old one, whatever the umask; the owner before the mode, so that nobody reads in between. A first one is its folder's owner's, where root makes it for the server.
-            bool isThere = FileStamp.TryRead(path, out FileStamp old);
-            bool differs = (isThere || FileStamp.TryRead(Path.GetDirectoryName(path)!, out old)) && FileStamp.TryRead(fresh, out FileStamp now) && (old.Owner, old.Group) != (now.Owner, now.Group);
-            if (differs && !Libc.TryChown(fresh, old.Owner, old.Group) && isThere)
+            // As the old one, whatever the umask; the owner before the mode, so that nobody reads in between.
+            if (FileStamp.TryRead(path, out FileStamp old) && FileStamp.TryRead(fresh, out FileStamp now) && (old.Owner, old.Group) != (now.Owner, now.Group) && !Libc.TryChown(fresh, old.Owner, old.Group))
             {
                 File.Delete(fresh);
                 throw new IOException($"Cannot give {fresh} to the owner of {path}; run this as the same user or as root");
             }
-            if (isThere) File.SetUnixFileMode(fresh, File.GetUnixFileMode(path));
+            if (File.Exists(path)) File.SetUnixFileMode(fresh, File.GetUnixFileMode(path));
             stream.Flush(flushToDisk: true);
         }
         File.Move(fresh, path, overwrite: true);

@@ -4,8 +4,8 @@ namespace Posthorn.Directory.Files;
 public static class FileOwner
 {
     /// <summary>The numbers of owner and group; null when the file cannot be seen.</summary>
-    public static (uint User, uint Group)? IdsOf(string path) => FileStamp.TryRead(path, out FileStamp stamp) ? (stamp.Owner, stamp.Group) : null;
+    public static (uint User, uint Group)? Of(string path) => FileStamp.TryRead(path, out FileStamp stamp) ? (stamp.Owner, stamp.Group) : null;
 
-    /// <summary>The owner's number; null when the file cannot be seen.</summary>
-    public static uint? Of(string path) => FileStamp.TryRead(path, out FileStamp stamp) ? stamp.Owner : null;
+    /// <summary>Gives a file to another user and group; false when that is not allowed.</summary>
+    public static bool TryGive(string path, (uint User, uint Group) to) => Libc.TryChown(path, to.User, to.Group);
 }

@@ -1,5 +1,6 @@
 using Posthorn.Configuration;
 using Posthorn.Core;
+using Posthorn.Setup;
 
 namespace Posthorn.Commands;
 
@@ -9,7 +10,7 @@ internal static class WithConfiguration
     /// <summary>Loads the configuration, or prints its mistakes.</summary>
     /// <param name="config">The file, as the command line names it.</param>
     /// <param name="run">The command.</param>
-    /// <param name="makesFiles">It makes the files of accounts and aliases that are not there.</param>
+    /// <param name="makesFiles">It makes files of accounts and aliases that are not there; they are the server's.</param>
     public static async Task<int> RunAsync(string? config, Func<ServerConfiguration, Task<int>> run, bool makesFiles = false)
     {
         ConfigurationResult loaded = ConfigurationLoader.Load(ConfigurationLoader.Locate(config), makesFiles);
@@ -18,7 +19,16 @@ internal static class WithConfiguration
             Print(loaded.Problems);
             return ExitStatus.Wrong;
         }
-        return await RunAsync(configuration, run);
+        return await RunAsync(configuration, makesFiles ? made => MakeFilesAsync(made, run) : run);
+    }
+
+    private static async Task<int> MakeFilesAsync(ServerConfiguration configuration, Func<ServerConfiguration, Task<int>> run)
+    {
+        IEnumerable<string> named = configuration.Domains.SelectMany(domain => domain.Aliases.Append(domain.PasswdFile)).Append(configuration.Auth.PasswdFile).OfType<string>();
+        string[] missing = [.. named.Where(file => !File.Exists(file))];
+        int status = await run(configuration);
+        ServerUser.Give(configuration.Data, missing.Where(File.Exists));
+        return status;
     }
 
     /// <summary>Runs what looks at a server and needs to know no more than its <c>data</c>: mistakes elsewhere in the file are told, and do not keep anybody from looking.</summary>

@@ -127,7 +127,7 @@ internal sealed class DropPickup : IAsyncDisposable
         FileInfo info = new(path);
         if (info.LinkTarget is not null || info.Length == 0) return Fail(path, "is no file with a message");
         if (IsTooLarge(info.Length, _server.MaxMessageSize)) return Fail(path, $"has {info.Length} octets, more than a message may have");
-        uint owner = FileOwner.Of(path) ?? uint.MaxValue;
+        uint owner = FileOwner.Of(path)?.User ?? uint.MaxValue;
         await using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         if (await DropFile.ReadAsync(file, cancel) is not { } envelope) return Fail(path, "has no envelope that can be read");
         // Whoever left it may still have it open and lengthen it: what was there at first is the message.

@@ -33,8 +33,9 @@ internal static partial class PrivateFile
     [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "statx", StringMarshalling = System.Runtime.InteropServices.StringMarshalling.Utf8)]
     private static partial int Statx(int directory, string path, int flags, uint mask, Span<byte> found);
 
+    /// <summary>As whom this program runs now; the runtime remembers as whom it began.</summary>
     [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint EffectiveUser();
+    public static partial uint EffectiveUser();
 
     [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "umask")]
     private static partial uint Umask(uint mode);

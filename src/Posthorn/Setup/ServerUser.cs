@@ -31,22 +31,23 @@ internal sealed partial class ServerUser : IDisposable
 
     /// <summary>Gives files that root has made to the owner of a folder, who has to read them.</summary>
     /// <exception cref="IOException">The system does not permit it.</exception>
-    public static void Give(string folder, params ReadOnlySpan<string> files)
+    public static void Give(string folder, params IEnumerable<string> files)
     {
-        if (OwnerOf(folder) is not var (user, group)) return;
-        foreach (string file in files) Must(ChangeOwner(file, user, group), file);
+        if (OwnerOf(folder) is not { } owner) return;
+        foreach (string file in files)
+            if (!FileOwner.TryGive(file, owner)) throw new IOException($"{file} cannot be given to the owner of {folder}");
     }
 
     /// <summary>The first of the server's files that belongs to somebody else than its folder, with the name or number of that user; null when there is none. Folders of accounts are not looked into.</summary>
     public static (string Path, string Owner)? FindForeign(string folder)
     {
-        if (FileOwner.IdsOf(folder) is not var (mine, _)) return null;
+        if (FileOwner.Of(folder) is not var (mine, _)) return null;
         EnumerationOptions quietly = new() { IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
         foreach (string part in (ReadOnlySpan<string>)["", "accounts", "journal", "log", "queue", "trace"])
         {
             if (!Folder.Exists(Path.Combine(folder, part))) continue;
             foreach (string path in Folder.EnumerateFileSystemEntries(Path.Combine(folder, part), "*", quietly))
-                if (FileOwner.IdsOf(path) is var (owner, _) && owner != mine) return (path, NameOf(owner) ?? $"user {owner}");
+                if (FileOwner.Of(path) is var (owner, _) && owner != mine) return (path, NameOf(owner) ?? $"user {owner}");
         }
 
         return null;
@@ -60,7 +61,7 @@ internal sealed partial class ServerUser : IDisposable
     }
 
     private static (uint User, uint Group)? OwnerOf(string folder) =>
-        EffectiveUser() == Root && FileOwner.IdsOf(folder) is var ids and not (Root, _) ? ids : null;
+        PrivateFile.EffectiveUser() == Root && FileOwner.Of(folder) is var ids and not (Root, _) ? ids : null;
 
     private static void Must(int result, string what)
     {
@@ -72,10 +73,6 @@ internal sealed partial class ServerUser : IDisposable
 
     [LibraryImport("libc", EntryPoint = "getpwuid")]
     private static partial nint GetUser(uint user);
-
-    // Not what the runtime remembers of the beginning: one may be another by now.
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint EffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "getegid")]
     private static partial uint EffectiveGroup();
@@ -94,7 +91,4 @@ internal sealed partial class ServerUser : IDisposable
 
     [LibraryImport("libc", EntryPoint = "seteuid", SetLastError = true)]
     private static partial int SetEffectiveUser(uint user);
-
-    [LibraryImport("libc", EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int ChangeOwner(string path, uint user, uint group);
 }

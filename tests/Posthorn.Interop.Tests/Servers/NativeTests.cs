@@ -60,8 +60,10 @@ public sealed class NativeTests
             ["undelete", "list", "--account", account.Address],
             ["store", "reindex", "--all"], ["store", "rebuild", "--all"], ["store", "verify", "--all"],
             ["export", "dovecot", "--all", "--doveadm", script],
+            ["alias", "add", "info", account.Address],
         ])
         {
+            if (command[0] == "alias") File.Delete(Path.Combine(folder, "aliases"));
             PeerResult done = await Peer.RunAsync(program, [.. command, "--config", configuration]);
             Assert.True(done.Status == 0, $"{string.Join(' ', command)}: {done.Status} {done.All}");
             string foreign = (await Peer.SucceedAsync("find", [folder, "!", "-uid", Other])).Output;
