@@ -158,6 +158,15 @@ public sealed class Connection : IAsyncDisposable
     /// <summary>As a TLS server, lets the client take up a session again.</summary>
     public bool ResumesTls { get; init; } = true;
 
+    /// <summary>Becomes a TLS server with a certificate of ours, as the listener wants it.</summary>
+    /// <exception cref="AuthenticationException">The handshake failed.</exception>
+    /// <exception cref="IOException">The connection was lost.</exception>
+    public ValueTask StartTlsAsync(TlsIdentity identity, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(identity);
+        return StartTlsAsync(ResumesTls ? identity.ServerOptions : identity.OptionsWithoutResumption, cancel);
+    }
+
     /// <summary>Becomes a TLS server on this connection. What was buffered in clear text is thrown away (RFC 3207 section 4.2).</summary>
     /// <exception cref="AuthenticationException">The handshake failed.</exception>
     /// <exception cref="IOException">The connection was lost.</exception>
@@ -165,7 +174,7 @@ public sealed class Connection : IAsyncDisposable
     {
         Input.Clear();
         SslStream tls = new(Bare().AsStream(), leaveInnerStreamOpen: false);
-        await UseTlsAsync(tls, tls.AuthenticateAsServerAsync(ResumesTls ? options : TlsIdentity.WithoutResumption(options), cancel), tls.TargetHostName);
+        await UseTlsAsync(tls, tls.AuthenticateAsServerAsync(options, cancel), tls.TargetHostName);
     }
 
     /// <summary>Becomes a TLS client on this connection.</summary>

@@ -172,7 +172,7 @@ public sealed class Listener : IAsyncDisposable
         connection.SetDeadline(_services.Limits.Handshake);
         try
         {
-            await connection.StartTlsAsync(_services.Tls!.ServerOptions, CancellationToken.None);
+            await connection.StartTlsAsync(_services.Tls!, CancellationToken.None);
             _services.Log.TlsStarted(connection.Session, connection.Tls!.ToString());
             return true;
         }

@@ -17,7 +17,7 @@ public sealed class TlsIdentity : IDisposable
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private (DateTime, DateTime) _seen;
-    private volatile SslServerAuthenticationOptions _options;
+    private volatile Handshakes _options;
 
     private TlsIdentity(string certificatePath, string keyPath, TimeProvider time, ILogger log)
     {
@@ -30,18 +30,10 @@ public sealed class TlsIdentity : IDisposable
     }
 
     /// <summary>For a new handshake; sessions keep what they have.</summary>
-    public SslServerAuthenticationOptions ServerOptions => _options;
+    public SslServerAuthenticationOptions ServerOptions => _options.Resumable;
 
     /// <summary>The same for a client that is not to be offered to take up its session again.</summary>
-    internal static SslServerAuthenticationOptions WithoutResumption(SslServerAuthenticationOptions options) => new()
-    {
-        ServerCertificateContext = options.ServerCertificateContext,
-        ServerCertificate = options.ServerCertificate,
-        EnabledSslProtocols = options.EnabledSslProtocols,
-        ClientCertificateRequired = options.ClientCertificateRequired,
-        CertificateRevocationCheckMode = options.CertificateRevocationCheckMode,
-        AllowTlsResume = false,
-    };
+    internal SslServerAuthenticationOptions OptionsWithoutResumption => _options.Whole;
 
     /// <summary>When the certificate ends.</summary>
     public DateTimeOffset NotAfter { get; private set; }
@@ -68,7 +60,7 @@ public sealed class TlsIdentity : IDisposable
 
     private (DateTime, DateTime) WriteTimes() => (File.GetLastWriteTimeUtc(_certificatePath), File.GetLastWriteTimeUtc(_keyPath));
 
-    private SslServerAuthenticationOptions Read()
+    private Handshakes Read()
     {
         X509Certificate2Collection chain = [];
         X509Certificate2 leaf;
@@ -80,12 +72,19 @@ public sealed class TlsIdentity : IDisposable
         catch (CryptographicException e) { throw new IOException($"{_certificatePath} and {_keyPath} are not a PEM certificate and its key: {e.Message}", e); }
         catch (UnauthorizedAccessException e) { throw new IOException(e.Message, e); }
         NotAfter = leaf.NotAfter;
-        return new()
-        {
-            ServerCertificateContext = SslStreamCertificateContext.Create(leaf, chain, offline: true),
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            ClientCertificateRequired = false, // a client that shows one unasked is not refused (Gmail does)
-            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        };
+        SslStreamCertificateContext context = SslStreamCertificateContext.Create(leaf, chain, offline: true);
+        return new(Options(context, resumes: true), Options(context, resumes: false));
     }
+
+    private static SslServerAuthenticationOptions Options(SslStreamCertificateContext context, bool resumes) => new()
+    {
+        ServerCertificateContext = context,
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        ClientCertificateRequired = false, // a client that shows one unasked is not refused (Gmail does)
+        CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+        AllowTlsResume = resumes,
+    };
+
+    /// <summary>One certificate's options: for sessions that may be taken up again, and for whole handshakes only.</summary>
+    private sealed record Handshakes(SslServerAuthenticationOptions Resumable, SslServerAuthenticationOptions Whole);
 }

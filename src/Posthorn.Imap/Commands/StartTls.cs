@@ -18,7 +18,7 @@ internal sealed record StartTls : IImapCommand<StartTls>
         if (session.Services.Tls is not { } tls) return Completion.No("UNAVAILABLE", "There is no certificate");
         session.Out.Tagged(session.Tag, Completion.Ok("Begin TLS now"));
         await session.FlushAsync(cancel);
-        try { await session.Connection.StartTlsAsync(tls.ServerOptions, cancel); }
+        try { await session.Connection.StartTlsAsync(tls, cancel); }
         catch (Exception e) when (e is System.Security.Authentication.AuthenticationException or IOException)
         {
             session.Log.TlsFailed(session.Connection.Session, e.Message);

@@ -19,7 +19,7 @@ internal sealed record StartTls : IManageSieveCommand<StartTls>
         if (session.Services.Tls is not { } tls) return Completion.No("There is no certificate");
         session.Out.End(Completion.Ok("Begin TLS now"));
         await session.FlushAsync(cancel);
-        try { await session.Connection.StartTlsAsync(tls.ServerOptions, cancel); }
+        try { await session.Connection.StartTlsAsync(tls, cancel); }
         catch (Exception e) when (e is AuthenticationException or IOException)
         {
             session.Log.TlsFailed(session.Connection.Session, e.Message);

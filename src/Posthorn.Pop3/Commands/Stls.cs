@@ -20,7 +20,7 @@ internal sealed record Stls : IPop3Command<Stls>
         session.Out.Write(Reply.Ok("Begin TLS"));
         await session.FlushAsync(cancel);
         session.Connection.SetDeadline(session.Options.HandshakeTimeout);
-        try { await session.Connection.StartTlsAsync(session.Services.Tls!.ServerOptions, cancel); }
+        try { await session.Connection.StartTlsAsync(session.Services.Tls!, cancel); }
         catch (Exception e) when (e is AuthenticationException or IOException)
         {
             // Nobody knows what the peer would make of clear text now.

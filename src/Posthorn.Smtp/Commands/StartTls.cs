@@ -21,7 +21,7 @@ internal sealed record StartTls : ISmtpCommand<StartTls>
         session.Say(Reply.ReadyForTls);
         await session.FlushAsync(cancel);
         session.Connection.SetDeadline(session.Options.HandshakeTimeout);
-        try { await session.Connection.StartTlsAsync(session.Services.Tls!.ServerOptions, cancel); }
+        try { await session.Connection.StartTlsAsync(session.Services.Tls!, cancel); }
         catch (Exception e) when (e is AuthenticationException or IOException)
         {
             // Nobody knows what the peer would make of clear text now.

@@ -146,7 +146,7 @@ internal sealed class SmtpHost : ITranscriptHost
         await using (connection)
         {
             // What the listener does for implicit TLS.
-            if (Tls == TlsMode.Implicit) await connection.StartTlsAsync(Identity!.ServerOptions, CancellationToken.None);
+            if (Tls == TlsMode.Implicit) await connection.StartTlsAsync(Identity!, CancellationToken.None);
             try { await _server!.ServeAsync(connection, CancellationToken.None); }
             finally { _set.Remove(connection); }
         }
