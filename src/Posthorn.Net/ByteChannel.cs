@@ -47,8 +47,11 @@ public sealed class SocketChannel : ByteChannel
     /// <summary>The longest time for that: enough for our last word to get anywhere and be read.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(5);
 
+    /// <summary>A peer that sends nothing for so long has paused. Longer than the first probe of a window that stood at zero (200 ms in Linux), for no news of a window goes out once receiving was stopped.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+
     private readonly Socket _socket;
-    private volatile bool _aborted;
+    private volatile bool _aborted, _stopped;
 
     public SocketChannel(Socket socket)
     {
@@ -92,7 +95,11 @@ public sealed class SocketChannel : ByteChannel
 
     public override Stream AsStream() => new NetworkStream(_socket, ownsSocket: false);
 
-    public override void StopReceiving() => Shutdown(SocketShutdown.Receive);
+    public override void StopReceiving()
+    {
+        _stopped = true;
+        Shutdown(SocketShutdown.Receive);
+    }
 
     public override void Abort()
     {
@@ -102,7 +109,7 @@ public sealed class SocketChannel : ByteChannel
 
     public override async ValueTask DisposeAsync()
     {
-        if (!_aborted && _socket.ProtocolType == ProtocolType.Tcp && (ExpectsMore || HasUnread())) await LingerAsync();
+        if (!_aborted && _socket.ProtocolType == ProtocolType.Tcp && (ExpectsMore || HasUnread()) && !await LingerAsync()) Reset();
         _socket.Dispose();
     }
 
@@ -114,7 +121,8 @@ public sealed class SocketChannel : ByteChannel
     }
 
     // Closing over unread octets resets the connection, and a peer that is still sending then never reads our last word (RFC 1122 section 4.2.2.13).
-    private async Task LingerAsync()
+    // Returns whether the peer has ended or paused.
+    private async Task<bool> LingerAsync()
     {
         Shutdown(SocketShutdown.Send);
         using CancellationTokenSource end = new(LingerTime);
@@ -124,12 +132,24 @@ public sealed class SocketChannel : ByteChannel
             for (int left = MaxLinger; left > 0;)
             {
                 int read = await ReceiveAsync(nowhere, end.Token);
-                if (read == 0) return;
                 left -= read;
+                if (read > 0) continue;
+                if (!_stopped) return true;
+                await Task.Delay(Pause, end.Token);
+                if (!HasUnread()) return true;
             }
         }
         catch (OperationCanceledException) { /* it had its time */ }
         finally { ArrayPool<byte>.Shared.Return(nowhere); }
+        return false;
+    }
+
+    // A peer that goes on after its time is told so at once: an ordinary close would leave it waiting a minute for room that never comes.
+    private void Reset()
+    {
+        try { _socket.LingerState = new LingerOption(enable: true, seconds: 0); }
+        catch (SocketException) { /* already gone */ }
+        catch (ObjectDisposedException) { /* already gone */ }
     }
 
     private void Shutdown(SocketShutdown how)
