@@ -336,6 +336,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             string draft = MaildirTree.DraftOf(target);
             try
             {
+                tree.MakeIfMissing(draft[..draft.LastIndexOf('/')]); // another program's folder may lack its tmp/
                 using (IVolumeFile source = tree.Volume.Open(path, VolumeOpen.Read)) tree.Write(draft, (at, into) => source.Read(at, into.Span), source.Length, source.Stat().Modified);
                 tree.SyncFile(draft);
                 tree.Volume.Rename(draft, target);

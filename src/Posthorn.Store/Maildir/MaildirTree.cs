@@ -122,12 +122,12 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
         Volume.SetModified(path, modified);
     }
 
-    /// <summary>Where a file is made that is to get its name whole: in the <c>tmp/</c> of its folder, or beside it where there is none.</summary>
+    /// <summary>Where a file is made that is to get its name whole: in the <c>tmp/</c> of its folder, or beside it where there is none. The account's one writer makes one at a time.</summary>
     internal static string DraftOf(string path)
     {
         int name = path.LastIndexOf('/') + 1;
         string directory = path[..(name - 1)];
-        return directory.EndsWith("/new", StringComparison.Ordinal) || directory.EndsWith("/cur", StringComparison.Ordinal) ? $"{directory[..^4]}/tmp/{path[name..]}" : $"{directory}/.{path[name..]}";
+        return directory.EndsWith("/new", StringComparison.Ordinal) || directory.EndsWith("/cur", StringComparison.Ordinal) ? $"{directory[..^4]}/tmp/{path[name..]}" : $"{directory}/.draft";
     }
 
     /// <summary>Makes a file and its name durable.</summary>
