@@ -70,7 +70,7 @@ internal static class QueueCommand
             string query = Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]);
             QueueChange change = await client.PostAsync("queue/retry" + query, ControlJson.Default.QueueChange, stop);
             if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(change, ControlJson.Default.QueueChange));
-            else Console.Out.WriteLine(change.Messages == 1 ? "1 message is tried now" : $"{change.Messages} messages are tried now");
+            else Console.Out.WriteLine($"{Quantity.Of(change.Messages, "message")} {(change.Messages == 1 ? "is" : "are")} tried now");
             return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
         }, cancel));
         return command;
@@ -88,7 +88,7 @@ internal static class QueueCommand
         {
             QueueChange change = await client.PostAsync($"queue/{verb}" + Query([("id", parsed.GetValue(id)), .. filter.Read(parsed)]), ControlJson.Default.QueueChange, stop);
             if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(change, ControlJson.Default.QueueChange));
-            else Console.Out.WriteLine(parsed.GetValue(id) is { } one ? $"{done} {one}" : change.Messages == 1 ? $"{done} 1 message" : $"{done} {change.Messages} messages");
+            else Console.Out.WriteLine(parsed.GetValue(id) is { } one ? $"{done} {one}" : $"{done} {Quantity.Of(change.Messages, "message")}");
             return change.Messages > 0 ? ExitStatus.Done : ExitStatus.Wrong;
         }, cancel));
         return command;
@@ -119,12 +119,10 @@ internal static class QueueCommand
         }
         if (report.Messages.Count > 0) WriteTable(report);
         if (report.Messages.Count > 0) Console.Out.WriteLine("'posthorn trace ID' tells all that has happened to one of them.");
-        if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{Count(report.Matching, "message")} match{(report.Matching == 1 ? "es" : "")}{(report.Messages.Count == 0 ? "" : $"; {report.Messages.Count} {(report.Messages.Count == 1 ? "is" : "are")} listed")}.");
+        if (report.Messages.Count < report.Matching) Console.Out.WriteLine($"{Quantity.Of(report.Matching, "message")} match{(report.Matching == 1 ? "es" : "")}{(report.Messages.Count == 0 ? "" : $"; {report.Messages.Count} {(report.Messages.Count == 1 ? "is" : "are")} listed")}.");
         foreach (QueueReportTotal total in report.Totals) Console.Out.WriteLine($"{total.Destination}: {total.Messages} waiting{(total.LastFault is null ? "" : $", last fault: {total.LastFault}")}");
-        foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{Count(reason.Recipients, "recipient")}: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried since the server started")}");
+        foreach (QueueReportReason reason in report.Reasons) Console.Out.WriteLine($"{Quantity.Of(reason.Recipients, "recipient")}: {(reason.Status.Length > 0 ? $"{reason.Status} {reason.Example}" : "not tried since the server started")}");
     }
-
-    private static string Count(int number, string what) => number == 1 ? $"1 {what}" : $"{number} {what}s";
 
     private static void WriteTable(QueueReport report)
     {

@@ -134,7 +134,7 @@ internal static class StoreCommand
     {
         if (json) Console.Out.WriteLine(JsonSerializer.Serialize(new ReindexReport(done), CommandJson.Default.ReindexReport));
         else
-            foreach (ReindexedAccount one in done) Console.Out.WriteLine($"{one.Account}: {(one.Indexed ? one.Messages == 1 ? "1 message indexed" : $"{one.Messages} messages indexed" : "the index cannot be made; the log says why")}");
+            foreach (ReindexedAccount one in done) Console.Out.WriteLine($"{one.Account}: {(one.Indexed ? $"{Quantity.Of(one.Messages, "message")} indexed" : "the index cannot be made; the log says why")}");
         return done.TrueForAll(one => one.Indexed) ? ExitStatus.Done : ExitStatus.Wrong;
     }
 

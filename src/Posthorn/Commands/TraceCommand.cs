@@ -19,7 +19,7 @@ internal static class TraceCommand
         Option<bool> json = CommonOptions.Json();
         Option<string?> config = CommonOptions.Config();
         Command command = new("trace", "Tell the life of a message: where it came from, what was decided, where it is") { what, limit, json, config };
-        command.SetAction((parsed, cancel) => WithConfiguration.LookAsync(parsed.GetValue(config), async configuration =>
+        command.SetAction((parsed, cancel) => WithConfiguration.LookAsync(parsed.GetValue(config), async (configuration, _) =>
         {
             // A running server first writes down what has just happened.
             int status = await ControlClient.RunOrElseAsync(configuration, async (client, stop) =>

@@ -24,7 +24,7 @@ internal static class UndeleteCommand
             {
                 foreach (ExpungedReportMessage one in found)
                     Console.Out.WriteLine($"{one.Id}  {one.Expunged.ToLocalTime():yyyy-MM-dd HH:mm:ss}  {one.Mailbox ?? "(a removed mailbox)"}  {one.Size}  {Plain(one.From)}  {Plain(one.Subject)}");
-                Console.Out.WriteLine(found.Count == 1 ? "1 message" : $"{found.Count} messages");
+                Console.Out.WriteLine(Quantity.Of(found.Count, "message"));
             }
 
             return ExitStatus.Done;
@@ -93,13 +93,13 @@ internal static class UndeleteCommand
             return message => (mailbox is null || message.Mailbox == mailbox) && message.Expunged >= since;
         }
 
-        public Task<int> RunAsync(ParseResult parsed, Func<Source, bool, Task<int>> run, CancellationToken cancel) => WithConfiguration.LookAsync(parsed.GetValue(_config), async configuration =>
+        public Task<int> RunAsync(ParseResult parsed, Func<Source, bool, Task<int>> run, CancellationToken cancel) => WithConfiguration.LookAsync(parsed.GetValue(_config), async (configuration, isWhole) =>
         {
             if (WithConfiguration.Address(configuration, parsed.GetRequiredValue(_account)) is not { } address) return ExitStatus.Wrong;
             bool json = parsed.GetValue(_json);
             if (StoreOptions.IsServerRunning(configuration)) return await ControlClient.RunAsync(configuration, (client, _) => run(Running(client, address), json), cancel);
             // Without a server the mail is opened here, by all that the file says of it.
-            if (ConfigurationLoader.Load(configuration.File).HasErrors) return ExitStatus.Wrong;
+            if (!isWhole) return ExitStatus.Wrong;
             await using StoppedServer offline = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel);
             if (offline.Directory.FindAccount(address) is not { } account)
             {

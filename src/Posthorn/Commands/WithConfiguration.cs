@@ -32,7 +32,9 @@ internal static class WithConfiguration
     }
 
     /// <summary>Runs what looks at a server and needs to know no more than its <c>data</c>: mistakes elsewhere in the file are told, and do not keep anybody from looking.</summary>
-    public static async Task<int> LookAsync(string? config, Func<ServerConfiguration, Task<int>> run)
+    /// <param name="config">The file, as the command line names it.</param>
+    /// <param name="run">The command; it is told whether the file has no mistakes.</param>
+    public static async Task<int> LookAsync(string? config, Func<ServerConfiguration, bool, Task<int>> run)
     {
         ConfigurationResult loaded = ConfigurationLoader.LoadForData(ConfigurationLoader.Locate(config));
         if (loaded.Configuration is not { } configuration)
@@ -40,7 +42,7 @@ internal static class WithConfiguration
             Print(loaded.Problems);
             return ExitStatus.Wrong;
         }
-        int status = await RunAsync(configuration, run);
+        int status = await RunAsync(configuration, one => run(one, !loaded.HasErrors));
         // Who may not ask the server may not read its files either: then these are no mistakes.
         if (loaded.HasErrors && status != ExitStatus.Unreachable) Print(loaded.Problems);
         return status;

@@ -25,7 +25,7 @@ internal sealed class ControlClient : IDisposable
 
     /// <summary>Runs one command against the server that the configuration names; says what is wrong when it cannot be reached or refuses.</summary>
     public static Task<int> RunAsync(string? config, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel) =>
-        WithConfiguration.LookAsync(config, configuration => RunAsync(configuration, run, cancel));
+        WithConfiguration.LookAsync(config, (configuration, _) => RunAsync(configuration, run, cancel));
 
     /// <summary>Runs one command against the server of a configuration.</summary>
     public static async Task<int> RunAsync(ServerConfiguration configuration, Func<ControlClient, CancellationToken, Task<int>> run, CancellationToken cancel)
