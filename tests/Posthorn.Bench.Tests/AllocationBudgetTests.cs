@@ -36,6 +36,10 @@ public sealed class AllocationBudgetTests
             "append 4 KiB" => await WithStoreAsync(AppendAsync),
             "overview, each message" => await WithStoreAsync(OverviewAsync),
             "flag, each message" => await WithStoreAsync(FlagAsync),
+            "open" => await WithStoreAsync(OpenAsync),
+            "copy, each message" => await WithStoreAsync(CopyAsync),
+            "expunge, each message" => await WithStoreAsync(ExpungeAsync),
+            "search text, each message" => await WithStoreAsync(SearchAsync),
             _ => throw new ArgumentException($"bench/budgets.json names '{work}', which this test does not know"),
         };
         TestContext.Current.TestOutputHelper?.WriteLine($"{work}: {each} octets of {octets}");
@@ -82,6 +86,43 @@ public sealed class AllocationBudgetTests
             await store.ChangeFlagsAsync(inbox.Info.Id!.Value, all, new(next, SystemFlags.Flagged, KeywordSet.Empty), null, CancellationToken.None);
             next = next == FlagOperation.Add ? FlagOperation.Remove : FlagOperation.Add;
         }, rounds: 10) / all.Length;
+    }
+
+    private static async Task<long> OpenAsync(StoreBench bench)
+    {
+        await using IMailStore store = await FilledAsync(bench);
+        return await CountAsync(async () => await (await store.OpenMailboxAsync(MailboxName.Inbox, true, CancellationToken.None)).Value.DisposeAsync(), rounds: 50);
+    }
+
+    private static async Task<long> CopyAsync(StoreBench bench)
+    {
+        await using IMailStore store = await FilledAsync(bench);
+        await using IMailbox inbox = (await store.OpenMailboxAsync(MailboxName.Inbox, true, CancellationToken.None)).Value;
+        Uid[] all = Uids();
+        return await CountAsync(async () => Assert.Equal(all.Length, (await store.CopyAsync(inbox.Info.Id!.Value, all, StoreBench.Name("Archive"), CancellationToken.None)).Value.Targets.Count), rounds: 4) / all.Length;
+    }
+
+    private static async Task<long> ExpungeAsync(StoreBench bench)
+    {
+        const int some = Counted / 5;
+        await using IMailStore store = await FilledAsync(bench);
+        await using IMailbox inbox = (await store.OpenMailboxAsync(MailboxName.Inbox, false, CancellationToken.None)).Value;
+        await store.ChangeFlagsAsync(inbox.Info.Id!.Value, Uids(), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, CancellationToken.None);
+        int round = 0;
+        return await CountAsync(async () =>
+        {
+            Uid[] these = [.. Uids().Skip(some * round++).Take(some)];
+            Assert.Equal(some, (await store.ExpungeAsync(inbox.Info.Id!.Value, these, CancellationToken.None)).Value.Count);
+        }, rounds: 2) / some;
+    }
+
+    private static async Task<long> SearchAsync(StoreBench bench)
+    {
+        await using IMailStore store = await FilledAsync(bench);
+        await using IMailbox inbox = (await store.OpenMailboxAsync(MailboxName.Inbox, true, CancellationToken.None)).Value;
+        Uid[] all = Uids();
+        TextCriterion absent = new(Posthorn.Store.TextScope.All, "", "no such word anywhere");
+        return await CountAsync(async () => Assert.Empty(await store.FindTextAsync(inbox.Info.Id!.Value, all, absent, CancellationToken.None)), rounds: 4) / all.Length;
     }
 
     private static async Task<IMailStore> FilledAsync(StoreBench bench)

@@ -157,7 +157,7 @@ internal static class Catenation
     {
         Completion bad = Completion.No($"BADURL {new string([.. text.Where(c => c is > ' ' and < (char)127 and not ']').Take(200)])}", "There is nothing under this URL");
         if (!MessageUrl.TryParse(text, session.Store.Separator, out MessageUrl? url)) return bad;
-        MailboxInfo? info = url.Mailbox is { } name ? await session.Store.FindAsync(name, cancel) : session.HasSelected ? session.Selected.Info : null;
+        MailboxInfo? info = url.Mailbox is { } name ? await session.Store.FindAsync(name, cancel) : session.OpenBox?.Info;
         if (info?.Id is not { } id || !info.Rights.HasFlag(Posthorn.Store.Sharing.MailboxRights.Read)) return bad;
         if (url.Validity is { } validity)
         {

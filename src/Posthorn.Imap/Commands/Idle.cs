@@ -62,7 +62,7 @@ internal sealed record Idle : IImapCommand<Idle>
     private static Task NewsAsync(ImapSession session, CancellationToken cancel)
     {
         Task news = session.Notifications is { } notifications ? notifications.WaitAsync(cancel)
-            : session.HasSelected ? session.Selected.WaitForNewsAsync(cancel).AsTask()
+            : session.OpenBox is { } box ? box.WaitForNewsAsync(cancel).AsTask()
             : Task.Delay(Timeout.Infinite, cancel);
         return session.Metadata is null ? news : Task.WhenAny(news, session.Metadata.WaitAsync(cancel).AsTask());
     }

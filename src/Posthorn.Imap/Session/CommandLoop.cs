@@ -168,7 +168,7 @@ internal sealed class CommandLoop(ImapSession session)
     }
 
     // Whoever has lost the right to read hears nothing more of what is in it (RFC 4314 section 4); the news after the answer ends the session.
-    private bool IsGone(IImapCommand command) => command is IReadsMailbox && session.HasSelected && !session.Selected.Exists;
+    private bool IsGone(IImapCommand command) => command is IReadsMailbox && session.OpenBox is { Exists: false };
 
     // UNAUTHENTICATE may be followed by a login at once, so NO is no answer to it (RFC 8437 section 3).
     private bool EndIfNoIsNone(IImapCommand command)

@@ -78,7 +78,8 @@ internal sealed class ImapSession : IAsyncDisposable
 
     private UserMailStore? OpenStore { get; set; }
 
-    private SelectedMailbox? OpenBox { get; set; }
+    /// <summary>The selected mailbox; null in every other state.</summary>
+    public SelectedMailbox? OpenBox { get; private set; }
 
     /// <summary>The account's mail, and what others share with it. The verb table admits its users after login only.</summary>
     public UserMailStore Store => OpenStore ?? throw new InvalidOperationException("Nobody is logged in.");

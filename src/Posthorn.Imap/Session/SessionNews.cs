@@ -5,22 +5,20 @@ namespace Posthorn.Imap.Session;
 /// <summary>What a client is told that it has not asked for: of the selected mailbox, and of what it watches elsewhere (RFC 9051 section 5.2, RFC 5465).</summary>
 internal sealed class SessionNews(ImapSession session)
 {
-    private SelectedMailbox? Box => session.HasSelected ? session.Selected : null;
-
     /// <summary>Says the news of the selected mailbox; ends the session if the mailbox is gone.</summary>
     public ValueTask TellAsync(bool mayExpunge, CancellationToken cancel) =>
         (session.Metadata ?? (object?)session.Notifications) is null || session.IsLost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
 
     /// <summary>Says the news that the client has not asked for by this command. One that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.</summary>
     public ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
-        session.Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || Box?.Exists == false ? TellAsync(mayExpunge, cancel)
+        session.Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || session.OpenBox?.Exists == false ? TellAsync(mayExpunge, cancel)
         : session.IsLost ? ValueTask.CompletedTask
         : TellOtherNewsAsync(cancel);
 
     /// <summary>The client has put these messages there itself: NOTIFY need not speak of them (RFC 5465 section 5).</summary>
     public void HasPut(MailboxId mailbox, IReadOnlyList<Uid> uids)
     {
-        if (Box is { } box && box.Id == mailbox)
+        if (session.OpenBox is { } box && box.Id == mailbox)
         {
             if (session.Notifications is { NewItems.Count: > 0 } || !session.Contexts.IsEmpty) box.OwnMessages(uids);
         }
@@ -41,7 +39,7 @@ internal sealed class SessionNews(ImapSession session)
 
     private ValueTask TellBoxNewsAsync(bool mayExpunge, CancellationToken cancel)
     {
-        if (Box is not { } box || session.IsLost) return ValueTask.CompletedTask;
+        if (session.OpenBox is not { } box || session.IsLost) return ValueTask.CompletedTask;
         if (!box.Exists)
         {
             if (box.IsReplaced) session.Out.Bye("UNAVAILABLE", "The mailbox had to be made anew; connect again");

@@ -32,9 +32,10 @@ internal sealed class StoppedServer : IAsyncDisposable
     {
         if (!System.IO.Directory.Exists(configuration.Data)) throw new IOException($"{configuration.Data} is not there: the server of this configuration has never run.");
         ServerUser? user = ServerUser.Become(configuration.Data);
-        LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, (LogLevel)Math.Max((int)LogLevel.Warning, (int)configuration.Log.Level), configuration.Log.Json, OptionsFor.LogFile(configuration));
+        LogOutput? log = null;
         try
         {
+            log = new(time, Console.Error, configuration.Hostname.Ascii, (LogLevel)Math.Max((int)LogLevel.Warning, (int)configuration.Log.Level), configuration.Log.Json, OptionsFor.LogFile(configuration));
             Foundation foundation = Foundation.Lay(configuration, time, log);
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
@@ -43,7 +44,7 @@ internal sealed class StoppedServer : IAsyncDisposable
         }
         catch
         {
-            await log.DisposeAsync();
+            if (log is not null) await log.DisposeAsync();
             user?.Dispose();
             throw;
         }
