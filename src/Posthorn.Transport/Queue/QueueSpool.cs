@@ -25,10 +25,10 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     private readonly HashSet<string> _folders = [];
     private readonly List<QueueId> _orphans = [];
 
-    /// <summary>After <see cref="Load"/>: states whose message is gone, perhaps not durably yet.</summary>
+    /// <summary>After <see cref="Load"/>: messages that are gone, perhaps not durably yet.</summary>
     public IReadOnlyList<QueueId> Orphans => _orphans;
 
-    /// <summary>Reads the envelopes of all messages; removes what a crash left half-written.</summary>
+    /// <summary>Reads the envelopes of all messages; removes what a crash left half-written, and what was finished.</summary>
     public List<QueueEntry> Load()
     {
         List<QueueEntry> entries = [];
@@ -43,8 +43,14 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                 string path = $"{directory}/{folder.Name}/{name}";
                 if (QueueIds.IsWellFormed(name))
                 {
-                    if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is { } entry) entries.Add(entry);
-                    else log.SpoolFileUnreadable(path);
+                    if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is not { } entry) log.SpoolFileUnreadable(path);
+                    else if (!entry.IsFinished) entries.Add(entry);
+                    else
+                    {
+                        // Its last word came while the file was being written.
+                        volume.Unlink(path);
+                        _orphans.Add(entry.Message.Id);
+                    }
                 }
                 else if (name.EndsWith(Temporary, StringComparison.Ordinal)) volume.Unlink(path);
                 else if (name.EndsWith(StateSuffix, StringComparison.Ordinal) && name[..^StateSuffix.Length] is var id && !names.Contains(id) && QueueIds.IsWellFormed(id)) _orphans.Add(new(id));
@@ -92,6 +98,12 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
             }
             volume.Rename(PathOf(id) + Temporary, PathOf(id));
         }
+    }
+
+    /// <summary>Removes what <see cref="Write"/> has written and <see cref="SyncContent"/> has not named.</summary>
+    public void Discard(IEnumerable<QueueId> ids)
+    {
+        foreach (QueueId id in ids) RemoveFile(PathOf(id) + Temporary);
     }
 
     /// <summary>Writes and names the states of messages whose file exists.</summary>
@@ -149,9 +161,9 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (!QueueFormat.TryReadAccept(bytes.AsSpan(0, envelopeLength), out QueueMessage? message, out _) || message.Id.Value != name) return null;
         if (!QueueFormat.TryReadState(bytes.AsSpan(envelopeLength), out QueueEntryState? state)) return null;
         if (hasState && ReadState(path + StateSuffix) is { } newer) state = newer;
-        QueueEntry entry = new(message, 0) { IsSpooled = true };
+        QueueEntry entry = new(message, 0) { IsSpooled = true, HasFile = true };
         entry.Restore(state);
-        return entry.IsFinished ? null : entry;
+        return entry;
     }
 
     private QueueEntryState? ReadState(string path)
