@@ -13,6 +13,9 @@ internal sealed class Job(QueueEntry entry, Destination destination)
 
     /// <summary>Tells a row of the heap that is out of date.</summary>
     public int Version { get; set; }
+
+    /// <summary>Recipients have come to its destination while it runs: the delivery knows nothing of them.</summary>
+    public bool HasNewcomers { get; set; }
 }
 
 internal enum JobState
@@ -67,19 +70,40 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     /// <summary>Plans the recipients of an entry that wait; those that are planned already get the new time, unless they are being tried.</summary>
     public void Add(QueueEntry entry, DateTimeOffset due)
     {
-        foreach (string key in entry.PendingRecipients.Select(recipient => destinationOf(entry.Message, entry.Message.Recipients[recipient])).Distinct())
+        foreach (string key in KeysOf(entry).Distinct())
         {
-            Job? job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone);
-            if (job is null)
-            {
-                Destination destination = Find(key);
-                destination.Jobs++;
-                job = new(entry, destination) { Attempts = entry.Attempts };
-                entry.Jobs.Add(job);
-            }
-            else if (job.State is JobState.Running or JobState.Ready) continue;
-            Wait(job, due);
+            Job job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone) ?? Make(entry, key);
+            job.HasNewcomers = job.State == JobState.Running;
+            if (job.State == JobState.Waiting) Wait(job, due);
         }
+    }
+
+    // Recipients whose routes have changed belong to no job any more, or to one that has begun without them. All others keep their time.
+    private void Complete(QueueEntry entry, IEnumerable<string> keys, DateTimeOffset due)
+    {
+        Dictionary<string, Job> jobs = entry.Jobs.Where(job => job.State != JobState.Gone).ToDictionary(job => job.Destination.Key);
+        foreach (string key in keys)
+        {
+            if (!jobs.TryGetValue(key, out Job? job))
+            {
+                jobs.Add(key, job = Make(entry, key));
+                Wait(job, due);
+            }
+            else if (job.State == JobState.Running) job.HasNewcomers = true;
+        }
+    }
+
+    private IEnumerable<string> KeysOf(QueueEntry entry) => entry.PendingRecipients.Select(recipient => KeyOf(entry, recipient));
+
+    private string KeyOf(QueueEntry entry, int recipient) => destinationOf(entry.Message, entry.Message.Recipients[recipient]);
+
+    private Job Make(QueueEntry entry, string key)
+    {
+        Destination destination = Find(key);
+        destination.Jobs++;
+        Job job = new(entry, destination) { Attempts = entry.Attempts };
+        entry.Jobs.Add(job);
+        return job;
     }
 
     /// <summary>Takes an entry out; a delivery under way ends by itself.</summary>
@@ -137,6 +161,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         {
             Drop(job);
             job.Entry.Jobs.Remove(job);
+            if (job.HasNewcomers && !job.Entry.IsFinished && !job.Entry.IsHeld) Complete(job.Entry, KeysOf(job.Entry), now);
             return;
         }
         Wait(job, now + Retry.Interval(job.Attempts, options()));
@@ -209,16 +234,21 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     {
         delivery = null;
         if (job.State != JobState.Ready) return false;
-        int[] recipients = [.. job.Entry.PendingRecipients.Where(recipient => destinationOf(job.Entry.Message, job.Entry.Message.Recipients[recipient]) == job.Destination.Key)];
-        if (recipients.Length == 0)
+        (List<int> recipients, List<string> others) = ([], []);
+        foreach (int recipient in job.Entry.PendingRecipients)
         {
-            // The routes have changed under it.
+            string key = KeyOf(job.Entry, recipient);
+            if (key == job.Destination.Key) recipients.Add(recipient);
+            else others.Add(key);
+        }
+        if (recipients.Count == 0)
+        {
             Drop(job);
             job.Entry.Jobs.Remove(job);
-            if (!job.Entry.IsFinished) Add(job.Entry, job.Due);
-            return false;
         }
-        job.State = JobState.Running;
+        if (others.Count > 0) Complete(job.Entry, others, job.Due);
+        if (recipients.Count == 0) return false;
+        (job.State, job.HasNewcomers) = (JobState.Running, false);
         job.Destination.Running++;
         Recount(job.Destination, 1);
         delivery = new(job, recipients, fault);

@@ -91,6 +91,71 @@ public sealed class ScheduleTests
         Assert.Equal(running.Order(), running);
     }
 
+    /// <summary>Two wait for one destination, and a route comes between them.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_recipient_whose_route_changes_is_tried_on_its_new_way(bool delivered)
+    {
+        string bobs = "far.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "bob" ? bobs : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@far.example", "bob@far.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? both));
+        Assert.Equal([0, 1], both.Recipients);
+        schedule.End(both, new ConnectionVerdict.Worked(), Start);
+        bobs = "[two]:25";
+        DateTimeOffset later = Start.AddHours(1);
+        Assert.True(schedule.TryTake(later, out Delivery? anns));
+        Assert.Equal([0], anns.Recipients);
+        if (delivered) Finish(schedule, anns);
+        else schedule.End(anns, new ConnectionVerdict.Worked(), later);
+        Assert.True(schedule.TryTake(later, out Delivery? own));
+        Assert.Equal(("[two]:25", 1), (own.Destination.Key, Assert.Single(own.Recipients)));
+        Finish(schedule, own);
+        Assert.Equal(delivered, entry.IsFinished);
+        Assert.Equal(delivered, schedule.NextDue is null);
+    }
+
+    /// <summary>The new way is one on which others of the message are being tried just now: it is not over for the newcomer when it is for them.</summary>
+    [Fact]
+    public void A_recipient_that_comes_to_a_running_job_is_not_forgotten_with_it()
+    {
+        string anns = "one.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "ann" ? anns : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@one.example", "bob@two.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? first));
+        Assert.True(schedule.TryTake(Start, out Delivery? second));
+        (Delivery one, Delivery two) = first.Destination.Key == "one.example" ? (first, second) : (second, first);
+        schedule.End(one, new ConnectionVerdict.Worked(), Start);
+        anns = "two.example";
+        Assert.False(schedule.TryTake(Start.AddHours(1), out _)); // nobody is left for one.example
+        Finish(schedule, two);
+        Assert.True(schedule.TryTake(Start.AddHours(1), out Delivery? moved));
+        Assert.Equal(("two.example", 0), (moved.Destination.Key, Assert.Single(moved.Recipients)));
+    }
+
+    /// <summary>A route that changes for one recipient hurries no other.</summary>
+    [Fact]
+    public void The_others_of_a_message_keep_their_time()
+    {
+        string anns = "one.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "ann" ? anns : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@one.example", "bob@two.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? first));
+        Assert.True(schedule.TryTake(Start, out Delivery? second));
+        (Delivery one, Delivery two) = first.Destination.Key == "one.example" ? (first, second) : (second, first);
+        schedule.End(one, new ConnectionVerdict.Worked(), Start);
+        schedule.End(two, new ConnectionVerdict.Worked(), Start.AddHours(1));
+        DateTimeOffset due = two.Job.Due;
+        anns = "three.example";
+        Assert.True(schedule.TryTake(Start.AddHours(1), out Delivery? moved) || schedule.TryTake(Start.AddHours(1), out moved));
+        Assert.Equal("three.example", moved.Destination.Key);
+        Assert.Equal(due, two.Job.Due);
+    }
+
     [Fact]
     public void Waits_grow_to_the_longest_and_are_spread()
     {
@@ -125,11 +190,15 @@ public sealed class ScheduleTests
         schedule.End(delivery, new ConnectionVerdict.Worked(), Start);
     }
 
-    private QueueEntry Entry(string domain, string origin, DateTimeOffset arrived) =>
+    private QueueEntry Entry(string domain, string origin, DateTimeOffset arrived) => Entry(origin, arrived, $"someone@{domain}");
+
+    private QueueEntry EntryFor(params string[] recipients) => Entry("a", Start, recipients);
+
+    private QueueEntry Entry(string origin, DateTimeOffset arrived, params string[] recipients) =>
         new(new()
         {
             Id = new($"{++_ids}"), Arrived = arrived, From = ReversePath.Null, Origin = origin, Size = 1000,
-            Recipients = [new(EmailAddress.Parse($"someone@{domain}"), DsnNotify.Unspecified, null)],
+            Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null))],
         }, 0) { NextAttempt = arrived };
 
     /// <summary>Plays arrivals and deliveries over simulated time: a good destination takes a second, a dead one fails after thirty.</summary>
