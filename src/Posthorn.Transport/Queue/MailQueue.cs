@@ -211,6 +211,12 @@ public sealed class MailQueue : IJournalParticipant
         return next;
     }
 
+    /// <summary>An operator has thrown it away.</summary>
+    internal bool IsDeleted(QueueEntry entry, int recipient)
+    {
+        lock (_gate) return entry.AnswerOf(recipient) is { State: RecipientState.Deleted };
+    }
+
     /// <summary>Keeps what was last heard about a recipient that waits.</summary>
     internal void Defer(QueueEntry entry, int recipient, SmtpReply reply)
     {
@@ -412,7 +418,7 @@ public sealed class MailQueue : IJournalParticipant
                     break;
                 default:
                     foreach (int recipient in entry.PendingRecipients.ToArray())
-                        entry.Apply(new(recipient, RecipientState.Deleted, new(550, "5.7.0", "Deleted by the operator"), ""));
+                        entry.Apply(new(recipient, RecipientState.Deleted, Accept.Replies.Deleted, ""));
                     break;
             }
             entry.IsDirty = true;
