@@ -133,8 +133,9 @@ public sealed class MailTransport : IMailTransport
         SmtpReply overall = Overall(outcome.Replies);
         if (!overall.IsPositive) return new(overall, outcome.Replies);
         await TellOfSuccessAsync(accepted, outcome, cancel);
-        // SMTP has one reply for all: it does not speak for those that were refused after DATA.
-        IEnumerable<Shortfall> refused = accepted.RepliesSeparately ? [] : outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Where(one => !one.Reply.IsPositive);
+        // SMTP has one reply for all: it does not speak for those that were refused after DATA. For copies none does.
+        int told = accepted.RepliesSeparately ? accepted.Message.Recipients.Count - accepted.Copies : 0;
+        IEnumerable<Shortfall> refused = outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Skip(told).Where(one => !one.Reply.IsPositive);
         Shortfall[] owed = [.. outcome.Shortfalls, .. refused];
         if (owed.Length == 0 || await KeepPromiseAsync(accepted, owed, cancel)) return new(overall, outcome.Replies);
         return new(Replies.Trouble, [.. outcome.Replies.Select(reply => reply.IsPositive ? Replies.Trouble : reply)]);

@@ -13,6 +13,9 @@ internal sealed record AcceptedMessage
     /// <summary>Each recipient gets a reply of its own: nothing is bounced or kept back for later on behalf of another one (LMTP).</summary>
     public bool RepliesSeparately { get; init; }
 
+    /// <summary>So many of its recipients, the last ones, the administrator has added: no reply speaks for them.</summary>
+    public int Copies { get; init; }
+
     /// <summary>A full mailbox is said to be permanent.</summary>
     public bool QuotaIsPermanent { get; init; }
 
