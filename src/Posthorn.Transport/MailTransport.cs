@@ -96,7 +96,7 @@ public sealed class MailTransport : IMailTransport
             // Domains that the administrator names one by one, as kept by another server, are mail of ours too.
             case Resolution.NotOurs when !MayRelay(envelope.Client) && !IsTakenForOthers(envelope.Client, recipient.Address): return Deny(envelope, recipient);
             case Resolution.NotOurs: return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
-            case Resolution.Recipients { Targets: [Target.Local { FinalAddress: var behind }] } when _options.Outbound.Behind.ContainsKey(behind.Domain): return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
+            case Resolution.Recipients { Targets: var targets } when targets.Any(LeadsOn): return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
@@ -217,6 +217,9 @@ public sealed class MailTransport : IMailTransport
             if (rule.Accepts(recipient)) return true;
         return false;
     }
+
+    // Mail for it goes through the queue.
+    private bool LeadsOn(Target target) => target is not Target.Local local || _options.Outbound.Behind.ContainsKey(local.FinalAddress.Domain);
 
     private SmtpReply Deny(Envelope envelope, EnvelopeRecipient recipient)
     {

@@ -51,7 +51,11 @@ internal sealed record AcceptedMessage
 /// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
 /// <param name="Shortfalls">Places that an alias leads to and that did not take the message, while others for the same recipient did: its positive reply does not speak for them.</param>
-internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<Handover> Handovers, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<Handover> Handovers, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls)
+{
+    /// <summary>Nothing of it was taken.</summary>
+    public static DeliveryOutcome Refused(int recipients, SmtpReply reply) => new([.. Enumerable.Repeat(reply, recipients)], [.. Enumerable.Repeat(Handover.Delivered, recipients)], false, []);
+}
 
 /// <summary>How a recipient that has been served left our hands.</summary>
 /// <param name="Action">The word of RFC 3464 section 2.3.3.</param>
