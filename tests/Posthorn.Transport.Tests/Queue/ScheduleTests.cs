@@ -73,6 +73,46 @@ public sealed class ScheduleTests
         Assert.True(single.IsFinished);
     }
 
+    /// <summary>One user's newsletter to thousands of domains, of which some hang: the single mail of others, to domains that are new as well, goes at once.</summary>
+    [Fact]
+    public void A_mass_mailing_to_many_destinations_delays_no_other_sender() =>
+        Gen.Select(Gen.Int[1000, 10_000], Gen.Int[0, 20], Gen.Int[20, 500], Gen.Int[0, int.MaxValue]).Sample((letters, deadInHundred, connections, seed) =>
+        {
+            Simulation simulation = new(new() { MaxConnections = connections }, destination => destination.StartsWith("dead", StringComparison.Ordinal));
+            Random random = new(seed);
+            for (int i = 0; i < letters; i++) simulation.Arrive(Entry($"{(random.Next(100) < deadInHundred ? "dead" : "letter")}{i}.example", "mass", Start.AddHours(2)));
+            for (int i = 0; i < 30; i++) simulation.Arrive(Entry($"new{i}.example", $"user{i % 3}", Start.AddHours(2).AddSeconds(120 * random.NextDouble())));
+            // One that the newsletter goes to as well.
+            simulation.Arrive(Entry($"letter{letters - 1}.example", "user0", Start.AddHours(2).AddSeconds(1)));
+            simulation.Run(Start.AddHours(3));
+            Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(5), $"a message waited {simulation.LongestWait}");
+        }, iter: 20);
+
+    /// <summary>Servers that hold every connection for hours, and mail that a stranger has us send to all of them, such as reports: others still get through, to new destinations and to known ones.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Hundreds_of_tarpits_take_not_everything(int origins)
+    {
+        Simulation simulation = new(new(), _ => false, destination => destination.StartsWith("slow", StringComparison.Ordinal) ? 2 * 3600 : 1);
+        for (int i = 0; i < 1000; i++) simulation.Arrive(Entry($"slow{i}.example", $"reports{i % origins}", Start.AddHours(2)));
+        for (int i = 0; i < 200; i++) simulation.Arrive(Entry($"new{i}.example", $"user{i % 5}", Start.AddHours(2).AddSeconds(10 * i)));
+        simulation.Run(Start.AddHours(3));
+        Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(5), $"a message waited {simulation.LongestWait}");
+    }
+
+    /// <summary>However many senders there are to fill what new destinations may have: what worked a while ago is not new.</summary>
+    [Fact]
+    public void A_destination_that_worked_before_needs_no_queue_to_be_known()
+    {
+        Simulation simulation = new(new(), _ => false, destination => destination.StartsWith("slow", StringComparison.Ordinal) ? 2 * 3600 : 1);
+        simulation.Arrive(Entry("known.example", "user", Start));
+        for (int i = 0; i < 1000; i++) simulation.Arrive(Entry($"slow{i}.example", $"stranger{i}", Start.AddHours(2)));
+        for (int i = 0; i < 20; i++) simulation.Arrive(Entry("known.example", "user", Start.AddHours(2).AddMinutes(i + 1)));
+        simulation.Run(Start.AddHours(3));
+        Assert.Equal(TimeSpan.Zero, simulation.LongestWait);
+    }
+
     [Fact]
     public void Concurrency_grows_with_success_and_ends_at_the_limit()
     {
