@@ -12,7 +12,6 @@ internal sealed class LocalAttempt(TransportServices services, MailTransport tra
     public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
     {
         QueueMessage message = delivery.Entry.Message;
-        if (services.Queue.IsDeleted(delivery.Entry, delivery.Recipients[0])) return DeliveryResult.Foregone(delivery, Replies.Deleted);
         string[] hosts = [.. delivery.Recipients.Select(_ => "")];
         await using IMessageContent? content = services.Queue.OpenContent(delivery.Entry);
         if (content is null)

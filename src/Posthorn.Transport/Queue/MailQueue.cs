@@ -211,10 +211,10 @@ public sealed class MailQueue : IJournalParticipant
         return next;
     }
 
-    /// <summary>An operator has thrown it away.</summary>
-    internal bool IsDeleted(QueueEntry entry, int recipient)
+    /// <summary>Those that an operator has thrown away.</summary>
+    internal HashSet<int> DeletedOf(QueueEntry entry, IReadOnlyList<int> recipients)
     {
-        lock (_gate) return entry.AnswerOf(recipient) is { State: RecipientState.Deleted };
+        lock (_gate) return [.. recipients.Where(entry.IsDeleted)];
     }
 
     /// <summary>Keeps what was last heard about a recipient that waits.</summary>

@@ -62,6 +62,9 @@ internal sealed class QueueEntry(QueueMessage message, long record)
     public RecipientAnswer? AnswerOf(int recipient) => _answers[recipient];
     public bool IsPending(int recipient) => _answers[recipient] is null;
 
+    /// <summary>An operator has thrown it away.</summary>
+    public bool IsDeleted(int recipient) => _answers[recipient] is { State: RecipientState.Deleted };
+
     /// <summary>What was last heard about a recipient that waits.</summary>
     public SmtpReply? LastReply(int recipient) => _answers[recipient]?.Reply ?? _lastReplies[recipient];
 

@@ -25,10 +25,10 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     private readonly HashSet<string> _folders = [];
     private readonly List<QueueId> _orphans = [];
 
-    /// <summary>After <see cref="Load"/>: messages that are gone, perhaps not durably yet.</summary>
+    /// <summary>After <see cref="Load"/>: messages that are gone, perhaps not durably yet, and may have left a state.</summary>
     public IReadOnlyList<QueueId> Orphans => _orphans;
 
-    /// <summary>Reads the envelopes of all messages; removes what a crash left half-written, and what was finished.</summary>
+    /// <summary>Reads the envelopes of all messages; removes what a crash left half-written.</summary>
     public List<QueueEntry> Load()
     {
         List<QueueEntry> entries = [];
@@ -45,12 +45,7 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                 {
                     if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is not { } entry) log.SpoolFileUnreadable(path);
                     else if (!entry.IsFinished) entries.Add(entry);
-                    else
-                    {
-                        // Its last word came while the file was being written.
-                        volume.Unlink(path);
-                        _orphans.Add(entry.Message.Id);
-                    }
+                    else Finish(entry.Message.Id);
                 }
                 else if (name.EndsWith(Temporary, StringComparison.Ordinal)) volume.Unlink(path);
                 else if (name.EndsWith(StateSuffix, StringComparison.Ordinal) && name[..^StateSuffix.Length] is var id && !names.Contains(id) && QueueIds.IsWellFormed(id)) _orphans.Add(new(id));
@@ -145,6 +140,13 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (ReadHeader(file, out int envelope, out int state)) return new Content(file, HeaderSize + envelope + state);
         file.Dispose();
         return null;
+    }
+
+    // It got its last word while the checkpoint wrote it, and the server did not live to remove it.
+    private void Finish(QueueId id)
+    {
+        Remove(id);
+        _orphans.Add(id);
     }
 
     private void RemoveFile(string path)

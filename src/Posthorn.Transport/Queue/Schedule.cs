@@ -38,8 +38,8 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
     public QueueEntry Entry => Job.Entry;
     public Destination Destination => Job.Destination;
 
-    /// <summary>What its recipients are told without any attempt; null when one is to be made.</summary>
-    public SmtpReply? Foregone => Entry.Message.Outcome ?? Fault;
+    /// <summary>What its recipients are told without any attempt; null when one is to be made. An operator may have thrown the message away since it was taken.</summary>
+    public SmtpReply? Foregone => Entry.IsDeleted(Recipients[0]) ? Accept.Replies.Deleted : Entry.Message.Outcome ?? Fault;
 }
 
 /// <summary>When which job is tried. Knows no threads and no clock: the queue's lock guards it and the time is given.</summary>

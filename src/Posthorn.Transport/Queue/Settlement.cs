@@ -29,16 +29,20 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         for (int i = 0; i < delivery.Recipients.Count; i++)
         {
             (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], QueueEntry.Bounded(result.Replies[i]), result.Hosts[i], result.Handovers[i]);
-            if (host.Length == 0 && services.Queue.IsDeleted(entry, recipient)) continue; // nobody else has said anything
             if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host, handover));
             else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host, handover));
             else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply, message.By is { Return: true } by && by.Time <= now), host, handover) { Last = reply });
             else waiting.Add((recipient, reply, host));
         }
-        Log(message, settled, waiting, now);
-        // An operator has thrown them away meanwhile: nobody is told.
-        settled.RemoveAll(one => services.Queue.IsDeleted(entry, one.Recipient));
-        waiting.RemoveAll(one => services.Queue.IsDeleted(entry, one.Recipient));
+        HashSet<int> deleted = services.Queue.DeletedOf(entry, delivery.Recipients);
+        if (deleted.Count > 0)
+        {
+            // An operator has thrown them away: what another server has said meanwhile is logged, and nobody is told.
+            Log(message, settled.FindAll(one => one.Host.Length > 0), waiting.FindAll(one => one.Host.Length > 0), now);
+            settled.RemoveAll(one => deleted.Contains(one.Recipient));
+            waiting.RemoveAll(one => deleted.Contains(one.Recipient));
+        }
+        else Log(message, settled, waiting, now);
         foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
         await TellAsync(entry, settled, result, cancel);
         if (waiting.Count > 0 && !entry.IsWarned && entry.WarningAt(queue.DelayWarning) <= now) await WarnAsync(entry, waiting, cancel);

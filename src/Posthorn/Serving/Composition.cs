@@ -40,7 +40,7 @@ internal sealed class Composition : IAsyncDisposable
     private static readonly TimeSpan LookAtAccounts = TimeSpan.FromSeconds(2);
 
     /// <summary>How often reports on TLS are looked after, and policies that grow old asked for again.</summary>
-    private static readonly TimeSpan ChoresEvery = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Chores = TimeSpan.FromMinutes(15);
 
     /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
     private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
@@ -57,7 +57,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
-    private readonly Chores _chores;
+    private readonly Housekeeping _housekeeping;
     private readonly ImapServer _imap;
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
@@ -100,7 +100,7 @@ internal sealed class Composition : IAsyncDisposable
         Space = new(() => SpaceWatch.FoldersOf(_configuration), OptionsFor.Stores(configuration).SpaceReserve, folder => SpaceWatch.FreeAt(foundation.Volume, folder), Log);
         Space.Look();
         _tidying = time.CreateTimer(_ => Tidy(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
-        _chores = new(time, ChoresEvery, Log, _policies.RefreshAsync, _reports.SendDueAsync);
+        _housekeeping = new(time, Chores, Log, _policies.RefreshAsync, _reports.SendDueAsync);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, _transport, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
@@ -228,7 +228,7 @@ internal sealed class Composition : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _chores.DisposeAsync();
+        await _housekeeping.DisposeAsync();
         await _runner.StopAsync(QueueGrace);
         _tally.Save();
         await _runner.DisposeAsync();

@@ -37,15 +37,18 @@ public sealed class DeletedAmidTests : IDisposable
         Assert.Contains("5.1.1", Assert.Single(await _rig.MailAsync(_rig.Ann)), StringComparison.Ordinal);
     }
 
-    /// <summary>Between the schedule's word and the look at the content.</summary>
-    [Fact]
-    public async Task A_mailbox_gets_it_no_more()
+    /// <summary>Between the schedule's word and the attempt: none is made.</summary>
+    [Theory]
+    [InlineData("bob@example.org")]
+    [InlineData("far@example.com")]
+    public async Task What_has_not_begun_does_not_begin(string recipient)
     {
-        Delivery delivery = await DeliveryAsync("bob@example.org", TimeSpan.FromHours(1));
+        Delivery delivery = await DeliveryAsync(recipient, TimeSpan.FromHours(1));
+        Assert.Null(delivery.Foregone);
         await new QueueControl(_rig.Queue, _rig.Time).DeleteAsync(new(), default);
-        await SettleAsync(delivery, await new LocalAttempt(_rig.Services, _rig.Transport).TryAsync(delivery, default));
+        Assert.Equal("5.7.0", delivery.Foregone?.Status);
+        await SettleAsync(delivery, DeliveryResult.Foregone(delivery, delivery.Foregone!));
         Assert.Empty(await _rig.MailAsync(_rig.Ann));
-        Assert.Empty(await _rig.MailAsync(_rig.Bob));
     }
 
     private async Task<Delivery> DeliveryAsync(string recipient, TimeSpan? later = null)

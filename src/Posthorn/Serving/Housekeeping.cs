@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Posthorn.Serving;
 
 /// <summary>What is looked after now and then, one after the other. What goes wrong with one is logged, and keeps neither the others nor the end of the server waiting.</summary>
-internal sealed class Chores : IAsyncDisposable
+internal sealed class Housekeeping : IAsyncDisposable
 {
     private readonly IReadOnlyList<Func<CancellationToken, Task>> _chores;
     private readonly ILogger _log;
@@ -15,7 +15,7 @@ internal sealed class Chores : IAsyncDisposable
     /// <param name="every">From round to round; a round that is still under way then is not disturbed.</param>
     /// <param name="log">Where it is told what went wrong.</param>
     /// <param name="chores">What there is to do.</param>
-    public Chores(TimeProvider time, TimeSpan every, ILogger log, params IReadOnlyList<Func<CancellationToken, Task>> chores)
+    public Housekeeping(TimeProvider time, TimeSpan every, ILogger log, params IReadOnlyList<Func<CancellationToken, Task>> chores)
     {
         (_chores, _log) = (chores, log);
         _timer = time.CreateTimer(_ => Begin(), null, every, every);

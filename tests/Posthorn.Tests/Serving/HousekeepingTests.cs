@@ -4,7 +4,7 @@ using Posthorn.Serving;
 
 namespace Posthorn.Tests.Serving;
 
-public sealed class ChoresTests
+public sealed class HousekeepingTests
 {
     private readonly FakeTimeProvider _time = new();
     private readonly Told _log = new();
@@ -14,7 +14,7 @@ public sealed class ChoresTests
     public async Task One_that_goes_wrong_keeps_neither_the_next_nor_the_end_waiting()
     {
         int done = 0;
-        Chores chores = new(_time, TimeSpan.FromMinutes(15), _log, _ => throw new UnauthorizedAccessException("not yours"), async _ =>
+        Housekeeping chores = new(_time, TimeSpan.FromMinutes(15), _log, _ => throw new UnauthorizedAccessException("not yours"), async _ =>
         {
             await Task.Yield();
             throw new InvalidOperationException("a mistake");
@@ -33,7 +33,7 @@ public sealed class ChoresTests
     public async Task The_end_breaks_off_what_is_under_way()
     {
         int begun = 0;
-        Chores chores = new(_time, TimeSpan.FromMinutes(15), _log, cancel =>
+        Housekeeping chores = new(_time, TimeSpan.FromMinutes(15), _log, cancel =>
         {
             begun++;
             return Task.Delay(Timeout.Infinite, cancel);
