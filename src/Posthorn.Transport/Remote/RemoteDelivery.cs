@@ -152,8 +152,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                     continue;
                 }
                 if (left <= 0) return;
-                do await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
-                while (!attempt.IsDone && _session is { IsUsable: true } session && IsFull(session));
+                while (await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel)) { /* the next session for the next transactions */ }
                 if (attempt.IsDone) return;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
                 await CloseAsync(cancel);
@@ -177,7 +176,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return null;
     }
 
-    private async ValueTask TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
+    // True when the server had as many messages as it wants in one session, and some still wait.
+    private async ValueTask<bool> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
     {
         QueueMessage message = attempt.Delivery.Entry.Message;
         Opening opening = await OpenAsync(attempt, host, endPoint, hop, demand, cancel);
@@ -189,13 +189,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             services.Log.RelayFailed(message.Id, Describe(host, endPoint), fault);
             services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), null, fault));
             attempt.Fault(fault, opening.FromRemote ? host : "");
-            return;
+            return false;
         }
         attempt.Worked = true;
         string secured = _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none";
         services.Log.RelayConnected(message.Id, Describe(host, endPoint), secured);
         services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), secured, null));
-        await SendAsync(attempt, content, cancel);
+        return await SendAsync(attempt, content, cancel);
     }
 
     // Reports themselves are not reported on (RFC 8460 section 5.3), nor mail that asked for no policy.
@@ -208,7 +208,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     private static string Address(EndPoint? endPoint) => endPoint is IPEndPoint ip ? (ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address).ToString() : "";
 
     // Several transactions when there are more recipients than one takes, or when the server wants fewer at once (452).
-    private async ValueTask SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
+    // True when the session ended for nothing but that it is full: only then is a further one worth more than this one.
+    private async ValueTask<bool> SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
     {
         AddressRewriter? rewriter = services.Tables is { } tables && options().Rewriting.Generic.Count > 0 && _session is { IsLmtp: false } ? new(options().Rewriting, tables, services.Router.Directory) : null;
         if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
@@ -235,8 +236,9 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
             if (!session.IsUsable) attempt.Worked = false;
-            return;
+            return false;
         }
+        return !attempt.IsDone && _session is { IsUsable: true } last && IsFull(last);
     }
 
     // Our own users' mail is sent on under their own names: our server may speak for them.

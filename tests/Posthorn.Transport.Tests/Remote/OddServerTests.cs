@@ -77,6 +77,21 @@ public sealed class OddServerTests
         Assert.Equal([1, 1, 2, 2, 3], peer.Messages.Select(message => message.Connection));
     }
 
+    /// <summary>Who puts the message off at MAIL is not asked again at once, however few messages he wants in a session.</summary>
+    [Theory]
+    [InlineData("MAIL", "LIMITS MAILMAX=1")]
+    [InlineData("MAIL", "LIMITS MAILMAX=1", "PIPELINING")]
+    [InlineData("RCPT", "LIMITS MAILMAX=1 RCPTMAX=1")]
+    public async Task A_server_of_one_message_that_says_later_is_asked_once(string point, params string[] extensions)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = extensions }).At(point, new PeerAct.Say("450 4.7.1 Greylisted"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(point == "MAIL" ? 1 : 2, peer.ConnectionCount);
+        Assert.Equal("450 4.7.1 Greylisted", Assert.Single(rig.Rig.Queued).LastReply(0)!.ToString());
+    }
+
     /// <summary>RFC 2033 section 4.2 has this answer for a mailbox that is full: it is about one recipient, and says nothing of too many.</summary>
     [Fact]
     public async Task A_full_mailbox_behind_lmtp_does_not_get_the_message_again_at_once()
