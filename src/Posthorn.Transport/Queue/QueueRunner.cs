@@ -139,18 +139,23 @@ public sealed class QueueRunner : IAsyncDisposable
             {
                 { Foregone: { } reply } => DeliveryResult.Foregone(delivery, reply),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
-                _ => await remote.TryAsync(delivery, _abort.Token),
+                _ => await remote.TryAsync(delivery, some => SettleAsync(delivery, some), _abort.Token),
             };
         }
-        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested) { result = remote.BreakOff(delivery, null); }
 #pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again, and its sender hears of it in time, as of any other trouble.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            remote.Break();
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
-            result = DeliveryResult.Foregone(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
+            result = remote.BreakOff(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
         }
+        await SettleAsync(delivery, result);
+        return result.Verdict;
+    }
+
+    private async ValueTask SettleAsync(Delivery delivery, DeliveryResult result)
+    {
         try { await _settlement.SettleAsync(delivery, result, CancellationToken.None); }
 #pragma warning disable CA1031 // The queue worker, as above.
         catch (Exception e)
@@ -158,6 +163,5 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
         }
-        return result.Verdict;
     }
 }

@@ -10,6 +10,7 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private readonly SmtpReply?[] _replies = new SmtpReply?[delivery.Recipients.Count];
     private readonly string[] _hosts = [.. Enumerable.Repeat("", delivery.Recipients.Count)];
     private readonly Handover[] _handovers = [.. Enumerable.Repeat(Handover.Delivered, delivery.Recipients.Count)];
+    private readonly bool[] _recorded = new bool[delivery.Recipients.Count];
     private int _batchSize = batchSize;
     private SmtpReply? _fault;
     private string _faultHost = "";
@@ -17,6 +18,9 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private bool _isHeld;
 
     public Delivery Delivery { get; } = delivery;
+
+    /// <summary>Writes words down before the attempt is over.</summary>
+    public Func<DeliveryResult, ValueTask> Record { get; init; } = _ => ValueTask.CompletedTask;
 
     /// <summary>A host was reached and spoke sense.</summary>
     public bool Worked { get; set; }
@@ -103,5 +107,16 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         return Result(Worked || fault.IsPermanent ? new ConnectionVerdict.Worked() : new ConnectionVerdict.Failed(fault));
     }
 
-    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, _handovers, verdict);
+    /// <summary>While others are still to be tried: who has the message, and is not written down yet. From here on they count as written down. Null when there is nobody, or nobody else.</summary>
+    public DeliveryResult? TakeDelivered()
+    {
+        if (IsDone) return null;
+        SmtpReply?[] delivered = [.. _replies.Select((reply, i) => !_recorded[i] && reply is { IsPositive: true } ? reply : null)];
+        if (Array.TrueForAll(delivered, reply => reply is null)) return null;
+        for (int i = 0; i < delivered.Length; i++) _recorded[i] |= delivered[i] is not null;
+        return new(delivered, _hosts, _handovers, new ConnectionVerdict.Nothing());
+    }
+
+    /// <summary>What is still to be written down.</summary>
+    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select((reply, i) => _recorded[i] ? null : reply)], _hosts, _handovers, verdict);
 }

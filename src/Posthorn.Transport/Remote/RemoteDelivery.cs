@@ -15,11 +15,11 @@ using Posthorn.Trust.TlsReporting;
 namespace Posthorn.Transport.Remote;
 
 /// <summary>What an attempt brought for each recipient of a delivery.</summary>
-/// <param name="Replies">One for each recipient, in order.</param>
+/// <param name="Replies">One for each recipient, in order; null for whom there is nothing to write down: that is done already, or nobody was asked.</param>
 /// <param name="Hosts">Who said so; empty for ourselves.</param>
 /// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="Verdict">What it taught about the destination.</param>
-internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, IReadOnlyList<Handover> Handovers, ConnectionVerdict Verdict)
+internal sealed record DeliveryResult(IReadOnlyList<SmtpReply?> Replies, IReadOnlyList<string> Hosts, IReadOnlyList<Handover> Handovers, ConnectionVerdict Verdict)
 {
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
@@ -50,6 +50,7 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
 {
     private SmtpClientSession? _session;
+    private Attempt? _attempt;
 
     /// <summary>True while a connection is open that can be used again.</summary>
     public bool IsOpen => _session is { IsUsable: true } session && !IsFull(session) && session.Transactions < options().Outbound.MaxTransactions;
@@ -57,14 +58,25 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     // RFC 9422 section 6: as many MAIL commands as the server wants in one session. Our own wish tears no delivery apart.
     private static bool IsFull(SmtpClientSession session) => session.Transactions >= Math.Max(1, session.Features.MaxMessages ?? int.MaxValue);
 
-    /// <summary>An attempt ended in the middle: nothing more can be said over the connection.</summary>
-    public void Break() => _session?.Broken("4.3.0", "The attempt broke off");
+    /// <summary>An attempt ended in the middle: nothing more can be said over the connection. What servers have said until then counts.</summary>
+    /// <param name="delivery">The delivery.</param>
+    /// <param name="word">What is said of all others; null when nothing is to be said of them.</param>
+    public DeliveryResult BreakOff(Delivery delivery, SmtpReply? word)
+    {
+        _session?.Broken("4.3.0", "The attempt broke off");
+        Attempt attempt = _attempt is { } begun && ReferenceEquals(begun.Delivery, delivery) ? begun : new(delivery, 1);
+        if (word is not null) attempt.Fail(word, "");
+        return attempt.Result(new ConnectionVerdict.Nothing());
+    }
 
     /// <summary>Tries once.</summary>
-    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
+    /// <param name="delivery">The delivery.</param>
+    /// <param name="record">Writes down who has the message already, while others are still being tried.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, Func<DeliveryResult, ValueTask> record, CancellationToken cancel)
     {
         QueueMessage message = delivery.Entry.Message;
-        Attempt attempt = new(delivery, options().Queue.MaxRecipientsPerTransaction);
+        Attempt attempt = _attempt = new(delivery, options().Queue.MaxRecipientsPerTransaction) { Record = record };
         await using IMessageContent? content = services.Queue.OpenContent(delivery.Entry);
         if (content is null)
         {
@@ -233,6 +245,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
             attempt.Take(batch, result, session);
+            // Whatever becomes of the others, those who have it do not get it again. The last transaction's words are written with the attempt's.
+            if (attempt.TakeDelivered() is { } delivered) await attempt.Record(delivered);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
             if (!session.IsUsable) attempt.Worked = false;

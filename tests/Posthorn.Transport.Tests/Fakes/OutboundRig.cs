@@ -119,6 +119,9 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     /// <summary>Ends the queue's work when what is under way is done.</summary>
     public Task StopAsync() => _runner.StopAsync(Patience);
 
+    /// <summary>Breaks off whatever is under way.</summary>
+    public Task BreakOffAsync() => _runner.StopAsync(TimeSpan.Zero);
+
     public static string Text(PeerMessage message) => Encoding.Latin1.GetString(message.Content);
 
     public async ValueTask DisposeAsync()
