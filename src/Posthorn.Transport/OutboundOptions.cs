@@ -85,6 +85,9 @@ public sealed record OutboundOptions
     /// <summary>How long a connection is kept that has nothing to do, for more mail to the same destination. 2 s as in Postfix: a busy destination need not be greeted for each message, and no server minds the wait.</summary>
     public TimeSpan KeepIdle { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>At the end of the server, how long messages of which the content has begun may wait for their answer; broken off they would go out twice. 30 s: servers that scan mail before they answer take 5 to 30, and all of a stop has to stay below the 90 s that systemd allows.</summary>
+    public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(30);
+
     public SmtpTimeouts Timeouts { get; init; } = new();
 }
 

@@ -47,7 +47,11 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 }
 
 /// <summary>Takes deliveries of one destination to its servers, over one connection for as long as there are more.</summary>
-internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
+/// <param name="services">What it works with.</param>
+/// <param name="options">How.</param>
+/// <param name="stop">Nothing new begins, and what has not come to a message's content ends.</param>
+/// <param name="abort">Everything ends.</param>
+internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options, CancellationToken stop, CancellationToken abort) : IAsyncDisposable
 {
     private SmtpClientSession? _session;
     private Attempt? _attempt;
@@ -72,8 +76,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     /// <summary>Tries once.</summary>
     /// <param name="delivery">The delivery.</param>
     /// <param name="record">Writes down who has the message already, while others are still being tried.</param>
-    /// <param name="cancel">Ends it.</param>
-    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, Func<DeliveryResult, ValueTask> record, CancellationToken cancel)
+    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, Func<DeliveryResult, ValueTask> record)
     {
         QueueMessage message = delivery.Entry.Message;
         Attempt attempt = _attempt = new(delivery, options().Queue.MaxRecipientsPerTransaction) { Record = record };
@@ -85,19 +88,19 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
         TlsWish wish = WishOf(message);
-        if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, cancel);
+        if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, stop);
         if (attempt.IsDone) return attempt.Result(new ConnectionVerdict.Worked());
-        await CloseAsync(cancel);
+        await CloseAsync(stop);
 
-        Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, cancel);
+        Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, stop);
         if (route is Route.None { Reply: { IsPermanent: true } never })
         {
             attempt.Fail(never, "");
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
         if (route is Route.None none) attempt.Fault(none.Reply, "", isHeld: !none.MayFallBack);
-        else await TryHostsAsync(attempt, route, content, cancel);
-        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
+        else await TryHostsAsync(attempt, route, content, stop);
+        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, stop);
         return attempt.End();
     }
 
@@ -112,8 +115,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return next;
     }
 
-    /// <summary>Says goodbye.</summary>
-    public async ValueTask CloseAsync(CancellationToken cancel)
+    // Says goodbye.
+    private async ValueTask CloseAsync(CancellationToken cancel)
     {
         if (_session is not { } session) return;
         _session = null;
@@ -125,7 +128,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         }
     }
 
-    public ValueTask DisposeAsync() => CloseAsync(CancellationToken.None);
+    public ValueTask DisposeAsync() => CloseAsync(stop);
 
     // RFC 8689 section 5: a bounce is not lost for want of a server that promises TLS.
     private static TlsWish WishOf(QueueMessage message) => message.RequiresTls ? TlsWish.Required : message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal;
@@ -191,6 +194,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     // True when the server had as many messages as it wants in one session, and some still wait.
     private async ValueTask<bool> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         QueueMessage message = attempt.Delivery.Entry.Message;
         Opening opening = await OpenAsync(attempt, host, endPoint, hop, demand, cancel);
         if (opening.TriedTls) Count(message, demand, host, _session?.Connection, opening.Trouble ?? demand.PolicyTrouble);
@@ -227,6 +231,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
         while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features) is { Count: > 0 } batch)
         {
+            cancel.ThrowIfCancellationRequested();
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
             ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
@@ -243,7 +248,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 continue;
             }
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
-            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
+            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores, abort).RunAsync(cancel);
             attempt.Take(batch, result, session);
             // Whatever becomes of the others, those who have it do not get it again. The last transaction's words are written with the attempt's.
             if (attempt.TakeDelivered() is { } delivered) await attempt.Record(delivered);

@@ -140,12 +140,16 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
     }
 
-    /// <summary>Says goodbye; nothing depends on the answer.</summary>
+    /// <summary>Says goodbye; nothing depends on the answer, and <paramref name="cancel"/> ends no more than the wait for it.</summary>
     public async ValueTask QuitAsync(CancellationToken cancel)
     {
         if (!IsUsable) return;
         Queue("QUIT");
-        if (await FlushAsync(cancel) is null) await ReadAsync("QUIT", Timeouts.Quit, cancel);
+        try
+        {
+            if (await FlushAsync(CancellationToken.None, Timeouts.Quit) is null) await ReadAsync("QUIT", Timeouts.Quit, cancel);
+        }
+        catch (OperationCanceledException) { /* it is said */ }
         IsUsable = false;
     }
 

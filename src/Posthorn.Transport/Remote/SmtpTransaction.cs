@@ -9,7 +9,8 @@ using Posthorn.Transport.Queue;
 namespace Posthorn.Transport.Remote;
 
 /// <summary>One mail transaction as client (RFC 5321 section 3.3): MAIL, RCPT, DATA, with pipelining where it is offered (RFC 2920).</summary>
-internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores)
+/// <remarks>Two ends: <c>cancel</c> counts until the content begins, <c>abort</c> from there to its answer. Who breaks off after the last dot does not know whether the message was taken, and sends it twice (RFC 1047).</remarks>
+internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores, CancellationToken abort)
 {
     private IMessageContent _content = mail.Content;
     private bool _taken;
@@ -155,12 +156,13 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             if (start.IsPositive) start = session.Broken("4.5.0", $"{session.Host} answered DATA with {start.Code}");
             return session.IsUsable ? Accepted(start) : Untried(start);
         }
-        if (await SendContentAsync(new(session.Connection.Output), cancel) is { } lost)
+        cancel.ThrowIfCancellationRequested();
+        if (await SendContentAsync(new(session.Connection.Output)) is { } lost)
         {
             // A server that gives up amid the data often says why before it closes.
             return Accepted(lost);
         }
-        return await EndedAsync(cancel);
+        return await EndedAsync();
     }
 
     private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
@@ -170,26 +172,27 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     // One chunk, octet for octet (RFC 3030 section 2).
     private async ValueTask<TransactionResult> BinaryAsync(CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
-        if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
-        return await EndedAsync(cancel);
+        if (await SendContentAsync(null) is { } lost) return Accepted(lost);
+        return await EndedAsync();
     }
 
     // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
-    private async ValueTask<TransactionResult> EndedAsync(CancellationToken cancel)
+    private async ValueTask<TransactionResult> EndedAsync()
     {
         _admitted = [.. _replies.Select(reply => reply is { IsPositive: true })];
-        if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, abort));
         else
         {
             for (int i = 0; i < _replies.Length; i++)
-                if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
+                if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, abort);
         }
         _taken = _replies.Any(reply => reply is { IsPositive: true });
         return Done();
     }
 
-    private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
+    private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer)
     {
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
@@ -202,12 +205,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
                 if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
                 else writer.Write(buffer.AsSpan(0, read));
                 if (!session.Connection.Output.IsLarge) continue;
-                if (await session.FlushAsync(cancel, session.Timeouts.DataBlock) is { } lost) return lost;
+                if (await session.FlushAsync(abort, session.Timeouts.DataBlock) is { } lost) return lost;
             }
         }
         finally { System.Buffers.ArrayPool<byte>.Shared.Return(buffer); }
         writer?.Finish();
-        return await session.FlushAsync(cancel, session.Timeouts.DataBlock);
+        return await session.FlushAsync(abort, session.Timeouts.DataBlock);
     }
 
     // In the middle of a message nothing else can be said than that it does not end: the session does.

@@ -39,6 +39,7 @@ internal static class OutboundBinder
             MaxAddresses = reader.Number("addresses-tried", 5, 1, 100),
             MaxTransactions = reader.Number("messages-per-connection", 100, 1, 100_000),
             KeepIdle = reader.Duration("keep-idle", TimeSpan.FromSeconds(2), TimeSpan.Zero, TimeSpan.FromMinutes(5)),
+            StopGrace = reader.Duration("stop-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromSeconds(60)),
         };
         if (dns.Servers.Any(server => !IPAddress.IsLoopback(server.Address)))
             foreach (RouteRule rule in routes.Where(rule => rule.Hop.Tls?.Level == OutboundTls.DaneOnly))

@@ -116,11 +116,11 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     /// <summary>Connections that rest.</summary>
     public int Idle => _runner.Idle.Count;
 
-    /// <summary>Ends the queue's work when what is under way is done.</summary>
-    public Task StopAsync() => _runner.StopAsync(Patience);
+    /// <summary>Ends the queue's work; messages whose content has begun have a minute by the rig's clock.</summary>
+    public Task StopAsync(CancellationToken hurry = default) => _runner.StopAsync(TimeSpan.FromMinutes(1), hurry);
 
     /// <summary>Breaks off whatever is under way.</summary>
-    public Task BreakOffAsync() => _runner.StopAsync(TimeSpan.Zero);
+    public Task BreakOffAsync() => _runner.StopAsync(TimeSpan.Zero, CancellationToken.None);
 
     public static string Text(PeerMessage message) => Encoding.Latin1.GetString(message.Content);
 
