@@ -79,6 +79,9 @@ public sealed record OutboundOptions
     /// <summary>Addresses tried in one attempt. 5 as in Postfix: a provider's list of thirty would take hours of timeouts.</summary>
     public int MaxAddresses { get; init; } = 5;
 
+    /// <summary>Servers of a domain asked in one attempt, where one after the other puts the mail off. 2 as in Postfix: a server that is out of order is passed by, and who greylists is not asked over and over.</summary>
+    public int MaxServers { get; init; } = 2;
+
     /// <summary>Transactions in one connection.</summary>
     public int MaxTransactions { get; init; } = 100;
 

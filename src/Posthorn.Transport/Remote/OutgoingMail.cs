@@ -38,6 +38,9 @@ internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, Smtp
     /// <summary>Whose replies to RCPT were positive; null when none was asked.</summary>
     public IReadOnlyList<bool>? Admitted { get; init; }
 
+    /// <summary>The connection broke in the midst of this message: that says nothing of other mail.</summary>
+    public bool IsOfContent { get; init; }
+
     /// <summary>Whether a recipient's reply answers the message, and not its RCPT.</summary>
     public bool IsOfMessage(int recipient) => Admitted?[recipient] == true;
 

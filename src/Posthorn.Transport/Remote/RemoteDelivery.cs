@@ -90,7 +90,6 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         TlsWish wish = WishOf(message);
         if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, stop);
         if (attempt.IsDone) return attempt.Result(new ConnectionVerdict.Worked());
-        await CloseAsync(stop);
 
         Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, stop);
         if (route is Route.None { Reply: { IsPermanent: true } never })
@@ -135,7 +134,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
 
     private async ValueTask TryHostsAsync(Attempt attempt, Route route, IMessageContent content, CancellationToken cancel)
     {
-        int left = options().Outbound.MaxAddresses;
+        int left = options().Outbound.MaxAddresses, servers = options().Outbound.MaxServers - (attempt.HasPutOff ? 1 : 0);
         (IEnumerable<string> names, int port, NextHop hop, bool isSecure) = route switch
         {
             Route.Hosts hosts => (hosts.Names, hosts.Port, hosts.Hop, hosts.IsSecure),
@@ -155,6 +154,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
             foreach (EndPoint endPoint in host.EndPoints)
             {
+                if (!attempt.HasFor(endPoint)) continue; // it was asked over the connection that was open
                 // DNS may say something else by now than when the route was found.
                 if (hop is NextHop.Mx && endPoint is IPEndPoint own && services.Router.IsOwn(own))
                 {
@@ -166,11 +166,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                     attempt.Fault(UnreachableFamilies.Fault(Describe(host.Name, endPoint)), "");
                     continue;
                 }
-                if (left <= 0) return;
-                while (await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel)) { /* the next session for the next transactions */ }
+                if (left <= 0 || servers <= 0) return;
+                Sending sending;
+                do sending = await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
+                while (sending == Sending.IsFull);
                 if (attempt.IsDone) return;
+                if (sending == Sending.WasPutOff) servers--;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
-                await CloseAsync(cancel);
             }
         }
     }
@@ -191,8 +193,18 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return null;
     }
 
-    // True when the server had as many messages as it wants in one session, and some still wait.
-    private async ValueTask<bool> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
+    /// <summary>Why no more is sent over a connection.</summary>
+    private enum Sending
+    {
+        /// <summary>The server could not be reached, or is not to have this message.</summary>
+        CannotBe,
+        /// <summary>All were asked for, or the server wants this, or anything, later.</summary>
+        WasPutOff,
+        /// <summary>It had as many messages as it wants in one session, and some still wait.</summary>
+        IsFull,
+    }
+
+    private async ValueTask<Sending> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         QueueMessage message = attempt.Delivery.Entry.Message;
@@ -205,7 +217,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             services.Log.RelayFailed(message.Id, Describe(host, endPoint), fault);
             services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), null, fault));
             attempt.Fault(fault, opening.FromRemote ? host : "");
-            return false;
+            await CloseAsync(cancel); // what is not as it must be carries nothing else
+            return Sending.CannotBe;
         }
         attempt.Worked = true;
         string secured = _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none";
@@ -224,12 +237,11 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     private static string Address(EndPoint? endPoint) => endPoint is IPEndPoint ip ? (ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address).ToString() : "";
 
     // Several transactions when there are more recipients than one takes, or when the server wants fewer at once (452).
-    // True when the session ended for nothing but that it is full: only then is a further one worth more than this one.
-    private async ValueTask<bool> SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
+    private async ValueTask<Sending> SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
     {
         AddressRewriter? rewriter = services.Tables is { } tables && options().Rewriting.Generic.Count > 0 && _session is { IsLmtp: false } ? new(options().Rewriting, tables, services.Router.Directory) : null;
         if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
-        while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features) is { Count: > 0 } batch)
+        while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features, session.Place) is { Count: > 0 } batch)
         {
             cancel.ThrowIfCancellationRequested();
             QueueMessage message = attempt.Delivery.Entry.Message;
@@ -254,10 +266,11 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (attempt.TakeDelivered() is { } delivered) await attempt.Record(delivered);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
-            if (!session.IsUsable) attempt.Worked = false;
-            return false;
+            if (!session.IsUsable && !result.IsOfContent) attempt.Worked = false;
+            return result.HostFault.IsTransient ? Sending.WasPutOff : Sending.CannotBe;
         }
-        return !attempt.IsDone && _session is { IsUsable: true } last && IsFull(last);
+        // Only where nothing but that ended it is a further session worth more than this one.
+        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.IsFull : Sending.WasPutOff;
     }
 
     // Our own users' mail is sent on under their own names: our server may speak for them.
@@ -288,7 +301,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         Connection connection = new(channel, new($"out-{attempt.Delivery.Entry.Message.Id}"), services.Time);
         services.Connections.Add(connection);
         connection.Input.IsBusy = true; // each answer follows soon
-        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
+        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Place = endPoint, Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
         Opening secured = new(null, true);
         if (hop is NextHop.Host { ImplicitTls: true }) secured = await HandshakeAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Authentication;
 using Posthorn.Directory.Sasl;
 using Posthorn.Net;
@@ -26,6 +27,9 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     /// <summary>The name under which it was looked up.</summary>
     public string Host { get; }
     public bool IsLmtp { get; }
+
+    /// <summary>Where it was connected to; the same place for each connection there.</summary>
+    public EndPoint Place { get; init; } = Connection.Unknown;
     public SmtpTimeouts Timeouts { get; }
     public ServerFeatures Features { get; private set; } = ServerFeatures.None;
 

@@ -14,6 +14,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 {
     private IMessageContent _content = mail.Content;
     private bool _taken;
+    private bool _isUnreadable;
     private bool[]? _admitted;
     private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
 
@@ -157,12 +158,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             return session.IsUsable ? Accepted(start) : Untried(start);
         }
         cancel.ThrowIfCancellationRequested();
-        if (await SendContentAsync(new(session.Connection.Output)) is { } lost)
-        {
-            // A server that gives up amid the data often says why before it closes.
-            return Accepted(lost);
-        }
-        return await EndedAsync();
+        return await SendContentAsync(new(session.Connection.Output)) is { } lost ? Interrupted(lost) : await EndedAsync();
     }
 
     private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
@@ -174,8 +170,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         cancel.ThrowIfCancellationRequested();
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
-        if (await SendContentAsync(null) is { } lost) return Accepted(lost);
-        return await EndedAsync();
+        return await SendContentAsync(null) is { } lost ? Interrupted(lost) : await EndedAsync();
     }
 
     // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
@@ -200,7 +195,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             for (long at = 0; at < _content.Length;)
             {
                 int read = ReadContent(at, buffer);
-                if (read <= 0) return session.Broken("4.3.0", read < 0 ? "The message's content cannot be read now" : "The message's content ends early");
+                _isUnreadable = read <= 0;
+                if (_isUnreadable) return session.Broken("4.3.0", read < 0 ? "The message's content cannot be read now" : "The message's content ends early");
                 at += read;
                 if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
                 else writer.Write(buffer.AsSpan(0, read));
@@ -268,6 +264,13 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length; i++)
             if (_replies[i]!.IsPositive) _replies[i] = reply;
         return Done();
+    }
+
+    // The end was not sent, so that the message was not taken: another host may have it. Not so what cannot be read here.
+    private TransactionResult Interrupted(SmtpReply lost)
+    {
+        if (session.IsLmtp || _isUnreadable) return Accepted(lost);
+        return new([.. _replies.Select(reply => reply is { IsPositive: true } ? null : reply)], lost, true) { IsOfContent = true };
     }
 
     private TransactionResult Done() => new(_replies, null, true) { Admitted = _admitted };

@@ -37,6 +37,7 @@ internal static class OutboundBinder
             TransportTables = LookupBinder.Names(reader, "transport-tables"),
             Behind = domains.Where(domain => domain.Behind is not null).ToDictionary(domain => domain.Name, domain => domain.Behind!),
             MaxAddresses = reader.Number("addresses-tried", 5, 1, 100),
+            MaxServers = reader.Number("servers-tried", 2, 1, 100),
             MaxTransactions = reader.Number("messages-per-connection", 100, 1, 100_000),
             KeepIdle = reader.Duration("keep-idle", TimeSpan.FromSeconds(2), TimeSpan.Zero, TimeSpan.FromMinutes(5)),
             StopGrace = reader.Duration("stop-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromSeconds(60)),
