@@ -25,7 +25,7 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
     private readonly HashSet<string> _folders = [];
     private readonly List<QueueId> _orphans = [];
 
-    /// <summary>After <see cref="Load"/>: states whose message is gone, perhaps not durably yet.</summary>
+    /// <summary>After <see cref="Load"/>: messages that are gone, perhaps not durably yet, and may have left a state.</summary>
     public IReadOnlyList<QueueId> Orphans => _orphans;
 
     /// <summary>Reads the envelopes of all messages; removes what a crash left half-written.</summary>
@@ -43,8 +43,9 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
                 string path = $"{directory}/{folder.Name}/{name}";
                 if (QueueIds.IsWellFormed(name))
                 {
-                    if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is { } entry) entries.Add(entry);
-                    else log.SpoolFileUnreadable(path);
+                    if (ReadEntry(path, name, names.Contains(name + StateSuffix)) is not { } entry) log.SpoolFileUnreadable(path);
+                    else if (!entry.IsFinished) entries.Add(entry);
+                    else Finish(entry.Message.Id);
                 }
                 else if (name.EndsWith(Temporary, StringComparison.Ordinal)) volume.Unlink(path);
                 else if (name.EndsWith(StateSuffix, StringComparison.Ordinal) && name[..^StateSuffix.Length] is var id && !names.Contains(id) && QueueIds.IsWellFormed(id)) _orphans.Add(new(id));
@@ -135,6 +136,13 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         return null;
     }
 
+    // It got its last word while the checkpoint wrote it, and the server did not live to remove it.
+    private void Finish(QueueId id)
+    {
+        Remove(id);
+        _orphans.Add(id);
+    }
+
     private void RemoveFile(string path)
     {
         if (volume.TryStat(path, out _)) volume.Unlink(path);
@@ -151,7 +159,7 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (hasState && ReadState(path + StateSuffix) is { } newer) state = newer;
         QueueEntry entry = new(message, 0) { IsSpooled = true };
         entry.Restore(state);
-        return entry.IsFinished ? null : entry;
+        return entry;
     }
 
     private QueueEntryState? ReadState(string path)

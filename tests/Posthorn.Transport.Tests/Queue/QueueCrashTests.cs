@@ -72,6 +72,27 @@ public sealed class QueueCrashTests
         }
     }
 
+    /// <summary>The last word came between the checkpoint's list and its snapshot, and then the server died: the file is no damage, and does not stay.</summary>
+    [Fact]
+    public void A_message_that_was_finished_as_its_file_was_written_leaves_the_spool()
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time);
+        QueueSpool spool = new(volume, "/queue", NullLogger.Instance);
+        Assert.Empty(spool.Load());
+        QueueMessage message = new()
+        {
+            Id = new("00000000001"), Arrived = time.GetUtcNow(), From = ReversePath.Of(Ann.Address), Origin = "ann", Size = 3,
+            Recipients = [new(EmailAddress.Parse("a@example.com"), DsnNotify.Unspecified, null)],
+        };
+        spool.Write(message, new(false, false, 1, time.GetUtcNow(), [new(0, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), new BytesContent("one"u8.ToArray()));
+        spool.SyncContent([message.Id]);
+        QueueSpool next = new(volume, "/queue", NullLogger.Instance);
+        Assert.Empty(next.Load());
+        Assert.False(volume.TryStat("/queue/01/00000000001", out _));
+        Assert.Equal([message.Id], next.Orphans);
+    }
+
     /// <summary>A message of several transactions: whom the other server took before the power went does not get it again.</summary>
     [Fact]
     public async Task What_earlier_transactions_delivered_survives_a_cut_amid_the_next()
