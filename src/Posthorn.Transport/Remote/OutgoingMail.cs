@@ -41,6 +41,9 @@ internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, Smtp
     /// <summary>The connection broke in the midst of this message: that says nothing of other mail.</summary>
     public bool IsOfContent { get; init; }
 
+    /// <summary>It did not begin, for reasons that another session with the same server does not have.</summary>
+    public bool WantsNewSession { get; init; }
+
     /// <summary>Whether a recipient's reply answers the message, and not its RCPT.</summary>
     public bool IsOfMessage(int recipient) => Admitted?[recipient] == true;
 

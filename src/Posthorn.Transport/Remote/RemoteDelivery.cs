@@ -148,7 +148,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             else
             {
                 (host, SmtpReply? fault) = await services.Router.LookUpAsync(name, port, cancel);
-                if (fault is not null) attempt.Fault(hop is NextHop.Mx ? fault : MailRouter.OfNamed(name, fault), "");
+                if (fault is not null) attempt.Fault(hop is NextHop.Mx ? MailRouter.OfMx(DomainOf(attempt), name, fault) : MailRouter.OfNamed(name, fault), "");
             }
             if (host.EndPoints.Count == 0 || left == 0) continue;
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
@@ -169,7 +169,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 if (left <= 0 || servers <= 0) return;
                 Sending sending;
                 do sending = await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
-                while (sending == Sending.IsFull);
+                while (sending == Sending.WantsNewSession);
                 if (attempt.IsDone) return;
                 if (sending == Sending.WasPutOff) servers--;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
@@ -200,8 +200,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         CannotBe,
         /// <summary>All were asked for, or the server wants this, or anything, later.</summary>
         WasPutOff,
-        /// <summary>It had as many messages as it wants in one session, and some still wait.</summary>
-        IsFull,
+        /// <summary>Some still wait, and another session may have them: the server had as many messages as it wants in one, or cannot clear it.</summary>
+        WantsNewSession,
     }
 
     private async ValueTask<Sending> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
@@ -261,6 +261,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             }
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
             TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores, abort).RunAsync(cancel);
+            if (result.WantsNewSession) return Sending.WantsNewSession; // there it has nothing to clear: each session gets somewhere
             attempt.Take(batch, result, session);
             // Whatever becomes of the others, those who have it do not get it again. The last transaction's words are written with the attempt's.
             if (attempt.TakeDelivered() is { } delivered) await attempt.Record(delivered);
@@ -270,7 +271,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             return result.HostFault.IsTransient ? Sending.WasPutOff : Sending.CannotBe;
         }
         // Only where nothing but that ended it is a further session worth more than this one.
-        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.IsFull : Sending.WasPutOff;
+        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.WantsNewSession : Sending.WasPutOff;
     }
 
     // Our own users' mail is sent on under their own names: our server may speak for them.

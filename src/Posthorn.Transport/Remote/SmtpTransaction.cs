@@ -56,7 +56,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (session.IsDirty)
         {
             SmtpReply reset = await session.CommandAsync("RSET", cancel);
-            if (!reset.IsPositive) return Untried(reset);
+            // That says nothing of this message: a session that cannot be cleared is replaced by another.
+            if (!reset.IsPositive) return Untried(session.IsUsable ? session.Broken("4.5.0", $"{session.Host} answered RSET with: {reset}") : reset) with { WantsNewSession = true };
         }
         session.IsDirty = true;
         TransactionResult result = session.Features.Pipelining ? await PipelinedAsync(cancel) : await StepByStepAsync(cancel);
