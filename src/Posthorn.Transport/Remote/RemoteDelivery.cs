@@ -317,7 +317,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (secured.Fault is not null) return secured;
         if (demand.MustPromise && !session.Features.RequireTls) return secured with { Fault = new(550, "5.7.30", $"REQUIRETLS support required: {host} does not offer it"), FromRemote = false };
         if (hop is not NextHop.Host { Login: { } login }) return secured;
-        SmtpReply welcome = await session.LogInAsync(login, cancel);
+        SmtpReply welcome = await session.LogInAsync(login, isProven: demand.IsVerified || TlsPolicyFinder.IsHere(endPoint), cancel);
         // A password that is wrong today may be mended tomorrow: the mail waits.
         return welcome.IsPositive ? secured : new(new(454, "4.7.8", $"Login at {host} failed: {welcome}"), false);
     }

@@ -80,11 +80,16 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     }
 
     /// <summary>Logs in by the best mechanism that both sides know, never in clear text (RFC 4954).</summary>
-    public async ValueTask<SmtpReply> LogInAsync(RelayLogin login, CancellationToken cancel)
+    /// <param name="login">User and password.</param>
+    /// <param name="isProven">The server has proved who it is; no other one gets to see the password (RFC 4954 section 14).</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<SmtpReply> LogInAsync(RelayLogin login, bool isProven, CancellationToken cancel)
     {
         if (!Connection.IsSecure) return new(454, "4.7.0", $"{Host} has no TLS, and the password does not go out in clear text");
-        if (SaslClient.Choose(login.Mechanisms, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
-            return new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
+        string[] wanted = [.. login.Mechanisms.Where(mechanism => isProven || SaslClient.KeepsPassword(mechanism))];
+        if (SaslClient.Choose(wanted, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
+            return !isProven ? new(454, "4.7.0", $"{Host} need not prove who it is here, so that the password goes out by SCRAM alone; it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "no login")}")
+                : new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
         byte[]? initial = sasl.Initial();
         SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel, intermediate: 334);
         for (int challenges = 1; reply.Code == 334; challenges++)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
@@ -32,6 +33,9 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
         _runner = new(Rig.Transport, Dns, this, sts, Tally);
         _runner.Start();
     }
+
+    /// <summary>For a hop whose server shows the kit's certificate: it is known by that.</summary>
+    public static TlsPolicy Known { get; } = new(OutboundTls.Fingerprint) { Fingerprints = [Convert.ToHexString(SHA256.HashData(TestCertificate.Shared.RawData))] };
 
     public TransportRig Rig { get; }
     public FakeDns Dns { get; } = new();

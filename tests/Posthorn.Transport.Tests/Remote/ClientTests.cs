@@ -305,7 +305,7 @@ public sealed class ClientTests
     [Fact]
     public async Task A_relay_host_gets_everything_after_login_under_tls()
     {
-        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret") };
+        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret"), Tls = OutboundRig.Known };
         await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = relay } });
         rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["PIPELINING", "AUTH PLAIN LOGIN"] });

@@ -126,7 +126,7 @@ public sealed class OddServerTests
     [Fact]
     public async Task A_login_that_never_ends_is_ended()
     {
-        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["PLAIN"] } } } });
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["PLAIN"] }, Tls = OutboundRig.Known } } });
         rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["AUTH PLAIN"] });
         peer.At("AUTH", new PeerAct.Say("334 ")).At("*", new PeerAct.Say("334 "));
