@@ -60,7 +60,8 @@ internal sealed class SmtpClientSession : IAsyncDisposable
             Features = ServerFeatures.Read(reply.Text);
             return reply;
         }
-        if (!reply.IsPermanent || IsLmtp || !IsUsable) return reply;
+        // Only "command not recognized" and the like: any other refusal is meant for us, and holds for HELO as well.
+        if (reply.Code is not (500 or 501 or 502 or 504) || IsLmtp || !IsUsable) return reply;
         Features = ServerFeatures.None;
         return await CommandAsync($"HELO {name}", cancel);
     }
@@ -146,6 +147,16 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         if (reply is null) return Broken("4.4.2", $"{Host} {_replies.Problem} (after {after})");
         if (reply.Code is < 200 or >= 300 and < 400 && reply.Code != intermediate) return Broken("4.5.0", $"{Host} answered {after} with {reply.Code}");
         if (reply.Code == 421) IsUsable = false;
+        return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
+    }
+
+    /// <summary>What the server said before it closed amid what was being sent; null when that was nothing, or no refusal.</summary>
+    public async ValueTask<SmtpReply?> LastWordAsync(CancellationToken cancel)
+    {
+        Connection.SetDeadline(Timeouts.Quit);
+        SmtpReply? reply = await _replies.ReadAsync(cancel);
+        Connection.ClearDeadline();
+        if (reply is not ({ IsTransient: true } or { IsPermanent: true })) return null;
         return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
     }
 

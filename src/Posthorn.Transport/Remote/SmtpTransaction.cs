@@ -119,7 +119,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 
         SmtpReply sender = await session.ReadAsync("MAIL", session.Timeouts.Command, cancel);
         for (int i = 0; i < _replies.Length && session.IsUsable; i++) _replies[i] = await session.ReadAsync("RCPT", session.Timeouts.Command, cancel);
-        if (!session.IsUsable) return Untried(LastOf(sender));
+        // What a server says before it hangs up is its word.
+        if (!session.IsUsable) return sender.IsPositive || session.IsOurs(sender) ? CutShort(LastOf(sender)) : Refused(sender);
         if (IsBinary) return !sender.IsPositive ? Refused(sender) : _replies.Any(reply => reply is { IsPositive: true }) ? await BinaryAsync(cancel) : Done();
         SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354);
         bool any = sender.IsPositive && _replies.Any(reply => reply is { IsPositive: true });
@@ -141,12 +142,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length; i++)
         {
             _replies[i] = await session.CommandAsync(RcptCommand(mail.Recipients[i]), cancel);
-            if (!session.IsUsable) return Untried(_replies[i]!);
+            if (!session.IsUsable) return CutShort(_replies[i]!);
         }
         if (!_replies.Any(reply => reply is { IsPositive: true })) return Done();
         if (IsBinary) return await BinaryAsync(cancel);
         session.Queue("DATA");
-        if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
+        if (await session.FlushAsync(cancel) is { } lost) return CutShort(lost);
         return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354), cancel);
     }
 
@@ -156,10 +157,10 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         {
             // A "positive" reply that is not 354 would leave both sides waiting.
             if (start.IsPositive) start = session.Broken("4.5.0", $"{session.Host} answered DATA with {start.Code}");
-            return session.IsUsable ? Accepted(start) : Untried(start);
+            return session.IsUsable ? Accepted(start) : CutShort(start);
         }
         cancel.ThrowIfCancellationRequested();
-        return await SendContentAsync(new(session.Connection.Output)) is { } lost ? Interrupted(lost) : await EndedAsync();
+        return await SendContentAsync(new(session.Connection.Output)) is { } lost ? await InterruptedAsync(lost) : await EndedAsync();
     }
 
     private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
@@ -171,7 +172,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     {
         cancel.ThrowIfCancellationRequested();
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
-        return await SendContentAsync(null) is { } lost ? Interrupted(lost) : await EndedAsync();
+        return await SendContentAsync(null) is { } lost ? await InterruptedAsync(lost) : await EndedAsync();
     }
 
     // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
@@ -268,10 +269,19 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     }
 
     // The end was not sent, so that the message was not taken: another host may have it. Not so what cannot be read here.
-    private TransactionResult Interrupted(SmtpReply lost)
+    private async ValueTask<TransactionResult> InterruptedAsync(SmtpReply lost)
     {
+        // A server that gives up amid the content often says why before it closes.
+        if (!_isUnreadable && await session.LastWordAsync(abort) is { } why) return Accepted(why);
         if (session.IsLmtp || _isUnreadable) return Accepted(lost);
         return new([.. _replies.Select(reply => reply is { IsPositive: true } ? null : reply)], lost, true) { IsOfContent = true };
+    }
+
+    // The connection ended before the content. Whom the server has refused for good is refused; all others were not asked.
+    private TransactionResult CutShort(SmtpReply fault)
+    {
+        SmtpReply?[] said = [.. _replies.Select(reply => reply is { IsPermanent: true } ? reply : null)];
+        return new(said, Array.TrueForAll(said, reply => reply is not null) ? null : fault, true);
     }
 
     private TransactionResult Done() => new(_replies, null, true) { Admitted = _admitted };
