@@ -100,6 +100,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (route is Route.None none) attempt.Fault(none.Reply, "", isHeld: !none.MayFallBack);
         else await TryHostsAsync(attempt, route, content, stop);
         if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, stop);
+        abort.ThrowIfCancellationRequested(); // what was broken off by that is no word on the mail
         return attempt.End();
     }
 

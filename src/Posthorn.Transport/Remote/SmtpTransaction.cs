@@ -183,7 +183,11 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         else
         {
             for (int i = 0; i < _replies.Length; i++)
-                if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, abort);
+            {
+                if (!_replies[i]!.IsPositive) continue;
+                try { _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, abort); }
+                catch (OperationCanceledException) { return BrokenOff(from: i); }
+            }
         }
         _taken = _replies.Any(reply => reply is { IsPositive: true });
         return Done();
@@ -276,6 +280,10 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (session.IsLmtp || _isUnreadable) return Accepted(lost);
         return new([.. _replies.Select(reply => reply is { IsPositive: true } ? null : reply)], lost, true) { IsOfContent = true };
     }
+
+    // We ended it: whoever has been answered keeps that.
+    private TransactionResult BrokenOff(int from) =>
+        new([.. _replies.Select((reply, i) => i >= from && reply is { IsPositive: true } ? null : reply)], session.Broken("4.3.0", "The attempt broke off"), true) { Admitted = _admitted, IsOfContent = true };
 
     // The connection ended before the content. Whom the server has refused for good is refused; all others were not asked.
     private TransactionResult CutShort(SmtpReply fault)

@@ -1,3 +1,4 @@
+using System.Net;
 using Posthorn.Testing;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Tests.Fakes;
@@ -95,6 +96,22 @@ public sealed class StopTests
         await stopping.WaitAsync(Patience, TestContext.Current.CancellationToken);
         Assert.Single(peer.Commands, command => command.StartsWith("MAIL", StringComparison.Ordinal));
         Assert.Equal([1], Assert.Single(rig.Rig.Queued).PendingRecipients);
+        IsAsBefore(rig);
+    }
+
+    /// <summary>LMTP answers for each recipient (RFC 2033 section 4.2).</summary>
+    [Fact]
+    public async Task Whoever_was_answered_behind_lmtp_before_the_end_does_not_get_it_again()
+    {
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 24)))] } });
+        rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true }).At(".", new PeerAct.Say("250 2.1.5 Ok"), When("250 2.1.5 Ok"));
+        await rig.SendAsync("a@example.com", "b@example.com", "c@example.com");
+        await _reached.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        using CancellationTokenSource hurry = new();
+        Task stopping = rig.StopAsync(hurry.Token);
+        await hurry.CancelAsync();
+        await stopping.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal([1, 2], Assert.Single(rig.Rig.Queued).PendingRecipients);
         IsAsBefore(rig);
     }
 
