@@ -62,7 +62,7 @@ public sealed class QueueRunner : IAsyncDisposable
         _idle.Close();
         Task[] running;
         lock (_gate) running = [.. _running];
-        if (running.Length > 0 && grace > TimeSpan.Zero) _log.QueueStopping(running.Length, grace);
+        if (_queue.Read((_, schedule) => schedule.Running) is > 0 and int underWay && grace > TimeSpan.Zero) _log.QueueStopping(underWay, grace);
         Task all = Task.WhenAll(running);
         try { await all.WaitAsync(grace, _time, hurry); }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
