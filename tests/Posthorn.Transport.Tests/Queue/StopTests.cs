@@ -104,7 +104,7 @@ public sealed class StopTests
     public async Task Whoever_was_answered_behind_lmtp_before_the_end_does_not_get_it_again()
     {
         await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Routes = [new("example.com", new NextHop.Lmtp(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 24)))] } });
-        rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true }).At(".", new PeerAct.Say("250 2.1.5 Ok"), When("250 2.1.5 Ok"));
+        rig.AddPeer("203.0.113.9", peer: new() { IsLmtp = true, Window = 8 }).At(".", new PeerAct.Say("250 2.1.5 Ok"), When("250 2.1.5 Ok"));
         await rig.SendAsync("a@example.com", "b@example.com", "c@example.com");
         await _reached.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
         using CancellationTokenSource hurry = new();
