@@ -96,7 +96,7 @@ public sealed class MailTransport : IMailTransport
             // Domains that the administrator names one by one, as kept by another server, are mail of ours too.
             case Resolution.NotOurs when !MayRelay(envelope.Client) && !IsTakenForOthers(envelope.Client, recipient.Address): return Deny(envelope, recipient);
             case Resolution.NotOurs: return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
-            case Resolution.Recipients { Targets: [Target.Local { FinalAddress: var behind }] } when _options.Outbound.Behind.ContainsKey(behind.Domain): return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
+            case Resolution.Recipients { Targets: var targets } when targets.Any(LeadsOn): return Services.Queue.HasRoom ? Replies.RecipientOk : Replies.QueueFull;
             case Resolution.Recipients { Targets: [Target.Local only] }: return await AdmitAsync(envelope, only.Account, cancel);
             case Resolution.Recipients: return Replies.RecipientOk;
             case Resolution.Unknown: return Replies.Unknown;
@@ -133,8 +133,9 @@ public sealed class MailTransport : IMailTransport
         SmtpReply overall = Overall(outcome.Replies);
         if (!overall.IsPositive) return new(overall, outcome.Replies);
         await TellOfSuccessAsync(accepted, outcome, cancel);
-        // SMTP has one reply for all: it does not speak for those that were refused after DATA.
-        IEnumerable<Shortfall> refused = accepted.RepliesSeparately ? [] : outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Where(one => !one.Reply.IsPositive);
+        // SMTP has one reply for all: it does not speak for those that were refused after DATA. For copies none does.
+        int told = accepted.RepliesSeparately ? accepted.Message.Recipients.Count - accepted.Copies : 0;
+        IEnumerable<Shortfall> refused = outcome.Replies.Select((reply, i) => new Shortfall(accepted.Message.Recipients[i], reply)).Skip(told).Where(one => !one.Reply.IsPositive);
         Shortfall[] owed = [.. outcome.Shortfalls, .. refused];
         if (owed.Length == 0 || await KeepPromiseAsync(accepted, owed, cancel)) return new(overall, outcome.Replies);
         return new(Replies.Trouble, [.. outcome.Replies.Select(reply => reply.IsPositive ? Replies.Trouble : reply)]);
@@ -216,6 +217,9 @@ public sealed class MailTransport : IMailTransport
             if (rule.Accepts(recipient)) return true;
         return false;
     }
+
+    // Mail for it goes through the queue.
+    private bool LeadsOn(Target target) => target is not Target.Local local || _options.Outbound.Behind.ContainsKey(local.FinalAddress.Domain);
 
     private SmtpReply Deny(Envelope envelope, EnvelopeRecipient recipient)
     {

@@ -36,6 +36,9 @@ public sealed record QueueOptions
     /// <summary>Connections with which a destination that works begins. 5 as in Postfix; before the first success it is one.</summary>
     public int InitialPerDestination { get; init; } = 5;
 
+    /// <summary>Messages at once whose senders are told that a destination which rests cannot be reached, or that time is up. 50: each is a report to be written, and needs no connection.</summary>
+    public int MaxNotices { get; init; } = 50;
+
     /// <summary>Failed connections one after another before a destination that worked rests; a new one rests after its first. 3: one refused connection among twenty says little.</summary>
     public int FailuresUntilRest { get; init; } = 3;
 

@@ -21,7 +21,7 @@ internal sealed class MessageBody : IAsyncDisposable
     public MessageBody(SmtpSession session, Envelope envelope, bool dotted)
     {
         _session = session;
-        _mends = session.Role == ListenerRole.Submission;
+        _mends = session.MendsLineEnds;
         // Binary content has no lines (RFC 3030 section 3).
         if (envelope.Body != BodyType.BinaryMime) _decoder = new(dotted, _mends, session.Options.MaxTextLine);
         _pace = new(session);

@@ -52,6 +52,9 @@ internal sealed class SmtpSession
     /// <summary>The client is in a network named as trusted, or on a Unix socket.</summary>
     public bool IsTrusted { get; private set; }
 
+    /// <summary>Stray line ends are mended. Only strangers are held to the letter: one who smuggles mail past another server comes from outside, and what a front server took it would have to return.</summary>
+    public bool MendsLineEnds => Role != ListenerRole.Mx || IsTrusted;
+
     /// <summary>What its address may do over all its sessions.</summary>
     public AddressBounds Bounds { get; }
 
@@ -376,7 +379,7 @@ internal sealed class SmtpSession
     {
         if (line.Status == LineStatus.TooLong) return Reply.LineTooLong;
         // A bare LF may be the trace of two servers that see two different conversations.
-        if (line.EndsInBareLf && Role == ListenerRole.Mx) return Reply.BareLineFeed;
+        if (line.EndsInBareLf && !MendsLineEnds) return Reply.BareLineFeed;
         return line.Bytes.Span.ContainsAnyInRange((byte)0, (byte)8) || line.Bytes.Span.ContainsAnyInRange((byte)10, (byte)31) ? Reply.ControlCharacters : null;
     }
 

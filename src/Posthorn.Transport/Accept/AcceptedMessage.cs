@@ -13,6 +13,9 @@ internal sealed record AcceptedMessage
     /// <summary>Each recipient gets a reply of its own: nothing is bounced or kept back for later on behalf of another one (LMTP).</summary>
     public bool RepliesSeparately { get; init; }
 
+    /// <summary>So many of its recipients, the last ones, the administrator has added: no reply speaks for them.</summary>
+    public int Copies { get; init; }
+
     /// <summary>A full mailbox is said to be permanent.</summary>
     public bool QuotaIsPermanent { get; init; }
 
@@ -48,7 +51,11 @@ internal sealed record AcceptedMessage
 /// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="IsRecorded">Nothing failed as a whole: the cause, if there was one, is durable.</param>
 /// <param name="Shortfalls">Places that an alias leads to and that did not take the message, while others for the same recipient did: its positive reply does not speak for them.</param>
-internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<Handover> Handovers, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls);
+internal sealed record DeliveryOutcome(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<Handover> Handovers, bool IsRecorded, IReadOnlyList<Shortfall> Shortfalls)
+{
+    /// <summary>Nothing of it was taken.</summary>
+    public static DeliveryOutcome Refused(int recipients, SmtpReply reply) => new([.. Enumerable.Repeat(reply, recipients)], [.. Enumerable.Repeat(Handover.Delivered, recipients)], false, []);
+}
 
 /// <summary>How a recipient that has been served left our hands.</summary>
 /// <param name="Action">The word of RFC 3464 section 2.3.3.</param>

@@ -16,9 +16,11 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
         using RecipientPlan plan = new(accepted, domains, services.Planner, options().Outbound.Behind.ContainsKey) { Trace = services.Trace };
         await plan.MakeAsync(cancel);
         Ledger ledger = new(accepted, plan);
-        bool hasRoom = services.Queue.HasRoom || accepted.IsReport;
+        // For a report there is always room, and what the queue holds already stays in it as what it becomes.
+        bool hasRoom = accepted.IsReport || accepted.Settle is not null || services.Queue.HasRoom;
+        if (!hasRoom && plan.GoesOn) return DeliveryOutcome.Refused(accepted.Message.Recipients.Count, Replies.QueueFull);
         IReadOnlyList<QueueMessage> queued = hasRoom ? await plan.QueueAsync(newId, cancel) : [];
-        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, hasRoom, newId) : null;
+        Placement? placement = accepted.IsReport || accepted.Settle is not null ? new(accepted, plan, queued, newId) : null;
         DeliveryAttachment? attachment = placement is not null ? services.Queue.AttachDeciding(placement.Decide) : queued.Count > 0 ? services.Queue.Attach(queued) : null;
         SmtpReply? broken = null;
         if (plan.Copies.Count > 0 || plan.Notes.Count > 0 || attachment is not null)
@@ -32,14 +34,13 @@ internal sealed class DeliveryStage(TransportServices services, Func<QueueId> ne
             if (broken is null)
                 foreach (QueueMessage message in queued) services.Log.Queued(message.Id, message.From, message.Recipients.Count);
         }
-        SmtpReply? failure = hasRoom ? broken : Replies.QueueFull;
-        foreach (RecipientPlan.Onward target in plan.Elsewhere) ledger.Relay(target.Recipients, target.Recipient.Address, failure);
+        foreach (RecipientPlan.Onward target in plan.Elsewhere) ledger.Relay(target.Recipients, target.Recipient.Address, broken);
         if (services.Trace.WantsRefusals)
             foreach (RecipientPlan.Refused refused in plan.Refusals) services.Trace.Tell(new TraceEvent.Refused(accepted.TraceId, accepted.Client, accepted.Message.From, refused.Address, refused.Reply));
         foreach (RecipientPlan.Outgoing one in plan.Mail)
         {
-            if (one.Mail.IsRedirect) ledger.Relay(one.Recipients, one.Mail.Recipients[0].Address, failure);
-            services.Log.Derived(accepted.Message.Id, one.Mail.What, one.Account, one.Mail.Recipients[0].Address, failure is null ? "queued" : "dropped");
+            if (one.Mail.IsRedirect) ledger.Relay(one.Recipients, one.Mail.Recipients[0].Address, broken);
+            services.Log.Derived(accepted.Message.Id, one.Mail.What, one.Account, one.Mail.Recipients[0].Address, hasRoom && broken is null ? "queued" : "dropped");
         }
         if (broken is null && placement is not null)
         {

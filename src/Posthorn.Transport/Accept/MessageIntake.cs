@@ -203,6 +203,7 @@ internal sealed class MessageIntake : IMessageIntake
             Content = _sink ?? _transport.Services.Stores.CreateSink(),
             Client = client,
             RepliesSeparately = client.Role == ListenerRole.Lmtp && _readdressed is null,
+            Copies = _readdressed is null ? message.Recipients.Count - _envelope.Recipients.Count : 0,
             QuotaIsPermanent = _options.QuotaIsPermanent || client.Account is not null,
             // What a user or a trusted host sends again on purpose is no loop.
             DeliveredTo = client.Role == ListenerRole.Mx && client.Account is null && !client.IsTrusted ? _header.DeliveredTo : [],

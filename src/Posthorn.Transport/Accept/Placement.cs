@@ -12,9 +12,8 @@ namespace Posthorn.Transport.Accept;
 /// <param name="accepted">The message.</param>
 /// <param name="plan">Where it goes.</param>
 /// <param name="queued">What enters the queue whatever the mailboxes say.</param>
-/// <param name="hasRoom">False when nothing more enters the queue that need not.</param>
 /// <param name="newId">Ids for what waits.</param>
-internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, bool hasRoom, Func<QueueId> newId)
+internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IReadOnlyList<QueueMessage> queued, Func<QueueId> newId)
 {
     /// <summary>What waits for a better time; null when nothing does.</summary>
     public QueueMessage? Waiting { get; private set; }
@@ -33,8 +32,8 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
         HashSet<EmailAddress> stored = [.. plan.Copies.Where((_, i) => outcomes[i].IsOk).Select(copy => copy.Address)];
         List<RecipientPlan.Refused> refused = [.. plan.Refusals];
         for (int i = 0; i < plan.Copies.Count; i++)
-            if (!outcomes[i].TryGet(out _, out Refusal? refusal) && !stored.Contains(plan.Copies[i].Address)) Refuse(plan.Copies[i].Recipients, plan.Copies[i].Address, Replies.From(refusal, accepted.QuotaIsPermanent));
-        foreach ((IReadOnlyCollection<int> recipients, EmailAddress address) in hasRoom ? [] : Onward) Refuse(recipients, address, Replies.QueueFull);
+            if (!outcomes[i].TryGet(out _, out Refusal? refusal) && plan.Copies[i] is var copy && !stored.Contains(copy.Address))
+                refused.AddRange(copy.Recipients.Select(recipient => new RecipientPlan.Refused(recipient, copy.Address, Replies.From(refusal, accepted.QuotaIsPermanent))));
 
         HashSet<int> done = Done(refused, stored);
         Covered = accepted.IsReport ? new HashSet<EmailAddress>() : refused.Where(one => !done.Contains(one.Recipient)).Select(one => one.Address).ToHashSet();
@@ -43,22 +42,15 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
         Refused = accepted.Settle is null ? [] : [.. Untold(refused, late).GroupBy(one => one.Reply).Select(group => DeliveryStage.Waiting(accepted, newId(), [.. group.Select(RecipientFor)]) with { Outcome = QueueEntry.Bounded(group.Key) })];
         Served = accepted.Settle is { } settle && done.Count > 0 ? [.. SuccessOf(done, settle(done))] : [];
         return new([.. queued, .. Waiting is { } waiting ? [waiting] : Array.Empty<QueueMessage>(), .. Refused, .. Served], CauseOf(done));
-
-        void Refuse(IEnumerable<int> recipients, EmailAddress address, SmtpReply reply)
-        {
-            foreach (int recipient in recipients) refused.Add(new(recipient, address, reply));
-        }
     }
 
     /// <summary>A place that is still owed the message, as a recipient.</summary>
     public static EnvelopeRecipient RecipientFor(EnvelopeRecipient given, EmailAddress address) => given.Readdressed(address) with { Notify = given.Notify.WithoutSuccess() };
 
-    private IEnumerable<(IReadOnlyCollection<int> Recipients, EmailAddress Address)> Onward =>
-        [.. plan.Elsewhere.Select(target => (target.Recipients, target.Recipient.Address)), .. plan.Mail.Where(one => one.Mail.IsRedirect).Select(one => (one.Recipients, one.Mail.Recipients[0].Address))];
+    // For whom the message goes on to other places.
+    private IEnumerable<int> Onward => plan.Elsewhere.SelectMany(target => target.Recipients).Concat(plan.Mail.Where(one => one.Mail.IsRedirect).SelectMany(one => one.Recipients));
 
-    // What goes on as it came keeps what it was to go on as.
-    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused one) =>
-        plan.Elsewhere.FirstOrDefault(target => target.Recipient.Address == one.Address)?.Recipient ?? RecipientFor(accepted.Message.Recipients[one.Recipient], one.Address);
+    private EnvelopeRecipient RecipientFor(RecipientPlan.Refused one) => RecipientFor(accepted.Message.Recipients[one.Recipient], one.Address);
 
     // What a recipient without a last word was refused is told with that word.
     private IEnumerable<RecipientPlan.Refused> Untold(List<RecipientPlan.Refused> refused, RecipientPlan.Refused[] late) =>
@@ -69,7 +61,7 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
     private IEnumerable<QueueMessage> SuccessOf(HashSet<int> done, QueueAnswers words)
     {
         if (accepted.Message.From.IsNull) yield break;
-        HashSet<int> onward = hasRoom ? [.. Onward.SelectMany(one => one.Recipients)] : [];
+        HashSet<int> onward = [.. Onward];
         int[] wanted = [.. done.Order().Where(i => Report.IsWanted(ReportKind.Success, accepted.Message.Recipients[i].Notify) && (plan.IsExpanded(i) || !onward.Contains(i)))];
         if (wanted.Length == 0) yield break;
         bool waits = Waiting is not null;
@@ -82,7 +74,7 @@ internal sealed class Placement(AcceptedMessage accepted, RecipientPlan plan, IR
         HashSet<int> done = [.. Enumerable.Range(0, accepted.Message.Recipients.Count)];
         foreach (RecipientPlan.Refused one in refused) done.Remove(one.Recipient);
         foreach (RecipientPlan.Copy copy in plan.Copies.Where(copy => stored.Contains(copy.Address))) done.UnionWith(copy.Recipients);
-        if (hasRoom) done.UnionWith(Onward.SelectMany(one => one.Recipients));
+        done.UnionWith(Onward);
         return done;
     }
 

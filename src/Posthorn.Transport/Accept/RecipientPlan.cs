@@ -57,6 +57,9 @@ internal sealed class RecipientPlan(AcceptedMessage accepted, LocalDomains domai
     public IReadOnlyList<Refused> Refusals => _refused;
     public IReadOnlyList<FilterNote> Notes => _notes;
 
+    /// <summary>The message itself goes on to other places: such mail is taken as a whole or not at all, so that a client which sends it again has nothing delivered twice.</summary>
+    public bool GoesOn => _onward.Count > 0 || _mail.Exists(one => one.Mail.IsRedirect);
+
     /// <summary>Whether the recipient is an alias of several addresses.</summary>
     public bool IsExpanded(int recipient) => _expanded.Contains(recipient);
 

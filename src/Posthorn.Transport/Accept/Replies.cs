@@ -24,6 +24,7 @@ internal static class Replies
     public static readonly SmtpReply MailboxFull = new(552, "5.2.2", "The mailbox is full");
     public static readonly SmtpReply TooBigForMailbox = new(552, "5.2.3", "The message is larger than this mailbox takes");
     public static readonly SmtpReply TableUnavailable = new(451, "4.3.0", "A table cannot be asked now, try again later");
+    public static readonly SmtpReply Deleted = new(550, "5.7.0", "Deleted by the operator");
     public static readonly SmtpReply QueueFull = new(452, "4.3.1", "The queue is full, try again later");
     public static readonly SmtpReply TooManyFuture = new(552, "5.7.16", "Too many messages of yours wait for a later time");
     public static readonly SmtpReply NoSpace = new(452, "4.3.1", "No space to store the message, try again later");

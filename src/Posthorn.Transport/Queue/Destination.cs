@@ -25,21 +25,37 @@ internal sealed class Destination(string key)
     /// <summary>Why it rests.</summary>
     public SmtpReply? LastFault { get; private set; }
 
-    /// <summary>It stands in the ring of those that have something to do.</summary>
-    public bool IsInRing { get; set; }
+    /// <summary>Among which kind it waits for its turn; null where it does not, or is new: then it does so once for each of its senders.</summary>
+    public Health? Ring { get; set; }
+
+    /// <summary>Its place among those that nothing waits for.</summary>
+    public LinkedListNode<Destination>? Idle { get; set; }
+
+    /// <summary>What worked so long ago says nothing about today.</summary>
+    private static readonly TimeSpan Memory = TimeSpan.FromDays(1);
 
     private double _window = 1;
     private int _failures;
+    private DateTimeOffset _worked;
 
     /// <summary>Connections that it may have now.</summary>
     public int Window => Health == Health.Working ? (int)_window : 1;
 
     /// <summary>A connection worked: one more is allowed for each full window of successes.</summary>
-    public void Worked(QueueOptions options)
+    public void Worked(DateTimeOffset now, QueueOptions options)
     {
         if (Health != Health.Working) _window = Math.Min(options.InitialPerDestination, options.MaxPerDestination);
         else _window = Math.Min(options.MaxPerDestination, _window + 1 / _window);
-        (Health, _failures, LastFault) = (Health.Working, 0, null);
+        (Health, _failures, LastFault, _worked) = (Health.Working, 0, null, now);
+    }
+
+    /// <summary>There is something to do again: with as many connections as in the beginning.</summary>
+    public void Resume(QueueOptions options) => _window = Math.Min(_window, options.InitialPerDestination);
+
+    /// <summary>Where nothing is under way or ready: it is new again when its last success is too old.</summary>
+    public void Age(DateTimeOffset now)
+    {
+        if (Health == Health.Working && now - _worked > Memory) (Health, _window, _failures) = (Health.New, 1, 0);
     }
 
     /// <summary>A connection failed, or the whole host put us off.</summary>

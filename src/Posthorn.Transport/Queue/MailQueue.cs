@@ -19,6 +19,7 @@ public sealed class MailQueue : IJournalParticipant
 
     private readonly Lock _gate = new();
     private readonly Dictionary<QueueId, QueueEntry> _entries = [];
+    private readonly List<QueueId> _loadedFiles = [];
     private readonly List<QueueId> _removedFiles = [];
     private readonly Schedule _schedule;
     private readonly QueueSpool _spool;
@@ -98,7 +99,12 @@ public sealed class MailQueue : IJournalParticipant
     {
         QueueSpool spool = new(volume, directory, log);
         MailQueue queue = new(spool, options, time, log);
-        foreach (QueueEntry entry in spool.Load()) queue.Enter(entry);
+        foreach (QueueEntry entry in spool.Load())
+        {
+            queue.Enter(entry);
+            // A process that died amid a checkpoint had given names, and not made them durable.
+            queue._loadedFiles.Add(entry.Message.Id);
+        }
         queue._removedFiles.AddRange(spool.Orphans);
         return queue;
     }
@@ -205,6 +211,12 @@ public sealed class MailQueue : IJournalParticipant
         return next;
     }
 
+    /// <summary>Those that an operator has thrown away.</summary>
+    internal HashSet<int> DeletedOf(QueueEntry entry, IReadOnlyList<int> recipients)
+    {
+        lock (_gate) return [.. recipients.Where(entry.IsDeleted)];
+    }
+
     /// <summary>Keeps what was last heard about a recipient that waits.</summary>
     internal void Defer(QueueEntry entry, int recipient, SmtpReply reply)
     {
@@ -249,7 +261,7 @@ public sealed class MailQueue : IJournalParticipant
     {
         List<QueueEntry> unspooled;
         List<(QueueId, QueueEntryState)> changed = [];
-        List<QueueId> removed;
+        List<QueueId> loaded, removed;
         lock (_gate)
         {
             unspooled = [.. _entries.Values.Where(entry => !entry.IsSpooled && entry.Record <= upTo.Value)];
@@ -259,32 +271,51 @@ public sealed class MailQueue : IJournalParticipant
                 entry.IsDirty = false;
                 changed.Add((entry.Message.Id, entry.Snapshot()));
             }
-            removed = [.. _removedFiles];
+            (loaded, removed) = ([.. _loadedFiles], [.. _removedFiles]);
+            _loadedFiles.Clear();
             _removedFiles.Clear();
         }
         try
         {
             await SpoolAsync(unspooled, cancel);
             _spool.WriteStates(changed);
-            _spool.SyncNames([.. unspooled.Select(entry => entry.Message.Id), .. changed.Select(change => change.Item1), .. removed]);
+            _spool.SyncNames([.. unspooled.Select(entry => entry.Message.Id), .. changed.Select(change => change.Item1), .. loaded, .. removed]);
             _spool.RemoveStates(removed);
         }
         catch
         {
             lock (_gate)
             {
+                _loadedFiles.AddRange(loaded);
                 _removedFiles.AddRange(removed);
                 foreach ((QueueId id, _) in changed)
                     if (_entries.TryGetValue(id, out QueueEntry? entry)) entry.IsDirty = true;
+                // Some of them have their file: it must not bring back what is delivered from now on. The next checkpoint writes all of them anew.
+                HaveFiles(unspooled);
             }
+            Discard(unspooled);
             throw;
         }
         lock (_gate)
         {
             foreach (QueueEntry entry in unspooled) entry.IsSpooled = true;
-            foreach (QueueEntry entry in unspooled)
-                if (entry.IsFinished) RemoveFile(entry);
+            HaveFiles(unspooled);
         }
+    }
+
+    // Under the lock.
+    private void HaveFiles(List<QueueEntry> entries)
+    {
+        foreach (QueueEntry entry in entries) entry.HasFile = true;
+        foreach (QueueEntry entry in entries)
+            if (entry.IsFinished) RemoveFile(entry);
+    }
+
+    // What was half-written takes room that others need.
+    private void Discard(List<QueueEntry> entries)
+    {
+        try { _spool.Discard(entries.Select(entry => entry.Message.Id)); }
+        catch (IOException) { /* the next checkpoint writes over it */ }
     }
 
     private async ValueTask SpoolAsync(List<QueueEntry> entries, CancellationToken cancel)
@@ -387,7 +418,7 @@ public sealed class MailQueue : IJournalParticipant
                     break;
                 default:
                     foreach (int recipient in entry.PendingRecipients.ToArray())
-                        entry.Apply(new(recipient, RecipientState.Deleted, new(550, "5.7.0", "Deleted by the operator"), ""));
+                        entry.Apply(new(recipient, RecipientState.Deleted, Accept.Replies.Deleted, ""));
                     break;
             }
             entry.IsDirty = true;
@@ -419,7 +450,7 @@ public sealed class MailQueue : IJournalParticipant
     {
         _entries.Remove(entry.Message.Id);
         _schedule.Withdraw(entry);
-        if (entry.IsSpooled) RemoveFile(entry);
+        if (entry.HasFile) RemoveFile(entry);
     }
 
     // The record of the last word is flushed; that the name is gone is made durable at the next checkpoint.

@@ -25,8 +25,11 @@ internal sealed class QueueEntry(QueueMessage message, long record)
     /// <summary>The journal's record that holds the content; 0 when it lies in a spool file alone.</summary>
     public long Record { get; } = record;
 
-    /// <summary>The content lies in a spool file.</summary>
+    /// <summary>The content lies in a spool file, and that is durable.</summary>
     public bool IsSpooled { get; set; }
+
+    /// <summary>There is a spool file, which a checkpoint that failed may have left: it has to go with the message.</summary>
+    public bool HasFile { get; set; }
 
     /// <summary>The state differs from that in the spool file.</summary>
     public bool IsDirty { get; set; }
@@ -58,6 +61,9 @@ internal sealed class QueueEntry(QueueMessage message, long record)
 
     public RecipientAnswer? AnswerOf(int recipient) => _answers[recipient];
     public bool IsPending(int recipient) => _answers[recipient] is null;
+
+    /// <summary>An operator has thrown it away.</summary>
+    public bool IsDeleted(int recipient) => _answers[recipient] is { State: RecipientState.Deleted };
 
     /// <summary>What was last heard about a recipient that waits.</summary>
     public SmtpReply? LastReply(int recipient) => _answers[recipient]?.Reply ?? _lastReplies[recipient];

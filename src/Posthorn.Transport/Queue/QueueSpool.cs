@@ -95,6 +95,12 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         }
     }
 
+    /// <summary>Removes what <see cref="Write"/> has written and <see cref="SyncContent"/> has not named.</summary>
+    public void Discard(IEnumerable<QueueId> ids)
+    {
+        foreach (QueueId id in ids) RemoveFile(PathOf(id) + Temporary);
+    }
+
     /// <summary>Writes and names the states of messages whose file exists.</summary>
     public void WriteStates(IReadOnlyList<(QueueId Id, QueueEntryState State)> states)
     {
@@ -157,7 +163,7 @@ internal sealed class QueueSpool(IVolume volume, string directory, ILogger log)
         if (!QueueFormat.TryReadAccept(bytes.AsSpan(0, envelopeLength), out QueueMessage? message, out _) || message.Id.Value != name) return null;
         if (!QueueFormat.TryReadState(bytes.AsSpan(envelopeLength), out QueueEntryState? state)) return null;
         if (hasState && ReadState(path + StateSuffix) is { } newer) state = newer;
-        QueueEntry entry = new(message, 0) { IsSpooled = true };
+        QueueEntry entry = new(message, 0) { IsSpooled = true, HasFile = true };
         entry.Restore(state);
         return entry;
     }

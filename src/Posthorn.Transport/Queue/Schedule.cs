@@ -13,6 +13,12 @@ internal sealed class Job(QueueEntry entry, Destination destination)
 
     /// <summary>Tells a row of the heap that is out of date.</summary>
     public int Version { get; set; }
+
+    /// <summary>Recipients have come to its destination while it runs: the delivery knows nothing of them.</summary>
+    public bool HasNewcomers { get; set; }
+
+    /// <summary>It is under way to a destination that was new when it started.</summary>
+    public bool IsTrial { get; set; }
 }
 
 internal enum JobState
@@ -32,27 +38,39 @@ internal sealed record Delivery(Job Job, IReadOnlyList<int> Recipients, SmtpRepl
     public QueueEntry Entry => Job.Entry;
     public Destination Destination => Job.Destination;
 
-    /// <summary>What its recipients are told without any attempt; null when one is to be made.</summary>
-    public SmtpReply? Foregone => Entry.Message.Outcome ?? Fault;
+    /// <summary>What its recipients are told without any attempt; null when one is to be made. An operator may have thrown the message away since it was taken.</summary>
+    public SmtpReply? Foregone => Entry.IsDeleted(Recipients[0]) ? Accept.Replies.Deleted : Entry.Message.Outcome ?? Fault;
 }
 
 /// <summary>When which job is tried. Knows no threads and no clock: the queue's lock guards it and the time is given.</summary>
 /// <remarks>
-/// Destinations take turns; within one, the senders do. Destinations without a success so far may have half of all connections together, those that fail a quarter:
-/// however many of them hang, the rest is never short of connections.
+/// Destinations take turns; within one, the senders do. Destinations without a success of late may have half of all connections together, those that fail a quarter:
+/// however many of them hang, the rest is never short of connections. Among the new ones the senders take turns first, and none may have more than three times what is left:
+/// whoever writes to ten thousand of them, or to some hundreds that hang, leaves connections for the first mail of somebody else.
 /// </remarks>
 internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, EnvelopeRecipient, string> destinationOf)
 {
-    private readonly Dictionary<string, Destination> _destinations = [];
-    private readonly PriorityQueue<(Job Job, int Version), long> _waiting = new();
-    private readonly Queue<Destination> _ring = [];
-    private readonly Queue<Job> _overdue = [];
-    private readonly int[] _running = new int[3];
+    private const int Kinds = 3;
 
-    public IReadOnlyCollection<Destination> Destinations => _destinations.Values;
+    /// <summary>A sender may have so many connections to new destinations for each that is free. Three quarters for one alone.</summary>
+    private const int ShareOfFree = 3;
+
+    private readonly DestinationBook _destinations = new();
+    private readonly PriorityQueue<(Job Job, int Version), long> _waiting = new();
+    private readonly FairQueue<(string Origin, Destination Destination)> _newcomers = new();
+    private readonly Queue<Destination>[] _rings = [[], [], []];
+    private readonly Queue<Job> _overdue = [];
+    private readonly int[] _running = new int[Kinds];
+    private readonly Dictionary<string, int> _trials = [];
+    private int _notices;
+    private int _turn;
+
+    public IReadOnlyCollection<Destination> Destinations => _destinations.All;
 
     /// <summary>Deliveries under way.</summary>
-    public int Running => _running[0] + _running[1] + _running[2];
+    public int Running => Connections + _notices;
+
+    private int Connections => _running[0] + _running[1] + _running[2];
 
     /// <summary>When the next job that waits is due; null when none waits.</summary>
     public DateTimeOffset? NextDue
@@ -67,19 +85,38 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     /// <summary>Plans the recipients of an entry that wait; those that are planned already get the new time, unless they are being tried.</summary>
     public void Add(QueueEntry entry, DateTimeOffset due)
     {
-        foreach (string key in entry.PendingRecipients.Select(recipient => destinationOf(entry.Message, entry.Message.Recipients[recipient])).Distinct())
+        foreach (string key in KeysOf(entry).Distinct())
         {
-            Job? job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone);
-            if (job is null)
-            {
-                Destination destination = Find(key);
-                destination.Jobs++;
-                job = new(entry, destination) { Attempts = entry.Attempts };
-                entry.Jobs.Add(job);
-            }
-            else if (job.State is JobState.Running or JobState.Ready) continue;
-            Wait(job, due);
+            Job job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone) ?? Make(entry, key);
+            job.HasNewcomers = job.State == JobState.Running;
+            if (job.State == JobState.Waiting) Wait(job, due);
         }
+    }
+
+    // Recipients whose routes have changed belong to no job any more, or to one that has begun without them. All others keep their time.
+    private void Complete(QueueEntry entry, IEnumerable<string> keys, DateTimeOffset due)
+    {
+        Dictionary<string, Job> jobs = entry.Jobs.Where(job => job.State != JobState.Gone).ToDictionary(job => job.Destination.Key);
+        foreach (string key in keys)
+        {
+            if (!jobs.TryGetValue(key, out Job? job))
+            {
+                jobs.Add(key, job = Make(entry, key));
+                Wait(job, due);
+            }
+            else if (job.State == JobState.Running) job.HasNewcomers = true;
+        }
+    }
+
+    private IEnumerable<string> KeysOf(QueueEntry entry) => entry.PendingRecipients.Select(recipient => KeyOf(entry, recipient));
+
+    private string KeyOf(QueueEntry entry, int recipient) => destinationOf(entry.Message, entry.Message.Recipients[recipient]);
+
+    private Job Make(QueueEntry entry, string key)
+    {
+        Job job = new(entry, _destinations.Open(key, options())) { Attempts = entry.Attempts };
+        entry.Jobs.Add(job);
+        return job;
     }
 
     /// <summary>Takes an entry out; a delivery under way ends by itself.</summary>
@@ -97,18 +134,17 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     public bool TryTake(DateTimeOffset now, [NotNullWhen(true)] out Delivery? delivery)
     {
         Promote(now);
-        while (_overdue.TryDequeue(out Job? job))
-            if (TryStart(job, job.Destination.LastFault ?? new(450, "4.4.1", "The destination could not be reached"), out delivery)) return true;
-
-        for (int left = _ring.Count; left > 0; left--)
+        if (TryTakeOverdue(now, out delivery)) return true;
+        for (int i = 0; i < Kinds; i++)
         {
-            Destination destination = _ring.Dequeue();
-            destination.IsInRing = false;
-            bool took = TryTakeFrom(destination, now, out Delivery? taken);
-            EnterRing(destination);
-            if (!took || taken is null) continue;
-            delivery = taken;
-            return true;
+            _turn = (_turn + 1) % Kinds;
+            Health kind = (Health)_turn;
+            if (!HasPlace(kind)) continue;
+            if (kind != Health.New)
+            {
+                if (TryTakeKnown(kind, now, out delivery)) return true;
+            }
+            else if (TryTakeNew(out delivery)) return true;
         }
         delivery = null;
         return false;
@@ -118,9 +154,53 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     public bool TryTakeFrom(Destination destination, DateTimeOffset now, [NotNullWhen(true)] out Delivery? delivery)
     {
         delivery = null;
-        if (destination.IsResting(now) || !MayStart(destination)) return false;
+        if (destination.IsResting(now) || destination.Running >= destination.Window || !HasPlace(destination.Health)) return false;
         while (destination.Ready.TryDequeue(out Job? job))
             if (TryStart(job, null, out delivery)) return true;
+        return false;
+    }
+
+    // What is only to be told needs no connection, and has a bound of its own.
+    private bool TryTakeOverdue(DateTimeOffset now, [NotNullWhen(true)] out Delivery? delivery)
+    {
+        while (_notices < Math.Max(1, options().MaxNotices) && _overdue.TryDequeue(out Job? job))
+        {
+            if (job.State != JobState.Ready) continue;
+            if (!job.Destination.IsResting(now)) MakeReady(job, now); // better than word of it is an attempt
+            else if (TryStart(job, job.Destination.LastFault ?? new(450, "4.4.1", "The destination could not be reached"), out delivery)) return true;
+        }
+        delivery = null;
+        return false;
+    }
+
+    private bool TryTakeNew([NotNullWhen(true)] out Delivery? delivery)
+    {
+        while (_newcomers.TryDequeue(HasShare, out (string Origin, Destination Destination) next))
+        {
+            Destination destination = next.Destination;
+            if (destination.Health != Health.New || destination.Running >= destination.Window) continue; // known by now, or its end sees to it
+            while (destination.Ready.TryDequeueOf(next.Origin, out Job? job))
+                if (TryStart(job, null, out delivery)) return true;
+            EnterRing(destination); // for others
+        }
+        delivery = null;
+        return false;
+    }
+
+    private bool TryTakeKnown(Health kind, DateTimeOffset now, [NotNullWhen(true)] out Delivery? delivery)
+    {
+        while (_rings[(int)kind].TryDequeue(out Destination? destination))
+        {
+            if (destination.Ring != kind) continue; // it stands elsewhere by now
+            destination.Ring = null;
+            if (destination.Health != kind) EnterRing(destination);
+            else if (TryTakeFrom(destination, now, out delivery))
+            {
+                EnterRing(destination);
+                return true;
+            }
+        }
+        delivery = null;
         return false;
     }
 
@@ -128,15 +208,20 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     public void End(Delivery delivery, ConnectionVerdict verdict, DateTimeOffset now)
     {
         (Job job, Destination destination) = (delivery.Job, delivery.Destination);
-        destination.Running--;
-        Recount(destination, -1);
-        Learn(destination, verdict, now);
+        if (delivery.Fault is not null) _notices--;
+        else
+        {
+            Free(job);
+            Learn(destination, verdict, now);
+            EnterRing(destination);
+        }
         job.Attempts++;
         job.Entry.Attempts = Math.Max(job.Entry.Attempts, job.Attempts);
         if (job.Entry.IsFinished || job.Entry.IsHeld || !delivery.Recipients.Any(job.Entry.IsPending))
         {
             Drop(job);
             job.Entry.Jobs.Remove(job);
+            if (job.HasNewcomers && !job.Entry.IsFinished && !job.Entry.IsHeld) Complete(job.Entry, KeysOf(job.Entry), now);
             return;
         }
         Wait(job, now + Retry.Interval(job.Attempts, options()));
@@ -156,7 +241,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         Recount(destination, -destination.Running);
         switch (verdict)
         {
-            case ConnectionVerdict.Worked: destination.Worked(options()); break;
+            case ConnectionVerdict.Worked: destination.Worked(now, options()); break;
             case ConnectionVerdict.Failed failed: destination.Failed(failed.Reply, now, options()); break;
             default: break;
         }
@@ -182,12 +267,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
             _waiting.Dequeue();
             Job job = top.Job;
             if (job.Version != top.Version || job.State != JobState.Waiting) continue;
-            if (!job.Destination.IsResting(now))
-            {
-                job.State = JobState.Ready;
-                job.Destination.Ready.Enqueue(job.Entry.Message.Origin, job);
-                EnterRing(job.Destination);
-            }
+            if (!job.Destination.IsResting(now)) MakeReady(job, now);
             else if (NextDuty(job.Entry) <= now)
             {
                 job.State = JobState.Ready;
@@ -195,6 +275,16 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
             }
             else WaitOutRest(job, 0);
         }
+    }
+
+    private void MakeReady(Job job, DateTimeOffset now)
+    {
+        (Destination destination, string origin) = (job.Destination, job.Entry.Message.Origin);
+        if (destination is { Running: 0, Ready.Count: 0 }) destination.Age(now);
+        job.State = JobState.Ready;
+        bool isFirst = destination.Ready.Enqueue(origin, job);
+        if (destination.Health != Health.New) EnterRing(destination);
+        else if (isFirst && destination.Running < destination.Window) _newcomers.Enqueue(origin, (origin, destination));
     }
 
     // When something has to be told to the sender, whether or not the destination can be reached.
@@ -209,32 +299,55 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     {
         delivery = null;
         if (job.State != JobState.Ready) return false;
-        int[] recipients = [.. job.Entry.PendingRecipients.Where(recipient => destinationOf(job.Entry.Message, job.Entry.Message.Recipients[recipient]) == job.Destination.Key)];
-        if (recipients.Length == 0)
+        (List<int> recipients, List<string> others) = ([], []);
+        foreach (int recipient in job.Entry.PendingRecipients)
         {
-            // The routes have changed under it.
+            string key = KeyOf(job.Entry, recipient);
+            if (key == job.Destination.Key) recipients.Add(recipient);
+            else others.Add(key);
+        }
+        if (recipients.Count == 0)
+        {
             Drop(job);
             job.Entry.Jobs.Remove(job);
-            if (!job.Entry.IsFinished) Add(job.Entry, job.Due);
-            return false;
         }
-        job.State = JobState.Running;
-        job.Destination.Running++;
-        Recount(job.Destination, 1);
+        if (others.Count > 0) Complete(job.Entry, others, job.Due);
+        if (recipients.Count == 0) return false;
+        (job.State, job.HasNewcomers) = (JobState.Running, false);
+        if (fault is null) Occupy(job);
+        else _notices++;
         delivery = new(job, recipients, fault);
         return true;
     }
 
-    private bool MayStart(Destination destination)
+    private void Occupy(Job job)
     {
-        if (destination.Running >= destination.Window || Running >= options().MaxConnections) return false;
-        return destination.Health switch
-        {
-            Health.New => _running[(int)Health.New] < Math.Max(1, options().MaxConnections / 2),
-            Health.Failing => _running[(int)Health.Failing] < Math.Max(1, options().MaxConnections / 4),
-            _ => true,
-        };
+        Destination destination = job.Destination;
+        destination.Running++;
+        Recount(destination, 1);
+        job.IsTrial = destination.Health == Health.New;
+        if (job.IsTrial) _trials[job.Entry.Message.Origin] = _trials.GetValueOrDefault(job.Entry.Message.Origin) + 1;
     }
+
+    private void Free(Job job)
+    {
+        job.Destination.Running--;
+        Recount(job.Destination, -1);
+        if (!job.IsTrial) return;
+        string origin = job.Entry.Message.Origin;
+        if (--_trials[origin] == 0) _trials.Remove(origin);
+    }
+
+    private bool HasPlace(Health kind) => Connections < options().MaxConnections && _running[(int)kind] < MostOf(kind);
+
+    private int MostOf(Health kind) => kind switch
+    {
+        Health.New => Math.Max(1, options().MaxConnections / 2),
+        Health.Failing => Math.Max(1, options().MaxConnections / 4),
+        _ => options().MaxConnections,
+    };
+
+    private bool HasShare(string origin) => _trials.GetValueOrDefault(origin) < ShareOfFree * (MostOf(Health.New) - _running[(int)Health.New]);
 
     private void Recount(Destination destination, int change) => _running[(int)destination.Health] += change;
 
@@ -249,32 +362,20 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         if (job.State == JobState.Gone) return;
         job.State = JobState.Gone;
         job.Version++;
-        Destination destination = job.Destination;
-        // A destination without jobs is forgotten, unless what was learnt about it is bad news.
-        if (--destination.Jobs == 0 && destination.Running == 0 && destination.Health != Health.Failing && !destination.IsInRing) _destinations.Remove(destination.Key);
+        _destinations.Close(job.Destination);
     }
 
+    // It waits for a turn where it has something to do and a connection for it; else the end of a delivery sees to it.
     private void EnterRing(Destination destination)
     {
-        if (destination.IsInRing || destination.Ready.Count == 0) return;
-        destination.IsInRing = true;
-        _ring.Enqueue(destination);
-    }
-
-    private Destination Find(string key)
-    {
-        if (_destinations.TryGetValue(key, out Destination? destination)) return destination;
-        if (_destinations.Count >= MaxRemembered) Forget();
-        _destinations.Add(key, destination = new(key));
-        return destination;
-    }
-
-    /// <summary>Destinations kept at most before those without jobs are forgotten.</summary>
-    private const int MaxRemembered = 20_000;
-
-    private void Forget()
-    {
-        foreach (Destination idle in _destinations.Values.Where(destination => destination.Jobs == 0 && destination.Running == 0).ToArray()) _destinations.Remove(idle.Key);
+        if (destination.Running >= destination.Window || destination.Ready.Next is not { } origin || destination.Ring == destination.Health) return;
+        if (destination.Health == Health.New)
+        {
+            _newcomers.Enqueue(origin, (origin, destination));
+            return;
+        }
+        destination.Ring = destination.Health;
+        _rings[(int)destination.Health].Enqueue(destination);
     }
 }
 

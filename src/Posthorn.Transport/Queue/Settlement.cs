@@ -35,7 +35,15 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
             else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply, message.By is { Return: true } by && by.Time <= now), host, handover) { Last = reply });
             else waiting.Add((recipient, reply, host));
         }
-        Log(message, settled, waiting, now);
+        HashSet<int> deleted = services.Queue.DeletedOf(entry, delivery.Recipients);
+        if (deleted.Count > 0)
+        {
+            // An operator has thrown them away: what another server has said meanwhile is logged, and nobody is told.
+            Log(message, settled.FindAll(one => one.Host.Length > 0), waiting.FindAll(one => one.Host.Length > 0), now);
+            settled.RemoveAll(one => deleted.Contains(one.Recipient));
+            waiting.RemoveAll(one => deleted.Contains(one.Recipient));
+        }
+        else Log(message, settled, waiting, now);
         foreach ((int recipient, SmtpReply reply, _) in waiting) services.Queue.Defer(entry, recipient, reply);
         await TellAsync(entry, settled, result, cancel);
         if (waiting.Count > 0 && !entry.IsWarned && entry.WarningAt(queue.DelayWarning) <= now) await WarnAsync(entry, waiting, cancel);

@@ -54,9 +54,7 @@ internal sealed class Composition : IAsyncDisposable
     private readonly StsPolicies _policies;
     private readonly TlsTally _tally;
     private readonly TlsReporter _reports;
-    private readonly CancellationTokenSource _chores = new();
-    private readonly ITimer _hourly;
-    private Task _chore = Task.CompletedTask;
+    private readonly Housekeeping _housekeeping;
     private readonly ImapServer _imap;
     private readonly ManageSieveServer _manageSieve;
     private readonly Pop3Server _pop3;
@@ -99,7 +97,7 @@ internal sealed class Composition : IAsyncDisposable
         Space = new(() => SpaceWatch.FoldersOf(_configuration), OptionsFor.Stores(configuration).SpaceReserve, folder => SpaceWatch.FreeAt(foundation.Volume, folder), Log);
         Space.Look();
         _tidying = time.CreateTimer(_ => Tidy(), null, IdleBeforeCheckpoint, IdleBeforeCheckpoint);
-        _hourly = time.CreateTimer(_ => DoChores(), null, Chores, Chores);
+        _housekeeping = new(time, Chores, Log, _policies.RefreshAsync, _reports.SendDueAsync);
         foundation.Directory.Changed += Connections.Review;
         _looking = time.CreateTimer(_ => foundation.Directory.Look(), null, LookAtAccounts, LookAtAccounts);
         _imap = new(OptionsFor.Imap(configuration), new(new EventStores(foundation.Stores, filtering, _transport, () => _planner.Options), foundation.Directory, foundation.Tls, time, logOutput.CreateLogger("imap")) { Limits = foundation.Directory });
@@ -215,22 +213,6 @@ internal sealed class Composition : IAsyncDisposable
         return !idle || records == Interlocked.Exchange(ref _recordsSafe, records) ? Task.CompletedTask : CheckpointAsync(CancellationToken.None);
     }
 
-    private void DoChores()
-    {
-        if (_chore.IsCompleted) _chore = DoChoresAsync();
-    }
-
-    private async Task DoChoresAsync()
-    {
-        try
-        {
-            await _policies.RefreshAsync(_chores.Token);
-            await _reports.SendDueAsync(_chores.Token);
-        }
-        catch (OperationCanceledException) { /* the server ends */ }
-        catch (IOException e) { Log.ChoreFailed(e.Message); }
-    }
-
     private async Task CheckpointAsync(CancellationToken cancel)
     {
         try { await _journal.CheckpointAsync(cancel); }
@@ -246,9 +228,7 @@ internal sealed class Composition : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _hourly.DisposeAsync();
-        await _chores.CancelAsync();
-        await _chore;
+        await _housekeeping.DisposeAsync();
         await _runner.StopAsync(_configuration.Outbound.Options.StopGrace, Hurry);
         _tally.Save();
         await _runner.DisposeAsync();
@@ -262,7 +242,6 @@ internal sealed class Composition : IAsyncDisposable
         await SaveQueueAsync();
         await Connections.DisposeAsync();
         _https.Dispose();
-        _chores.Dispose();
         _imap.Dispose();
         _base.Directory.Dispose();
         _base.Tls?.Dispose();

@@ -21,7 +21,7 @@ internal static partial class ServerLog
     internal static partial void CheckpointFailed(this ILogger log, string reason);
 
     [LoggerMessage(9005, LogLevel.Error, "chore-failed {Reason}", EventName = "chore-failed")]
-    internal static partial void ChoreFailed(this ILogger log, string reason);
+    internal static partial void ChoreFailed(this ILogger log, Exception e, string reason);
 
     [LoggerMessage(9006, LogLevel.Information, "drop-taken {File} {From} {UserId} {Taken} {Refused}", EventName = "drop-taken")]
     internal static partial void DropTaken(this ILogger log, string file, string from, uint userId, int taken, int refused);

@@ -106,6 +106,18 @@ public sealed class PlanTests
         Assert.Equal("452 4.3.1", (await rig.RcptAsync(rig.User, "far@example.com")).ToString()[..9]);
         Assert.Equal("452 4.3.1", (await rig.SendAsync(rig.Envelope(rig.User, "", "far@example.com"), "From: ann@example.org\n\nx\n")).Overall.ToString()[..9]);
         Assert.True((await rig.RcptAsync(rig.User, "bob@example.org")).IsPositive);
+        // An alias that leads elsewhere too is mail for others; what has come so far is refused as a whole, so that nobody gets it twice.
+        rig.Directory.AddAlias("away@example.org", "far@example.com");
+        rig.Directory.AddAlias("both@example.org", "bob@example.org", "far@example.com");
+        foreach (string alias in (string[])["away@example.org", "both@example.org"])
+        {
+            Assert.Equal("452 4.3.1", (await rig.RcptAsync(TransportRig.Stranger, alias)).ToString()[..9]);
+            Assert.Equal("452 4.3.1", (await SendAsync(rig, alias)).Overall.ToString()[..9]);
+        }
+        Assert.Equal(["452 4.3.1", "452 4.3.1"], (await rig.SendAsync(rig.Envelope(TransportRig.Lmtp, "eve@example.net", "ann@example.org", "both@example.org"), Message)).Recipients.Select(reply => reply.ToString()[..9]));
+        Assert.Empty(await rig.MailAsync(rig.Ann));
+        Assert.Empty(await rig.MailAsync(rig.Bob));
+        Assert.Single(rig.Queued);
     }
 
     [Fact]

@@ -292,14 +292,29 @@ public sealed class SendingTests
     }
 
     [Fact]
-    public async Task A_full_queue_refuses_redirects_and_keeps_mail()
+    public async Task A_full_queue_keeps_mail_and_says_nothing()
     {
-        using SieveRig rig = new();
+        using SieveRig rig = new(transport: FullQueue);
         await rig.ScriptAsync(rig.Ann, """require ["copy", "vacation"]; vacation "Away."; keep;""");
-        rig.Rig.Journal.Fails = true; // the memory store does not ask it; only the queue's own records would
         Assert.True((await rig.SendAsync(Hello)).Overall.IsPositive);
         Assert.Single(await rig.MailAsync());
+        Assert.Empty(rig.Queued);
     }
+
+    /// <summary>The copy is not stored either: the client sends the message again, and it must not come twice.</summary>
+    [Theory]
+    [InlineData("redirect :copy \"far@example.com\";")]
+    [InlineData("addheader \"X-Seen\" \"yes\"; redirect \"far@example.com\"; keep;")]
+    public async Task A_full_queue_refuses_redirects(string what)
+    {
+        using SieveRig rig = new(transport: FullQueue);
+        await rig.ScriptAsync(rig.Ann, "require [\"copy\", \"editheader\"]; " + what);
+        Assert.Equal("452 4.3.1", (await rig.SendAsync(Hello)).Overall.ToString()[..9]);
+        Assert.Empty(await rig.MailAsync());
+        Assert.Empty(rig.Queued);
+    }
+
+    private static TransportOptions FullQueue => new() { Hostname = "mail.example.org", Queue = new() { MaxMessages = 0 } };
 
     [Fact]
     public async Task A_note_of_a_reply_has_the_id_that_Pigeonhole_gives_it()

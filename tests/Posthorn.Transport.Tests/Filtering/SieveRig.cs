@@ -17,10 +17,10 @@ internal sealed class SieveRig : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public SieveRig(Func<SieveRig, SieveOptions>? options = null)
+    public SieveRig(Func<SieveRig, SieveOptions>? options = null, TransportOptions? transport = null)
     {
         Options = options?.Invoke(this) ?? Plain;
-        Rig = new(makePlanner: rig =>
+        Rig = new(transport, makePlanner: rig =>
         {
             Scripts = new(Options.Scripts, new LinuxVolume(), rig.Time);
             Services = new(rig.Stores, Scripts, new LinuxVolume(), rig.Time, NullLogger.Instance);

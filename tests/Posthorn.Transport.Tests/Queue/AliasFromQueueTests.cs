@@ -68,6 +68,24 @@ public sealed class AliasFromQueueTests
         Assert.Equal(action == "expanded" ? 1 : 0, peer.Messages.Count);
     }
 
+    /// <summary>What is in the queue already needs no room in it: it goes on as what it becomes, with its sender rewritten as ever.</summary>
+    [Fact]
+    public async Task A_full_queue_holds_up_nothing_that_it_holds()
+    {
+        await using OutboundRig rig = new(options => options with { Queue = options.Queue with { MaxMessages = 1 }, SenderRewriting = new(new byte[] { 1, 2, 3 }, DomainName.Create("example.org")) });
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com");
+        rig.Rig.Directory.AddAlias("all@example.org", "bob@example.org", "far@example.com");
+        Envelope envelope = new() { Id = rig.Rig.Transport.NewQueueId(), Client = rig.Rig.User, From = ReversePath.Of(EmailAddress.Parse("eve@example.net")), ReleaseAt = rig.Rig.Time.GetUtcNow().AddHours(1) };
+        envelope.Recipients.Add(new(EmailAddress.Parse("all@example.org"), DsnNotify.Unspecified, null));
+        await rig.SendAsync(envelope, "From: ann@example.org\n\nx\n");
+        await rig.UntilWaitingAsync(1, 0);
+        Assert.False(rig.Rig.Queue.HasRoom);
+        rig.Rig.Time.Advance(TimeSpan.FromHours(2));
+        await rig.UntilEmptyAsync();
+        Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        Assert.StartsWith("<SRS0=", Assert.Single(peer.Messages).From.Trim(), StringComparison.Ordinal);
+    }
+
     /// <summary>One word of the operator is enough: what an alias sends on is not held anew.</summary>
     [Fact]
     public async Task What_was_released_goes_on_through_an_alias()

@@ -47,6 +47,75 @@ public sealed class QueueCrashTests
         Assert.Equal("one", server.ContentOf("00000000001"));
     }
 
+    /// <summary>The disk is full when a part of the checkpoint is done: what is delivered after that takes its file along, or the next start would deliver it again.</summary>
+    [Theory]
+    [InlineData(".state.tmp")]
+    [InlineData("/queue/04/00000000004.tmp")]
+    [InlineData("sync")]
+    public async Task A_checkpoint_that_stops_half_way_brings_nothing_back(string fault)
+    {
+        for (int seed = 0; seed < 20; seed++)
+        {
+            FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            CrashVolume volume = new(time);
+            Server server = await Server.OpenAsync(volume, time);
+            await server.AcceptAsync("00000000001", "one", "a@example.com", "b@example.com");
+            await server.Journal.CheckpointAsync(default);
+            await DeliverAsync(server, "00000000001", 0); // its state is to be written
+            for (int i = 2; i <= 4; i++) await server.AcceptAsync($"0000000000{i}", $"text {i}", "a@example.com");
+            int spooled = 0;
+            volume.Fault = (what, path) =>
+            {
+                if (!path.Contains("/queue", StringComparison.Ordinal)) return null;
+                if (what == "rename") spooled++;
+                bool now = fault == "sync" ? what == "sync" && spooled == 4 : path.EndsWith(fault, StringComparison.Ordinal) && what != "unlink" && (what == "rename" || fault == ".state.tmp");
+                return now ? VolumeError.NoSpace : null;
+            };
+            await Assert.ThrowsAnyAsync<Exception>(async () => await server.Journal.CheckpointAsync(default));
+            volume.Fault = null;
+            Assert.Equal("text 4", server.ContentOf("00000000004"));
+            for (int i = 2; i <= 3; i++) await DeliverAsync(server, $"0000000000{i}", 0);
+            await server.Journal.CheckpointAsync(default);
+            if (seed % 2 == 0) volume.Crash(seed);
+            else await server.Journal.DisposeAsync();
+            server = await Server.OpenAsync(volume, time);
+            Assert.True(server.Find("00000000002") is null && server.Find("00000000003") is null, $"seed {seed}: would be sent again");
+            Assert.Equal("text 4", server.ContentOf("00000000004"));
+            Assert.Equal([1], server.Find("00000000001")!.PendingRecipients);
+        }
+    }
+
+    /// <summary>A process that dies amid a checkpoint has given names which are not durable. The next one sees the files, and must not forget the records for them.</summary>
+    [Fact]
+    public async Task Names_from_a_checkpoint_that_was_cut_off_become_durable_with_the_next()
+    {
+        for (int seed = 0; seed < 40; seed++)
+        {
+            FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            CrashVolume volume = new(time);
+            Server server = await Server.OpenAsync(volume, time);
+            await server.AcceptAsync("00000000002", "two", "a@example.com"); // its folder is there before
+            await server.Journal.CheckpointAsync(default);
+            await server.AcceptAsync("10000000002", "one", "a@example.com", "b@example.com");
+            bool named = false;
+            volume.Fault = (what, path) =>
+            {
+                named |= what == "rename";
+                return named && what == "sync" && path.Contains("/queue", StringComparison.Ordinal) ? VolumeError.NoSpace : null;
+            };
+            await Assert.ThrowsAnyAsync<Exception>(async () => await server.Journal.CheckpointAsync(default));
+            volume.Fault = null;
+            await server.Journal.DisposeAsync(); // the process is gone, the machine is not
+            server = await Server.OpenAsync(volume, time);
+            Assert.Equal("one", server.ContentOf("10000000002"));
+            await server.Journal.CheckpointAsync(default);
+            volume.Crash(seed);
+            server = await Server.OpenAsync(volume, time);
+            Assert.True(server.Find("10000000002") is not null, $"seed {seed}: lost");
+            Assert.Equal("one", server.ContentOf("10000000002"));
+        }
+    }
+
     [Fact]
     public async Task What_was_finished_before_a_restart_does_not_come_back_with_a_power_cut()
     {
@@ -336,6 +405,9 @@ public sealed class QueueCrashTests
         }
         return 0;
     }
+
+    private static ValueTask DeliverAsync(Server server, string id, int recipient) =>
+        server.Queue.AnswerAsync(new(new(id), [new(recipient, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), default);
 
     // The number of changes to the volume of the whole story.
     private static async Task<int> RunAsync(int? cutAt, int seed)

@@ -73,6 +73,49 @@ public sealed class ScheduleTests
         Assert.True(single.IsFinished);
     }
 
+    /// <summary>One user's newsletter to thousands of domains, of which some hang: the single mail of others, to domains that are new as well, goes at once.</summary>
+    [Fact]
+    public void A_mass_mailing_to_many_destinations_delays_no_other_sender() =>
+        Gen.Select(Gen.Int[1000, 10_000], Gen.Int[0, 20], Gen.Int[20, 500], Gen.Int[0, int.MaxValue]).Sample((letters, deadInHundred, connections, seed) =>
+        {
+            Simulation simulation = new(new() { MaxConnections = connections }, destination => destination.StartsWith("dead", StringComparison.Ordinal));
+            Random random = new(seed);
+            for (int i = 0; i < letters; i++) simulation.Arrive(Entry($"{(random.Next(100) < deadInHundred ? "dead" : "letter")}{i}.example", "mass", Start.AddHours(2)));
+            // The last one goes where the newsletter goes as well.
+            QueueEntry[] singles = [.. Enumerable.Range(0, 30).Select(i => Entry($"new{i}.example", $"user{i % 3}", Start.AddHours(2).AddSeconds(60 * random.NextDouble()))), Entry($"letter{letters - 1}.example", "user0", Start.AddHours(2).AddSeconds(1))];
+            foreach (QueueEntry single in singles) simulation.Arrive(single);
+            simulation.Run(Start.AddHours(2).AddSeconds(80));
+            Assert.All(singles, single => Assert.True(single.IsFinished));
+            Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(5), $"a message waited {simulation.LongestWait}");
+        }, iter: 20);
+
+    /// <summary>Servers that hold every connection for hours, and mail that a stranger has us send to all of them, such as reports: others still get through, to new destinations and to known ones.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Hundreds_of_tarpits_take_not_everything(int origins)
+    {
+        Simulation simulation = new(new(), _ => false, destination => destination.StartsWith("slow", StringComparison.Ordinal) ? 2 * 3600 : 1);
+        for (int i = 0; i < 1000; i++) simulation.Arrive(Entry($"slow{i}.example", $"reports{i % origins}", Start.AddHours(2)));
+        for (int i = 0; i < 200; i++) simulation.Arrive(Entry($"new{i}.example", $"user{i % 5}", Start.AddHours(2).AddSeconds(10 * i)));
+        simulation.Run(Start.AddHours(3));
+        Assert.Equal(1000, simulation.Left); // the tarpits
+        Assert.True(simulation.LongestWait < TimeSpan.FromSeconds(5), $"a message waited {simulation.LongestWait}");
+    }
+
+    /// <summary>However many senders there are to fill what new destinations may have: what worked a while ago is not new.</summary>
+    [Fact]
+    public void A_destination_that_worked_before_needs_no_queue_to_be_known()
+    {
+        Simulation simulation = new(new(), _ => false, destination => destination.StartsWith("slow", StringComparison.Ordinal) ? 2 * 3600 : 1);
+        simulation.Arrive(Entry("known.example", "user", Start));
+        for (int i = 0; i < 1000; i++) simulation.Arrive(Entry($"slow{i}.example", $"stranger{i}", Start.AddHours(2)));
+        for (int i = 0; i < 20; i++) simulation.Arrive(Entry("known.example", "user", Start.AddHours(2).AddMinutes(i + 1)));
+        simulation.Run(Start.AddHours(3));
+        Assert.Equal(1000, simulation.Left);
+        Assert.Equal(TimeSpan.Zero, simulation.LongestWait);
+    }
+
     [Fact]
     public void Concurrency_grows_with_success_and_ends_at_the_limit()
     {
@@ -89,6 +132,71 @@ public sealed class ScheduleTests
         Assert.Equal([1, 5], running[..2]);
         Assert.Equal(20, running[^1]);
         Assert.Equal(running.Order(), running);
+    }
+
+    /// <summary>Two wait for one destination, and a route comes between them.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_recipient_whose_route_changes_is_tried_on_its_new_way(bool delivered)
+    {
+        string bobs = "far.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "bob" ? bobs : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@far.example", "bob@far.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? both));
+        Assert.Equal([0, 1], both.Recipients);
+        schedule.End(both, new ConnectionVerdict.Worked(), Start);
+        bobs = "[two]:25";
+        DateTimeOffset later = Start.AddHours(1);
+        Assert.True(schedule.TryTake(later, out Delivery? anns));
+        Assert.Equal([0], anns.Recipients);
+        if (delivered) Finish(schedule, anns);
+        else schedule.End(anns, new ConnectionVerdict.Worked(), later);
+        Assert.True(schedule.TryTake(later, out Delivery? own));
+        Assert.Equal(("[two]:25", 1), (own.Destination.Key, Assert.Single(own.Recipients)));
+        Finish(schedule, own);
+        Assert.Equal(delivered, entry.IsFinished);
+        Assert.Equal(delivered, schedule.NextDue is null);
+    }
+
+    /// <summary>The new way is one on which others of the message are being tried just now: it is not over for the newcomer when it is for them.</summary>
+    [Fact]
+    public void A_recipient_that_comes_to_a_running_job_is_not_forgotten_with_it()
+    {
+        string anns = "one.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "ann" ? anns : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@one.example", "bob@two.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? first));
+        Assert.True(schedule.TryTake(Start, out Delivery? second));
+        (Delivery one, Delivery two) = first.Destination.Key == "one.example" ? (first, second) : (second, first);
+        schedule.End(one, new ConnectionVerdict.Worked(), Start);
+        anns = "two.example";
+        Assert.False(schedule.TryTake(Start.AddHours(1), out _)); // nobody is left for one.example
+        Finish(schedule, two);
+        Assert.True(schedule.TryTake(Start.AddHours(1), out Delivery? moved));
+        Assert.Equal(("two.example", 0), (moved.Destination.Key, Assert.Single(moved.Recipients)));
+    }
+
+    /// <summary>A route that changes for one recipient hurries no other.</summary>
+    [Fact]
+    public void The_others_of_a_message_keep_their_time()
+    {
+        string anns = "one.example";
+        Schedule schedule = new(static () => new(), (_, recipient) => recipient.Address.LocalPart == "ann" ? anns : recipient.Address.Domain.Ascii);
+        QueueEntry entry = EntryFor("ann@one.example", "bob@two.example");
+        schedule.Add(entry, Start);
+        Assert.True(schedule.TryTake(Start, out Delivery? first));
+        Assert.True(schedule.TryTake(Start, out Delivery? second));
+        (Delivery one, Delivery two) = first.Destination.Key == "one.example" ? (first, second) : (second, first);
+        schedule.End(one, new ConnectionVerdict.Worked(), Start);
+        schedule.End(two, new ConnectionVerdict.Worked(), Start.AddHours(1));
+        DateTimeOffset due = two.Job.Due;
+        anns = "three.example";
+        Assert.True(schedule.TryTake(Start.AddHours(1), out Delivery? moved) || schedule.TryTake(Start.AddHours(1), out moved));
+        Assert.Equal("three.example", moved.Destination.Key);
+        Assert.Equal(due, two.Job.Due);
     }
 
     [Fact]
@@ -125,11 +233,15 @@ public sealed class ScheduleTests
         schedule.End(delivery, new ConnectionVerdict.Worked(), Start);
     }
 
-    private QueueEntry Entry(string domain, string origin, DateTimeOffset arrived) =>
+    private QueueEntry Entry(string domain, string origin, DateTimeOffset arrived) => Entry(origin, arrived, $"someone@{domain}");
+
+    private QueueEntry EntryFor(params string[] recipients) => Entry("a", Start, recipients);
+
+    private QueueEntry Entry(string origin, DateTimeOffset arrived, params string[] recipients) =>
         new(new()
         {
             Id = new($"{++_ids}"), Arrived = arrived, From = ReversePath.Null, Origin = origin, Size = 1000,
-            Recipients = [new(EmailAddress.Parse($"someone@{domain}"), DsnNotify.Unspecified, null)],
+            Recipients = [.. recipients.Select(recipient => new EnvelopeRecipient(EmailAddress.Parse(recipient), DsnNotify.Unspecified, null))],
         }, 0) { NextAttempt = arrived };
 
     /// <summary>Plays arrivals and deliveries over simulated time: a good destination takes a second, a dead one fails after thirty.</summary>

@@ -120,6 +120,22 @@ public sealed class RewritingTests : IDisposable
         Assert.Equal(DsnNotify.Never, rig.Queued[0].Message.Recipients[0].Notify);
     }
 
+    /// <summary>By LMTP each recipient has a reply, and a copy has none: what an archive cannot take just now waits for it.</summary>
+    [Fact]
+    public async Task A_copy_whose_mailbox_is_full_waits()
+    {
+        using TransportRig rig = Rig(new() { AlwaysBcc = EmailAddress.Parse("bob@example.org") });
+        rig.Stores.Refuses = delivery => delivery.Account == rig.Bob ? new(RefusalKind.OverQuota, "full") : null;
+        AcceptOutcome outcome = await rig.SendAsync(rig.Envelope(TransportRig.Lmtp, "x@far.example", "ann@example.org"), "Subject: a\n\nx\n");
+        Assert.True(Assert.Single(outcome.Recipients).IsPositive);
+        Assert.Single(await rig.MailAsync(rig.Ann));
+        Assert.Equal("bob@example.org", Assert.Single(Assert.Single(rig.Queued).Message.Recipients).Address.ToString());
+        // Where nobody has it, the client sends it again: nothing waits.
+        rig.Stores.Refuses = _ => new(RefusalKind.Unavailable, "not now");
+        Assert.Equal(451, Assert.Single((await rig.SendAsync(rig.Envelope(TransportRig.Lmtp, "x@far.example", "ann@example.org"), "Subject: a\n\nx\n")).Recipients).Code);
+        Assert.Single(rig.Queued);
+    }
+
     [Fact]
     public async Task Who_has_moved_is_told()
     {

@@ -34,6 +34,9 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
     /// <summary>RFC 8461 section 3.3 suggests a refresh once a day.</summary>
     private static readonly TimeSpan FreshFor = TimeSpan.FromDays(1);
 
+    /// <summary>The last second of the calendar: a damaged file may hold any number.</summary>
+    private static readonly long Latest = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.OrdinalIgnoreCase);
 
     private sealed class Entry
@@ -72,12 +75,12 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
     {
         if (!System.IO.Directory.Exists(folder)) return;
         (string Path, DateTimeOffset Written)[] files = [.. System.IO.Directory.GetFiles(folder).Select(path => (path, (DateTimeOffset)File.GetLastWriteTimeUtc(path))).OrderByDescending(file => file.Item2)];
-        foreach ((string path, _) in files.Skip(MaxDomains)) File.Delete(path);
+        foreach ((string path, _) in files.Skip(MaxDomains)) Delete(path);
         // Several at once: a web server that keeps us waiting keeps no other domain's policy waiting.
         await Parallel.ForEachAsync(files.Take(MaxDomains).Where(file => time.GetUtcNow() >= file.Written + FreshFor), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (file, token) =>
         {
             if (file.Path.EndsWith(".tmp", StringComparison.Ordinal) || !DomainName.TryCreate(Path.GetFileName(file.Path), out DomainName domain)) return;
-            if ((await FindAsync(domain, token)).Policy is null) File.Delete(file.Path); // its time is over
+            if ((await FindAsync(domain, token)).Policy is null) Delete(file.Path); // its time is over
         });
     }
 
@@ -114,10 +117,14 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
         entry.IsRead = true;
         string text;
         try { text = File.ReadAllText(Path.Combine(folder, domain)); }
-        catch (IOException) { return; }
+        catch (Exception e) when (IsRefused(e))
+        {
+            if (e is not (FileNotFoundException or DirectoryNotFoundException)) log.StsPolicyTrouble(domain, e.Message, "none from before");
+            return;
+        }
         string[] parts = text.Split('\n', 2);
         string[] head = parts[0].Split(' ');
-        if (parts.Length != 2 || head.Length != 2 || !long.TryParse(head[1], NumberStyles.None, CultureInfo.InvariantCulture, out long fetched)) return;
+        if (parts.Length != 2 || head.Length != 2 || !long.TryParse(head[1], NumberStyles.None, CultureInfo.InvariantCulture, out long fetched) || fetched > Latest) return;
         (entry.Policy, entry.Id, entry.Fetched) = (StsPolicy.Parse(parts[1], out _), head[0], DateTimeOffset.FromUnixTimeSeconds(fetched));
     }
 
@@ -131,8 +138,17 @@ public sealed class StsPolicies(IMailDns dns, IHttpsClient https, Func<Transport
             File.SetLastWriteTimeUtc(path + ".tmp", entry.Fetched.UtcDateTime);
             File.Move(path + ".tmp", path, overwrite: true);
         }
-        catch (IOException e) { log.StsPolicyTrouble(domain, e.Message, "kept in memory alone"); }
+        catch (Exception e) when (IsRefused(e)) { log.StsPolicyTrouble(domain, e.Message, "kept in memory alone"); }
     }
+
+    private void Delete(string path)
+    {
+        try { File.Delete(path); }
+        catch (Exception e) when (IsRefused(e)) { log.StsPolicyTrouble(Path.GetFileName(path), e.Message, "none, and its file stays"); }
+    }
+
+    // A file that somebody else owns is no reason to keep mail back.
+    private static bool IsRefused(Exception e) => e is IOException or UnauthorizedAccessException;
 
     private void Forget()
     {

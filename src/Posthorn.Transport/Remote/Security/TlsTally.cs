@@ -91,7 +91,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log, long
             }
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException) { /* the first start */ }
-        catch (Exception e) when (e is IOException or JsonException) { log.TlsCountsLost(Path, e.Message); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException) { log.TlsCountsLost(Path, e.Message); }
     }
 
     /// <summary>Writes what has been counted.</summary>
@@ -111,7 +111,7 @@ public sealed class TlsTally(string folder, TimeProvider time, ILogger log, long
             File.WriteAllBytes(Path + ".tmp", JsonSerializer.SerializeToUtf8Bytes(rows, TallyJson.Default.CountRowArray));
             File.Move(Path + ".tmp", Path, overwrite: true);
         }
-        catch (IOException e) { log.TlsCountsLost(Path, e.Message); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { log.TlsCountsLost(Path, e.Message); }
     }
 
     private PolicySummary? Find(DateOnly day, AppliedPolicy policy)

@@ -133,6 +133,28 @@ public sealed class StsPolicyTests : IDisposable
         Assert.Null((await policies.FindAsync(domain, default)).Policy);
     }
 
+    /// <summary>A folder where a file should be is refused as a file of somebody else's is; a number that no calendar has is damage. Mail goes on with what the web server says.</summary>
+    [Fact]
+    public async Task What_lies_on_disk_and_cannot_be_used_keeps_no_mail_back()
+    {
+        using TemporaryFolder folder = new();
+        string path = Path.Combine(folder.Path, "sts");
+        FakeDns dns = new();
+        Microsoft.Extensions.Time.Testing.FakeTimeProvider time = new(new(2026, 3, 4, 0, 0, 0, TimeSpan.Zero));
+        StsPolicies policies = new(dns, _https, () => new() { Hostname = "mail.example.org" }, path, time, NullLogger.Instance);
+        System.IO.Directory.CreateDirectory(Path.Combine(path, "unread.example"));
+        System.IO.Directory.CreateDirectory(Path.Combine(path, "unwritten.example.tmp"));
+        File.WriteAllText(Path.Combine(path, "damaged.example"), $"1 {long.MaxValue}\n{Enforce}");
+        foreach (string domain in (string[])["unread.example", "unwritten.example", "damaged.example"])
+        {
+            dns.Texts[$"_mta-sts.{domain}"] = ["v=STSv1; id=1"];
+            _https.Policy(domain, Enforce);
+            Assert.Equal(StsMode.Enforce, (await policies.FindAsync(DomainName.Create(domain), default)).Policy!.Mode);
+        }
+        time.Advance(TimeSpan.FromDays(2));
+        await policies.RefreshAsync(default);
+    }
+
     [Fact]
     public async Task Reports_go_by_mail_and_https_once_a_day_and_survive_a_restart()
     {

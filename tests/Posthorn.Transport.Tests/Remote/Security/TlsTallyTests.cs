@@ -19,6 +19,24 @@ public sealed class TlsTallyTests : IDisposable
     private static TlsSessionCount Session(string domain, string line = "v=STSv1", TlsTrouble? trouble = null, string host = "mx.example") =>
         new(new(TlsPolicyKind.Sts, domain, [line], []), trouble, "192.0.2.1", host, "192.0.2.2");
 
+    /// <summary>A folder where the file should be is refused as a file of somebody else's is.</summary>
+    [Fact]
+    public void Counts_that_cannot_be_read_or_written_end_nothing()
+    {
+        TlsTally tally = Make();
+        tally.Count(Session("a.example"));
+        tally.Save();
+        string file = Assert.Single(System.IO.Directory.GetFiles(_folder));
+        File.Delete(file);
+        System.IO.Directory.CreateDirectory(file);
+        System.IO.Directory.CreateDirectory(file + ".tmp");
+        tally = Make();
+        tally.Load();
+        tally.Count(Session("a.example"));
+        tally.Save();
+        Assert.Single(tally.Of(Day, "a.example"));
+    }
+
     [Fact]
     public void Policies_take_only_so_many_octets()
     {
