@@ -18,7 +18,7 @@ internal static partial class Libc
     internal const uint BasicStats = 0x7FF;
     internal const int LockExclusiveNow = 2 | 4;
 
-    internal const int EPerm = 1, ENoEnt = 2, EIntr = 4, EAgain = 11, EAcces = 13, EExist = 17, EXDev = 18, ENotDir = 20, EIsDir = 21, EInval = 22,
+    internal const int EPerm = 1, ENoEnt = 2, EIntr = 4, EAgain = 11, EAcces = 13, EBusy = 16, EExist = 17, EXDev = 18, ENotDir = 20, EIsDir = 21, EInval = 22,
         ENFile = 23, EMFile = 24, ENoSpc = 28, ERoFs = 30, EMLink = 31, ENameTooLong = 36, ENoSys = 38, ENotEmpty = 39, EDQuot = 122;
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]

@@ -171,6 +171,7 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
         Libc.EXDev => VolumeError.OtherVolume,
         Libc.EMLink => VolumeError.TooManyLinks,
         Libc.ENameTooLong => VolumeError.NameTooLong,
+        Libc.EBusy => VolumeError.Busy,
         Libc.EMFile or Libc.ENFile => VolumeError.TooManyFiles,
         Libc.EInval or Libc.ENoSys => VolumeError.Invalid,
         _ => VolumeError.Io,

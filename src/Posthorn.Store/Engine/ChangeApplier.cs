@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Maildir;
@@ -11,6 +12,8 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Runs under the account's catalogue lock, inside a transaction.</remarks>
 internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time, ILogger log)
 {
+    private static readonly Refusal FolderStays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
+    private static readonly Refusal FolderThere = new(RefusalKind.AlreadyExists, "Another program made a folder of that name");
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
@@ -52,7 +55,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
     {
-        if (_replayed.Find(operation, store.Mailbox, draft) is not { } box)
+        if (_replayed.Find(operation, store.Mailbox, draft, arrives: true) is not { } box)
         {
             operation.Skip(index, -1);
             return false;
@@ -205,32 +208,84 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Delete(Operation operation, int index, Change.Delete gone, Draft draft)
     {
-        _replayed.Deleted(gone.Mailbox);
         if (draft.Find(gone.Mailbox) is not { } box)
         {
+            _replayed.Deleted(gone.Mailbox);
             operation.Skip(index, -1);
             return false;
         }
 
-        BringOver(draft, box);
-        PlaceWaiting(box, null, draft);
-        _files.DiscardFolder(box.Name, gone.Mailbox, operation);
+        try
+        {
+            BringOver(draft, box);
+            PlaceWaiting(box, null, draft);
+            _files.DiscardFolder(box.Name, gone.Mailbox, operation);
+        }
+        catch (VolumeException problem) when (MayRefuse(problem))
+        {
+            RefuseFolder(operation, index, problem, box);
+            return false;
+        }
+
+        _replayed.Deleted(gone.Mailbox);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
         return true;
     }
 
+    // A folder that the disk does not let go must not keep what comes behind its record waiting. On replay the client has its answer already, and a disk that
+    // is broken or full as a whole tells nothing about that: then the account waits for its disk.
+    private bool MayRefuse(VolumeException problem) => !account.IsReplaying || FileKeeper.IsLasting(problem.Error);
+
+    private void RefuseFolder(Operation operation, int index, VolumeException problem, BoxDraft box)
+    {
+        log.FolderStays(problem, account.Who.Address, box.Name.Value);
+        operation.Refuse(index, problem.Error == VolumeError.Exists ? FolderThere : FolderStays);
+    }
+
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
+        if (operation.Refusal is not null)
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
         if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
         }
 
-        BringOver(draft, box);
-        if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
-        return GiveName(box, renamed.Target, draft);
+        try
+        {
+            BringOver(draft, box);
+            if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
+            return GiveName(box, renamed.Target, draft);
+        }
+        catch (VolumeException problem) when (MayRefuse(problem))
+        {
+            RefuseFolder(operation, index, problem, box);
+            GiveBackNames(operation, index, draft);
+            return false;
+        }
+    }
+
+    // A mailbox is renamed with all that are below it, or not at all.
+    private void GiveBackNames(Operation operation, int index, Draft draft)
+    {
+        for (int i = index - 1; i >= 0; i--)
+        {
+            if (operation.Changes[i] is not Change.Rename done || operation.WasSkipped(i, -1) || draft.Find(done.Mailbox) is not { } box || box.Name != done.Target) continue;
+            try
+            {
+                GiveName(box, done.From, draft);
+            }
+            catch (VolumeException problem)
+            {
+                log.FolderStays(problem, account.Who.Address, box.Name.Value);
+            }
+        }
     }
 
     private bool GiveName(BoxDraft box, MailboxName name, Draft draft)

@@ -32,7 +32,7 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
                 if (!planned.TryGet(out operation, out _)) return planned;
                 if (soon) await Task.Yield();
                 await account.CompleteAsync(operation);
-                return operation;
+                return operation.Refusal is { } refused ? refused : operation;
             }
             catch (JournalFullException)
             {

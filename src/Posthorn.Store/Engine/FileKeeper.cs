@@ -151,7 +151,42 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>Whether a disk that refused so will go on doing it until somebody mends something, rather than being full or broken as a whole.</summary>
+    internal static bool IsLasting(VolumeError error) => error is not (VolumeError.Io or VolumeError.NoSpace or VolumeError.ReadOnly or VolumeError.TooManyFiles);
+
+    /// <summary>Whether something else than a directory stands where a mailbox's folder would be.</summary>
+    internal bool IsBlocked(MailboxName name)
+    {
+        try
+        {
+            return tree.Volume.TryStat(tree.FolderPath(name), out VolumeStat stat) && stat.Kind != VolumeKind.Directory;
+        }
+        catch (VolumeException)
+        {
+            return false; // then it is seen when the folder is made
+        }
+    }
+
+    /// <summary>Makes a mailbox's folder. When the disk refuses, the mailbox is there without it: its messages are read from their records, and no checkpoint passes those until the background could make it.</summary>
     internal void MakeFolder(MailboxName name, MailboxId mailbox, UidValidity validity)
+    {
+        try
+        {
+            MakeFolderNow(name, mailbox, validity);
+        }
+        catch (VolumeException problem)
+        {
+            MakeFolderLater(problem, mailbox);
+        }
+    }
+
+    private void MakeFolderLater(VolumeException problem, MailboxId mailbox)
+    {
+        log.FileDelayed(problem, account.Who.Address);
+        account.Delayed.MakeLater(mailbox);
+    }
+
+    private void MakeFolderNow(MailboxName name, MailboxId mailbox, UidValidity validity)
     {
         string path = tree.FolderPath(name);
         tree.MakeFolder(path);
@@ -189,6 +224,8 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         MakeFolder(name, mailbox, validity);
     }
 
+    /// <summary>Brings a mailbox's folder to another name.</summary>
+    /// <exception cref="VolumeException">It cannot be moved, or something stands there: nothing has changed.</exception>
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
         _inPlace.Clear();
@@ -202,9 +239,18 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
                 new TwinFolders(tree, account.Ids).BringOver(old, path);
                 RenameTree(old, tree.DisplacedName(account.Ids.Text()));
             }
+            // Another program's, of which nobody here has heard: what lies in it is not this mailbox's.
+            else if (!account.IsReplaying) throw new VolumeException(VolumeError.Exists, "rename", path, "a folder without a mailbox stands there");
         }
 
-        tree.MakeFolder(path);
+        try
+        {
+            tree.MakeFolder(path);
+        }
+        catch (VolumeException problem)
+        {
+            MakeFolderLater(problem, mailbox);
+        }
     }
 
     private string? OwnerOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
@@ -285,6 +331,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         _letters.Clear();
         _lettersText = null;
+        _inPlace.Clear();
     }
 
     /// <summary>A whole file; null when it is not there or cannot be read.</summary>

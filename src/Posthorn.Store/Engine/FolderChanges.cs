@@ -15,6 +15,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         cancel.ThrowIfCancellationRequested();
         if (!account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
         if (services.Space.Check(account.Who, 0) is { } tight) return tight;
+        if (account.Files.IsBlocked(name)) return new Refusal(RefusalKind.BadName, "A file of that name stands among the folders");
         MailboxId id = services.Options.Ids.Mailbox();
         Result<Operation> made = await runner.RunAsync(() =>
         {

@@ -105,6 +105,7 @@ internal sealed class OperationQueue
         {
             operation.IsTaken = false;
             operation.ForgetContent();
+            operation.ForgetOutcome();
         }
     }
 
