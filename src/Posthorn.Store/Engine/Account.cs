@@ -31,6 +31,7 @@ internal sealed class Account : IDisposable
     private bool _isAwaited;
     private readonly long _keywordOctets;
     private bool _aclStale;
+    private Box[] _unlisted = [];
     private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
@@ -295,6 +296,9 @@ internal sealed class Account : IDisposable
         return true;
     });
 
+    /// <summary>Whether durable records wait since they could not be applied: what is in the catalogue is not all that is known.</summary>
+    internal bool IsStuck => _runner.HasFailed;
+
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
@@ -320,6 +324,16 @@ internal sealed class Account : IDisposable
         lock (_gate) _queue.Reset(Mailboxes.Names);
         LookForLeftOvers();
     }
+
+    /// <summary>Mailboxes without a list are to be looked at before anything else: all that lies in them is taken in.</summary>
+    internal void LookAt(HashSet<MailboxId> unlisted)
+    {
+        _unlisted = [.. Mailboxes.All().Where(box => unlisted.Contains(box.Mailbox))];
+        foreach (Box box in _unlisted) box.Sight.IsUnlisted = true;
+    }
+
+    /// <summary>Those mailboxes, once.</summary>
+    internal Box[] TakeUnlisted() => _unlisted.Length == 0 ? _unlisted : Interlocked.Exchange(ref _unlisted, []);
 
     /// <summary>What the machine's end undid on disk alone is found at the next look at each folder.</summary>
     internal void LookForLeftOvers()

@@ -61,6 +61,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory);
             Dictionary<string, string> orphans = [];
+            HashSet<MailboxId> unlisted = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
             if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
             catalogue ??= new(path);
@@ -68,13 +69,13 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
             // Whose end was in order has written all that there was to write: what differs is another server's doing.
             bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0 && catalogue.Meta(MetaKey.Losses).Number >= _run.Value.Losses;
-            if (!known && !ours) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account
+            if (!known) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account, or the numbers leap for it already
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
                 if (ours) log.Rebuilding(who.Address, path);
                 AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
                 rebuilder.Run(ours ? LeapAbove(0, tree) : 0, marker, ours);
-                orphans = rebuilder.Orphans;
+                (orphans, unlisted) = (rebuilder.Orphans, rebuilder.Unlisted);
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             bool lost = NoteOpening(catalogue, tree);
@@ -82,6 +83,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind };
             account.NoteShares();
             account.CountKept();
+            account.LookAt(unlisted);
             if (lost) account.LookForLeftOvers();
             return account;
         }

@@ -23,6 +23,9 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     /// <summary>The EMAILIDs of messages that lists name and whose files were not there.</summary>
     internal Dictionary<string, string> Orphans { get; } = [];
 
+    /// <summary>Mailboxes whose folders are there without a list: what lies in them is their mail, whoever brought it.</summary>
+    internal HashSet<MailboxId> Unlisted { get; } = [];
+
     internal sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
     {
         /// <summary>The index, when it is of these UIDs.</summary>
@@ -59,6 +62,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
             ModSeq floor = !ours && found.IsExact ? new(Math.Max(1, found.Highest)) : above;
             names.Add(found.Name);
+            if (ours && found.List is null) Unlisted.Add(mailbox);
             MailboxRow row = TakeFolder(found, new(++_lastBox, mailbox, found.Name.Value, use, valid)
             {
                 UidNext = next, Highest = floor, Floor = floor, FirstRecent = known?.FirstRecent ?? new(found.State?.FirstRecent ?? 1), Counts = default,
@@ -70,6 +74,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         foreach (AccountFileMailbox box in account?.Mailboxes ?? [])
         {
             if (taken.Contains(box.Mailbox) || !names.Add(box.Name)) continue;
+            if (folders.Any(found => found.Name == box.Name)) Unlisted.Add(box.Mailbox);
             catalogue.PutMailbox(new(++_lastBox, box.Mailbox, box.Name.Value, box.Use, box.Validity)
             {
                 UidNext = box.UidNext, Highest = above, Floor = above, FirstRecent = box.FirstRecent, Counts = default,

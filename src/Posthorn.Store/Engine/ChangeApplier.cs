@@ -394,11 +394,13 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (draft.Find(adopt.Mailbox) is not { } box) return false;
         if (account.IsReplaying) _files.BringBack(box.Name, adopt.Mailbox, box.Box.Validity);
         bool changed = false;
+        HashSet<string> taken = catalogue.BasesAmong(box.Box.Id, [.. adopt.Files.Select(file => MaildirName.BaseOf(file.DiskName))]);
         foreach (Adopted file in adopt.Files)
         {
             if (file.Uid >= box.UidNext) box.UidNext = new(file.Uid.Value + 1); // even if its file is gone again: the number was given away
             if (catalogue.TryGetMessage(box.Box.Id, file.Uid, out _)) continue;
             string baseName = MaildirName.BaseOf(file.DiskName);
+            if (!taken.Add(baseName)) continue; // a message has it: two that share a file would go together
             string? disk = tree.Exists(tree.PathOf(box.Name, file.DiskName)) ? file.DiskName : tree.Find(tree.FolderPath(box.Name), baseName);
             if (disk is null) continue; // It went again before it was taken in.
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;

@@ -299,6 +299,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             if (await SetUpAsync(account) is not { } refusal)
             {
                 await _visitor!.VisitAsync(account, cancel);
+                foreach (Box box in account.TakeUnlisted()) await _scanner!.LookAsync(account, box, cancel);
                 return leased;
             }
 
