@@ -30,7 +30,7 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private bool _isAwaited;
     private readonly long _keywordOctets;
-    private bool _aclStale;
+    private volatile bool _aclStale;
     private Box[] _unlisted = [];
     private volatile bool _isOver;
 
@@ -367,17 +367,30 @@ internal sealed class Account : IDisposable
             }
         }
 
-        if (_aclStale) NoteShares();
         foreach (Operation operation in batch)
             if (operation.Durability == Durability.Durable) operation.Ticket?.PartDone();
+        if (_aclStale) NoteShares();
     }
 
-    /// <summary>Writes down with whom the account shares something, if that changed.</summary>
+    /// <summary>Writes down with whom the account shares something, if that changed. The catalogue has it: where it cannot be written down now it is as soon as that works.</summary>
     internal void NoteShares()
     {
-        _aclStale = false;
+        _aclStale = true;
         _upkeep.HomeIsStale();
-        Shares?.Update(Who.Address, Mailboxes.Acls());
+        TryNoteShares();
+    }
+
+    private void TryNoteShares()
+    {
+        try
+        {
+            Shares?.Update(Who.Address, Mailboxes.Acls());
+            _aclStale = false;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            _log.TidyFailed(problem, Who.Address);
+        }
     }
 
     // ---- For the applier and the background ----
@@ -387,7 +400,7 @@ internal sealed class Account : IDisposable
     internal void NamesAreDirty() => _upkeep.NamesAreDirty();
 
     /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
-    internal bool NeedsTidying(long now, TimeSpan idle) => _upkeep.IsNeeded(now, idle);
+    internal bool NeedsTidying(long now, TimeSpan idle) => _aclStale || _upkeep.IsNeeded(now, idle);
 
     /// <summary>Whether nothing changed for a while.</summary>
     internal bool IsIdle(long now, TimeSpan idle) => _upkeep.IsIdle(now, idle);
@@ -405,7 +418,11 @@ internal sealed class Account : IDisposable
     internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
         Behind.Settle();
-        lock (_catalogueLock) return _upkeep.Tidy(tidier, limit, home);
+        lock (_catalogueLock)
+        {
+            if (_aclStale) TryNoteShares();
+            return _upkeep.Tidy(tidier, limit, home);
+        }
     }
 
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>
