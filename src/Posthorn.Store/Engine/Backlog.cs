@@ -12,9 +12,10 @@ internal sealed class Backlog : IAsyncDisposable
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private HashSet<Account> _waiting = [];
-    private HashSet<Account> _spare = [];
     private Task _round = Task.CompletedTask;
     private int _messages;
+
+    // Armed: the timer will begin a round, or one is at work, after which it is armed anew. There is never a second one beside it.
     private bool _armed, _stopped;
 
     internal Backlog(MaildirStoreOptions options, TimeProvider time, ILogger log)
@@ -75,7 +76,7 @@ internal sealed class Backlog : IAsyncDisposable
     private void Apply()
     {
         HashSet<Account> due;
-        lock (_gate) (due, _waiting, _armed) = (_waiting, _spare, false);
+        lock (_gate) (due, _waiting) = (_waiting, []);
         foreach (Account account in due)
         {
             if (Volatile.Read(ref _stopped)) return;
@@ -89,7 +90,6 @@ internal sealed class Backlog : IAsyncDisposable
             }
         }
 
-        due.Clear();
-        lock (_gate) _spare = due;
+        lock (_gate) _armed = _waiting.Count > 0 && !_stopped && _timer.Change(_options.ApplyAfter, Timeout.InfiniteTimeSpan);
     }
 }
