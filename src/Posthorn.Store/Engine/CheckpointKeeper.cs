@@ -200,6 +200,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         return (troubled, synced);
     }
 
+#pragma warning disable CA1031 // Whatever an account's trouble is, it keeps that account's records and nobody else's; it is logged.
     // The accounts for which it failed; null when the volume as a whole did.
     private async Task<HashSet<EmailAddress>?> OnVolumeAsync(Lsn upTo, string root, EmailAddress[] owners, bool sync)
     {
@@ -211,7 +212,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             {
                 if (open.TryGetValue(owner, out Account? account)) TidyAll(account);
             }
-            catch (IOException problem)
+            catch (Exception problem)
             {
                 log.TidyFailed(problem, owner);
                 failed.Add(owner);
@@ -253,7 +254,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
                 {
                     await RewriteAsync(record, changes);
                 }
-                catch (IOException problem)
+                catch (Exception problem)
                 {
                     log.TidyFailed(problem, owner);
                     failed.Add(owner);
@@ -261,6 +262,8 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             }
         }
     }
+
+#pragma warning restore CA1031
 
     private async ValueTask RewriteAsync(JournalRecord record, AccountChanges changes)
     {

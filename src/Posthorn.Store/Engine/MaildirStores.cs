@@ -224,7 +224,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _background;
+        await EndBackgroundAsync();
         if (_backlog is not null) await _backlog.DisposeAsync();
         _accounts.CloseAll();
         EndRun();
@@ -260,7 +260,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     internal async ValueTask AbandonAsync()
     {
         await _stop.CancelAsync();
-        await _background;
+        await EndBackgroundAsync();
         if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
     }
@@ -341,6 +341,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The end must come, whatever an account's trouble is; it is logged.
+    private async Task EndBackgroundAsync()
+    {
+        try
+        {
+            await _background;
+        }
+        catch (Exception problem)
+        {
+            _log.BackgroundEnded(problem);
+        }
+    }
+
     // False: what is not on disk yet is known to this object alone, so it stays.
     private bool Close(Account account, bool atEnd)
     {
