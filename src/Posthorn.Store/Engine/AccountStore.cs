@@ -308,7 +308,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             if (!move && _account.Room(size, messages.Count) is { } full) return full;
             for (int i = 0; i < pairs.Length; i++) pairs[i] = new(messages[i].Uid, new(into.NextUid++), messages[i].Base, i);
             return services.Recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
-        });
+        }, durable: true); // a NO would make the client do it again, and it comes true all the same
         if (!done.TryGet(out Operation? operation, out Refusal? refusal))
             return ReferenceEquals(refusal, Nothing) ? new Placement(into!.Mailbox, into.Validity, [], []) : refusal;
         if (operation.WasSkipped(0, -1)) return NoMailbox;
