@@ -244,6 +244,9 @@ internal sealed class Account : IDisposable
         lock (_gate) return _queue.Emerging(mailbox);
     }
 
+    /// <summary>The messages of a mailbox that operations on their way take out of it.</summary>
+    internal HashSet<Uid> LeavingFrom(MailboxId mailbox) => _queue.LeavingFrom(mailbox);
+
     /// <summary>A UIDVALIDITY above the clock and all earlier ones.</summary>
     internal UidValidity NextValidity()
     {
