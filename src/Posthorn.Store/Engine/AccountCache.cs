@@ -103,6 +103,22 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         lock (_gate) return [.. _entries.Values.Where(entry => entry.Busy is null && entry.Account is not null).Select(entry => entry.Account!)];
     }
 
+    /// <summary>Those that are open, and those that are being closed at the same moment: whether all of theirs is on disk is known only when that is done.</summary>
+    internal IReadOnlyList<Account> Open(out HashSet<EmailAddress> closing)
+    {
+        lock (_gate)
+        {
+            closing = [.. _entries.Where(pair => pair.Value.Busy is not null && pair.Value.Account is not null).Select(pair => pair.Key)];
+            return Open();
+        }
+    }
+
+    /// <summary>Whether one is open, or is being opened or closed.</summary>
+    internal bool Knows(EmailAddress address)
+    {
+        lock (_gate) return _entries.ContainsKey(address);
+    }
+
     /// <summary>Closes those that nobody has used since a time, one after the other.</summary>
     internal void CloseIdle(DateTimeOffset before)
     {

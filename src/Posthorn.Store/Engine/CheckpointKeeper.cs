@@ -87,10 +87,15 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         (HashSet<EmailAddress> troubled, HashSet<ulong> synced) = await OnEachVolumeAsync(upTo, sync: true, cancel);
         await SyncCataloguesAsync(synced);
         Hold(upTo, troubled);
-        HashSet<EmailAddress> open = [.. accounts.Open().Select(account => account.Who.Address)];
-        foreach (EmailAddress address in _touched.Keys)
-            if (!open.Contains(address) && !troubled.Contains(address)) _touched.TryRemove(address, out _);
+        foreach (EmailAddress address in _touched.Keys) Forget(address, troubled);
         Release(troubled);
+    }
+
+    // What is closed and synced changes no more. One that is opened at this moment may have been touched just before it was forgotten.
+    private void Forget(EmailAddress address, HashSet<EmailAddress> troubled)
+    {
+        if (troubled.Contains(address) || accounts.Knows(address) || !_touched.TryRemove(address, out (MailAccount, ulong) touched)) return;
+        if (accounts.Knows(address)) _touched.TryAdd(address, touched);
     }
 
     // In their order, and each account's part as soon as it is safe: was it given back when the records behind it are gone, it would undo what they did.
@@ -204,8 +209,9 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     // The accounts for which it failed; null when the volume as a whole did.
     private async Task<HashSet<EmailAddress>?> OnVolumeAsync(Lsn upTo, string root, EmailAddress[] owners, bool sync)
     {
-        HashSet<EmailAddress> failed = [];
-        Dictionary<EmailAddress, Account> open = accounts.Open().ToDictionary(account => account.Who.Address);
+        // One that is being closed writes still, and may not get done with it: then it goes on as it was, and needs its records.
+        Dictionary<EmailAddress, Account> open = accounts.Open(out HashSet<EmailAddress> closing).ToDictionary(account => account.Who.Address);
+        HashSet<EmailAddress> failed = [.. owners.Where(closing.Contains)];
         foreach (EmailAddress owner in owners)
         {
             try
