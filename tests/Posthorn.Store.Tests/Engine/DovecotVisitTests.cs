@@ -219,6 +219,8 @@ public sealed class DovecotVisitTests : IAsyncLifetime
     {
         IMailStore store = await StartAsync();
         AppendReceipt receipt = await store.MustAppendAsync(_server!, "INBOX", Text("one"), Text("two"));
+        Must(await store.ShareAsync(receipt.Mailbox, "bob@example.org", Sharing.MailboxRights.Lookup | Sharing.MailboxRights.Read, Cancel));
+        Must(await store.AnnotateAsync(receipt.Mailbox, [new(null, "ann@example.org", "/private/comment", new byte[] { 1, 2 })], 10, Cancel));
         await StopAsync(store);
         string[] lines = await File.ReadAllLinesAsync(Root + "/dovecot-uidlist", Cancel);
         string Base(int line) => lines[line][lines[line].IndexOf(" :", StringComparison.Ordinal)..];
@@ -229,6 +231,15 @@ public sealed class DovecotVisitTests : IAsyncLifetime
         Assert.Equal((new UidValidity(newer), new Uid(30), 2), (status.Validity, status.UidNext, status.Messages));
         Assert.Equal(Text("two"), await store.ContentAsync(receipt.Mailbox, new(11)));
         Assert.Equal(Text("one"), await store.ContentAsync(receipt.Mailbox, new(12)));
+        for (int start = 0; start < 2; start++)
+        {
+            Assert.Equal("bob@example.org", Assert.Single((await store.FindAsync(MailboxName.Inbox, Cancel))!.Acl.Entries).Identifier);
+            Assert.Equal([1, 2], Assert.Single(await store.AnnotationsAsync(receipt.Mailbox, Cancel)).Value!.Value.ToArray());
+            await StopAsync(store);
+            Assert.Equal("user=bob@example.org lr\n", await File.ReadAllTextAsync(Root + "/dovecot-acl", Cancel));
+            store = await StartAsync();
+        }
+
         await StopAsync(store);
     }
 
