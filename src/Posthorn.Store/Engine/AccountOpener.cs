@@ -18,6 +18,9 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     internal const string Marker = "id";
 
+    // Beside the marker for as long as another server's tree is taken in: should that be broken off, it is another server's still.
+    private const string Adopting = "adopting";
+
     private readonly Lazy<RunMarker> _run = new(() =>
     {
         RunMarker run = new(options.AccountsDirectory, options.BootId);
@@ -55,11 +58,11 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 known = false;
             }
 
-
-            bool ours = tree.Exists($"{tree.OwnPath}/{Marker}");
+            string adopting = $"{tree.OwnPath}/{Adopting}";
+            bool ours = tree.Exists($"{tree.OwnPath}/{Marker}") && !tree.Exists(adopting);
             remade |= !known && ours; // what the journal has of it was applied to the catalogue that is lost now
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
-            if (!known) MakeNew(tree, directory);
+            if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
             Dictionary<string, string> orphans = [];
             HashSet<MailboxId> unlisted = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
@@ -78,6 +81,12 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 (orphans, unlisted) = (rebuilder.Orphans, rebuilder.Unlisted);
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
+            if (tree.Exists(adopting))
+            {
+                catalogue.Fold(); // what was taken in is durable
+                tree.Volume.Unlink(adopting);
+            }
+
             bool lost = NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind };
@@ -149,9 +158,15 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return true;
     }
 
-    private void MakeNew(MaildirTree tree, string directory)
+    private void MakeNew(MaildirTree tree, string directory, bool adopts)
     {
         tree.MakeRoot();
+        if (adopts)
+        {
+            tree.Replace($"{tree.OwnPath}/{Adopting}", "", sync: true);
+            tree.Volume.SyncDirectory(tree.OwnPath); // before the marker
+        }
+
         string marker = $"{tree.OwnPath}/{Marker}";
         if (!tree.Exists(marker))
         {
