@@ -306,9 +306,9 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         bool grown = false;
         foreach (Keyword keyword in keywords)
         {
-            int number = -1;
-            foreach ((int key, string value) in letters)
-                if (string.Equals(value, keyword.Name, StringComparison.OrdinalIgnoreCase)) number = key;
+            int number = NumberOf(letters, keyword);
+            // Another program may have given letters, to this one or to others, since we looked last.
+            if (number < 0 && !grown && TakeLetters(box, name, letters)) number = NumberOf(letters, keyword);
             if (number < 0)
             {
                 // Those beyond the alphabet stand in the file of keywords, so that rebuilding knows their names, but in no file name.
@@ -324,6 +324,48 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         if (grown) WriteKeywords(name, letters);
         (_lettersBox, _lettersOf, _lettersText) = (box, keywords, new([.. result]));
         return _lettersText;
+    }
+
+    private static int NumberOf(SortedDictionary<int, string> letters, Keyword keyword)
+    {
+        foreach ((int number, string name) in letters)
+            if (string.Equals(name, keyword.Name, StringComparison.OrdinalIgnoreCase)) return number;
+        return -1;
+    }
+
+    // What the folder's file says beyond what is known; where both say something else, names are written as we know them.
+    private bool TakeLetters(long box, MailboxName name, SortedDictionary<int, string> letters)
+    {
+        bool taken = false;
+        foreach ((int number, string keyword) in LettersOfFile(name))
+        {
+            if (!letters.TryAdd(number, keyword)) continue;
+            catalogue.PutLetter(box, number, keyword);
+            taken = true;
+        }
+
+        return taken;
+    }
+
+    private SortedDictionary<int, string> LettersOfFile(MailboxName name)
+    {
+        try
+        {
+            return KeywordFile.Read(tree, tree.FolderPath(name));
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return [];
+        }
+    }
+
+    /// <summary>The keywords that letters in a mailbox's file names mean, also such as another program has given since we looked last.</summary>
+    internal SortedDictionary<int, string> KnownLetters(long box, MailboxName name)
+    {
+        SortedDictionary<int, string> letters = catalogue.Letters(box);
+        foreach ((int number, string keyword) in LettersOfFile(name)) letters.TryAdd(number, keyword);
+        return letters;
     }
 
     /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>

@@ -166,7 +166,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                         continue;
                     }
 
-                    letters ??= catalogue.Letters(box.Id);
+                    letters ??= account.Files.KnownLetters(box.Id, box.Name);
                     Flags(file, disk, letters, found);
                     found.Renamed.Add((file, disk));
                 }
