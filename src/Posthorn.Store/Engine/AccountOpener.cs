@@ -64,7 +64,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
             Dictionary<string, string> orphans = [];
-            HashSet<MailboxId> unlisted = [];
+            HashSet<MailboxId> unlisted = [], incomplete = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
             if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
             catalogue ??= new(path);
@@ -78,7 +78,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 if (ours) log.Rebuilding(who.Address, path);
                 AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
                 rebuilder.Run(ours ? LeapAbove(0, tree) : 0, marker, ours);
-                (orphans, unlisted) = (rebuilder.Orphans, rebuilder.Unlisted);
+                (orphans, unlisted, incomplete) = (rebuilder.Orphans, rebuilder.Unlisted, [.. rebuilder.Incomplete()]);
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
             if (tree.Exists(adopting))
@@ -93,6 +93,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             account.NoteShares();
             account.CountKept();
             account.LookAt(unlisted);
+            foreach (MailboxId mailbox in incomplete) account.Delayed.MakeLater(mailbox); // when what is replayed has brought back what it can
             if (lost) account.LookForLeftOvers();
             return account;
         }

@@ -38,7 +38,15 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     }
 
     /// <summary>Whether there is anything to make a catalogue of.</summary>
-    internal static bool HasMail(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}");
+    internal static bool HasMail(MaildirTree tree) => HasInbox(tree) || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}") || tree.Directories().Any();
+
+    // Backup programs may leave empty directories out.
+    private static bool HasInbox(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.Root}/{UidList.FileName}");
+
+    /// <summary>Mailboxes whose folders lack directories, so that nothing could be written there.</summary>
+    internal IEnumerable<MailboxId> Incomplete() => catalogue.Mailboxes()
+        .Where(row => MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name) && tree.Names.TryDirectory(name, out string directory) && !(tree.Exists($"{tree.Root}/{directory}/cur") && tree.Exists($"{tree.Root}/{directory}/new")))
+        .Select(row => row.Object);
 
     internal void Run(long leapt, string marker, bool ours)
     {
@@ -111,7 +119,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     private List<Found> Folders()
     {
         List<Found> folders = [];
-        if (tree.Exists(tree.Root + "/cur")) folders.Add(Look(MailboxName.Inbox, tree.Root));
+        if (HasInbox(tree)) folders.Add(Look(MailboxName.Inbox, tree.Root));
         folders.AddRange(ForeignFolders.In(tree, log, who).Select(folder => Look(folder.Name, folder.Path)));
         return folders;
     }
