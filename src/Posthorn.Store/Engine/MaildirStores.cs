@@ -119,7 +119,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => _shares.WaitAsync(seen, cancel);
 
     public ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel) =>
-        WithBothAsync(transfer.From, transfer.Into, (from, into) => new TransferRun(Recorder, _reader, from, into, transfer).RunAsync(cancel), cancel);
+        WithBothAsync(transfer.From, transfer.Into, (from, into) => new TransferRun(Recorder, _reader, _space, from, into, transfer).RunAsync(cancel), cancel);
 
     public ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel) =>
         WithBothAsync(replacement.From, replacement.Into, (from, into) => new ReplaceRun(_services ?? throw new InvalidOperationException("The store was not started."), from, into, replacement).RunAsync(cancel), cancel);

@@ -6,7 +6,7 @@ using Posthorn.Store.Sharing;
 namespace Posthorn.Store.Engine;
 
 /// <summary>Copies or moves messages between accounts, as one record: the destination's part first, so that a crash between the two never loses a message.</summary>
-internal sealed class TransferRun(Recorder recorder, MailReader reader, Account from, Account into, Transfer transfer)
+internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGuard space, Account from, Account into, Transfer transfer)
 {
     private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
     private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts)> _messages = [];
@@ -32,6 +32,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
         MailboxVersion version = from.VersionOf(source);
         HashSet<Uid> seen = [];
         Uid[] uids = [.. transfer.Uids.Where(uid => version.Contains(uid) && seen.Add(uid))];
+        if (RoomFor(version, uids) is { } full) return full;
         Dictionary<Uid, EmailId> emails = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
         byte[] buffer = new byte[64 * 1024];
         transfer.Done?.Report(transfer.Uids.Count - uids.Length);
@@ -59,6 +60,15 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, Account 
             _messages[i] = _messages[i] with { Facts = reader.FactsOf(content, default, new(_messages[i].Offset, _messages[i].Length), ref room) };
         if (transfer.Move) _bases = MailReader.BasesOf(from, source, [.. _messages.Select(message => message.Row.Uid)]);
         return null;
+    }
+
+    // Before gigabytes are read for nothing; when it is decided it is asked again.
+    private Refusal? RoomFor(MailboxVersion version, Uid[] uids)
+    {
+        long octets = uids.Sum(uid => version[version.IndexOf(uid)].Size);
+        if (space.Check(into.Who, octets) is { } tight) return tight;
+        if (transfer.Move && ReferenceEquals(from, into)) return null;
+        lock (into.Gate) return into.Room(octets, uids.Length);
     }
 
     private Result<PairPlan> Plan(Box source, out Uid[] uids)
