@@ -56,6 +56,9 @@ internal sealed class Account : IDisposable
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
 
+    /// <summary>The volume with its mail.</summary>
+    internal ulong Device { get; init; }
+
     /// <summary>What is published.</summary>
     internal PublishedMailboxes Mailboxes { get; }
 

@@ -89,7 +89,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
             bool lost = NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind };
+            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind, Device = volume.TryStat(tree.Root, out VolumeStat stat) ? stat.Device : 0 };
             account.NoteShares();
             account.CountKept();
             account.LookAt(unlisted);
