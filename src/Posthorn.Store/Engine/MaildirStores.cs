@@ -158,6 +158,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
+        using IDisposable turn = await _flagTurns.TakeAsync(who.Address, cancel); // twice at once would bring it twice
         MailboxName target = MailboxName.Inbox;
         if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
         ExpungedMail expunged = new(held.Account);
