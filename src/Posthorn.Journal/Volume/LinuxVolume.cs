@@ -113,6 +113,8 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
         return false;
     }
 
+    public bool MayWrite(string directory) => Libc.FAccessAt(Libc.AtCwd, PathBytes.Encode(directory), Libc.WriteAndSearch, Libc.EffectiveIds) == 0;
+
     public void SetModified(string path, DateTimeOffset time)
     {
         long ticks = (time - DateTimeOffset.UnixEpoch).Ticks;

@@ -12,7 +12,6 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Runs under the account's catalogue lock, inside a transaction.</remarks>
 internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time, ILogger log)
 {
-    private static readonly Refusal FolderStays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
     private static readonly Refusal FolderThere = new(RefusalKind.AlreadyExists, "Another program made a folder of that name");
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
@@ -55,7 +54,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Store(Operation operation, int index, Change.Store store, Draft draft, ModSeq modSeq)
     {
-        if (_replayed.Find(operation, store.Mailbox, draft, arrives: true) is not { } box)
+        if (_replayed.Find(operation, store.Mailbox, draft) is not { } box)
         {
             operation.Skip(index, -1);
             return false;
@@ -208,40 +207,24 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     private bool Delete(Operation operation, int index, Change.Delete gone, Draft draft)
     {
+        _replayed.Deleted(gone.Mailbox);
         if (draft.Find(gone.Mailbox) is not { } box)
         {
-            _replayed.Deleted(gone.Mailbox);
             operation.Skip(index, -1);
             return false;
         }
 
-        try
-        {
-            BringOver(draft, box);
-            PlaceWaiting(box, null, draft);
-            _files.DiscardFolder(box.Name, gone.Mailbox, operation);
-        }
-        catch (VolumeException problem) when (MayRefuse(problem))
-        {
-            RefuseFolder(operation, index, problem, box);
-            return false;
-        }
-
-        _replayed.Deleted(gone.Mailbox);
+        BringOver(draft, box);
+        PlaceWaiting(box, null, draft);
+        _files.DiscardFolder(box.Name, gone.Mailbox, operation);
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
         return true;
     }
 
-    // A folder that the disk does not let go must not keep what comes behind its record waiting. On replay the client has its answer already, and a disk that
-    // is broken or full as a whole tells nothing about that: then the account waits for its disk.
+    // A folder that the disk does not let go must not keep what comes behind its record waiting; a record that undoes this one follows. On replay that stands
+    // there already, and a disk that is broken or full as a whole tells nothing of what it did before: then the account waits for its disk.
     private bool MayRefuse(VolumeException problem) => !account.IsReplaying || FileKeeper.IsLasting(problem.Error);
-
-    private void RefuseFolder(Operation operation, int index, VolumeException problem, BoxDraft box)
-    {
-        log.FolderStays(problem, account.Who.Address, box.Name.Value);
-        operation.Refuse(index, problem.Error == VolumeError.Exists ? FolderThere : FolderStays);
-    }
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
@@ -265,7 +248,8 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         }
         catch (VolumeException problem) when (MayRefuse(problem))
         {
-            RefuseFolder(operation, index, problem, box);
+            log.FolderStays(problem, account.Who.Address, box.Name.Value);
+            operation.Refuse(index, problem.Error == VolumeError.Exists ? FolderThere : FileKeeper.Stays);
             GiveBackNames(operation, index, draft);
             return false;
         }

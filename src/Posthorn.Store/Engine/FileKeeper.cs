@@ -154,6 +154,26 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     /// <summary>Whether a disk that refused so will go on doing it until somebody mends something, rather than being full or broken as a whole.</summary>
     internal static bool IsLasting(VolumeError error) => error is not (VolumeError.Io or VolumeError.NoSpace or VolumeError.ReadOnly or VolumeError.TooManyFiles);
 
+    internal static readonly Refusal Stays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
+
+    /// <summary>Whether a mailbox's folder cannot be moved, as far as that can be known without trying: a volume is mounted there, or it may not be written. Whether it leaves the root decides what is needed.</summary>
+    internal bool IsFixed(MailboxName name, bool leaves)
+    {
+        try
+        {
+            string path = tree.FolderPath(name);
+            if (!tree.Volume.TryStat(path, out VolumeStat folder)) return false;
+            if (!tree.Volume.MayWrite(tree.Root)) return true;
+            if (tree.Volume.TryReadLink(path, out _)) return false; // the link moves, not what it leads to
+            return tree.Volume.TryStat(tree.Root, out VolumeStat root) && folder.Device != root.Device || leaves && !tree.Volume.MayWrite(path);
+        }
+        catch (VolumeException problem)
+        {
+            log.FolderStays(problem, account.Who.Address, name.Value);
+            return true;
+        }
+    }
+
     /// <summary>Whether something else than a directory stands where a mailbox's folder would be.</summary>
     internal bool IsBlocked(MailboxName name)
     {

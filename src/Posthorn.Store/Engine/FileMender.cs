@@ -225,13 +225,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
 
     private int Mend(Operation operation, Change.Delete gone)
     {
-        if (account.Published(gone.Mailbox) is { } stays)
-        {
-            // The disk refused it, or said so.
-            account.Files.BringBack(stays.Name, stays.Mailbox, stays.Validity);
-            return 0;
-        }
-
+        if (account.Published(gone.Mailbox) is not null) return 0;
         bool taken = account.PublishedByName(gone.Name.Value) is { } other && other.Mailbox != gone.Mailbox && !account.Files.IsFolderOf(gone.Name, gone.Mailbox);
         if (!taken) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation);
         account.Files.DiscardStrays(gone.Mailbox, operation);

@@ -32,6 +32,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     {
         cancel.ThrowIfCancellationRequested();
         if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
+        if (account.PublishedByName(name.Value) is not null && account.Files.IsFixed(name, leaves: true)) return FileKeeper.Stays;
         return DoneOr(await runner.RunAsync(() =>
             account.Pending(name.Value) is { } box ? services.Recorder.Append(account, [new Change.Delete(box.Mailbox, name)], null, 0, 0) : ChangeRunner.NoMailbox));
     }
@@ -40,9 +41,18 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     {
         cancel.ThrowIfCancellationRequested();
         if (from.IsInbox) return await RenameInboxAsync(target);
-        return DoneOr(await runner.RunAsync(() =>
-            PlanRename(from, target).TryGet(out List<Change>? changes, out Refusal? refusal) ? services.Recorder.Append(account, changes, null, 0, 0) : refusal));
+        if (account.PublishedByName(from.Value) is not null && account.Files.IsFixed(from, leaves: false)) return FileKeeper.Stays;
+        List<Change>? changes = null;
+        Operation? recorded = null;
+        Result<Done> renamed = DoneOr(await runner.RunAsync(() =>
+            PlanRename(from, target).TryGet(out changes, out Refusal? refusal) ? recorded = services.Recorder.Append(account, changes, null, 0, 0) : refusal));
+        if (recorded?.Refusal is not null) await UndoAsync(changes!);
+        return renamed;
     }
+
+    // The disk refused what is recorded: should the record be replayed once more, and the disk allow it then, the names must be as they are now all the same.
+    private async ValueTask UndoAsync(List<Change> changes) =>
+        await runner.RunAsync(() => services.Recorder.Append(account, [.. changes.Cast<Change.Rename>().Select(change => new Change.Rename(change.Mailbox, change.Target, change.From))], null, 0, 0));
 
     internal async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {

@@ -22,14 +22,9 @@ internal sealed class ReplayedMailboxes(Account account, Catalogue.AccountCatalo
     }
 
     /// <summary>A mailbox as the transaction has it; on replay it is made where it is not known. Null when it is gone.</summary>
-    /// <param name="operation">The record.</param>
-    /// <param name="mailbox">The mailbox.</param>
-    /// <param name="draft">The transaction.</param>
-    /// <param name="arrives">Whether new mail comes into it. None is ever recorded for a mailbox whose removal was recorded before, unless the disk refused that then, and does not now.</param>
-    internal BoxDraft? Find(Operation operation, MailboxId mailbox, Draft draft, bool arrives = false)
+    internal BoxDraft? Find(Operation operation, MailboxId mailbox, Draft draft)
     {
         if (draft.Find(mailbox) is { } known) return known;
-        if (arrives) _deleted.Remove(mailbox);
         if (!account.IsReplaying || _deleted.Contains(mailbox) || NameOf(mailbox) is not { } name || draft.FindName(name.Value) is not null) return null;
         UidList? list = tree.FindFolder(mailbox) is { } folder && tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
         draft.Validity = Math.Max(list?.Validity.Value ?? 0, Math.Max(draft.Validity + 1, (uint)(operation.Time / 1000)));

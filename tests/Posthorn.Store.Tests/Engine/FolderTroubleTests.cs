@@ -74,7 +74,6 @@ public sealed class FolderTroubleTests : IAsyncLifetime
     public async Task A_folder_that_cannot_be_moved_stays_and_keeps_nothing_waiting(VolumeError error)
     {
         _volume.Fault = Fixed(".Work", error);
-        Refused(RefusalKind.Unavailable, await _store.DeleteAsync(Name("Work"), Cancel));
         Refused(RefusalKind.Unavailable, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
         await _server.MustDeliverAsync(Bob, Text("behind it"));
         await _server.MustDeliverAsync(Bob, Text("w2"), "Work");
@@ -114,22 +113,37 @@ public sealed class FolderTroubleTests : IAsyncLifetime
         Assert.Equal([Text("w1")], await ReadAsync("Play"));
     }
 
-    // The client was told that it stays: what came into it afterwards was acknowledged.
+    // Nothing is recorded then: what comes into it afterwards comes into a mailbox that is there.
+    [Theory]
+    [InlineData("/.Work")]
+    [InlineData("")]
+    public async Task A_folder_that_may_not_be_changed_is_not_removed(string forbidden)
+    {
+        _volume.Forbidden = path => path == Root + forbidden;
+        long before = _server.Journal.Statistics.Records;
+        Refused(RefusalKind.Unavailable, await _store.DeleteAsync(Name("Work"), Cancel));
+        Assert.Equal(before, _server.Journal.Statistics.Records);
+        await _server.MustDeliverAsync(Bob, Text("w2"), "Work");
+        Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+        _volume.Forbidden = null;
+        Must(await _store.DeleteAsync(Name("Work"), Cancel));
+        Assert.Equal(["Work.Sub"], await NamesAsync());
+    }
+
+    // The client was told that it stays as it was called.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Mail_for_a_mailbox_whose_removal_was_refused_outlives_the_catalogue(bool mended)
+    public async Task A_renaming_that_was_refused_does_not_come_true_when_the_catalogue_is_lost(bool mended)
     {
         _volume.Fault = Fixed(".Work", VolumeError.Busy);
-        Refused(RefusalKind.Unavailable, await _store.DeleteAsync(Name("Work"), Cancel));
+        Refused(RefusalKind.Unavailable, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
         await _store.MustAppendAsync(_server, "Work", Text("w2"));
         if (mended) _volume.Fault = null;
         await RestartAsync(loseCatalogue: true);
         _store = await _server.MustOpenAsync(Bob);
-        List<string> texts = [];
-        foreach (MailboxInfo info in await _store.ListAsync(Cancel)) texts.AddRange(await ReadAsync(info.Name.Value));
-        Assert.Single(texts, Text("w2"));
-        if (!mended) Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+        Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
+        Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
     }
 
     [Theory]
