@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7025, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7024, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -68,9 +68,6 @@ internal static partial class StoreLog
 
     [LoggerMessage(7023, LogLevel.Error, "The background work of the mail store has ended early; accounts are closed all the same")]
     internal static partial void BackgroundEnded(this ILogger log, Exception cause);
-
-    [LoggerMessage(7024, LogLevel.Warning, "{Account}: the mail is open at {Root} and should be at {Place} now; nothing comes in before the sessions at the old place have ended")]
-    internal static partial void MailMoved(this ILogger log, EmailAddress account, string root, string place);
 
     [LoggerMessage(7047, LogLevel.Error, "A message of {Octets} octets is stored without what is usually kept about it, which is made from the message whenever it is asked for")]
     internal static partial void FactsUnknown(this ILogger log, Exception? cause, long octets);

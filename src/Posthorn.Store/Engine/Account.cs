@@ -257,9 +257,6 @@ internal sealed class Account : IDisposable
         return new(Validity);
     }
 
-    /// <summary>Whether its mail is where it should be now.</summary>
-    internal bool LiesAt(MailAccount who) => Tree.Root.AsSpan().SequenceEqual(who.MailRoot.AsSpan().TrimEnd('/'));
-
     internal void SetLimits(MailAccount who)
     {
         lock (_gate)

@@ -30,8 +30,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <summary>Something of the account changes, so that its volume must be synced.</summary>
     internal void Touch(MailAccount who)
     {
-        if (_touched.TryGetValue(who.Address, out (MailAccount Who, ulong Device) known) && known.Who.MailRoot == who.MailRoot) return;
-        if (volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who, stat.Device);
+        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who, stat.Device);
     }
 
     /// <summary>A record whose account cannot be opened: it waits in the journal until it can.</summary>

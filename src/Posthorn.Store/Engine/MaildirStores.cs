@@ -291,7 +291,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             leased = await _accounts.LeaseAsync(who, cancel);
         }
 
-        if (leased.TryGet(out AccountLease? elsewhere, out _) && !elsewhere.Account.LiesAt(who)) leased = await LeaseMovedAsync(elsewhere, who, cancel);
         if (!leased.IsOk) return leased;
         Account account = leased.Value.Account;
         account.SetLimits(who);
@@ -318,23 +317,6 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             leased.Value.Dispose();
             throw;
         }
-    }
-
-    // Its mail has another place now. As long as somebody uses it at the old one nothing new may come in, neither here nor there.
-    private async ValueTask<Result<AccountLease>> LeaseMovedAsync(AccountLease old, MailAccount who, CancellationToken cancel)
-    {
-        string root = old.Account.Tree.Root;
-        old.Dispose();
-        if (_accounts.TryClose(who.Address))
-        {
-            if (_volume.TryStat(root, out _)) _volume.SyncVolume(root); // no checkpoint will
-            Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
-            if (!leased.TryGet(out AccountLease? moved, out _) || moved.Account.LiesAt(who)) return leased;
-            moved.Dispose();
-        }
-
-        _log.MailMoved(who.Address, root, who.MailRoot);
-        return new Refusal(RefusalKind.Unavailable, "The mail of this account is being moved; it is there again when the sessions at its old place have ended");
     }
 
     // An account's first mailboxes; null, or why they cannot be made.

@@ -102,45 +102,6 @@ public sealed class ClosingTests : IAsyncLifetime
         ValueTask<Result<Placement>> MoveAsync(params uint[] uids) => _server.TransferAsync(new(Bob, source, Uids(uids), Ann, Name("Archive"), Sharing.MailboxRights.All, Move: true), Cancel);
     }
 
-    // An administrator has copied the mail and changed the place while somebody has it open.
-    [Fact]
-    public async Task Mail_whose_place_has_changed_comes_in_when_the_last_session_at_the_old_one_has_ended()
-    {
-        IMailStore session = await _server.MustOpenAsync(Bob);
-        await session.MustAppendAsync(_server, "INBOX", Text("one"));
-        await _server.Journal.CheckpointAsync(Cancel);
-        MailAccount moved = Bob with { MailRoot = "/data/mail/bob" };
-        _volume.MakeDirectory("/data/mail");
-        Copy(Bob.MailRoot, moved.MailRoot);
-        Refused(RefusalKind.Unavailable, await _server.OpenAsync(moved, Cancel));
-        Refused(RefusalKind.Unavailable, await _server.HasRoomAsync(moved, 10, Cancel));
-        await session.DisposeAsync();
-        await _server.MustDeliverAsync(moved, Text("two"));
-        await using IMailStore store = await _server.MustOpenAsync(moved);
-        await using IMailbox inbox = await store.MustSelectAsync("INBOX", readOnly: true);
-        Assert.Equal(Uids(1, 2), inbox.Current.Rows().Select(row => row.Uid));
-        Assert.Equal(Text("one"), await store.ContentAsync(inbox.Info.Id!.Value, new(1)));
-        Assert.Equal(2, _volume.List("/data/mail/bob/new", times: false).Count);
-        Assert.Single(_volume.List("/other/mail/bob/new", times: false));
-    }
-
-    private void Copy(string from, string into)
-    {
-        _volume.MakeDirectory(into);
-        foreach (VolumeEntry entry in _volume.List(from, times: false))
-        {
-            if (entry.Kind == VolumeKind.Directory)
-            {
-                Copy($"{from}/{entry.Name}", $"{into}/{entry.Name}");
-                continue;
-            }
-
-            using IVolumeFile file = _volume.Open($"{from}/{entry.Name}", VolumeOpen.Read), copy = _volume.Open($"{into}/{entry.Name}", VolumeOpen.CreateNew);
-            byte[] bytes = new byte[file.Length];
-            copy.Write(0, bytes.AsSpan(0, file.Read(0, bytes)));
-        }
-    }
-
     [Fact]
     public async Task A_message_that_cannot_be_read_ends_neither_the_index_nor_the_server()
     {
