@@ -64,9 +64,14 @@ public static class ModifiedUtf7
         }
 
         text = result.ToString();
-        foreach (Rune rune in text.EnumerateRunes())
-            if (rune == Rune.ReplacementChar && !text.Contains('\uFFFD', StringComparison.Ordinal)) return false;
-        return true;
+        return IsWellFormed(text);
+    }
+
+    // No half of a surrogate pair alone.
+    private static bool IsWellFormed(ReadOnlySpan<char> text)
+    {
+        while (Rune.DecodeFromUtf16(text, out _, out int length) == System.Buffers.OperationStatus.Done) text = text[length..];
+        return text.IsEmpty;
     }
 
     private static bool TryShifted(ReadOnlySpan<char> run, StringBuilder result)

@@ -21,6 +21,9 @@ public sealed record ImapOptions
     /// <summary>The largest refused literal without synchronisation that is read and thrown away; above it closing is cheaper for both. Of a message it is <see cref="MaxMessage"/> once somebody is logged in.</summary>
     public long MaxSkippedLiteral { get; init; } = 1024 * 1024;
 
+    /// <summary>Octets of all messages of one APPEND together (RFC 3502): they become one record of the journal. Ten of the largest; more come with the next command.</summary>
+    public long MaxAppendedOctets { get; init; } = 1024L * 1024 * 1024;
+
     /// <summary>Messages of one APPEND (RFC 3502): all are held until the last has come.</summary>
     public int MaxAppendedMessages { get; init; } = 1000;
 

@@ -76,7 +76,6 @@ public sealed class SocketChannel : ByteChannel
     {
         try
         {
-            if (_socket.Available > 0) return;
             await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancel);
         }
         catch (SocketException) { /* the next read sees the end */ }

@@ -31,7 +31,13 @@ internal static partial class NetLog
     internal static partial void TlsFailed(this ILogger log, SessionId session, string listener, string reason);
 
     [LoggerMessage(1008, LogLevel.Information, "certificate-reloaded {Path} {NotAfter}", EventName = "certificate-reloaded")]
-    internal static partial void CertificateReloaded(this ILogger log, string path, DateTimeOffset notAfter);
+    internal static partial void CertificateReloaded(this ILogger log, string path, string notAfter);
+
+    [LoggerMessage(1012, LogLevel.Warning, "certificate-ends {Path} {NotAfter}", EventName = "certificate-ends")]
+    internal static partial void CertificateEnds(this ILogger log, string path, string notAfter);
+
+    [LoggerMessage(1013, LogLevel.Warning, "certificate-ended {Path} {NotAfter}", EventName = "certificate-ended")]
+    internal static partial void CertificateEnded(this ILogger log, string path, string notAfter);
 
     [LoggerMessage(1010, LogLevel.Information, "no-proxy-header {Listener} {Proxy}", EventName = "no-proxy-header")]
     internal static partial void NoProxyHeader(this ILogger log, string listener, string proxy);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
@@ -12,21 +13,27 @@ public sealed class TlsIdentity : IDisposable
     /// <summary>How often the files are looked at; a renewal is live within this time.</summary>
     private static readonly TimeSpan WatchEvery = TimeSpan.FromSeconds(5);
 
+    /// <summary>So long before its end a certificate is warned of.</summary>
+    public static readonly TimeSpan RenewBefore = TimeSpan.FromDays(14);
+
     private readonly string _certificatePath;
     private readonly string _keyPath;
+    private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private (DateTime, DateTime) _seen;
     private volatile Handshakes _options;
+    private X509Certificate2 _leaf;
+    private bool _toldSoon, _toldEnd;
 
     private TlsIdentity(string certificatePath, string keyPath, TimeProvider time, ILogger log)
     {
         _certificatePath = certificatePath;
         _keyPath = keyPath;
-        _log = log;
+        (_time, _log) = (time, log);
         _seen = WriteTimes();
-        _options = Read();
-        _timer = time.CreateTimer(_ => ReloadIfChanged(), null, WatchEvery, WatchEvery);
+        (_options, _leaf) = Read();
+        _timer = time.CreateTimer(_ => Watch(), null, WatchEvery, WatchEvery);
     }
 
     /// <summary>For a new handshake; sessions keep what they have.</summary>
@@ -36,7 +43,10 @@ public sealed class TlsIdentity : IDisposable
     internal SslServerAuthenticationOptions OptionsWithoutResumption => _options.Whole;
 
     /// <summary>When the certificate ends.</summary>
-    public DateTimeOffset NotAfter { get; private set; }
+    public DateTimeOffset NotAfter => _leaf.NotAfter;
+
+    /// <summary>Whether clients that know the server by this name take its certificate for it (RFC 9525).</summary>
+    public bool IsFor(string host) => _leaf.MatchesHostname(host);
 
     /// <summary>Reads certificate chain and key.</summary>
     /// <exception cref="IOException">A file is missing, unreadable, not PEM, or key and certificate do not belong together; the message says which.</exception>
@@ -50,17 +60,36 @@ public sealed class TlsIdentity : IDisposable
         _seen = now;
         try
         {
-            _options = Read();
-            _log.CertificateReloaded(_certificatePath, NotAfter);
+            (_options, _leaf) = Read();
+            _log.CertificateReloaded(_certificatePath, Text(NotAfter));
+            (_toldSoon, _toldEnd) = (false, false);
         }
         catch (IOException e) { _log.CertificateRejected(e.Message); }
     }
 
     public void Dispose() => _timer.Dispose();
 
+    private void Watch()
+    {
+        ReloadIfChanged();
+        TimeSpan left = NotAfter - _time.GetUtcNow();
+        if (left < TimeSpan.Zero)
+        {
+            if (!_toldEnd) _log.CertificateEnded(_certificatePath, Text(NotAfter));
+            _toldEnd = true;
+        }
+        else if (left < RenewBefore)
+        {
+            if (!_toldSoon) _log.CertificateEnds(_certificatePath, Text(NotAfter));
+            _toldSoon = true;
+        }
+    }
+
+    private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+
     private (DateTime, DateTime) WriteTimes() => (File.GetLastWriteTimeUtc(_certificatePath), File.GetLastWriteTimeUtc(_keyPath));
 
-    private Handshakes Read()
+    private (Handshakes Options, X509Certificate2 Leaf) Read()
     {
         X509Certificate2Collection chain = [];
         X509Certificate2 leaf;
@@ -71,9 +100,8 @@ public sealed class TlsIdentity : IDisposable
         }
         catch (CryptographicException e) { throw new IOException($"{_certificatePath} and {_keyPath} are not a PEM certificate and its key: {e.Message}", e); }
         catch (UnauthorizedAccessException e) { throw new IOException(e.Message, e); }
-        NotAfter = leaf.NotAfter;
         SslStreamCertificateContext context = SslStreamCertificateContext.Create(leaf, chain, offline: true);
-        return new(Options(context, resumes: true), Options(context, resumes: false));
+        return (new(Options(context, resumes: true), Options(context, resumes: false)), leaf);
     }
 
     private static SslServerAuthenticationOptions Options(SslStreamCertificateContext context, bool resumes) => new()

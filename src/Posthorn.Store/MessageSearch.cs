@@ -29,7 +29,10 @@ public sealed class MessageSearch(TextCriterion criterion, MimeLimits limits)
     private bool MatchesAddress(ReadOnlySpan<byte> rawValue)
     {
         foreach (MailAddress address in AddressList.Parse(rawValue, limits))
-            if (_matcher.IsIn($"{address.Name} <{address.Address}>")) return true;
+            if (_matcher.IsIn(TextOf(address))) return true;
         return false;
     }
+
+    /// <summary>An address as people write it who search for it.</summary>
+    internal static string TextOf(MailAddress address) => $"{address.Name} <{address.Address}>";
 }

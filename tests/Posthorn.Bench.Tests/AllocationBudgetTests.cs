@@ -91,7 +91,7 @@ public sealed class AllocationBudgetTests
     private static async Task<long> OpenAsync(StoreBench bench)
     {
         await using IMailStore store = await FilledAsync(bench);
-        return await CountAsync(async () => await (await store.OpenMailboxAsync(MailboxName.Inbox, true, CancellationToken.None)).Value.DisposeAsync(), rounds: 50);
+        return await CountAsync(async () => await (await store.OpenMailboxAsync(MailboxName.Inbox, true, CancellationToken.None)).Value.DisposeAsync(), rounds: 5_000);
     }
 
     private static async Task<long> CopyAsync(StoreBench bench)

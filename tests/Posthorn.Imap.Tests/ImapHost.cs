@@ -240,6 +240,7 @@ internal sealed partial class ImapHost : ITranscriptHost
             "MaxCommandBeforeLogin" => Options with { MaxCommandBeforeLogin = value },
             "MaxMessage" => Options with { MaxMessage = value },
             "MaxSkippedLiteral" => Options with { MaxSkippedLiteral = value },
+            "MaxAppendedOctets" => Options with { MaxAppendedOctets = value },
             "MaxAppendedMessages" => Options with { MaxAppendedMessages = value },
             "MaxSearchDepth" => Options with { MaxSearchDepth = value },
             "MaxSearchKeys" => Options with { MaxSearchKeys = value },

@@ -10,7 +10,8 @@ internal static class AclIdentifier
     /// <summary>Reads an identifier as the client wrote it; an empty one is bad (RFC 4314 section 3).</summary>
     public static string Parse(ref ImapReader args)
     {
-        string text = ImapReader.Text(args.AString()).Normalize(System.Text.NormalizationForm.FormKC).Trim();
+        string text = ImapReader.Text(args.AString());
+        text = text.Contains('\uFFFE', StringComparison.Ordinal) ? "" : text.Normalize(System.Text.NormalizationForm.FormKC).Trim(); // which is no character
         if (text.Length == 0 || text == "-" || text.Any(char.IsControl)) args.Fail("an identifier");
         return text;
     }

@@ -90,7 +90,7 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
     {
         long total = TotalOf(messages);
         if (head.Literal.Length == 0) return Completion.No("CANNOT", "The message is empty");
-        if (head.Literal.Length > session.Options.MaxMessage - total) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
+        if (TooLarge(session, head.Literal.Length, total) is { } large) return large;
         if (await into.CheckAsync(session, total + head.Literal.Length, cancel) is { } full) return full;
 
         CrlfSink sink = new(session.Services.Stores.CreateSink()) { Converts = !head.Literal.IsBinary };
@@ -104,6 +104,12 @@ internal sealed record Append(GivenName Target, IReadOnlyList<MessageHead> Heads
         if (ParseRest(session, rest.Text.Span, head.IsInUtf8, queue) is { } wrong) return wrong;
         return head.Literal.IsBinary ? await EncodeBinaryAsync(session, into, sink, messages, cancel) : sink.Failure is { } broken ? NotTaken(session, broken) : null;
     }
+
+    /// <summary>Whether a message is too large, or with those before it too much for one command; null when neither.</summary>
+    public static Completion? TooLarge(ImapSession session, long length, long before) =>
+        length > session.Options.MaxMessage ? Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets")
+        : length > session.Options.MaxAppendedOctets - before ? Completion.No("LIMIT", $"At most {session.Options.MaxAppendedOctets} octets at once, append in parts")
+        : null;
 
     /// <summary>What no literal bears of the last message gets a transfer encoding, so that everybody can read it and nothing of it is lost (RFC 3516 section 4.4); null, or why not.</summary>
     public static async ValueTask<Completion?> EncodeBinaryAsync(ImapSession session, Destination into, CrlfSink sink, List<NewMessage> messages, CancellationToken cancel)

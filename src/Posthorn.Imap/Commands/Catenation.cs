@@ -126,7 +126,7 @@ internal static class Catenation
     // The message so far and those before it count.
     private static async ValueTask<Completion?> CheckAsync(ImapSession session, Destination into, long more, long before, CrlfSink sink, CancellationToken cancel)
     {
-        if (more > session.Options.MaxMessage - before - sink.Length) return Completion.No("TOOBIG", $"A message may have {session.Options.MaxMessage} octets");
+        if (Append.TooLarge(session, sink.Length + more, before) is { } large) return large;
         return await into.CheckAsync(session, before + sink.Length + more, cancel);
     }
 

@@ -25,6 +25,8 @@ internal sealed record Copy(NumberSet Messages, MailboxName Target) : IImapComma
         // All or none, so too many are refused (RFC 9738).
         if (session.Limit(ref positions) is { } limited) return Completion.No(limited, "That is too much for one command, copy in parts");
         Uid[] uids = box.UidsOf(positions);
+        // All or none: what others have expunged, and this client has not heard of, cannot be copied any more.
+        if (by == Numbering.Sequence && uids.Length > 0 && !box.HasAll(uids)) return Completion.No("EXPUNGEISSUED", "Some of these messages are gone");
         Result<Store.Placement> copied = await LongWork.CountAsync(session, uids.Length, done => session.Store.CopyAsync(box.Id, uids, Target, cancel, done), cancel);
         if (!copied.IsOk) return Completion.From(copied.Refusal, creatable: true);
         session.News.HasPut(copied.Value.Target, copied.Value.Targets);

@@ -211,7 +211,7 @@ internal sealed class FetchWriter
                 Out.Raw($"EMAILID ({summary!.EmailId})");
                 break;
             case SimpleItem.ThreadId:
-                Out.Raw(summary!.ThreadId.Value is { Length: > 0 } thread ? $"THREADID ({thread})" : "THREADID NIL");
+                Out.Raw(ThreadIdText.Of(summary!.ThreadId) is { Length: > 0 } thread ? $"THREADID ({thread})" : "THREADID NIL");
                 break;
             case SimpleItem.SaveDate:
                 Out.Raw("SAVEDATE "u8);

@@ -8,7 +8,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>ESEARCH: searches several mailboxes at once (RFC 7377). Answers name UIDs.</summary>
 /// <remarks><c>esearch = "ESEARCH" [SP "IN" SP "(" source-mbox ")"] [SP search-return-opts] SP search-program</c>, <c>source-mbox = filter-mailboxes *(SP filter-mailboxes)</c></remarks>
-internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchReturn Return, SearchKey Key, bool UsesModSeq) : IImapCommand<MultiSearch>
+internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchReturn Return, SearchKey Key, bool UsesModSeq) : IImapCommand<MultiSearch>, ISearches
 {
     public static MultiSearch Parse(ref ImapReader args)
     {
@@ -28,10 +28,11 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
         }
 
         SearchReturn wanted = SearchReturn.ParseIfAny(ref args) ?? SearchReturn.All;
-        SearchKey key = SearchGrammar.ParseProgram(ref args, out bool usesModSeq);
+        SearchKey key = SearchGrammar.ParseProgram(ref args, out SearchTraits traits);
+        wanted.CheckRelevancy(ref args, traits);
         // RFC 7377 section 2.2: the saved result speaks of the selected mailbox.
         if (wanted.Has(SearchOptions.Save) && sources.Exists(source => !source.IsOfSelected)) args.Fail("SAVE with the selected mailbox alone");
-        return new(sources, wanted, key, usesModSeq);
+        return new(sources, wanted, key, traits.HasFlag(SearchTraits.ModSeq));
     }
 
     private bool WantsSelected => Sources.Count == 0 || Sources.Any(source => source.IsOfSelected);

@@ -44,10 +44,10 @@ internal sealed class ReferenceThreads(SortEntry[] entries)
             if (parent is not null && each.Parent is null) Attach(each, parent);
             parent = each;
         }
-        // What a message itself says of its parent counts more than what others said of it.
-        if (parent is null || ReferenceEquals(parent, node)) return;
-        if (node.Parent is not null) Detach(node);
-        Attach(node, parent);
+        // What a message itself says of its parent, also that it has none, counts more than what others said of it.
+        if (node.Parent is not null && !ReferenceEquals(node.Parent, parent)) Detach(node);
+        else if (node.Parent is not null) return;
+        if (parent is not null) Attach(node, parent);
     }
 
     private ThreadNode Get(string id)

@@ -7,14 +7,15 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SEARCH and UID SEARCH (RFC 9051 section 6.4.4; RETURN of RFC 4731, SAVE of RFC 5182, PARTIAL of RFC 9394).</summary>
 /// <remarks><c>search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"] [SP "CHARSET" SP astring] 1*(SP search-key)</c></remarks>
-internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>, IReadsMailbox
+internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>, IReadsMailbox, ISearches
 {
     public static Search Parse(ref ImapReader args)
     {
         args.Space();
         SearchReturn? wanted = SearchReturn.ParseIfAny(ref args);
-        SearchKey key = SearchGrammar.ParseProgram(ref args, out bool usesModSeq);
-        return new(wanted, key, usesModSeq);
+        SearchKey key = SearchGrammar.ParseProgram(ref args, out SearchTraits traits);
+        wanted?.CheckRelevancy(ref args, traits);
+        return new(wanted, key, traits.HasFlag(SearchTraits.ModSeq));
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
@@ -72,6 +73,9 @@ internal enum SearchOptions
 
     /// <summary>The client will ask again.</summary>
     Context = 128,
+
+    /// <summary>The relevancy of each message (RFC 6203 section 4).</summary>
+    Relevancy = 256,
 }
 
 /// <summary>RETURN of SEARCH and SORT (RFC 4731, RFC 5267).</summary>
@@ -113,6 +117,7 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
             else if (args.TryWord("MAX"u8)) options |= SearchOptions.Max;
             else if (args.TryWord("ALL"u8)) options |= SearchOptions.All;
             else if (args.TryWord("COUNT"u8)) options |= SearchOptions.Count;
+            else if (args.TryWord("RELEVANCY"u8)) options |= SearchOptions.Relevancy;
             else if (args.TryWord("SAVE"u8)) options |= SearchOptions.Save;
             else if (args.TryWord("UPDATE"u8))
             {
@@ -164,6 +169,12 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         return [.. saved];
     }
 
+    /// <summary>RELEVANCY must not be used unless a FUZZY key is given (RFC 6203 section 4).</summary>
+    public void CheckRelevancy(ref ImapReader args, SearchTraits traits)
+    {
+        if (Has(SearchOptions.Relevancy) && !traits.HasFlag(SearchTraits.Fuzzy)) args.Fail("FUZZY with RELEVANCY");
+    }
+
     /// <summary>Writes ESEARCH. The order of <paramref name="found"/> is that of the answer; MIN and MAX are its ends (RFC 5267 section 3).</summary>
     /// <param name="session">Whose client.</param>
     /// <param name="box">Where it was searched.</param>
@@ -198,7 +209,16 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         }
         List<int> told = IsAll || Has(SearchOptions.Count | SearchOptions.Partial) ? found : Saved(found);
         if (modSeq && told.Count > 0) output.Raw($" MODSEQ {told.Max(position => box.Newest(position).ModSeq.Value)}");
+        if (Has(SearchOptions.Relevancy)) WriteRelevancy(output, IsAll ? found.Count : Partial is not null ? Partial.Of(found).Count : told.Count);
         output.End();
+    }
+
+    // What matches here matches exactly, each message as well as the other.
+    private static void WriteRelevancy(ImapOutput output, int count)
+    {
+        output.Raw(" RELEVANCY ("u8);
+        for (int i = 0; i < count; i++) output.Raw(i == 0 ? "100"u8 : " 100"u8);
+        output.Raw(")"u8);
     }
 
     private static string Format(List<int> positions, Func<int, uint> name) => NumberSet.Format([.. positions.Select(position => new Uid(name(position)))]);

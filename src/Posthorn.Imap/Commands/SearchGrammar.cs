@@ -6,6 +6,19 @@ using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
 
+/// <summary>What a command has to know of its search keys.</summary>
+[Flags]
+internal enum SearchTraits
+{
+    None = 0,
+
+    /// <summary>The result is the highest MODSEQ too (RFC 7162 section 3.1.5).</summary>
+    ModSeq = 1,
+
+    /// <summary>Messages have a relevancy (RFC 6203 section 4).</summary>
+    Fuzzy = 2,
+}
+
 /// <summary>The grammar of search keys (RFC 9051 section 9, RFC 3501 section 9 for OLD, NEW and RECENT, RFC 5032 for OLDER and YOUNGER).</summary>
 internal ref struct SearchGrammar
 {
@@ -15,11 +28,10 @@ internal ref struct SearchGrammar
 
     private SearchGrammar(Encoding? charset, ImapOptions limits) => (_charset, _limits) = (charset, limits);
 
-    /// <summary>The result is the highest MODSEQ too (RFC 7162 section 3.1.5).</summary>
-    public bool UsesModSeq { get; private set; }
+    private SearchTraits _traits;
 
     /// <summary><c>search-program = ["CHARSET" SP astring SP] search-key *(SP search-key)</c></summary>
-    public static SearchKey ParseProgram(ref ImapReader args, out bool usesModSeq)
+    public static SearchKey ParseProgram(ref ImapReader args, out SearchTraits traits)
     {
         string? charset = null;
         if (args.TryWord("CHARSET"u8))
@@ -29,14 +41,14 @@ internal ref struct SearchGrammar
             charset = Encoding.ASCII.GetString(args.AString());
             args.Space();
         }
-        return Parse(ref args, charset, out usesModSeq);
+        return Parse(ref args, charset, out traits);
     }
 
     /// <summary>Reads keys up to the end of the command.</summary>
     /// <param name="args">Where they stand.</param>
     /// <param name="charset">The name after CHARSET, or null.</param>
-    /// <param name="usesModSeq">Whether a MODSEQ key is among them.</param>
-    public static SearchKey Parse(ref ImapReader args, string? charset, out bool usesModSeq)
+    /// <param name="traits">What is to be known of them.</param>
+    public static SearchKey Parse(ref ImapReader args, string? charset, out SearchTraits traits)
     {
         SearchGrammar grammar = new(Charset(ref args, charset), args.Dialect.Limits);
         List<SearchKey> keys = [];
@@ -46,7 +58,7 @@ internal ref struct SearchGrammar
         }
         while (args.TrySpace() && !args.AtEnd);
         args.End();
-        usesModSeq = grammar.UsesModSeq;
+        traits = grammar._traits;
         return keys.Count == 1 ? keys[0] : new SearchKey.And(keys);
     }
 
@@ -73,20 +85,29 @@ internal ref struct SearchGrammar
             args.Space();
             return new SearchKey.Not(Key(ref args, depth + 1));
         }
-        if (args.TryWord("OR"u8))
-        {
-            args.Space();
-            SearchKey left = Key(ref args, depth + 1);
-            args.Space();
-            return new SearchKey.Or(left, Key(ref args, depth + 1));
-        }
+        if (args.TryWord("OR"u8)) return Or(ref args, depth);
         // RFC 6203: what matches exactly matches fuzzily.
         if (args.TryWord("FUZZY"u8))
         {
             args.Space();
+            _traits |= SearchTraits.Fuzzy;
             return Key(ref args, depth + 1);
         }
         return Flag(ref args) ?? Date(ref args) ?? Text(ref args) ?? Other(ref args);
+    }
+
+    // However ORs nest, they are one list: programs ask so for many messages or addresses.
+    private SearchKey.Or Or(ref ImapReader args, int depth)
+    {
+        List<SearchKey> keys = [];
+        for (int wanted = 2; keys.Count < wanted && !args.Failed;)
+        {
+            args.Space();
+            if (!args.TryWord("OR"u8)) keys.Add(Key(ref args, depth + 1));
+            else if (++wanted > _limits.MaxSearchKeys) args.Fail("a search with fewer keys");
+        }
+
+        return new(keys);
     }
 
     private SearchKey Group(ref ImapReader args, int depth)
@@ -202,7 +223,7 @@ internal ref struct SearchGrammar
     // search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer
     private SearchKey.Row ModSeq(ref ImapReader args)
     {
-        UsesModSeq = true;
+        _traits |= SearchTraits.ModSeq;
         args.Space();
         if (args.Next == '"')
         {

@@ -16,9 +16,19 @@ internal abstract record SearchKey
         Numbers { By: Numbering.Sequence } numbers => new Numbers(NumberSet.Of(numbers.Set.IsSavedResult ? session.SavedResult : new SearchRun(session, session.Selected).UidsAt(numbers)), Numbering.Uid),
         Numbers { Set.IsSavedResult: true } => new Numbers(NumberSet.Of(session.SavedResult), Numbering.Uid),
         Not not => new Not(not.Inner.Frozen(session)),
-        Or or => new Or(or.Left.Frozen(session), or.Right.Frozen(session)),
+        Or or => new Or([.. or.Keys.Select(key => key.Frozen(session))]),
         And and => new And([.. and.Keys.Select(key => key.Frozen(session))]),
         _ => this,
+    };
+
+    /// <summary>Whether it holds sequence numbers: those that it names must go on to mean the same while it runs (RFC 7162 section 3.2.10.2).</summary>
+    public bool NamesNumbers => this switch
+    {
+        Numbers numbers => numbers is { By: Numbering.Sequence, Set.IsSavedResult: false },
+        Not not => not.Inner.NamesNumbers,
+        Or or => or.Keys.Any(key => key.NamesNumbers),
+        And and => and.Keys.Any(key => key.NamesNumbers),
+        _ => false,
     };
 
     /// <summary>How dear it is to ask: cheap ones are asked first and leave less to the others.</summary>
@@ -28,7 +38,7 @@ internal abstract record SearchKey
     public int Passes => this switch
     {
         Not not => not.Inner.Passes,
-        Or or => or.Left.Passes + or.Right.Passes,
+        Or or => or.Keys.Sum(key => key.Passes),
         And and => and.Keys.Sum(key => key.Passes),
         _ => Cost > 0 ? 1 : 0,
     };
@@ -68,15 +78,21 @@ internal abstract record SearchKey
         public override int Cost => Inner.Cost;
     }
 
-    public sealed record Or(SearchKey Left, SearchKey Right) : SearchKey
+    public sealed record Or(IReadOnlyList<SearchKey> Keys) : SearchKey
     {
-        public override int Cost => Math.Max(Left.Cost, Right.Cost);
+        public override int Cost => Keys.Max(key => key.Cost);
     }
 
     public sealed record And(IReadOnlyList<SearchKey> Keys) : SearchKey
     {
         public override int Cost => Keys.Count == 0 ? 0 : Keys.Max(key => key.Cost);
     }
+}
+
+/// <summary>A command that searches.</summary>
+internal interface ISearches
+{
+    SearchKey Key { get; }
 }
 
 /// <summary>A test of a row; <paramref name="recent"/> says whether the message is recent for the session.</summary>
@@ -145,12 +161,19 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool i
             case SearchKey.Sent sent: return await BySummaryAsync(candidates, SummaryFields.SortKeys, s => s.Sort?.Sent is { } date && sent.Test.Holds(date), cancel);
             case SearchKey.Saved saved: return await BySummaryAsync(candidates, SummaryFields.SaveDate, s => saved.Test.Holds(s.SaveDate), cancel);
             case SearchKey.ObjectId id:
-                return await BySummaryAsync(candidates, SummaryFields.Ids, s => string.Equals(id.IsThread ? s.ThreadId.Value : s.EmailId.Value, id.Value, StringComparison.Ordinal), cancel);
+                return await BySummaryAsync(candidates, SummaryFields.Ids, s => string.Equals(id.IsThread ? ThreadIdText.Of(s.ThreadId) : s.EmailId.Value, id.Value, StringComparison.Ordinal), cancel);
             case SearchKey.Text text: return await ByTextAsync(candidates, text.Criterion, cancel);
             case SearchKey.Not not: return Without(candidates, await FilterAsync(not.Inner, candidates, cancel));
             case SearchKey.Or or:
-                List<int> left = await FilterAsync(or.Left, candidates, cancel);
-                return Merge(left, await FilterAsync(or.Right, Without(candidates, left), cancel));
+                List<int> found = [], rest = candidates;
+                foreach (SearchKey inner in or.Keys.OrderBy(k => k.Cost))
+                {
+                    List<int> some = await FilterAsync(inner, rest, cancel);
+                    if (some.Count == 0) continue;
+                    (found, rest) = (Merge(found, some), Without(rest, some));
+                }
+
+                return found;
             case SearchKey.And and:
                 foreach (SearchKey inner in and.Keys.OrderBy(k => k.Cost)) candidates = await FilterAsync(inner, candidates, cancel);
                 return candidates;
@@ -161,6 +184,8 @@ internal sealed class SearchRun(ImapSession session, SelectedMailbox box, bool i
     // Numbers that no message has find nothing; a search is not refused for them.
     private List<PositionRange> Resolve(SearchKey.Numbers numbers)
     {
+        // The saved result speaks of the selected mailbox, wherever else is searched (RFC 5182 section 2.1).
+        if (numbers.Set.IsSavedResult && !ReferenceEquals(box, session.OpenBox)) return [];
         if (numbers.Set.IsSavedResult || numbers.By == Numbering.Uid)
         {
             box.TryResolve(numbers.Set, Numbering.Uid, session.SavedResult, out List<PositionRange> positions, out _);

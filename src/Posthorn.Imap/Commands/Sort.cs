@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SORT and UID SORT (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO of RFC 5957; RETURN of RFC 5267).</summary>
 /// <remarks><c>sort = "SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-criterion *(SP sort-criterion) ")" SP charset 1*(SP search-key)</c></remarks>
-internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>, IReadsMailbox
+internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>, IReadsMailbox, ISearches
 {
     public static Sort Parse(ref ImapReader args)
     {
@@ -16,8 +16,11 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         args.Space();
         string charset = System.Text.Encoding.ASCII.GetString(args.AString());
         args.Space();
-        SearchKey key = SearchGrammar.Parse(ref args, charset, out bool usesModSeq);
-        return new(wanted, criteria, key, usesModSeq);
+        wanted ??= SearchReturn.ParseIfAny(ref args); // before the criteria by RFC 5267 section 5; some clients write it here
+        SearchKey key = SearchGrammar.Parse(ref args, charset, out SearchTraits traits);
+        wanted?.CheckRelevancy(ref args, traits);
+        if (!traits.HasFlag(SearchTraits.Fuzzy) && Array.Exists(criteria, criterion => criterion.By == SortBy.Relevancy)) args.Fail("FUZZY with RELEVANCY"); // RFC 6203 section 6
+        return new(wanted, criteria, key, traits.HasFlag(SearchTraits.ModSeq));
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
@@ -45,7 +48,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
     {
         MailboxVersion version = box.View;
         if (SortOrders.Of(version, Criteria, found) is { } known) return known;
-        bool withKeys = Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size));
+        bool withKeys = Array.Exists(Criteria, c => c.By is not (SortBy.Arrival or SortBy.Size or SortBy.Relevancy));
         SortEntry[] entries = withKeys ? await LoadAsync(session, box, run, found, Key, cancel) : [.. found.Select(position => new SortEntry(position, box.View[position], NoKeys))];
         List<int> sorted = InOrder(entries);
         if (ReferenceEquals(version, box.View)) SortOrders.Keep(version, Criteria, sorted);
@@ -89,7 +92,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
             bool reverse = args.TryWord("REVERSE"u8);
             if (reverse) args.Space();
             criteria.Add(new(ParseCriterion(ref args), reverse));
-            if (criteria.Count > 50) args.Fail("fewer sort criteria"); // there are nine of them
+            if (criteria.Count > 50) args.Fail("fewer sort criteria"); // there are ten of them
         }
         while (args.TrySpace());
         args.Take((byte)')');
@@ -107,6 +110,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         if (args.TryWord("TO"u8)) return SortBy.To;
         if (args.TryWord("DISPLAYFROM"u8)) return SortBy.DisplayFrom;
         if (args.TryWord("DISPLAYTO"u8)) return SortBy.DisplayTo;
+        if (args.TryWord("RELEVANCY"u8)) return SortBy.Relevancy;
         args.Fail("a sort criterion");
         return SortBy.Arrival;
     }
@@ -139,6 +143,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         SortBy.Cc => Beginning(entry.Keys.Cc),
         SortBy.DisplayFrom => Beginning(entry.Keys.DisplayFrom),
         SortBy.DisplayTo => Beginning(entry.Keys.DisplayTo),
+        SortBy.Relevancy => 0,
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
@@ -168,6 +173,7 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
                 SortBy.Cc => string.CompareOrdinal(left.Keys.Cc, right.Keys.Cc),
                 SortBy.DisplayFrom => string.CompareOrdinal(left.Keys.DisplayFrom, right.Keys.DisplayFrom),
                 SortBy.DisplayTo => string.CompareOrdinal(left.Keys.DisplayTo, right.Keys.DisplayTo),
+                SortBy.Relevancy => 0, // all match exactly
                 _ => throw new System.Diagnostics.UnreachableException(),
             };
             if (order != 0) return criterion.Reverse ? -order : order;
@@ -188,6 +194,9 @@ internal enum SortBy
     To,
     DisplayFrom,
     DisplayTo,
+
+    /// <summary>RFC 6203 section 6.</summary>
+    Relevancy,
 }
 
 /// <summary>One criterion.</summary>

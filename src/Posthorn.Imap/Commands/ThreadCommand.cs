@@ -1,11 +1,12 @@
 using Posthorn.Imap.Session;
 using Posthorn.Imap.Wire;
+using Posthorn.Store;
 
 namespace Posthorn.Imap.Commands;
 
 /// <summary>THREAD and UID THREAD (RFC 5256 section 3).</summary>
 /// <remarks><c>thread = "THREAD" SP thread-alg SP charset 1*(SP search-key)</c></remarks>
-internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCommand<ThreadCommand>, IReadsMailbox
+internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCommand<ThreadCommand>, IReadsMailbox, ISearches
 {
     public static ThreadCommand Parse(ref ImapReader args)
     {
@@ -23,17 +24,26 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
         SelectedMailbox box = session.Selected;
         SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
-        SortEntry[] entries = await Sort.LoadAsync(session, box, run, found, Key, cancel);
-        List<ThreadNode> roots = ByReferences ? new ReferenceThreads(entries).Build() : BySubject(entries);
-        session.Out.Begin("THREAD"u8);
-        if (roots.Count > 0) session.Out.Raw(" "u8);
-        foreach (ThreadNode root in roots)
+        MailboxVersion version = box.View;
+        if (ThreadForests.Of(version, ByReferences, found) is not { } threads)
         {
-            Write(session, root, position => by == Numbering.Uid ? box.View[position].Uid.Value : (uint)position + 1);
-            await session.FlushIfLargeAsync(cancel);
+            threads = await ThreadAsync(session, box, run, found, cancel);
+            if (ReferenceEquals(version, box.View)) ThreadForests.Keep(version, ByReferences, threads);
         }
+
+        session.Out.Begin("THREAD"u8);
+        if (threads.Length > 0) session.Out.Raw(" "u8);
+        await WriteAsync(session, threads, position => by == Numbering.Uid ? box.View[position].Uid.Value : (uint)position + 1, cancel);
         session.Out.End();
         return run.Done("Threaded");
+    }
+
+    private async ValueTask<int[]> ThreadAsync(ImapSession session, SelectedMailbox box, SearchRun run, List<int> found, CancellationToken cancel)
+    {
+        SortEntry[] entries = await Sort.LoadAsync(session, box, run, found, Key, cancel);
+        List<int> marks = new(entries.Length * 3);
+        foreach (ThreadNode root in ByReferences ? new ReferenceThreads(entries).Build() : BySubject(entries)) Flatten(root, marks);
+        return [.. marks];
     }
 
     // ORDEREDSUBJECT: by base subject, then by date; the first message of each subject is above the others.
@@ -55,28 +65,45 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
     }
 
     // thread-list = "(" (thread-members / thread-nested) ")". With a stack of its own: threads can be as deep as there are messages.
-    private static void Write(ImapSession session, ThreadNode root, Func<int, uint> name)
+    private static void Flatten(ThreadNode root, List<int> marks)
     {
-        ImapOutput output = session.Out;
         Stack<(ThreadNode Node, bool Opens, int Closes)> todo = new();
         todo.Push((root, true, 1));
         while (todo.TryPop(out (ThreadNode Node, bool Opens, int Closes) next))
         {
-            if (next.Opens) output.Raw("("u8);
+            if (next.Opens) marks.Add(ThreadForests.Open);
             ThreadNode node = next.Node;
             if (node.Entry is not null)
             {
-                output.Number(name(node.Entry.Position));
-                if (node.Children.Count > 0) output.Raw(" "u8);
+                marks.Add(node.Entry.Position);
+                if (node.Children.Count > 0) marks.Add(ThreadForests.Blank);
             }
             if (node.Children.Count == 0)
             {
-                for (int i = 0; i < next.Closes; i++) output.Raw(")"u8);
+                for (int i = 0; i < next.Closes; i++) marks.Add(ThreadForests.Close);
                 continue;
             }
             bool branches = node.Children.Count > 1 || node.Entry is null;
             for (int i = node.Children.Count - 1; i >= 0; i--)
                 todo.Push((node.Children[i], branches, (branches ? 1 : 0) + (i == node.Children.Count - 1 ? next.Closes : 0)));
+        }
+    }
+
+    private static async ValueTask WriteAsync(ImapSession session, int[] marks, Func<int, uint> name, CancellationToken cancel)
+    {
+        ImapOutput output = session.Out;
+        foreach (int mark in marks)
+        {
+            switch (mark)
+            {
+                case ThreadForests.Open: output.Raw("("u8); break;
+                case ThreadForests.Blank: output.Raw(" "u8); break;
+                case ThreadForests.Close:
+                    output.Raw(")"u8);
+                    await session.FlushIfLargeAsync(cancel);
+                    break;
+                default: output.Number(name(mark)); break;
+            }
         }
     }
 }

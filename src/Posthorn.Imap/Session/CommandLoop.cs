@@ -92,17 +92,17 @@ internal sealed class CommandLoop(ImapSession session)
                 CountBad(frame, Completion.Bad($"A command may have {Math.Min(session.Frames.MaxCommand, session.Options.MaxLine)} octets in a line and {session.Frames.MaxCommand} in all"));
                 return;
             case FrameStatus.LiteralTooBig:
-                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
+                CountBad(frame, TooBig(frame));
                 return;
             case FrameStatus.Unskippable:
-                CountBad(frame, Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here"));
+                CountBad(frame, TooBig(frame));
                 CloseOverLiteral();
                 return;
         }
         if (frame.Status == FrameStatus.Message) session.PendingLiteral = frame.Literal;
         Verb? verb = null;
         IImapCommand? command = null;
-        Completion? failure = Parse(frame.Text.Span, ref verb, ref command);
+        Completion? failure = ParseSafely(frame.Text.Span, ref verb, ref command);
         bool savesResult = command is Commands.Search { Return: { } wanted } && wanted.Has(Commands.SearchOptions.Save);
         if (failure is null && command is not null && verb is not null) await RunAsync(verb, command, cancel);
         else
@@ -115,6 +115,23 @@ internal sealed class CommandLoop(ImapSession session)
             CountBad(failure ?? Completion.Bad("Not a command"));
         }
         if (session.PendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
+    }
+
+    private Completion TooBig(Frame frame) => frame.Literal.Length > session.Options.MaxAnnotation && Verb.Split(frame.Text.Span, out _, out _, out _)?.Name == "SETMETADATA"
+        ? Completion.No($"METADATA MAXSIZE {session.Options.MaxAnnotation}", "The value is too long") // RFC 5464 section 4.3
+        : Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here");
+
+    private Completion? ParseSafely(ReadOnlySpan<byte> text, ref Verb? verb, ref IImapCommand? command)
+    {
+#pragma warning disable CA1031 // As with running it: a mistake of ours ends one command, not the session.
+        try { return Parse(text, ref verb, ref command); }
+        catch (Exception e)
+        {
+            command = null;
+            session.Log.CommandFailed(e, session.Connection.Session, session.Account?.ToString() ?? "", verb?.Name ?? "");
+            return Completion.Of(e);
+        }
+#pragma warning restore CA1031
     }
 
     // Everything that is done with the frame's bytes is done here, before anything is awaited.
@@ -162,10 +179,13 @@ internal sealed class CommandLoop(ImapSession session)
         if (ReferenceEquals(completion, Completion.Deferred)) return;
         if (!session.Deferred.IsEmpty) await session.Deferred.SettleAsync(cancel);
         if (session.Notifications is not null && completion.Kind == CompletionKind.Ok && command is IChangesNames { Names: var names }) await session.Notifications.OwnNamesAsync(names, cancel);
-        if (!session.IsEnding) await session.News.TellUnaskedAsync(!verb.Has(VerbTraits.HoldsExpunges), cancel);
+        if (!session.IsEnding) await session.News.TellUnaskedAsync(!HoldsExpunges(verb, command), cancel);
         session.Out.Tagged(session.Tag, completion);
         EndIfTooBad();
     }
+
+    // Besides the commands that name no UIDs: VANISHED must not come while a search names messages by number (RFC 7162 section 3.2.10.2).
+    private bool HoldsExpunges(Verb verb, IImapCommand command) => verb.Has(VerbTraits.HoldsExpunges) || session.Mode.Qresync && command is Commands.ISearches { Key.NamesNumbers: true };
 
     // Whoever has lost the right to read hears nothing more of what is in it (RFC 4314 section 4); the news after the answer ends the session.
     private bool IsGone(IImapCommand command) => command is IReadsMailbox && session.OpenBox is { Exists: false };

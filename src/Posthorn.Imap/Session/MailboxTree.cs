@@ -109,7 +109,7 @@ internal sealed class MailboxPattern(string text, char separator)
 
     /// <summary>Reads one; false for a pattern that no name can fit or that would be too dear, which is passed over (RFC 9051 section 6.3.9).</summary>
     public static bool TryParse(ref ImapReader args, out string text) =>
-        args.TryDecodeName(args.ListPattern(), out text) && text.Count(c => c is '*' or '%') <= args.Dialect.Limits.MaxWildcards;
+        args.TryDecodeName(args.ListPattern(), out text) && !text.Contains('\uFFFE', StringComparison.Ordinal) && text.Count(c => c is '*' or '%') <= args.Dialect.Limits.MaxWildcards;
 
     public bool Matches(string name)
     {

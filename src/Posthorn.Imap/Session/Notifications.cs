@@ -57,7 +57,8 @@ internal sealed class Notifications
             if (events == NotifyEvents.None || info.Id is null) continue;
             if (!info.Rights.HasFlag(MailboxRights.Read))
             {
-                TellNoAccess(info);
+                // Names need no more than the right to see them (RFC 5465 section 3.1).
+                if ((events & NotifyEvents.OfMessages) != 0) TellNoAccess(info);
                 continue;
             }
 
@@ -245,7 +246,7 @@ internal sealed class Notifications
                 if (WatchesName(info)) Tell(info.Name.Value);
                 madeOrGone.Add(info);
             }
-            else if (EventsOf(info).HasFlag(NotifyEvents.SubscriptionChange) && info.IsSubscribed != (same?.IsSubscribed ?? false)) Tell(info.Name.Value);
+            else if ((EventsOf(info) | (same is null ? NotifyEvents.None : EventsOf(same))).HasFlag(NotifyEvents.SubscriptionChange) && info.IsSubscribed != (same?.IsSubscribed ?? false)) Tell(info.Name.Value);
         }
 
         foreach (MailboxInfo gone in before.Values)

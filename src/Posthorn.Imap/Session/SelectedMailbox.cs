@@ -93,6 +93,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         return at >= 0 ? current[at] : told;
     }
 
+    /// <summary>Whether these messages are all there still.</summary>
+    public bool HasAll(Uid[] uids) => ReferenceEquals(_box.Current, _compared) && !HoldsExpunges || Array.TrueForAll(uids, uid => _box.Current.IndexOf(uid) >= 0);
+
     /// <summary>The newest state of all messages.</summary>
     public MailboxVersion Newest() => _box.Current;
 
@@ -162,6 +165,9 @@ internal sealed class SelectedMailbox : IAsyncDisposable
     /// <summary>The client has been told these flags (or wants no word of them): they are no news. In UID order within a command.</summary>
     public void ToldAhead(Uid uid, ModSeq modSeq) => _toldAhead.Add((uid, modSeq));
 
+    /// <summary>A command is over whose news is not told.</summary>
+    public void ForgetToldAhead() => _toldAhead.Clear();
+
     /// <summary>The client has put these messages here itself: nothing of them is fetched for it unasked (RFC 5465 section 5.2).</summary>
     public void OwnMessages(IReadOnlyList<Uid> uids) => _own.UnionWith(uids);
 
@@ -206,6 +212,7 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         if (!session.Contexts.IsEmpty) await session.Contexts.TellAsync(session, this, cancel);
         _toldAhead.Clear();
         if (_view.Count > known) await FetchNewAsync(session, known, cancel);
+        _toldAhead.Clear(); // the flags of what was fetched just now stand in this view
         _own.RemoveWhere(uid => uid < _view.UidNext);
         if (!HoldsExpunges) _safe = newest.HighestModSeq;
         if (mode.Condstore && (HoldsExpunges || held)) TellHighest(output, _safe);

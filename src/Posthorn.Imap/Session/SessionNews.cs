@@ -10,10 +10,12 @@ internal sealed class SessionNews(ImapSession session)
         (session.Metadata ?? (object?)session.Notifications) is null || session.IsLost ? TellBoxNewsAsync(mayExpunge, cancel) : TellAllNewsAsync(mayExpunge, cancel);
 
     /// <summary>Says the news that the client has not asked for by this command. One that says NOTIFY without SELECTED wants no word of the selected mailbox (RFC 5465 section 3.1), unless it is gone.</summary>
-    public ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel) =>
-        session.Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || session.OpenBox?.Exists == false ? TellAsync(mayExpunge, cancel)
-        : session.IsLost ? ValueTask.CompletedTask
-        : TellOtherNewsAsync(cancel);
+    public ValueTask TellUnaskedAsync(bool mayExpunge, CancellationToken cancel)
+    {
+        if (session.Notifications is not { SelectedEvents: Commands.NotifyEvents.None } || session.OpenBox?.Exists == false) return TellAsync(mayExpunge, cancel);
+        session.OpenBox?.ForgetToldAhead();
+        return session.IsLost ? ValueTask.CompletedTask : TellOtherNewsAsync(cancel);
+    }
 
     /// <summary>The client has put these messages there itself: NOTIFY need not speak of them (RFC 5465 section 5).</summary>
     public void HasPut(MailboxId mailbox, IReadOnlyList<Uid> uids)

@@ -115,7 +115,7 @@ internal ref struct ImapReader
     /// <summary>astring: an atom that may hold <c>]</c>, or a string.</summary>
     public ReadOnlySpan<byte> AString()
     {
-        if (Next is (byte)'"' or (byte)'{' or (byte)'~') return String();
+        if (Next is (byte)'"' or (byte)'{' || Next == '~' && Second == '{') return String();
         int start = _at;
         while (_at < _text.Length && (IsAtomByte(_text[_at]) || _text[_at] == ']')) _at++;
         if (_at == start) Fail("astring");

@@ -167,6 +167,13 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
         return this;
     }
 
+    /// <summary>Binds a text, or NULL.</summary>
+    internal Statement BindText(int index, string? value)
+    {
+        database.Check(value is null ? raw.sqlite3_bind_null(handle, index) : raw.sqlite3_bind_text(handle, index, value), "bind");
+        return this;
+    }
+
     internal Statement Bind(int index, ReadOnlySpan<byte> value)
     {
         database.Check(raw.sqlite3_bind_blob(handle, index, value), "bind");

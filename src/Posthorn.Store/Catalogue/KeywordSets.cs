@@ -31,6 +31,13 @@ internal sealed class KeywordSets
         return more == 0 || _octets + more <= most;
     }
 
+    /// <summary>Forgets the sets that no message has any more; it looks at all messages, as a search would.</summary>
+    internal void DropUnused()
+    {
+        _database.Execute("DELETE FROM keyword_sets WHERE id NOT IN (SELECT keywords FROM messages)");
+        Forget();
+    }
+
     /// <summary>Whether any keyword could still be had. No lock is needed: it is told to clients, and only <see cref="HasRoom"/> decides.</summary>
     internal bool TakesAny(long most) => Volatile.Read(ref _octets) + Keyword.MaxLength <= most;
 
@@ -61,7 +68,7 @@ internal sealed class KeywordSets
         return id;
     }
 
-    /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
+    /// <summary>What was learned is no longer true: after a rollback, or when rows are gone.</summary>
     internal void Forget()
     {
         _sets.Clear();

@@ -1,4 +1,5 @@
 using Posthorn.Core;
+using Posthorn.Mime;
 using Posthorn.Store.Search;
 
 namespace Posthorn.Store.Catalogue;
@@ -14,12 +15,13 @@ internal readonly record struct IndexedContent(long Content, EmailId Email, Mess
 /// <summary>The word index of one account, a database file of its own: it may be lost and made anew at any time.</summary>
 /// <remarks>
 /// Two documents for each content, <c>2n</c> of its headers and <c>2n + 1</c> of its text. FTS5's own vocabulary table reads every posting to count it,
-/// so the words stand once more in <c>terms</c>, which is read 20 times as fast. Not for two threads at once: its owner's lock guards it.
+/// so the words stand once more in <c>terms</c>, which is read 20 times as fast. A word of a header may be in any of its fields, so <c>fields</c> has the texts of those
+/// that are searched most, folded; one without a text may hold anything. Not for two threads at once: its owner's lock guards it.
 /// </remarks>
 internal sealed class WordIndex : IDisposable
 {
     /// <summary>Changes when words are cut otherwise than before.</summary>
-    private const long Version = 2;
+    private const long Version = 3;
 
     /// <summary>A piece that is in more words than this says too little.</summary>
     private const int MostTerms = 2_000;
@@ -33,6 +35,7 @@ internal sealed class WordIndex : IDisposable
     private const string Tables = """
         CREATE TABLE meta(key INTEGER PRIMARY KEY, number INTEGER NOT NULL, text TEXT NOT NULL);
         CREATE TABLE documents(content INTEGER PRIMARY KEY, email TEXT NOT NULL);
+        CREATE TABLE fields(field INTEGER NOT NULL, content INTEGER NOT NULL, text TEXT, PRIMARY KEY(field, content)) WITHOUT ROWID;
         CREATE TABLE unread(content INTEGER PRIMARY KEY);
         CREATE TABLE terms(term TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE VIRTUAL TABLE words USING fts5(text, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
@@ -40,7 +43,7 @@ internal sealed class WordIndex : IDisposable
 
     private readonly Database _database;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
-    private readonly Statement _putWords, _putDocument, _putTerm, _putUnread, _removeWords, _removeDocument, _removeUnread, _putMeta, _match, _contains, _ends, _unread, _documents;
+    private readonly Statement _putWords, _putDocument, _putTerm, _putField, _putUnread, _removeWords, _removeDocument, _removeFields, _removeUnread, _putMeta, _match, _field, _contains, _ends, _unread, _documents;
 
     internal WordIndex(string path)
     {
@@ -52,12 +55,15 @@ internal sealed class WordIndex : IDisposable
             _putWords = _database.Prepare("INSERT INTO words(rowid, text) VALUES(?1, ?2)");
             _putDocument = _database.Prepare("INSERT INTO documents(content, email) VALUES(?1, ?2)");
             _putTerm = _database.Prepare("INSERT INTO terms(term) VALUES(?1) ON CONFLICT DO NOTHING");
+            _putField = _database.Prepare("INSERT INTO fields(field, content, text) VALUES(?1, ?2, ?3)");
             _putUnread = _database.Prepare("INSERT INTO unread(content) VALUES(?1) ON CONFLICT DO NOTHING");
             _removeWords = _database.Prepare("DELETE FROM words WHERE rowid IN (2 * ?1, 2 * ?1 + 1)");
             _removeDocument = _database.Prepare("DELETE FROM documents WHERE content = ?1");
+            _removeFields = _database.Prepare("DELETE FROM fields WHERE field IN (1, 2, 3, 4) AND content = ?1");
             _removeUnread = _database.Prepare("DELETE FROM unread WHERE content = ?1");
             _putMeta = _database.Prepare("INSERT INTO meta(key, number, text) VALUES(1, ?1, ?2) ON CONFLICT(key) DO UPDATE SET number = ?1, text = ?2");
             _match = _database.Prepare("SELECT rowid FROM words WHERE words MATCH ?1");
+            _field = _database.Prepare("SELECT content FROM fields WHERE field = ?1 AND (text IS NULL OR instr(text, ?2) > 0)");
             _contains = _database.Prepare("SELECT term FROM terms WHERE instr(term, ?1) > 0");
             _ends = _database.Prepare("SELECT term FROM terms WHERE substr(term, -length(?1)) = ?1");
             _unread = _database.Prepare("SELECT content FROM unread");
@@ -99,6 +105,7 @@ internal sealed class WordIndex : IDisposable
             _putDocument.Bind(1, one.Content).Bind(2, one.Email.Value).Run();
             Put(one.Content * 2, words.Head);
             Put(one.Content * 2 + 1, words.Body);
+            foreach (FieldText field in words.Fields) _putField.Bind(1, (long)field.Field).Bind(2, one.Content).BindText(3, field.Text).Run();
         }
     });
 
@@ -149,6 +156,15 @@ internal sealed class WordIndex : IDisposable
         return new(contents, UpTo);
     }
 
+    /// <summary>The contents that may hold a needle in one of the fields whose texts are kept.</summary>
+    internal WordHits FindIn(KeptField field, string needle)
+    {
+        HashSet<long> contents = [.. Unread()];
+        _field.Bind(1, (long)field).Bind(2, TextMatcher.Fold(needle));
+        while (_field.Step()) contents.Add(_field.Int64(0));
+        return new(contents, UpTo);
+    }
+
     /// <summary>What is wrong with it; empty when nothing is.</summary>
     internal List<string> Verify()
     {
@@ -162,7 +178,7 @@ internal sealed class WordIndex : IDisposable
     private void Make()
     {
         _database.Execute(Database.BeginWriting);
-        foreach (string table in (string[])["words", "terms", "unread", "documents", "meta"]) _database.Execute($"DROP TABLE IF EXISTS {table}");
+        foreach (string table in (string[])["words", "terms", "fields", "unread", "documents", "meta"]) _database.Execute($"DROP TABLE IF EXISTS {table}");
         _database.Execute(Tables);
         _database.Version = Version;
         _database.Execute("COMMIT");
@@ -202,7 +218,9 @@ internal sealed class WordIndex : IDisposable
     {
         _removeUnread.Bind(1, content).Run();
         _removeDocument.Bind(1, content).Run();
-        if (_database.Changes > 0) _removeWords.Bind(1, content).Run();
+        if (_database.Changes == 0) return;
+        _removeWords.Bind(1, content).Run();
+        _removeFields.Bind(1, content).Run();
     }
 
     // The documents that have a word of the kind; null when there are too many for that to help.

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Posthorn.Core;
+using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
 
 namespace Posthorn.Store.Engine;
@@ -137,7 +138,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             if (!wanted.Keywords.Equals(row.Keywords)) (sets ??= []).Add(wanted.Keywords);
         }
 
-        if (sets is not null && !_account.Read(catalogue => catalogue.Keywords.HasRoom(sets, services.Options.KeywordOctets)))
+        if (sets is not null && !_account.Read(catalogue => HasRoom(catalogue.Keywords, sets)))
             return new Refusal(RefusalKind.Limit, "This account has too many different keywords");
         if (work.Count > 0)
         {
@@ -146,6 +147,13 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         }
 
         return new FlagOutcome(changed, modified);
+    }
+
+    private bool HasRoom(KeywordSets known, IReadOnlyCollection<KeywordSet> wanted)
+    {
+        if (known.HasRoom(wanted, services.Options.KeywordOctets)) return true;
+        known.DropUnused();
+        return known.HasRoom(wanted, services.Options.KeywordOctets);
     }
 
     public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)

@@ -44,18 +44,18 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
         return found;
     }
 
-    // A subject that is found in the envelope is found for certain; the others may have a second one, or one that the envelope shortened.
+    // What is found in the envelope is found for certain; the others may have a second field, or one that the envelope shortened.
     private HashSet<Uid> ByEnvelope(Account account, MailboxId mailbox, IReadOnlyList<Uid> uids, TextCriterion criterion, CancellationToken cancel)
     {
         HashSet<Uid> found = [];
         // Blanks and control characters are the envelope's own: it unfolds lines.
-        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || criterion.Needle.AsSpan().ContainsAnyExceptInRange('!', '~') || !criterion.HeaderName.Equals("subject", StringComparison.OrdinalIgnoreCase)) return found;
+        if (KeptFields.Of(criterion) is not { } field || criterion.Needle.AsSpan().ContainsAnyExceptInRange('!', '~')) return found;
         TextMatcher matcher = new(criterion.Needle);
         for (int start = 0; start < uids.Count; start += AtOnce)
         {
             cancel.ThrowIfCancellationRequested();
             foreach (MessageSummary summary in reader.Summaries(account, mailbox, uids, start, Math.Min(AtOnce, uids.Count - start), SummaryFields.Envelope))
-                if (EnvelopeSubject.TryRead(summary.Envelope.Span, out string subject) && matcher.IsIn(subject)) found.Add(summary.Uid);
+                if (EnvelopeTexts.Holds(summary.Envelope.Span, field, matcher)) found.Add(summary.Uid);
         }
 
         return found;
@@ -92,11 +92,12 @@ internal sealed class TextFinder(MaildirStoreOptions options, MailReader reader)
     private IReadOnlyList<Uid> Possible(Account account, MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion)
     {
         if (!options.WordIndex || candidates.Count <= FewMessages || account.Published(mailbox) is not { } box) return candidates;
-        List<WordPiece> pieces = WordPiece.Of(criterion.Needle);
-        if (pieces.Count == 0) return candidates;
+        KeptField? field = KeptFields.Of(criterion);
+        List<WordPiece> pieces = field is null ? WordPiece.Of(criterion.Needle) : [];
+        if (field is null && pieces.Count == 0) return candidates;
         // The generation first: contents that are numbered anew must not be looked for in an index of the old ones.
         string generation = account.Read(catalogue => catalogue.Meta(MetaKey.Generation).Text);
-        if (!account.Words.TryUse(make: false, index => index.Generation == generation ? index.Find(pieces, criterion.Scope) : null, out WordHits? hits) || hits is null) return candidates;
+        if (!account.Words.TryUse(make: false, index => index.Generation != generation ? null : field is { } kept ? index.FindIn(kept, criterion.Needle) : index.Find(pieces, criterion.Scope), out WordHits? hits) || hits is null) return candidates;
         HashSet<Uid> possible = account.Read(catalogue => catalogue.Contents.UidsWith(box.Id, hits.Contents, hits.UpTo));
         // Messages that were expunged under somebody's eyes are looked at themselves.
         possible.UnionWith(account.Mailboxes.GoneFrom(mailbox));

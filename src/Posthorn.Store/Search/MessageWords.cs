@@ -6,7 +6,8 @@ namespace Posthorn.Store.Search;
 /// <summary>The words of one message, as the index takes them; null when there are too many to keep.</summary>
 /// <param name="Head">Those of its own header and of inner ones.</param>
 /// <param name="Body">Those of its text parts.</param>
-internal sealed record MessageWords(IReadOnlyList<string> Head, IReadOnlyList<string> Body)
+/// <param name="Fields">The texts of some fields of its own header.</param>
+internal sealed record MessageWords(IReadOnlyList<string> Head, IReadOnlyList<string> Body, IReadOnlyList<FieldText> Fields)
 {
     /// <summary>Different words of one message's header or body at most. 50,000: a thick novel has fewer; a log file of megabytes is quicker to read than to index.</summary>
     internal const int Most = 50_000;
@@ -22,7 +23,7 @@ internal sealed record MessageWords(IReadOnlyList<string> Head, IReadOnlyList<st
         string[] head = [.. breaker.Words];
         breaker.Clear();
         Read(message, structure, Mime.TextScope.Body, limits, breaker);
-        return breaker.IsTooMuch ? null : new(head, [.. breaker.Words]);
+        return breaker.IsTooMuch ? null : new(head, [.. breaker.Words], KeptFields.Read(message.Span, limits));
     }
 
     private static void Read(ReadOnlyMemory<byte> message, MimeStructure structure, Mime.TextScope scope, MimeLimits limits, WordBreaker breaker)

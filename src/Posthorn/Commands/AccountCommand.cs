@@ -11,6 +11,9 @@ namespace Posthorn.Commands;
 /// <summary><c>posthorn account add|list|passwd|remove</c>: edits the passwd-file that the configuration names. The running server sees it within a second.</summary>
 internal static class AccountCommand
 {
+    /// <summary>NIST SP 800-63B section 5.1.1.1 asks for eight.</summary>
+    private const int ShortPassword = 8;
+
     public static Command Create() => new("account", "Add, list, change and remove accounts") { Add(), List(), Password(), Remove() };
 
     private static Command Add()
@@ -70,6 +73,7 @@ internal static class AccountCommand
             if (WithConfiguration.Address(configuration, address) is not { } account || File(configuration, account.Domain) is not { } file) return ExitStatus.Wrong;
             string? password = generate ? Passwords.New() : PasswordPrompt.Read(account.ToString());
             if (password is null) return ExitStatus.Usage;
+            if (password.Length < ShortPassword) Console.Error.WriteLine($"a password of {Quantity.Of(password.Length, "character")} is soon guessed");
             int status = await DirectoryNews.AfterAsync(configuration, async () => WithConfiguration.Report(await change(file, account, PasswordHasher.Argon2Id(password)), $"{done} {account}"));
             if (status == ExitStatus.Done && generate) Console.Out.WriteLine($"password: {password}");
             return status;

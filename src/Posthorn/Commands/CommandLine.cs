@@ -10,6 +10,9 @@ internal static class CommandLine
     private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
     private static readonly InvocationConfiguration Invocation = new() { ProcessTerminationTimeout = null };
 
+    // What a script takes for the result must not be a page of help.
+    private static readonly InvocationConfiguration Wrong = new() { ProcessTerminationTimeout = null, Output = Console.Error };
+
     /// <summary>Runs it; the exit status.</summary>
     public static async Task<int> RunAsync(RootCommand root, string[] words)
     {
@@ -20,7 +23,7 @@ internal static class CommandLine
             await Console.Error.WriteLineAsync($"{unknown} is no option of '{command}'; '{command} --help' lists them. An argument that begins with a dash goes after --");
             return ExitStatus.Usage;
         }
-        int status = await parsed.InvokeAsync(Invocation);
+        int status = await parsed.InvokeAsync(parsed.Errors.Count > 0 ? Wrong : Invocation);
         return parsed.Errors.Count > 0 ? ExitStatus.Usage : status;
     }
 

@@ -69,7 +69,7 @@ internal static class DomainCommand
                 return Task.FromResult(ExitStatus.Wrong);
             }
             File.Delete(file);
-            Console.Out.WriteLine($"removed {known}; its mail and aliases stay where they are; posthorn reload tells the running server");
+            Console.Out.WriteLine($"removed {known}; its mail, its accounts' passwords and {Path.ChangeExtension(file, ".aliases")} stay where they are; posthorn reload tells the running server");
             return Task.FromResult(ExitStatus.Done);
         }));
         return command;

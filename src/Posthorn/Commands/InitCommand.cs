@@ -30,18 +30,20 @@ internal static class InitCommand
             Console.Error.WriteLine(e.Message);
             return ExitStatus.Wrong;
         }
+        string where = file == ConfigurationLoader.DefaultFile ? "" : $" -c {file}";
+        int width = Math.Max(name.ToString().Length, host.ToString().Length) + 3;
         Console.Out.WriteLine($"""
             Wrote {file}.
 
             Next:
-              posthorn account add you@{name}     adds an account; asks for the password
-              posthorn check                      tells whether all is good
-              posthorn serve                      runs the server
+              posthorn account add you@{name}{where}     adds an account; asks for the password
+              {$"posthorn check{where}".PadRight($"posthorn account add you@{name}{where}".Length)}     tells whether all is good
+              {$"posthorn serve{where}".PadRight($"posthorn account add you@{name}{where}".Length)}     runs the server
 
             In the DNS of {name}:
-              {name}.          MX    10 {host}.
-              {host}.     A/AAAA   this machine's addresses, and PTR records that lead back
-              {name}.          TXT   "v=spf1 mx -all"
+              {$"{name}.".PadRight(width)} MX      10 {host}.
+              {$"{host}.".PadRight(width)} A/AAAA  this machine's addresses, and PTR records that lead back
+              {$"{name}.".PadRight(width)} TXT     "v=spf1 mx -all"
             """);
         return ExitStatus.Done;
     }

@@ -22,7 +22,7 @@ internal static class QuickstartScreen
         console.WriteLine("To try:");
         if (submission is not null)
             Console.Error.WriteLine(Line($"  swaks --server {submission.Host} --port {submission.Port} -tls --auth PLAIN --auth-user {from} --auth-password {first.Password} --from {from} --to {to}"));
-        if (imaps is not null) Console.Error.WriteLine(Line($"  curl -k imaps://{imaps.Host}:{imaps.Port}/INBOX?ALL -u {from}:{first.Password}"));
+        if (imaps is not null) Console.Error.WriteLine(Line($"  curl -k imaps://{imaps.Host}:{imaps.Port}/INBOX?ALL -u {to}:{other.Password}"));
         if (imap is not null) Console.Error.WriteLine(Line($"  openssl s_client -quiet -crlf -starttls imap -connect {imap.Host}:{imap.Port}"));
         console.WriteLine();
         console.WriteLine($"Configuration: {folder.ConfigurationFile}");

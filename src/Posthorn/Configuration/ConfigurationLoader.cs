@@ -33,7 +33,7 @@ public static class ConfigurationLoader
         MergeIncludes(root, file, syntax);
         ServerConfiguration? configuration = ConfigurationBinder.Bind(root, file, context);
         List<ConfigProblem> problems = [.. syntax, .. context.Problems];
-        if (configuration?.Tls is { } tls && problems.All(p => p.IsWarning)) CheckCertificate(tls, root, problems);
+        if (configuration is { Tls: { } tls } && problems.All(p => p.IsWarning)) CheckCertificate(tls, configuration.Hostname.Ascii, root, problems);
         problems = [.. problems.OrderBy(p => p.Place.File, StringComparer.Ordinal).ThenBy(p => p.Place.Line).ThenBy(p => p.Place.Column)];
         return new(problems.Any(p => !p.IsWarning) ? null : configuration, problems);
     }
@@ -110,15 +110,16 @@ public static class ConfigurationLoader
         }
     }
 
-    private static void CheckCertificate(TlsSection tls, ConfigValue.Table root, List<ConfigProblem> problems)
+    private static void CheckCertificate(TlsSection tls, string hostname, ConfigValue.Table root, List<ConfigProblem> problems)
     {
         ConfigPlace place = root.Items.TryGetValue("tls", out (ConfigPlace Place, ConfigValue Value) section) ? section.Place : root.Place;
         try
         {
             using TlsIdentity identity = TlsIdentity.Load(tls.Certificate, tls.Key, TimeProvider.System, NullLogger.Instance);
             TimeSpan left = identity.NotAfter - TimeProvider.System.GetUtcNow();
-            if (left < TimeSpan.Zero) problems.Add(new(place, $"the certificate {tls.Certificate} ended on {identity.NotAfter:yyyy-MM-dd}: clients will refuse it", IsWarning: true));
-            else if (left < TimeSpan.FromDays(14)) problems.Add(new(place, $"the certificate {tls.Certificate} ends on {identity.NotAfter:yyyy-MM-dd}", IsWarning: true));
+            if (left < TimeSpan.Zero) problems.Add(new(place, $"the certificate {tls.Certificate} ended on {identity.NotAfter.UtcDateTime:yyyy-MM-dd HH:mm} UTC: clients will refuse it", IsWarning: true));
+            else if (left < TlsIdentity.RenewBefore) problems.Add(new(place, $"the certificate {tls.Certificate} ends on {identity.NotAfter.UtcDateTime:yyyy-MM-dd HH:mm} UTC", IsWarning: true));
+            if (!identity.IsFor(hostname)) problems.Add(new(place, $"the certificate {tls.Certificate} is not for {hostname}: clients that know the server by its 'hostname' will refuse it", IsWarning: true));
         }
         catch (IOException e) { problems.Add(new(place, e.Message)); }
     }

@@ -47,6 +47,8 @@ internal static class ListenBinder
             if (!free && !seen.Add(place)) root.Problem(entry.Place, $"'listen.{entry.Options.Name}' uses {place}, which another listener uses already");
             if (entry.Options.Tls == TlsMode.Implicit && !hasCertificate)
                 root.Problem(entry.Place, $"'listen.{entry.Options.Name}' needs TLS: set 'certificate' and 'key' in [tls]");
+            else if (!hasCertificate && entry.Options is { Tls: TlsMode.StartTls, Name: not "smtp", EndPoint: IPEndPoint from } && !IPAddress.IsLoopback(from.Address))
+                root.Warning(entry.Place, $"'listen.{entry.Options.Name}' has no TLS, so nobody can log in from elsewhere: set 'certificate' and 'key' in [tls]");
         }
     }
 

@@ -7,7 +7,8 @@ internal static class Spelling
     public static string? Nearest(string word, IEnumerable<string> candidates)
     {
         string? best = null;
-        int bestDistance = Math.Max(2, word.Length / 3) + 1;
+        // Of a short word half would be another word.
+        int bestDistance = word.Length <= 3 ? 2 : Math.Max(2, word.Length / 3) + 1;
         foreach (string candidate in candidates.Order(StringComparer.Ordinal))
         {
             int distance = Normal(candidate) == Normal(word) ? 0 : Distance(word, candidate);

@@ -59,9 +59,16 @@ public sealed class BoundsTests
         Assert.Equal($"* 1 FETCH (BINARY[1]<1000000> {{200000}}\r\n{whole.AsSpan(1_000_000, 200_000)})\r\n", answers[1]);
         Assert.Equal($"* 1 FETCH (BINARY[1]<3145000> {{{text.Length - 3_145_000}}}\r\n{whole.AsSpan(3_145_000)})\r\n", answers[2]);
         Assert.Equal($"* 1 FETCH (BINARY[1] {{{text.Length}}}\r\n{whole})\r\n", answers[3]);
-        long before = GC.GetTotalAllocatedBytes();
-        Assert.Equal(answers[0].Length, (await AskAsync(client, "e FETCH 1 BINARY.SIZE[1]")).Length);
-        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, text.Length / 2);
+        // Other tests allocate meanwhile: the least of some attempts is nearest to the truth.
+        long least = long.MaxValue;
+        for (int i = 0; i < 20 && least > text.Length / 2; i++)
+        {
+            long before = GC.GetTotalAllocatedBytes();
+            Assert.Equal(answers[0].Length, (await AskAsync(client, "e FETCH 1 BINARY.SIZE[1]")).Length);
+            least = Math.Min(least, GC.GetTotalAllocatedBytes() - before);
+        }
+
+        Assert.InRange(least, 0, text.Length / 2);
     }
 
     [Fact]

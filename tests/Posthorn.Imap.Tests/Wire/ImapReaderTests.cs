@@ -33,7 +33,6 @@ public sealed class ImapReaderTests
     [InlineData("{5}abcde")]
     [InlineData("{3}\r\na\0b")]
     [InlineData("{99999999999999999999}\r\nx")]
-    [InlineData("~x")]
     public void Refuses_what_is_no_astring(string text)
     {
         ImapReader reader = Text.Reader(text);

@@ -80,13 +80,17 @@ public sealed class OptionLimitTests : IDisposable
     {
         await using MaildirHarness server = await StartAsync(options => options with { KeywordOctets = 20, SpecialMailboxes = [] });
         await using IMailStore store = await server.MustOpenAsync(Ann);
-        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", [Text("one")])).Mailbox;
-        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel));
+        MailboxId inbox = (await store.MustAppendAsync(server, "INBOX", [Text("one"), Text("two")])).Mailbox;
+        Must(await store.ChangeFlagsAsync(inbox, [new(2)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel));
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "abcde"), null, Cancel));
         Refused(RefusalKind.Limit, await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "ABCDEFGH"), null, Cancel));
         await using (IMailbox box = await store.MustSelectAsync("INBOX")) Assert.False(box.TakesKeywords);
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "0123456789"), null, Cancel)); // it is known
         Must(await store.ChangeFlagsAsync(inbox, [new(1)], new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        Must(await store.ChangeFlagsAsync(inbox, [new(1)], Keywords(FlagOperation.Replace, "ABCDEFGH"), null, Cancel)); // nobody has "abcde" any more
+        await using IMailbox after = await store.MustSelectAsync("INBOX", readOnly: true);
+        Assert.Equal("ABCDEFGH", after.Current[0].Keywords.ToString());
+        Assert.Equal("0123456789", after.Current[1].Keywords.ToString());
     }
 
     [Fact]

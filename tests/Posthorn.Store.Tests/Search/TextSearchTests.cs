@@ -80,14 +80,14 @@ public sealed class TextSearchTests : IAsyncLifetime
 
     private async ValueTask HoldsAsync(string needle, IReadOnlySet<int>? gone = null)
     {
-        foreach (TextCriterion criterion in (TextCriterion[])[new(TextScope.All, "", needle), new(TextScope.Body, "", needle), new(TextScope.Header, "Subject", needle), new(TextScope.Header, "X-Code", needle)])
+        foreach (TextCriterion criterion in (TextCriterion[])[new(TextScope.All, "", needle), new(TextScope.Body, "", needle), new(TextScope.Header, "Subject", needle), new(TextScope.Header, "X-Code", needle), new(TextScope.Header, "from", needle), new(TextScope.Header, "CC", needle)])
             Assert.True(Expected(criterion, gone).SequenceEqual(await FindAsync(criterion)), $"{criterion}");
     }
 
     private static readonly Gen<string> Messages = Gen.Select(WordPieceTests.Texts, WordPieceTests.Texts, Gen.Int[0, 3]).Select((subject, body, kind) =>
     {
         string clean = subject.Replace("\r\n", " ", StringComparison.Ordinal).Replace("\0", "", StringComparison.Ordinal);
-        string head = $"From: someone@example.org\r\nSubject: {(kind == 1 ? $"=?utf-8?b?{Convert.ToBase64String(Encoding.UTF8.GetBytes(clean))}?=" : clean)}\r\nX-Code: {clean}\r\nMIME-Version: 1.0\r\n";
+        string head = $"From: someone@example.org\r\nCc: {clean}, \"Some (one)\" <{kind}@\r\n\t example.net>\r\nSubject: {(kind == 1 ? $"=?utf-8?b?{Convert.ToBase64String(Encoding.UTF8.GetBytes(clean))}?=" : clean)}\r\nX-Code: {clean}\r\nMIME-Version: 1.0\r\n";
         return kind switch
         {
             0 => $"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n",
@@ -201,7 +201,7 @@ public sealed class TextSearchTests : IAsyncLifetime
         using (Store.Catalogue.WordIndex index = new(IndexPath))
         {
             List<Store.Catalogue.IndexedContent> wrong = [];
-            for (long content = 20; content <= 40; content++) wrong.Add(new(content, new("other" + content), new(["other"], ["other"])));
+            for (long content = 20; content <= 40; content++) wrong.Add(new(content, new("other" + content), new(["other"], ["other"], [])));
             index.Add(wrong, 60);
             index.Settle("of before", 60);
         }

@@ -69,7 +69,7 @@ public sealed class WordPieceTests : IDisposable
         long next = 0;
         Gen.Select(Texts, Texts, Gen.Int[0, 40], Gen.Int[1, 30]).Sample((head, body, start, length) =>
         {
-            MessageWords words = new([.. WordsOf(TextMatcher.Fold(head))], [.. WordsOf(TextMatcher.Fold(body))]);
+            MessageWords words = new([.. WordsOf(TextMatcher.Fold(head))], [.. WordsOf(TextMatcher.Fold(body))], []);
             index.Add([new(++next, new("E" + next), words)], next);
             texts.Add(body);
             string from = texts[(start * 7919) % texts.Count];

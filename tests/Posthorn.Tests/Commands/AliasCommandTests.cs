@@ -42,7 +42,7 @@ public sealed class AliasCommandTests : IDisposable
     [Fact]
     public async Task Files_are_made_and_what_leads_nowhere_is_told()
     {
-        Assert.Equal((0, "added ann@posthorn.test\n", ""), await RunAsync("secret\n", "account", "add", "ann"));
+        Assert.Equal((0, "added ann@posthorn.test\n", ""), await RunAsync("long secret\n", "account", "add", "ann"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_folder.Path, "users")));
         Assert.Equal((0, "added team -> ann\n", ""), await RunAsync(null, "alias", "add", "team", "ann"));
         Assert.Contains("the target nobody@posthorn.test does not exist", (await RunAsync(null, "alias", "add", "ghost", "nobody")).Errors, StringComparison.Ordinal);

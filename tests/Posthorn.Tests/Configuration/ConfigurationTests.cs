@@ -97,6 +97,24 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Contains("there is no such file", problem.Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_certificate_for_another_name_is_worth_a_look()
+    {
+        (string certificate, string key) = TestCertificate.WritePem(TestCertificate.Shared, _folder.Path);
+        string tls = $"\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n";
+        ConfigProblem problem = Assert.Single(Load(Good + tls).Problems, problem => problem.Text.Contains("is not for mail.example.org", StringComparison.Ordinal));
+        Assert.True(problem.IsWarning);
+        Assert.DoesNotContain(Load(Good.Replace("mail.", "mx.", StringComparison.Ordinal) + tls).Problems, problem => problem.Text.Contains("is not for", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("submission = [\":587\"]", true)]
+    [InlineData("imap = [\"192.0.2.1:143\"]", true)]
+    [InlineData("imap = [\"127.0.0.1:143\"]", false)]
+    [InlineData("smtp = [\":25\"]", false)]
+    public void A_listener_at_which_nobody_can_log_in_is_worth_a_look(string listen, bool isNamed) =>
+        Assert.Equal(isNamed, Load($"{Good}\n[listen]\n{listen}\n").Problems.Any(problem => problem.IsWarning && problem.Text.Contains("nobody can log in from elsewhere", StringComparison.Ordinal)));
+
     /// <summary>Mistakes of form, each named once, in our words, where it stands.</summary>
     [Theory]
     [InlineData("a = mail.example.org", 5, 5, "expected a value, found 'mail.example.org'; a text stands in quotes: \"mail.example.org\"")]
