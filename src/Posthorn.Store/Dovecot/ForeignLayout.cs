@@ -155,7 +155,7 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
     }
 
     // Such levels are names like others in the plain way; nested they would lead out of the account's tree.
-    private static bool LeadsAway(string[] levels) => levels.Any(level => level is "." or "..");
+    private static bool LeadsAway(string[] levels) => levels.Any(FolderNames.IsDots);
 
     private static string[] Levels(string directory) => [.. directory[1..].Split('.').Select(level => level.Replace("&AC4-", ".", StringComparison.Ordinal))];
 
