@@ -21,9 +21,15 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            if (bytes.TryGetFile(out ReadOnlyMemory<byte> first, out ReadOnlyMemory<byte> rest))
-                tree.Write(path, first.IsEmpty ? [rest] : [first, rest], modified, now);
-            else tree.Write(path, bytes.ReadFile, bytes.Octets, modified);
+            try
+            {
+                Write(path, bytes, modified, now);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(path))
+            {
+                Write(path, bytes, modified, now);
+            }
+
             account.Delayed.Keep(path);
             return true;
         }
@@ -33,6 +39,44 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             Scrap(path);
             return false;
         }
+    }
+
+    private void Write(string path, MessageBytes bytes, DateTimeOffset modified, DateTimeOffset now)
+    {
+        if (bytes.TryGetFile(out ReadOnlyMemory<byte> first, out ReadOnlyMemory<byte> rest))
+            tree.Write(path, first.IsEmpty ? [rest] : [first, rest], modified, now);
+        else tree.Write(path, bytes.ReadFile, bytes.Octets, modified);
+    }
+
+    // A backup may give a tree back without directories in which nothing lay: they are made when something is to lie there. Where files of messages should be lying in what is
+    // missing, it is away, as a volume that is not mounted, and may come back.
+    private bool TryMakeWhole(string path)
+    {
+        string directory = path[..path.LastIndexOf('/')];
+        bool isOfFolder = directory.EndsWith("/new", StringComparison.Ordinal) || directory.EndsWith("/cur", StringComparison.Ordinal);
+        if (!isOfFolder && directory != tree.ExpungedPath) return false;
+        try
+        {
+            if (tree.Exists(directory) || !tree.Exists(tree.OwnPath)) return false;
+            if (isOfFolder) return TryMakeWholeFolder(directory[..^4]);
+            tree.MakeIfMissing(directory);
+            return true;
+        }
+        catch (VolumeException)
+        {
+            return false; // what was to be done tells why
+        }
+    }
+
+    private bool TryMakeWholeFolder(string folder)
+    {
+        if (account.Mailboxes.All().FirstOrDefault(box => tree.FolderPath(box.Name) == folder) is not { } box) return false;
+        (bool hasNew, bool hasCur) = (tree.Exists(folder + "/new"), tree.Exists(folder + "/cur"));
+        if (catalogue.Files(box.Id).Exists(file => !hasNew && file.DiskName.StartsWith("new/", StringComparison.Ordinal) || !hasCur && file.DiskName.StartsWith("cur/", StringComparison.Ordinal))) return false;
+        if (!tree.Exists(folder)) MakeFolderNow(box.Name, box.Mailbox, box.Validity);
+        else if (IsFolderOf(box.Name, box.Mailbox)) tree.MakeFolder(folder);
+        else return false;
+        return true;
     }
 
     // What was begun and not finished is no message. Where even its removal fails it must not be taken for one.
@@ -417,7 +461,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Move(path, target);
+            try
+            {
+                tree.Move(path, target);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(target))
+            {
+                tree.Move(path, target);
+            }
         }
         catch (VolumeException problem) when (problem.Error == VolumeError.OtherVolume)
         {
@@ -437,7 +488,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Volume.Link(path, target);
+            try
+            {
+                tree.Volume.Link(path, target);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(target))
+            {
+                tree.Volume.Link(path, target);
+            }
         }
         catch (VolumeException problem) when (problem.Error is VolumeError.OtherVolume or VolumeError.TooManyLinks or VolumeError.Permission or VolumeError.Invalid)
         {

@@ -59,10 +59,13 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     {
         if (!Exists(Root)) return [];
         return Volume.List(Root, times: false)
-            .Where(entry => entry.Name.Length > 1 && entry.Name[0] == '.' && entry.Kind is VolumeKind.Directory or VolumeKind.SymbolicLink && Exists($"{Root}/{entry.Name}/cur"))
+            .Where(entry => entry.Name.Length > 1 && entry.Name[0] == '.' && entry.Kind is VolumeKind.Directory or VolumeKind.SymbolicLink && IsFolder($"{Root}/{entry.Name}"))
             .Select(entry => (entry.Name, Mailbox: Names.TryMailbox(entry.Name, out MailboxName name) ? name : (MailboxName?)null))
             .OrderBy(one => one.Mailbox is { } name && Names.TryDirectory(name, out string right) && right == one.Name ? 0 : 1).ThenBy(one => one.Name, StringComparer.Ordinal);
     }
+
+    // A backup may have left out cur/ when nothing lay in it.
+    private bool IsFolder(string path) => Exists(path + "/cur") || Exists($"{path}/{UidList.FileName}");
 
     /// <summary>A folder's message files, <c>new/NAME</c> or <c>cur/NAME</c>, by their base.</summary>
     internal Dictionary<string, string> FilesOf(string folder)
