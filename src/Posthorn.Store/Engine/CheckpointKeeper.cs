@@ -14,13 +14,20 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volume, AccountCache accounts, TimeProvider time, ILogger log)
 {
-    private readonly ConcurrentDictionary<EmailAddress, (MailAccount Who, ulong Device)> _touched = new();
+    private readonly ConcurrentDictionary<EmailAddress, Touched> _touched = new();
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
     private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
     private readonly ConcurrentDictionary<EmailAddress, Operation[]> _repairing = new();
     private readonly Dictionary<ulong, Task> _hanging = [];
     private volatile bool _cataloguesInDoubt;
+    private long _round;
+
+    /// <summary>An account of which something may not be synced.</summary>
+    /// <param name="Who">Which.</param>
+    /// <param name="Device">Its volume.</param>
+    /// <param name="Round">The checkpoint that had begun last when somebody opened it last.</param>
+    private readonly record struct Touched(MailAccount Who, ulong Device, long Round);
 
     internal Journal.Journal? Journal { get; set; }
 
@@ -30,7 +37,12 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <summary>Something of the account changes, so that its volume must be synced.</summary>
     internal void Touch(MailAccount who)
     {
-        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who, stat.Device);
+        long round = Interlocked.Read(ref _round);
+        if (_touched.TryGetValue(who.Address, out Touched known))
+        {
+            if (known.Round < round) _touched[who.Address] = known with { Round = round };
+        }
+        else if (volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = new(who, stat.Device, round);
     }
 
     /// <summary>A record whose account cannot be opened: it waits in the journal until it can.</summary>
@@ -84,18 +96,15 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <exception cref="IOException">The volume of the catalogues failed, or a record cannot be held: nothing may be freed.</exception>
     internal async ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
     {
+        Interlocked.Increment(ref _round);
+        // What is closed before anything is synced, and is not opened meanwhile, changes no more. What closes in between writes behind the sync.
+        KeyValuePair<EmailAddress, Touched>[] closed = [.. _touched.ToArray().Where(one => !accounts.Knows(one.Key))];
         (HashSet<EmailAddress> troubled, HashSet<ulong> synced) = await OnEachVolumeAsync(upTo, sync: true, cancel);
         await SyncCataloguesAsync(synced);
         Hold(upTo, troubled);
-        foreach (EmailAddress address in _touched.Keys) Forget(address, troubled);
+        foreach (KeyValuePair<EmailAddress, Touched> one in closed)
+            if (!troubled.Contains(one.Key)) _touched.TryRemove(one);
         Release(troubled);
-    }
-
-    // What is closed and synced changes no more. One that is opened at this moment may have been touched just before it was forgotten.
-    private void Forget(EmailAddress address, HashSet<EmailAddress> troubled)
-    {
-        if (troubled.Contains(address) || accounts.Knows(address) || !_touched.TryRemove(address, out (MailAccount, ulong) touched)) return;
-        if (accounts.Knows(address)) _touched.TryAdd(address, touched);
     }
 
     // In their order, and each account's part as soon as it is safe: was it given back when the records behind it are gone, it would undo what they did.
@@ -124,7 +133,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         {
             if (_cataloguesInDoubt)
             {
-                foreach ((EmailAddress _, (MailAccount who, ulong _)) in _touched.ToArray()) await RewriteCatalogueAsync(who);
+                foreach ((EmailAddress _, Touched touched) in _touched.ToArray()) await RewriteCatalogueAsync(touched.Who);
                 log.CataloguesRewritten(_touched.Count);
                 volume.SyncVolume(options.AccountsDirectory);
                 _cataloguesInDoubt = false;
@@ -177,7 +186,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     {
         HashSet<EmailAddress> troubled = [.. _postponed.Keys, .. _repairing.Keys];
         HashSet<ulong> synced = [];
-        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (MailAccount Who, ulong Device)>> device in _touched.ToArray().OrderBy(one => one.Key.ToString(), StringComparer.Ordinal).GroupBy(one => one.Value.Device))
+        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, Touched>> device in _touched.ToArray().OrderBy(one => one.Key.ToString(), StringComparer.Ordinal).GroupBy(one => one.Value.Device))
         {
             EmailAddress[] owners = [.. device.Select(one => one.Key)];
             if (_hanging.TryGetValue(device.Key, out Task? last) && !last.IsCompleted)
