@@ -216,7 +216,7 @@ public sealed class CrashVolume : IVolume
         }
     }
 
-    public bool MayWrite(string directory) => !ReadOnly && Forbidden?.Invoke(directory) != true;
+    public bool MayWrite(string directory) => !ReadOnly && Forbidden?.Invoke(directory) != true && TryStat(directory, out _);
 
     public void SetModified(string path, DateTimeOffset time)
     {
