@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7021, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7024, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -59,6 +59,15 @@ internal static partial class StoreLog
 
     [LoggerMessage(7020, LogLevel.Error, "Record {Record} cannot be applied to {Account}; it and what came after it wait in the journal until the account is opened, the others go on")]
     internal static partial void ReplayFailed(this ILogger log, Exception cause, EmailAddress account, long record);
+
+    [LoggerMessage(7021, LogLevel.Warning, "{Account}: the folder of {Mailbox} cannot be moved; the mailbox stays as it was, and who wanted to remove or rename it was told so")]
+    internal static partial void FolderStays(this ILogger log, Exception cause, EmailAddress account, string mailbox);
+
+    [LoggerMessage(7022, LogLevel.Warning, "{Account}: {Count} files in {Mailbox} that no message has were taken out of sight, since the last end undid their removal; they can be had with posthorn undelete")]
+    internal static partial void LeftOvers(this ILogger log, EmailAddress account, int count, string mailbox);
+
+    [LoggerMessage(7023, LogLevel.Error, "The background work of the mail store has ended early; accounts are closed all the same")]
+    internal static partial void BackgroundEnded(this ILogger log, Exception cause);
 
     [LoggerMessage(7047, LogLevel.Error, "A message of {Octets} octets is stored without what is usually kept about it, which is made from the message whenever it is asked for")]
     internal static partial void FactsUnknown(this ILogger log, Exception? cause, long octets);

@@ -39,7 +39,7 @@ public abstract record NextHop
 {
     private NextHop() { }
 
-    /// <summary>What is demanded of TLS; null is the general setting.</summary>
+    /// <summary>What is demanded of TLS; null is the general setting, and where there is a login at least that the server proves who it is.</summary>
     public TlsPolicy? Tls { get; init; }
 
     /// <summary>What tells this hop from others of the same host, for connections that are shared.</summary>

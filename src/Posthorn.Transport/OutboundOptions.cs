@@ -79,11 +79,17 @@ public sealed record OutboundOptions
     /// <summary>Addresses tried in one attempt. 5 as in Postfix: a provider's list of thirty would take hours of timeouts.</summary>
     public int MaxAddresses { get; init; } = 5;
 
+    /// <summary>Servers of a domain asked in one attempt, where one after the other puts the mail off. 2 as in Postfix: a server that is out of order is passed by, and who greylists is not asked over and over.</summary>
+    public int MaxServers { get; init; } = 2;
+
     /// <summary>Transactions in one connection.</summary>
     public int MaxTransactions { get; init; } = 100;
 
     /// <summary>How long a connection is kept that has nothing to do, for more mail to the same destination. 2 s as in Postfix: a busy destination need not be greeted for each message, and no server minds the wait.</summary>
     public TimeSpan KeepIdle { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>At the end of the server, how long messages of which the content has begun may wait for their answer; broken off they would go out twice. 30 s: servers that scan mail before they answer take 5 to 30, and all of a stop has to stay below the 90 s that systemd allows.</summary>
+    public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(30);
 
     public SmtpTimeouts Timeouts { get; init; } = new();
 }

@@ -28,6 +28,9 @@ public sealed record TlsPolicy(OutboundTls Level)
     /// <summary>The names of which one must stand in the certificate; empty is the host's own.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
 
+    /// <summary>Where DANE says how the server is known, that counts instead.</summary>
+    public bool OrDane { get; init; }
+
     /// <summary>TLS 1.2 is not enough.</summary>
     public bool OnlyTls13 { get; init; }
 

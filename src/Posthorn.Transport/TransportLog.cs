@@ -5,7 +5,7 @@ using Posthorn.Transport.Queue;
 
 namespace Posthorn.Transport;
 
-/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3041, 3063 and 3071. Numbers are never reused. Each names the message's queue id.</summary>
+/// <summary>All log events of the transport, numbered 3000-3999; the next free ids are 3041, 3063 and 3072. Numbers are never reused. Each names the message's queue id.</summary>
 internal static partial class TransportLog
 {
     [LoggerMessage(3000, LogLevel.Information, "accepted {QueueId} {Session} {From} {Size} {Recipients}", EventName = "accepted")]
@@ -40,6 +40,9 @@ internal static partial class TransportLog
 
     [LoggerMessage(3009, LogLevel.Error, "queue-attempt-failed {QueueId}", EventName = "queue-attempt-failed")]
     internal static partial void AttemptFailed(this ILogger log, Exception error, QueueId queueId);
+
+    [LoggerMessage(3071, LogLevel.Information, "queue-stopping {Running} deliveries are under way; those that wait for an answer to their message get {Grace}", EventName = "queue-stopping")]
+    internal static partial void QueueStopping(this ILogger log, int running, TimeSpan grace);
 
     [LoggerMessage(3010, LogLevel.Error, "queue-record-unreadable {Record} {Kind}", EventName = "queue-record-unreadable")]
     internal static partial void UnreadableStep(this ILogger log, long record, byte kind);

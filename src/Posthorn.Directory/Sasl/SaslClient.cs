@@ -11,6 +11,9 @@ public abstract class SaslClient
     /// <summary>What is used where nobody names mechanisms.</summary>
     public static IReadOnlyList<string> Default { get; } = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"];
 
+    /// <summary>The server learns nothing from which the password can be had at once: what goes out is worth something only to who knows it already (RFC 5802).</summary>
+    public static bool KeepsPassword(string mechanism) => mechanism is "SCRAM-SHA-256" or "SCRAM-SHA-1";
+
     public abstract string Name { get; }
 
     /// <summary>The initial response; null when the mechanism waits for a challenge.</summary>

@@ -55,7 +55,7 @@ internal sealed class MetadataNews
             string name = "";
             if (group.Key is { } mailbox)
             {
-                if (await _session.Store.FindAsync(mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info) || Wanted?.Invoke(info) == false) continue;
+                if (await _session.Store.FindAsync(store, mailbox, cancel) is not { } info || !MetadataEntry.IsOpenTo(info) || Wanted?.Invoke(info) == false) continue;
                 name = info.Name.Value;
             }
             else if (!own || Wanted?.Invoke(null) == false) continue;

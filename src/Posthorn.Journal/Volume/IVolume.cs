@@ -42,6 +42,9 @@ public interface IVolume
     /// <summary>What stands at a name. False when nothing does. A symbolic link is followed.</summary>
     bool TryStat(string path, out VolumeStat stat);
 
+    /// <summary>Whether names in a directory may be changed, as far as modes, owners and the mounting of its volume say.</summary>
+    bool MayWrite(string directory);
+
     /// <summary>Sets the time of last change.</summary>
     void SetModified(string path, DateTimeOffset time);
 

@@ -16,9 +16,11 @@ internal static partial class Libc
     internal const int RemoveDirectory = 0x200; // AT_REMOVEDIR
     internal const uint NoReplace = 1; // RENAME_NOREPLACE
     internal const uint BasicStats = 0x7FF;
+    internal const int WriteAndSearch = 2 | 1; // W_OK, X_OK
+    internal const int EffectiveIds = 0x200; // AT_EACCESS
     internal const int LockExclusiveNow = 2 | 4;
 
-    internal const int EPerm = 1, ENoEnt = 2, EIntr = 4, EAgain = 11, EAcces = 13, EExist = 17, EXDev = 18, ENotDir = 20, EIsDir = 21, EInval = 22,
+    internal const int EPerm = 1, ENoEnt = 2, EIntr = 4, EAgain = 11, EAcces = 13, EBusy = 16, EExist = 17, EXDev = 18, ENotDir = 20, EIsDir = 21, EInval = 22,
         ENFile = 23, EMFile = 24, ENoSpc = 28, ERoFs = 30, EMLink = 31, ENameTooLong = 36, ENoSys = 38, ENotEmpty = 39, EDQuot = 122;
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
@@ -56,6 +58,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true)]
     internal static partial int RenameAt2(int oldDirectory, ReadOnlySpan<byte> oldPath, int newDirectory, ReadOnlySpan<byte> newPath, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true)]
+    internal static partial int FAccessAt(int directory, ReadOnlySpan<byte> path, int mode, int flags);
 
     [LibraryImport("libc", EntryPoint = "utimensat", SetLastError = true)]
     internal static partial int UTimeNsAt(int directory, ReadOnlySpan<byte> path, ReadOnlySpan<TimeSpec> times, int flags);

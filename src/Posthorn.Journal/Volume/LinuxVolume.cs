@@ -113,6 +113,8 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
         return false;
     }
 
+    public bool MayWrite(string directory) => Libc.FAccessAt(Libc.AtCwd, PathBytes.Encode(directory), Libc.WriteAndSearch, Libc.EffectiveIds) == 0;
+
     public void SetModified(string path, DateTimeOffset time)
     {
         long ticks = (time - DateTimeOffset.UnixEpoch).Ticks;
@@ -171,6 +173,7 @@ public sealed class LinuxVolume(UnixFileMode fileMode, UnixFileMode directoryMod
         Libc.EXDev => VolumeError.OtherVolume,
         Libc.EMLink => VolumeError.TooManyLinks,
         Libc.ENameTooLong => VolumeError.NameTooLong,
+        Libc.EBusy => VolumeError.Busy,
         Libc.EMFile or Libc.ENFile => VolumeError.TooManyFiles,
         Libc.EInval or Libc.ENoSys => VolumeError.Invalid,
         _ => VolumeError.Io,

@@ -29,6 +29,8 @@ public enum VolumeError
     NameTooLong,
     /// <summary>No file descriptor is left.</summary>
     TooManyFiles,
+    /// <summary>Something uses it: a directory on which a volume is mounted can neither be moved nor removed.</summary>
+    Busy,
     /// <summary>The name holds a zero byte or otherwise cannot be one, or the operation is not supported here.</summary>
     Invalid,
 }

@@ -348,6 +348,24 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
+    /// <summary>Which of some base names are those of a mailbox's files.</summary>
+    internal HashSet<string> BasesAmong(long mailbox, HashSet<string> names)
+    {
+        HashSet<string> known = new(StringComparer.Ordinal);
+        _moveFiles.Bind(1, mailbox);
+        try
+        {
+            while (_moveFiles.Step())
+                if (FileOf(_moveFiles, mailbox).Base is var name && names.Contains(name)) known.Add(name);
+        }
+        finally
+        {
+            _moveFiles.Reset();
+        }
+
+        return known;
+    }
+
     /// <summary>Hashes of the names on disk of a mailbox's files, for a quick comparison.</summary>
     internal HashSet<long> DiskNames(long mailbox)
     {

@@ -89,6 +89,7 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
     {
         if (root is null) return null;
         if (!Layout.IsNested) return directory.Length == 0 ? $"{root}/.INBOX" : $"{root}/{directory}";
+        if (directory.Length > 0 && LeadsAway(Levels(directory))) return null;
         return directory.Length == 0 ? $"{root}/INBOX" : $"{root}/{string.Join('/', Levels(directory))}";
     }
 
@@ -117,15 +118,18 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
         }
     }
 
+    // One folder that cannot lie at its place, since all its levels are too long for one name or the disk does not let it go, must not keep all others closed.
     private void Move(string from, string target)
     {
-        if (tree.Exists(target))
+        try
         {
-            log.FolderLeftAside(who.Address, from, $"{target} is the same mailbox; merge the two to take it in");
-            return;
+            if (tree.Exists(target)) log.FolderLeftAside(who.Address, from, $"{target} is the same mailbox; merge the two to take it in");
+            else Volume.RenameNew(from, target);
         }
-
-        Volume.RenameNew(from, target);
+        catch (VolumeException problem) when (Engine.FileKeeper.IsLasting(problem.Error))
+        {
+            log.FolderLeftAside(who.Address, from, problem.Message);
+        }
     }
 
     // Parents first.
@@ -133,6 +137,12 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
     {
         foreach ((string directory, string[] levels) in tree.Directories().Select(one => (one.Directory, Levels(one.Directory))).OrderBy(one => one.Item2.Length).ToArray())
         {
+            if (LeadsAway(levels))
+            {
+                log.FolderLeftAside(who.Address, $"{tree.Root}/{directory}", "nested folders cannot have this name");
+                continue;
+            }
+
             string above = string.Join('/', levels.SkipLast(1));
             string parent = above.Length == 0 ? tree.Root : $"{tree.Root}/{above}";
             Volume.MakePath(parent);
@@ -143,6 +153,9 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
         Volume.MakePath(who.Home);
         if (tree.Exists(tree.OwnPath) && !tree.Exists(OwnAway)) Volume.Rename(tree.OwnPath, OwnAway);
     }
+
+    // Such levels are names like others in the plain way; nested they would lead out of the account's tree.
+    private static bool LeadsAway(string[] levels) => levels.Any(FolderNames.IsDots);
 
     private static string[] Levels(string directory) => [.. directory[1..].Split('.').Select(level => level.Replace("&AC4-", ".", StringComparison.Ordinal))];
 

@@ -30,7 +30,8 @@ internal sealed class Account : IDisposable
     private long _changeNumber = 1;
     private bool _isAwaited;
     private readonly long _keywordOctets;
-    private bool _aclStale;
+    private volatile bool _aclStale;
+    private Box[] _unlisted = [];
     private volatile bool _isOver;
 
     internal Account(MailAccount who, MaildirTree tree, AccountCatalogue catalogue, MaildirStoreOptions options, TimeProvider time, ILogger log)
@@ -54,6 +55,9 @@ internal sealed class Account : IDisposable
     internal MailAccount Who { get; private set; }
     internal MaildirTree Tree { get; }
     internal FileKeeper Files { get; }
+
+    /// <summary>The volume with its mail.</summary>
+    internal ulong Device { get; init; }
 
     /// <summary>What is published.</summary>
     internal PublishedMailboxes Mailboxes { get; }
@@ -243,6 +247,9 @@ internal sealed class Account : IDisposable
         lock (_gate) return _queue.Emerging(mailbox);
     }
 
+    /// <summary>The messages of a mailbox that operations on their way take out of it.</summary>
+    internal HashSet<Uid> LeavingFrom(MailboxId mailbox) => _queue.LeavingFrom(mailbox);
+
     /// <summary>A UIDVALIDITY above the clock and all earlier ones.</summary>
     internal UidValidity NextValidity()
     {
@@ -295,6 +302,9 @@ internal sealed class Account : IDisposable
         return true;
     });
 
+    /// <summary>Whether durable records wait since they could not be applied: what is in the catalogue is not all that is known.</summary>
+    internal bool IsStuck => _runner.HasFailed;
+
     /// <summary>Applies what is durable and could not be applied when it came.</summary>
     internal void Retry() => _runner.Retry();
 
@@ -320,6 +330,16 @@ internal sealed class Account : IDisposable
         lock (_gate) _queue.Reset(Mailboxes.Names);
         LookForLeftOvers();
     }
+
+    /// <summary>Mailboxes without a list are to be looked at before anything else: all that lies in them is taken in.</summary>
+    internal void LookAt(HashSet<MailboxId> unlisted)
+    {
+        _unlisted = [.. Mailboxes.All().Where(box => unlisted.Contains(box.Mailbox))];
+        foreach (Box box in _unlisted) box.Sight.IsUnlisted = true;
+    }
+
+    /// <summary>Those mailboxes, once.</summary>
+    internal Box[] TakeUnlisted() => _unlisted.Length == 0 ? _unlisted : Interlocked.Exchange(ref _unlisted, []);
 
     /// <summary>What the machine's end undid on disk alone is found at the next look at each folder.</summary>
     internal void LookForLeftOvers()
@@ -353,17 +373,30 @@ internal sealed class Account : IDisposable
             }
         }
 
-        if (_aclStale) NoteShares();
         foreach (Operation operation in batch)
             if (operation.Durability == Durability.Durable) operation.Ticket?.PartDone();
+        if (_aclStale) NoteShares();
     }
 
-    /// <summary>Writes down with whom the account shares something, if that changed.</summary>
+    /// <summary>Writes down with whom the account shares something, if that changed. The catalogue has it: where it cannot be written down now it is as soon as that works.</summary>
     internal void NoteShares()
     {
-        _aclStale = false;
+        _aclStale = true;
         _upkeep.HomeIsStale();
-        Shares?.Update(Who.Address, Mailboxes.Acls());
+        TryNoteShares();
+    }
+
+    private void TryNoteShares()
+    {
+        try
+        {
+            Shares?.Update(Who.Address, Mailboxes.Acls());
+            _aclStale = false;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            _log.TidyFailed(problem, Who.Address);
+        }
     }
 
     // ---- For the applier and the background ----
@@ -373,7 +406,7 @@ internal sealed class Account : IDisposable
     internal void NamesAreDirty() => _upkeep.NamesAreDirty();
 
     /// <summary>Whether background work waits: names that must follow, or a second home that is old.</summary>
-    internal bool NeedsTidying(long now, TimeSpan idle) => _upkeep.IsNeeded(now, idle);
+    internal bool NeedsTidying(long now, TimeSpan idle) => _aclStale || _upkeep.IsNeeded(now, idle);
 
     /// <summary>Whether nothing changed for a while.</summary>
     internal bool IsIdle(long now, TimeSpan idle) => _upkeep.IsIdle(now, idle);
@@ -391,7 +424,11 @@ internal sealed class Account : IDisposable
     internal bool Tidy(AccountTidier tidier, int limit, bool home)
     {
         Behind.Settle();
-        lock (_catalogueLock) return _upkeep.Tidy(tidier, limit, home);
+        lock (_catalogueLock)
+        {
+            if (_aclStale) TryNoteShares();
+            return _upkeep.Tidy(tidier, limit, home);
+        }
     }
 
     /// <summary>Marks the end as one in order and closes the catalogue.</summary>

@@ -6,8 +6,12 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Locking: <c>_gate</c> guards the table. Opening and closing happen outside it; whoever wants an account that is being opened or closed waits for that.</remarks>
 internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount, Result<Account>> open, Func<Account, bool, bool> close)
 {
+    /// <summary>How many accounts of one volume are closed at once. Whoever lets go of an account closes one: a volume that hangs must not take all of them with it, one after the other.</summary>
+    private const int MostClosing = 4;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<EmailAddress, Entry> _entries = [];
+    private readonly Dictionary<ulong, int> _closing = [];
     private long _clock;
 
     private sealed class Entry
@@ -103,8 +107,24 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         lock (_gate) return [.. _entries.Values.Where(entry => entry.Busy is null && entry.Account is not null).Select(entry => entry.Account!)];
     }
 
+    /// <summary>Those that are open, and those that are being closed at the same moment: whether all of theirs is on disk is known only when that is done.</summary>
+    internal IReadOnlyList<Account> Open(out HashSet<EmailAddress> closing)
+    {
+        lock (_gate)
+        {
+            closing = [.. _entries.Where(pair => pair.Value.Busy is not null && pair.Value.Account is not null).Select(pair => pair.Key)];
+            return Open();
+        }
+    }
+
+    /// <summary>Whether one is open, or is being opened or closed.</summary>
+    internal bool Knows(EmailAddress address)
+    {
+        lock (_gate) return _entries.ContainsKey(address);
+    }
+
     /// <summary>Closes those that nobody has used since a time, one after the other.</summary>
-    internal void CloseIdle(DateTimeOffset before)
+    internal void CloseIdle(ulong device, DateTimeOffset before)
     {
         while (true)
         {
@@ -113,8 +133,8 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
             {
                 foreach (KeyValuePair<EmailAddress, Entry> pair in _entries)
                 {
-                    if (!IsIdle(pair.Value) || pair.Value.At >= before) continue;
-                    pair.Value.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                    if (!IsIdle(pair.Value) || pair.Value.Account!.Device != device || pair.Value.At >= before) continue;
+                    BeginClosing(pair.Value);
                     old = (pair.Key, pair.Value);
                     break;
                 }
@@ -135,7 +155,7 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         {
             if (!_entries.TryGetValue(address, out entry)) return true;
             if (!IsIdle(entry)) return false;
-            entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            BeginClosing(entry);
         }
 
         CloseNow(address, entry, atEnd: false);
@@ -149,7 +169,7 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         lock (_gate)
         {
             all = [.. _entries.Where(pair => pair.Value.Busy is null).Select(pair => (pair.Key, pair.Value))];
-            foreach ((EmailAddress _, Entry entry) in all) entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            foreach ((EmailAddress _, Entry entry) in all) BeginClosing(entry);
         }
 
         foreach ((EmailAddress address, Entry entry) in all) CloseNow(address, entry, atEnd: true);
@@ -188,12 +208,20 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         {
             if (!IsIdle(pair.Value)) continue;
             count++;
+            if (_closing.GetValueOrDefault(pair.Value.Account!.Device) >= MostClosing) continue;
             if (oldest is null || pair.Value.Used < oldest.Value.Value.Used) oldest = pair;
         }
 
         if (count <= idle || oldest is not { } found) return null;
-        found.Value.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        BeginClosing(found.Value);
         return (found.Key, found.Value);
+    }
+
+    // Under the gate.
+    private void BeginClosing(Entry entry)
+    {
+        entry.Busy = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _closing[entry.Account!.Device] = _closing.GetValueOrDefault(entry.Account.Device) + 1;
     }
 
     private void CloseNow(EmailAddress address, Entry entry, bool atEnd)
@@ -207,6 +235,7 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         {
             lock (_gate)
             {
+                if (--_closing[entry.Account!.Device] == 0) _closing.Remove(entry.Account.Device);
                 if (closed) _entries.Remove(address);
                 else (entry.Used, entry.At) = (++_clock, time.GetUtcNow());
                 TaskCompletionSource busy = entry.Busy!;

@@ -18,6 +18,9 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     internal const string Marker = "id";
 
+    // Beside the marker for as long as another server's tree is taken in: should that be broken off, it is another server's still.
+    private const string Adopting = "adopting";
+
     private readonly Lazy<RunMarker> _run = new(() =>
     {
         RunMarker run = new(options.AccountsDirectory, options.BootId);
@@ -55,12 +58,13 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 known = false;
             }
 
-
-            bool ours = tree.Exists($"{tree.OwnPath}/{Marker}");
+            string adopting = $"{tree.OwnPath}/{Adopting}";
+            bool ours = tree.Exists($"{tree.OwnPath}/{Marker}") && !tree.Exists(adopting);
             remade |= !known && ours; // what the journal has of it was applied to the catalogue that is lost now
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
-            if (!known) MakeNew(tree, directory);
+            if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
             Dictionary<string, string> orphans = [];
+            HashSet<MailboxId> unlisted = [], incomplete = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
             if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
             catalogue ??= new(path);
@@ -68,20 +72,28 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
             // Whose end was in order has written all that there was to write: what differs is another server's doing.
             bool inOrder = known && catalogue.Meta(MetaKey.OpenBoot).Text.Length == 0 && catalogue.Meta(MetaKey.Losses).Number >= _run.Value.Losses;
-            if (!known && !ours) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account
+            if (!known) catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, ""); // what was lost before was not of this account, or the numbers leap for it already
             if (rebuild || known && id.Length == 0 && AccountRebuilder.HasMail(tree))
             {
                 if (ours) log.Rebuilding(who.Address, path);
                 AccountRebuilder rebuilder = new(catalogue, tree, options, time, log, who.Address);
                 rebuilder.Run(ours ? LeapAbove(0, tree) : 0, marker, ours);
-                orphans = rebuilder.Orphans;
+                (orphans, unlisted, incomplete) = (rebuilder.Orphans, rebuilder.Unlisted, [.. rebuilder.Incomplete()]);
             }
             else if (id.Length == 0) catalogue.SetMeta(MetaKey.Id, 0, marker);
+            if (tree.Exists(adopting))
+            {
+                catalogue.Fold(); // what was taken in is durable
+                tree.Volume.Unlink(adopting);
+            }
+
             bool lost = NoteOpening(catalogue, tree);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind };
+            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind, Device = volume.TryStat(tree.Root, out VolumeStat stat) ? stat.Device : 0 };
             account.NoteShares();
             account.CountKept();
+            account.LookAt(unlisted);
+            foreach (MailboxId mailbox in incomplete) account.Delayed.MakeLater(mailbox); // when what is replayed has brought back what it can
             if (lost) account.LookForLeftOvers();
             return account;
         }
@@ -147,9 +159,15 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return true;
     }
 
-    private void MakeNew(MaildirTree tree, string directory)
+    private void MakeNew(MaildirTree tree, string directory, bool adopts)
     {
         tree.MakeRoot();
+        if (adopts)
+        {
+            tree.Replace($"{tree.OwnPath}/{Adopting}", "", sync: true);
+            tree.Volume.SyncDirectory(tree.OwnPath); // before the marker
+        }
+
         string marker = $"{tree.OwnPath}/{Marker}";
         if (!tree.Exists(marker))
         {

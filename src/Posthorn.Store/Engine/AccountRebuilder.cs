@@ -23,6 +23,9 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     /// <summary>The EMAILIDs of messages that lists name and whose files were not there.</summary>
     internal Dictionary<string, string> Orphans { get; } = [];
 
+    /// <summary>Mailboxes whose folders are there without a list: what lies in them is their mail, whoever brought it.</summary>
+    internal HashSet<MailboxId> Unlisted { get; } = [];
+
     internal sealed record Found(MailboxName Name, string Folder, UidList? List, FolderIndex? Index)
     {
         /// <summary>The index, when it is of these UIDs.</summary>
@@ -35,7 +38,15 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     }
 
     /// <summary>Whether there is anything to make a catalogue of.</summary>
-    internal static bool HasMail(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}");
+    internal static bool HasMail(MaildirTree tree) => HasInbox(tree) || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}") || tree.Directories().Any();
+
+    // Backup programs may leave empty directories out.
+    private static bool HasInbox(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.Root}/{UidList.FileName}");
+
+    /// <summary>Mailboxes whose folders lack directories, so that nothing could be written there.</summary>
+    internal IEnumerable<MailboxId> Incomplete() => catalogue.Mailboxes()
+        .Where(row => MailboxName.TryCreate(row.Name, tree.Names.Separator, out MailboxName name) && tree.Names.TryDirectory(name, out string directory) && !(tree.Exists($"{tree.Root}/{directory}/cur") && tree.Exists($"{tree.Root}/{directory}/new")))
+        .Select(row => row.Object);
 
     internal void Run(long leapt, string marker, bool ours)
     {
@@ -59,6 +70,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
             ModSeq floor = !ours && found.IsExact ? new(Math.Max(1, found.Highest)) : above;
             names.Add(found.Name);
+            if (ours && found.List is null) Unlisted.Add(mailbox);
             MailboxRow row = TakeFolder(found, new(++_lastBox, mailbox, found.Name.Value, use, valid)
             {
                 UidNext = next, Highest = floor, Floor = floor, FirstRecent = known?.FirstRecent ?? new(found.State?.FirstRecent ?? 1), Counts = default,
@@ -70,6 +82,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         foreach (AccountFileMailbox box in account?.Mailboxes ?? [])
         {
             if (taken.Contains(box.Mailbox) || !names.Add(box.Name)) continue;
+            if (folders.Any(found => found.Name == box.Name)) Unlisted.Add(box.Mailbox);
             catalogue.PutMailbox(new(++_lastBox, box.Mailbox, box.Name.Value, box.Use, box.Validity)
             {
                 UidNext = box.UidNext, Highest = above, Floor = above, FirstRecent = box.FirstRecent, Counts = default,
@@ -106,7 +119,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     private List<Found> Folders()
     {
         List<Found> folders = [];
-        if (tree.Exists(tree.Root + "/cur")) folders.Add(Look(MailboxName.Inbox, tree.Root));
+        if (HasInbox(tree)) folders.Add(Look(MailboxName.Inbox, tree.Root));
         folders.AddRange(ForeignFolders.In(tree, log, who).Select(folder => Look(folder.Name, folder.Path)));
         return folders;
     }

@@ -168,13 +168,25 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             foreach (ref readonly MessageRow row in chunk.Span)
                 if ((row.Flags & SystemFlags.Deleted) != 0 && among?.Contains(row.Uid) != false) gone.Add(row.Uid);
         if (gone.Count == 0) return Array.Empty<Uid>();
+        List<Uid> expunged = new(gone.Count);
         foreach (List<(Uid Uid, string Base)> messages in services.Recorder.InParts(MailReader.BasesOf(_account, box, gone)))
         {
-            Result<Operation> done = await _changes.RunAsync(() => services.Recorder.Append(_account, [new Change.Expunge(mailbox, messages)], null, 0, 0));
-            if (!done.IsOk) return done.Refusal;
+            // Whoever took \Deleted off meanwhile has had his OK.
+            using IDisposable turn = await services.FlagTurns.TakeAsync(_account.Who.Address, cancel);
+            List<(Uid Uid, string Base)> still = [];
+            Result<Operation> done = await _changes.RunAsync(() =>
+            {
+                if (_account.Emerging(mailbox) != box || box.Version is not { } now) return NoMailbox; // another now, or its numbers mean others
+                still = messages.TrueForAll(IsDeleted) ? messages : messages.FindAll(IsDeleted);
+                return still.Count > 0 ? services.Recorder.Append(_account, [new Change.Expunge(mailbox, still)], null, 0, 0) : Nothing;
+
+                bool IsDeleted((Uid Uid, string Base) message) => now.IndexOf(message.Uid) is var at and >= 0 && (now[at].Flags & SystemFlags.Deleted) != 0;
+            });
+            if (!done.IsOk && !ReferenceEquals(done.Refusal, Nothing)) return done.Refusal;
+            expunged.AddRange(still.Select(message => message.Uid));
         }
 
-        return gone;
+        return expunged;
     }
 
     public ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
@@ -316,7 +328,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
             if (!move && _account.Room(size, messages.Count) is { } full) return full;
             for (int i = 0; i < pairs.Length; i++) pairs[i] = new(messages[i].Uid, new(into.NextUid++), messages[i].Base, i);
             return services.Recorder.Append(_account, [new Change.Place(source, into.Mailbox, move, pairs)], null, move ? 0 : size, move ? 0 : pairs.Length);
-        });
+        }, durable: true); // a NO would make the client do it again, and it comes true all the same
         if (!done.TryGet(out Operation? operation, out Refusal? refusal))
             return ReferenceEquals(refusal, Nothing) ? new Placement(into!.Mailbox, into.Validity, [], []) : refusal;
         if (operation.WasSkipped(0, -1)) return NoMailbox;

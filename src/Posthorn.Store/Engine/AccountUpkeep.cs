@@ -25,7 +25,7 @@ internal sealed class AccountUpkeep(Account account, AccountCatalogue catalogue,
         Volatile.Write(ref _lastChange, now);
     }
 
-    internal bool IsNeeded(long now, TimeSpan idle) => _namesDirty || _homeStale && IsIdle(now, idle);
+    internal bool IsNeeded(long now, TimeSpan idle) => _namesDirty || account.Delayed.FolderCount > 0 || _homeStale && IsIdle(now, idle);
 
     internal bool IsIdle(long now, TimeSpan idle) => now - Volatile.Read(ref _lastChange) > idle.TotalMilliseconds;
 
@@ -34,6 +34,8 @@ internal sealed class AccountUpkeep(Account account, AccountCatalogue catalogue,
     {
         // No list may be made of what is wrong, and no checkpoint pass it.
         if (catalogue.IsDamaged) throw catalogue.Damage("The catalogue is damaged.");
+        foreach (MailboxId mailbox in account.Delayed.TakeFolders())
+            if (account.Published(mailbox) is { } box) account.Files.MakeFolder(box.Name, mailbox, box.Validity); // before the files that are to lie in it
         foreach ((string path, string target) in account.Delayed.TakeDiscards()) tidier.Discard(path, target);
         if (_namesDirty)
         {
@@ -44,6 +46,7 @@ internal sealed class AccountUpkeep(Account account, AccountCatalogue catalogue,
 
         // Nor may it pass one that is still in sight: without its record it would be taken for somebody's delivery.
         if (account.Delayed.DiscardCount is > 0 and int left) throw new IOException($"{left} files of messages that were expunged could not be taken out of sight.");
+        if (account.Delayed.FolderCount is > 0 and int missing) throw new IOException($"{missing} folders could not be made.");
         if (!home || !_homeStale) return true;
         _homeStale = false;
         try

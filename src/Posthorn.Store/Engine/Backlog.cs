@@ -12,9 +12,11 @@ internal sealed class Backlog : IAsyncDisposable
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private HashSet<Account> _waiting = [];
-    private HashSet<Account> _spare = [];
+    private readonly Dictionary<ulong, Task> _lanes = []; // what a round has begun, by volume
     private Task _round = Task.CompletedTask;
     private int _messages;
+
+    // Armed: the timer will begin a round, or one is at work, after which it is armed anew. There is never a second one beside it.
     private bool _armed, _stopped;
 
     internal Backlog(MaildirStoreOptions options, TimeProvider time, ILogger log)
@@ -60,6 +62,7 @@ internal sealed class Backlog : IAsyncDisposable
         lock (_gate) (_stopped, round) = (true, _round);
         await _timer.DisposeAsync();
         await round;
+        await Task.WhenAll(_lanes.Values);
     }
 
     private void Begin()
@@ -71,11 +74,26 @@ internal sealed class Backlog : IAsyncDisposable
         }
     }
 
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The round must outlive any account's trouble; it is logged, and the background tries again.")]
+    // Each volume by itself: one may hang.
     private void Apply()
     {
         HashSet<Account> due;
-        lock (_gate) (due, _waiting, _armed) = (_waiting, _spare, false);
+        lock (_gate) (due, _waiting) = (_waiting, []);
+        foreach ((ulong device, Task lane) in _lanes)
+            if (lane.IsCompleted) _lanes.Remove(device);
+        foreach (IGrouping<ulong, Account> volume in due.GroupBy(account => account.Device))
+        {
+            if (!_lanes.ContainsKey(volume.Key)) _lanes[volume.Key] = Task.Run(() => Apply(volume));
+            else
+                lock (_gate) _waiting.UnionWith(volume); // for when it is done
+        }
+
+        lock (_gate) _armed = _waiting.Count > 0 && !_stopped && _timer.Change(_options.ApplyAfter, Timeout.InfiniteTimeSpan);
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The round must outlive any account's trouble; it is logged, and the background tries again.")]
+    private void Apply(IEnumerable<Account> due)
+    {
         foreach (Account account in due)
         {
             if (Volatile.Read(ref _stopped)) return;
@@ -88,8 +106,5 @@ internal sealed class Backlog : IAsyncDisposable
                 _log.TidyFailed(problem, account.Who.Address);
             }
         }
-
-        due.Clear();
-        lock (_gate) _spare = due;
     }
 }

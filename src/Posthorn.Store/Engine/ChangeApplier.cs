@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Maildir;
@@ -11,6 +12,7 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Runs under the account's catalogue lock, inside a transaction.</remarks>
 internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue, MaildirTree tree, MaildirStoreOptions options, TimeProvider time, ILogger log)
 {
+    private static readonly Refusal FolderThere = new(RefusalKind.AlreadyExists, "Another program made a folder of that name");
     private readonly FileKeeper _files = account.Files;
     private readonly VisitApplier _visits = new(account, catalogue);
     private readonly MessageRows _rows = new(account, catalogue);
@@ -220,17 +222,54 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         return true;
     }
 
+    // A folder that the disk does not let go must not keep what comes behind its record waiting; a record that undoes this one follows. On replay that stands
+    // there already, and a disk that is broken or full as a whole tells nothing of what it did before: then the account waits for its disk.
+    private bool MayRefuse(VolumeException problem) => !account.IsReplaying || FileKeeper.IsLasting(problem.Error);
+
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {
+        if (operation.Refusal is not null)
+        {
+            operation.Skip(index, -1);
+            return false;
+        }
+
         if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
         {
             operation.Skip(index, -1);
             return false;
         }
 
-        BringOver(draft, box);
-        if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
-        return GiveName(box, renamed.Target, draft);
+        try
+        {
+            BringOver(draft, box);
+            if (account.IsReplaying && box.Name != renamed.Target) _files.BringBack(box.Name, renamed.Mailbox, box.Box.Validity);
+            return GiveName(box, renamed.Target, draft);
+        }
+        catch (VolumeException problem) when (MayRefuse(problem))
+        {
+            log.FolderStays(problem, account.Who.Address, box.Name.Value);
+            operation.Refuse(index, problem.Error == VolumeError.Exists ? FolderThere : FileKeeper.Stays);
+            GiveBackNames(operation, index, draft);
+            return false;
+        }
+    }
+
+    // A mailbox is renamed with all that are below it, or not at all.
+    private void GiveBackNames(Operation operation, int index, Draft draft)
+    {
+        for (int i = index - 1; i >= 0; i--)
+        {
+            if (operation.Changes[i] is not Change.Rename done || operation.WasSkipped(i, -1) || draft.Find(done.Mailbox) is not { } box || box.Name != done.Target) continue;
+            try
+            {
+                GiveName(box, done.From, draft);
+            }
+            catch (VolumeException problem)
+            {
+                log.FolderStays(problem, account.Who.Address, box.Name.Value);
+            }
+        }
     }
 
     private bool GiveName(BoxDraft box, MailboxName name, Draft draft)
@@ -339,11 +378,13 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         if (draft.Find(adopt.Mailbox) is not { } box) return false;
         if (account.IsReplaying) _files.BringBack(box.Name, adopt.Mailbox, box.Box.Validity);
         bool changed = false;
+        HashSet<string> taken = catalogue.BasesAmong(box.Box.Id, [.. adopt.Files.Select(file => MaildirName.BaseOf(file.DiskName))]);
         foreach (Adopted file in adopt.Files)
         {
             if (file.Uid >= box.UidNext) box.UidNext = new(file.Uid.Value + 1); // even if its file is gone again: the number was given away
             if (catalogue.TryGetMessage(box.Box.Id, file.Uid, out _)) continue;
             string baseName = MaildirName.BaseOf(file.DiskName);
+            if (!taken.Add(baseName)) continue; // a message has it: two that share a file would go together
             string? disk = tree.Exists(tree.PathOf(box.Name, file.DiskName)) ? file.DiskName : tree.Find(tree.FolderPath(box.Name), baseName);
             if (disk is null) continue; // It went again before it was taken in.
             if (_files.Read(tree.PathOf(box.Name, disk)) is not { } bytes) continue;

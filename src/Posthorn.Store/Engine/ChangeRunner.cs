@@ -11,7 +11,7 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
 
     internal static readonly Refusal NoMailbox = new(RefusalKind.NoSuchMailbox, "No such mailbox");
     internal static readonly Refusal NotFlushed = new(RefusalKind.Unavailable, "The server's disk failed, nothing was changed");
-    private static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
+    internal static readonly Refusal TooMuch = new(RefusalKind.Limit, "That is too much for one command, do it in parts");
     internal static readonly Refusal Stopped = new(RefusalKind.Unavailable, "The server's disk has failed and nothing was changed; it takes changes again when it was restarted");
     private static readonly Refusal NotYet = new(RefusalKind.Unavailable, "The disk refuses the change now; it is kept and comes true as soon as the disk allows it");
 
@@ -32,7 +32,7 @@ internal sealed class ChangeRunner(Account account, Recorder recorder)
                 if (!planned.TryGet(out operation, out _)) return planned;
                 if (soon) await Task.Yield();
                 await account.CompleteAsync(operation);
-                return operation;
+                return operation.Refusal is { } refused ? refused : operation;
             }
             catch (JournalFullException)
             {

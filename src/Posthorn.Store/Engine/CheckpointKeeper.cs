@@ -14,13 +14,20 @@ namespace Posthorn.Store.Engine;
 /// </remarks>
 internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volume, AccountCache accounts, TimeProvider time, ILogger log)
 {
-    private readonly ConcurrentDictionary<EmailAddress, (MailAccount Who, ulong Device)> _touched = new();
+    private readonly ConcurrentDictionary<EmailAddress, Touched> _touched = new();
     private readonly ConcurrentDictionary<EmailAddress, List<(Lsn Lsn, AccountChanges Changes)>> _postponed = new();
     private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
     private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
     private readonly ConcurrentDictionary<EmailAddress, Operation[]> _repairing = new();
     private readonly Dictionary<ulong, Task> _hanging = [];
     private volatile bool _cataloguesInDoubt;
+    private long _round;
+
+    /// <summary>An account of which something may not be synced.</summary>
+    /// <param name="Who">Which.</param>
+    /// <param name="Device">Its volume.</param>
+    /// <param name="Round">The checkpoint that had begun last when somebody opened it last.</param>
+    private readonly record struct Touched(MailAccount Who, ulong Device, long Round);
 
     internal Journal.Journal? Journal { get; set; }
 
@@ -30,7 +37,12 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <summary>Something of the account changes, so that its volume must be synced.</summary>
     internal void Touch(MailAccount who)
     {
-        if (!_touched.ContainsKey(who.Address) && volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = (who, stat.Device);
+        long round = Interlocked.Read(ref _round);
+        if (_touched.TryGetValue(who.Address, out Touched known))
+        {
+            if (known.Round < round) _touched[who.Address] = known with { Round = round };
+        }
+        else if (volume.TryStat(who.MailRoot, out VolumeStat stat)) _touched[who.Address] = new(who, stat.Device, round);
     }
 
     /// <summary>A record whose account cannot be opened: it waits in the journal until it can.</summary>
@@ -84,12 +96,14 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <exception cref="IOException">The volume of the catalogues failed, or a record cannot be held: nothing may be freed.</exception>
     internal async ValueTask SyncAsync(Lsn upTo, CancellationToken cancel)
     {
+        Interlocked.Increment(ref _round);
+        // What is closed before anything is synced, and is not opened meanwhile, changes no more. What closes in between writes behind the sync.
+        KeyValuePair<EmailAddress, Touched>[] closed = [.. _touched.ToArray().Where(one => !accounts.Knows(one.Key))];
         (HashSet<EmailAddress> troubled, HashSet<ulong> synced) = await OnEachVolumeAsync(upTo, sync: true, cancel);
         await SyncCataloguesAsync(synced);
         Hold(upTo, troubled);
-        HashSet<EmailAddress> open = [.. accounts.Open().Select(account => account.Who.Address)];
-        foreach (EmailAddress address in _touched.Keys)
-            if (!open.Contains(address) && !troubled.Contains(address)) _touched.TryRemove(address, out _);
+        foreach (KeyValuePair<EmailAddress, Touched> one in closed)
+            if (!troubled.Contains(one.Key)) _touched.TryRemove(one);
         Release(troubled);
     }
 
@@ -119,7 +133,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         {
             if (_cataloguesInDoubt)
             {
-                foreach ((EmailAddress _, (MailAccount who, ulong _)) in _touched.ToArray()) await RewriteCatalogueAsync(who);
+                foreach ((EmailAddress _, Touched touched) in _touched.ToArray()) await RewriteCatalogueAsync(touched.Who);
                 log.CataloguesRewritten(_touched.Count);
                 volume.SyncVolume(options.AccountsDirectory);
                 _cataloguesInDoubt = false;
@@ -172,7 +186,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     {
         HashSet<EmailAddress> troubled = [.. _postponed.Keys, .. _repairing.Keys];
         HashSet<ulong> synced = [];
-        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, (MailAccount Who, ulong Device)>> device in _touched.ToArray().OrderBy(one => one.Key.ToString(), StringComparer.Ordinal).GroupBy(one => one.Value.Device))
+        foreach (IGrouping<ulong, KeyValuePair<EmailAddress, Touched>> device in _touched.ToArray().OrderBy(one => one.Key.ToString(), StringComparer.Ordinal).GroupBy(one => one.Value.Device))
         {
             EmailAddress[] owners = [.. device.Select(one => one.Key)];
             if (_hanging.TryGetValue(device.Key, out Task? last) && !last.IsCompleted)
@@ -200,18 +214,20 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
         return (troubled, synced);
     }
 
+#pragma warning disable CA1031 // Whatever an account's trouble is, it keeps that account's records and nobody else's; it is logged.
     // The accounts for which it failed; null when the volume as a whole did.
     private async Task<HashSet<EmailAddress>?> OnVolumeAsync(Lsn upTo, string root, EmailAddress[] owners, bool sync)
     {
-        HashSet<EmailAddress> failed = [];
-        Dictionary<EmailAddress, Account> open = accounts.Open().ToDictionary(account => account.Who.Address);
+        // One that is being closed writes still, and may not get done with it: then it goes on as it was, and needs its records.
+        Dictionary<EmailAddress, Account> open = accounts.Open(out HashSet<EmailAddress> closing).ToDictionary(account => account.Who.Address);
+        HashSet<EmailAddress> failed = [.. owners.Where(closing.Contains)];
         foreach (EmailAddress owner in owners)
         {
             try
             {
                 if (open.TryGetValue(owner, out Account? account)) TidyAll(account);
             }
-            catch (IOException problem)
+            catch (Exception problem)
             {
                 log.TidyFailed(problem, owner);
                 failed.Add(owner);
@@ -253,7 +269,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
                 {
                     await RewriteAsync(record, changes);
                 }
-                catch (IOException problem)
+                catch (Exception problem)
                 {
                     log.TidyFailed(problem, owner);
                     failed.Add(owner);
@@ -261,6 +277,8 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
             }
         }
     }
+
+#pragma warning restore CA1031
 
     private async ValueTask RewriteAsync(JournalRecord record, AccountChanges changes)
     {

@@ -5,13 +5,14 @@ using Posthorn.Store.Changes;
 
 namespace Posthorn.Store.Engine;
 
-/// <summary>What a disk refused to do to files and the background tries again: messages to write from their records, and files to take out of sight.</summary>
+/// <summary>What a disk refused to do to files and the background tries again: messages to write from their records, files to take out of sight, and folders to make.</summary>
 /// <remarks>Locking: a lock of its own, which is the last of all.</remarks>
 internal sealed class DelayedFiles(Account account)
 {
     private readonly Lock _gate = new();
     private readonly List<(string Path, string Target)> _discards = [];
     private readonly Dictionary<(long Record, int Part), Change.Store> _unwritten = [];
+    private readonly HashSet<MailboxId> _folders = [];
 
     /// <summary>Remembers how to write a file that the disk refused.</summary>
     internal void WriteLater(Lsn record, Change.Store store)
@@ -66,6 +67,32 @@ internal sealed class DelayedFiles(Account account)
     internal string? PathBefore(string target)
     {
         lock (_gate) return _discards.Find(discard => discard.Target == target).Path;
+    }
+
+    /// <summary>A mailbox's folder could not be made.</summary>
+    internal void MakeLater(MailboxId mailbox)
+    {
+        lock (_gate) _folders.Add(mailbox);
+    }
+
+    /// <summary>How many mailboxes have no folder yet.</summary>
+    internal int FolderCount
+    {
+        get
+        {
+            lock (_gate) return _folders.Count;
+        }
+    }
+
+    /// <summary>The mailboxes that have no folder yet; what fails again is added again.</summary>
+    internal MailboxId[] TakeFolders()
+    {
+        lock (_gate)
+        {
+            MailboxId[] all = [.. _folders];
+            _folders.Clear();
+            return all;
+        }
     }
 
     /// <summary>Under this name there is a message now.</summary>

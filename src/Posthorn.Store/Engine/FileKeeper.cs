@@ -21,9 +21,15 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            if (bytes.TryGetFile(out ReadOnlyMemory<byte> first, out ReadOnlyMemory<byte> rest))
-                tree.Write(path, first.IsEmpty ? [rest] : [first, rest], modified, now);
-            else tree.Write(path, bytes.ReadFile, bytes.Octets, modified);
+            try
+            {
+                Write(path, bytes, modified, now);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(path))
+            {
+                Write(path, bytes, modified, now);
+            }
+
             account.Delayed.Keep(path);
             return true;
         }
@@ -33,6 +39,44 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             Scrap(path);
             return false;
         }
+    }
+
+    private void Write(string path, MessageBytes bytes, DateTimeOffset modified, DateTimeOffset now)
+    {
+        if (bytes.TryGetFile(out ReadOnlyMemory<byte> first, out ReadOnlyMemory<byte> rest))
+            tree.Write(path, first.IsEmpty ? [rest] : [first, rest], modified, now);
+        else tree.Write(path, bytes.ReadFile, bytes.Octets, modified);
+    }
+
+    // A backup may give a tree back without directories in which nothing lay: they are made when something is to lie there. Where files of messages should be lying in what is
+    // missing, it is away, as a volume that is not mounted, and may come back.
+    private bool TryMakeWhole(string path)
+    {
+        string directory = path[..path.LastIndexOf('/')];
+        bool isOfFolder = directory.EndsWith("/new", StringComparison.Ordinal) || directory.EndsWith("/cur", StringComparison.Ordinal);
+        if (!isOfFolder && directory != tree.ExpungedPath) return false;
+        try
+        {
+            if (tree.Exists(directory) || !tree.Exists(tree.OwnPath)) return false;
+            if (isOfFolder) return TryMakeWholeFolder(directory[..^4]);
+            tree.MakeIfMissing(directory);
+            return true;
+        }
+        catch (VolumeException)
+        {
+            return false; // what was to be done tells why
+        }
+    }
+
+    private bool TryMakeWholeFolder(string folder)
+    {
+        if (account.Mailboxes.All().FirstOrDefault(box => tree.FolderPath(box.Name) == folder) is not { } box) return false;
+        (bool hasNew, bool hasCur) = (tree.Exists(folder + "/new"), tree.Exists(folder + "/cur"));
+        if (catalogue.Files(box.Id).Exists(file => !hasNew && file.DiskName.StartsWith("new/", StringComparison.Ordinal) || !hasCur && file.DiskName.StartsWith("cur/", StringComparison.Ordinal))) return false;
+        if (!tree.Exists(folder)) MakeFolderNow(box.Name, box.Mailbox, box.Validity);
+        else if (IsFolderOf(box.Name, box.Mailbox)) tree.MakeFolder(folder);
+        else return false;
+        return true;
     }
 
     // What was begun and not finished is no message. Where even its removal fails it must not be taken for one.
@@ -151,7 +195,62 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>Whether a disk that refused so will go on doing it until somebody mends something, rather than being full or broken as a whole.</summary>
+    internal static bool IsLasting(VolumeError error) => error is not (VolumeError.Io or VolumeError.NoSpace or VolumeError.ReadOnly or VolumeError.TooManyFiles);
+
+    internal static readonly Refusal Stays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
+
+    /// <summary>Whether a mailbox's folder cannot be moved, as far as that can be known without trying: a volume is mounted there, or it may not be written. Whether it leaves the root decides what is needed.</summary>
+    internal bool IsFixed(MailboxName name, bool leaves)
+    {
+        try
+        {
+            string path = tree.FolderPath(name);
+            if (!tree.Volume.TryStat(path, out VolumeStat folder)) return false;
+            if (!tree.Volume.MayWrite(tree.Root)) return true;
+            if (tree.Volume.TryReadLink(path, out _)) return false; // the link moves, not what it leads to
+            return tree.Volume.TryStat(tree.Root, out VolumeStat root) && folder.Device != root.Device || leaves && !tree.Volume.MayWrite(path);
+        }
+        catch (VolumeException problem)
+        {
+            log.FolderStays(problem, account.Who.Address, name.Value);
+            return true;
+        }
+    }
+
+    /// <summary>Whether something else than a directory stands where a mailbox's folder would be.</summary>
+    internal bool IsBlocked(MailboxName name)
+    {
+        try
+        {
+            return tree.Volume.TryStat(tree.FolderPath(name), out VolumeStat stat) && stat.Kind != VolumeKind.Directory;
+        }
+        catch (VolumeException)
+        {
+            return false; // then it is seen when the folder is made
+        }
+    }
+
+    /// <summary>Makes a mailbox's folder. When the disk refuses, the mailbox is there without it: its messages are read from their records, and no checkpoint passes those until the background could make it.</summary>
     internal void MakeFolder(MailboxName name, MailboxId mailbox, UidValidity validity)
+    {
+        try
+        {
+            MakeFolderNow(name, mailbox, validity);
+        }
+        catch (VolumeException problem)
+        {
+            MakeFolderLater(problem, mailbox);
+        }
+    }
+
+    private void MakeFolderLater(VolumeException problem, MailboxId mailbox)
+    {
+        log.FileDelayed(problem, account.Who.Address);
+        account.Delayed.MakeLater(mailbox);
+    }
+
+    private void MakeFolderNow(MailboxName name, MailboxId mailbox, UidValidity validity)
     {
         string path = tree.FolderPath(name);
         tree.MakeFolder(path);
@@ -189,6 +288,8 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         MakeFolder(name, mailbox, validity);
     }
 
+    /// <summary>Brings a mailbox's folder to another name.</summary>
+    /// <exception cref="VolumeException">It cannot be moved, or something stands there: nothing has changed.</exception>
     internal void RenameFolder(MailboxName from, MailboxName target, MailboxId mailbox)
     {
         _inPlace.Clear();
@@ -202,9 +303,18 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
                 new TwinFolders(tree, account.Ids).BringOver(old, path);
                 RenameTree(old, tree.DisplacedName(account.Ids.Text()));
             }
+            // Another program's, of which nobody here has heard: what lies in it is not this mailbox's.
+            else if (!account.IsReplaying) throw new VolumeException(VolumeError.Exists, "rename", path, "a folder without a mailbox stands there");
         }
 
-        tree.MakeFolder(path);
+        try
+        {
+            tree.MakeFolder(path);
+        }
+        catch (VolumeException problem)
+        {
+            MakeFolderLater(problem, mailbox);
+        }
     }
 
     private string? OwnerOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
@@ -260,9 +370,9 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         bool grown = false;
         foreach (Keyword keyword in keywords)
         {
-            int number = -1;
-            foreach ((int key, string value) in letters)
-                if (string.Equals(value, keyword.Name, StringComparison.OrdinalIgnoreCase)) number = key;
+            int number = NumberOf(letters, keyword);
+            // Another program may have given letters, to this one or to others, since we looked last.
+            if (number < 0 && !grown && TakeLetters(box, name, letters)) number = NumberOf(letters, keyword);
             if (number < 0)
             {
                 // Those beyond the alphabet stand in the file of keywords, so that rebuilding knows their names, but in no file name.
@@ -280,11 +390,54 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         return _lettersText;
     }
 
+    private static int NumberOf(SortedDictionary<int, string> letters, Keyword keyword)
+    {
+        foreach ((int number, string name) in letters)
+            if (string.Equals(name, keyword.Name, StringComparison.OrdinalIgnoreCase)) return number;
+        return -1;
+    }
+
+    // What the folder's file says beyond what is known; where both say something else, names are written as we know them.
+    private bool TakeLetters(long box, MailboxName name, SortedDictionary<int, string> letters)
+    {
+        bool taken = false;
+        foreach ((int number, string keyword) in LettersOfFile(name))
+        {
+            if (!letters.TryAdd(number, keyword)) continue;
+            catalogue.PutLetter(box, number, keyword);
+            taken = true;
+        }
+
+        return taken;
+    }
+
+    private SortedDictionary<int, string> LettersOfFile(MailboxName name)
+    {
+        try
+        {
+            return KeywordFile.Read(tree, tree.FolderPath(name));
+        }
+        catch (VolumeException problem)
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            return [];
+        }
+    }
+
+    /// <summary>The keywords that letters in a mailbox's file names mean, also such as another program has given since we looked last.</summary>
+    internal SortedDictionary<int, string> KnownLetters(long box, MailboxName name)
+    {
+        SortedDictionary<int, string> letters = catalogue.Letters(box);
+        foreach ((int number, string keyword) in LettersOfFile(name)) letters.TryAdd(number, keyword);
+        return letters;
+    }
+
     /// <summary>After a rollback: what was learned in the transaction is no longer true.</summary>
     internal void Forget()
     {
         _letters.Clear();
         _lettersText = null;
+        _inPlace.Clear();
     }
 
     /// <summary>A whole file; null when it is not there or cannot be read.</summary>
@@ -308,7 +461,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Move(path, target);
+            try
+            {
+                tree.Move(path, target);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(target))
+            {
+                tree.Move(path, target);
+            }
         }
         catch (VolumeException problem) when (problem.Error == VolumeError.OtherVolume)
         {
@@ -328,7 +488,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            tree.Volume.Link(path, target);
+            try
+            {
+                tree.Volume.Link(path, target);
+            }
+            catch (VolumeException problem) when (problem.Error == VolumeError.Missing && TryMakeWhole(target))
+            {
+                tree.Volume.Link(path, target);
+            }
         }
         catch (VolumeException problem) when (problem.Error is VolumeError.OtherVolume or VolumeError.TooManyLinks or VolumeError.Permission or VolumeError.Invalid)
         {

@@ -74,6 +74,7 @@ internal sealed class FilesBehind(IVolume inner, int most) : IVolume
     public void Unlink(string path) => Seen.Unlink(path);
     public IReadOnlyList<VolumeEntry> List(string path, bool times) => Seen.List(path, times);
     public bool TryStat(string path, out VolumeStat stat) => Seen.TryStat(path, out stat);
+    public bool MayWrite(string directory) => Seen.MayWrite(directory);
     public void SetModified(string path, DateTimeOffset time) => Seen.SetModified(path, time);
     public void SyncDirectory(string path) => Seen.SyncDirectory(path);
     public void SyncVolume(string path) => Seen.SyncVolume(path);

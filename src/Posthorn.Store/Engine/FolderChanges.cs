@@ -7,14 +7,17 @@ namespace Posthorn.Store.Engine;
 /// <remarks>Locking: what decides runs under the account's gate (<see cref="ChangeRunner.RunAsync"/>).</remarks>
 internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreServices services, FolderChanges.Place place)
 {
+    private static readonly Refusal NoName = new(RefusalKind.BadName, "The mailbox name is too long for the file system, or one of its levels is '.' or '..'");
+
     /// <summary>Moves or copies messages by one record.</summary>
     internal delegate ValueTask<Result<Placement>> Place(Box from, MailboxVersion version, List<(Uid Uid, string Base)> messages, MailboxName target, bool move);
 
     internal async ValueTask<Result<MailboxInfo>> CreateAsync(MailboxName name, SpecialUse use, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (!account.Tree.Names.TryDirectory(name, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
+        if (!account.Tree.Names.MayBeMade(name)) return NoName;
         if (services.Space.Check(account.Who, 0) is { } tight) return tight;
+        if (account.Files.IsBlocked(name)) return new Refusal(RefusalKind.BadName, "A file of that name stands among the folders");
         MailboxId id = services.Options.Ids.Mailbox();
         Result<Operation> made = await runner.RunAsync(() =>
         {
@@ -31,6 +34,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     {
         cancel.ThrowIfCancellationRequested();
         if (name.IsInbox) return new Refusal(RefusalKind.BadName, "INBOX cannot be removed");
+        if (account.PublishedByName(name.Value) is not null && account.Files.IsFixed(name, leaves: true)) return FileKeeper.Stays;
         return DoneOr(await runner.RunAsync(() =>
             account.Pending(name.Value) is { } box ? services.Recorder.Append(account, [new Change.Delete(box.Mailbox, name)], null, 0, 0) : ChangeRunner.NoMailbox));
     }
@@ -39,9 +43,18 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     {
         cancel.ThrowIfCancellationRequested();
         if (from.IsInbox) return await RenameInboxAsync(target);
-        return DoneOr(await runner.RunAsync(() =>
-            PlanRename(from, target).TryGet(out List<Change>? changes, out Refusal? refusal) ? services.Recorder.Append(account, changes, null, 0, 0) : refusal));
+        if (account.PublishedByName(from.Value) is not null && account.Files.IsFixed(from, leaves: false)) return FileKeeper.Stays;
+        List<Change>? changes = null;
+        Operation? recorded = null;
+        Result<Done> renamed = DoneOr(await runner.RunAsync(() =>
+            PlanRename(from, target).TryGet(out changes, out Refusal? refusal) ? recorded = services.Recorder.Append(account, changes, null, 0, 0) : refusal));
+        if (recorded?.Refusal is not null) await UndoAsync(changes!);
+        return renamed;
     }
+
+    // The disk refused what is recorded: should the record be replayed once more, and the disk allow it then, the names must be as they are now all the same.
+    private async ValueTask UndoAsync(List<Change> changes) =>
+        await runner.RunAsync(() => services.Recorder.Append(account, [.. changes.Cast<Change.Rename>().Select(change => new Change.Rename(change.Mailbox, change.Target, change.From))], null, 0, 0));
 
     internal async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {
@@ -67,8 +80,8 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         foreach ((string name, Box box) in account.PendingNames)
         {
             if (name != from.Value && !name.StartsWith(children, StringComparison.Ordinal)) continue;
-            if (!MailboxName.TryCreate(target.Value + name[from.Value.Length..], services.Options.Separator, out MailboxName renamed) || !account.Tree.Names.TryDirectory(renamed, out _))
-                return new Refusal(RefusalKind.BadName, "The mailbox name would be too long");
+            if (!MailboxName.TryCreate(target.Value + name[from.Value.Length..], services.Options.Separator, out MailboxName renamed) || !account.Tree.Names.MayBeMade(renamed))
+                return NoName;
             if (account.Pending(renamed.Value) is not null) return new Refusal(RefusalKind.AlreadyExists, $"A mailbox {renamed} exists");
             _ = MailboxName.TryCreate(name, services.Options.Separator, out MailboxName old);
             changes.Add(new Change.Rename(box.Mailbox, old, renamed));
@@ -90,7 +103,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     private async ValueTask<Result<Done>> RenameInboxAsync(MailboxName target)
     {
         account.CatchUp();
-        if (!account.Tree.Names.TryDirectory(target, out _)) return new Refusal(RefusalKind.BadName, "The mailbox name is too long for the file system");
+        if (!account.Tree.Names.MayBeMade(target)) return NoName;
         if (account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return ChangeRunner.NoMailbox;
         MailboxVersion version = account.VersionOf(inbox);
         // What one record cannot carry follows in more of them: a power cut in between leaves the rest in INBOX, and the client has had no OK.

@@ -23,6 +23,9 @@ internal sealed class FolderSight
     /// <summary>Whether the next look follows an unclean end, so that files of ours without a message are left-overs.</summary>
     internal bool AfterRecovery { get; set; }
 
+    /// <summary>Whether the mailbox was made anew without its list: then no file is a left-over, however it is called.</summary>
+    internal bool IsUnlisted { get; set; }
+
     /// <summary>Whether a look is due although nobody tells of news: the last one was put off, lacked a file, or may have been too early to see everything.</summary>
     internal bool IsDue => PutOff || Missing.Count > 0 || NewTime == default;
 
@@ -44,7 +47,28 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
     /// <summary>A folder that is listed so quickly is looked at whenever something is heard.</summary>
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(20);
 
-    private sealed record Findings(List<(string Disk, DateTimeOffset Modified)> Arrived, List<(FlagChange Change, Uid Uid)> Flags, List<(Uid Uid, string Base)> Removed);
+    /// <summary>How many files of ours without a message are taken for left-overs. A crash leaves few that replay does not see to; more mean that what we know of the folder is wrong, and then a message that comes back is the lesser evil.</summary>
+    private const int MostLeftOvers = 16;
+
+    private sealed class Findings
+    {
+        internal List<(string Disk, DateTimeOffset Modified)> Arrived { get; } = [];
+        internal List<(FlagChange Change, Uid Uid)> Flags { get; } = [];
+        internal List<(Uid Uid, string Base)> Removed { get; } = [];
+
+        /// <summary>Files that we know by another name.</summary>
+        internal List<(FileRow File, string Disk)> Renamed { get; } = [];
+
+        /// <summary>Files of ours that no message has.</summary>
+        internal List<string> LeftOver { get; } = [];
+
+        /// <summary>A file was seen a second time, under a later name: the first is forgotten.</summary>
+        internal void Forget(string baseName)
+        {
+            Arrived.RemoveAll(file => MaildirName.BaseOf(file.Disk) == baseName);
+            LeftOver.RemoveAll(disk => MaildirName.BaseOf(disk) == baseName);
+        }
+    }
 
     /// <summary>Looks at the folder if it may have changed, and takes in what is found.</summary>
     internal async ValueTask LookAsync(Account account, Box box, CancellationToken cancel, bool told = false)
@@ -65,19 +89,24 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         {
             long started = time.GetTimestamp();
             bool asBefore = !sight.AfterRecovery && sight.Missing.Count == 0 && IsAsKnown(account, box);
-            Findings? found = asBefore ? null : account.Read(catalogue => Compare(account, catalogue, box, sight, now.ToUnixTimeMilliseconds()));
-            if (found is not null) await TakeInAsync(account, box, found);
+            sight.PutOff = true; // until all that is found is known
+            if (!asBefore && !await TakeInAsync(account, box, now)) return;
             account.Tree.SweepTemporary(account.Tree.FolderPath(box.Name), now);
             sight.At = now;
             sight.PutOff = false;
             sight.Took = time.GetElapsedTime(started);
             bool settled = now - newTime > Grain && now - curTime > Grain;
             (sight.NewTime, sight.CurTime) = settled ? (newTime, curTime) : default;
-            sight.AfterRecovery = false;
+            sight.AfterRecovery = sight.IsUnlisted = false;
         }
         catch (VolumeException problem)
         {
             log.FileDelayed(problem, account.Who.Address);
+        }
+        catch (IOException problem) when (problem is not MailUnavailableException { MustReconnect: true })
+        {
+            // A journal or a catalogue that is full must not keep anybody from reading; what is found now is found again.
+            log.TidyFailed(problem, account.Who.Address);
         }
         finally
         {
@@ -100,8 +129,11 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         return known.Count == 0;
     }
 
-    private static Findings? Compare(Account account, AccountCatalogue catalogue, Box box, FolderSight sight, long now)
+    private Findings? Compare(Account account, AccountCatalogue catalogue, Box box, long now)
     {
+        // What waits to be applied may have its files already, and what was found before may be among it: neither is news.
+        if (account.IsStuck) return null;
+        FolderSight sight = box.Sight;
         MaildirTree tree = account.Tree;
         if (!box.Exists || !tree.Exists(tree.OwnPath)) return null; // An unmounted volume must not look like a mass removal.
         string folder = tree.FolderPath(box.Name);
@@ -110,7 +142,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         // A message whose file's row got lost: its file would be taken for somebody's delivery, or after a crash for what is left of a removal.
         if (files.Count < catalogue.Audit.MessageCount(box.Id)) throw catalogue.Damage($"{box.Name} has messages without a file's row.");
         foreach (FileRow file in files) known[file.Base] = file;
-        Findings found = new([], [], []);
+        Findings found = new();
         SortedDictionary<int, string>? letters = null;
         HashSet<string> seen = new(StringComparer.Ordinal);
         HashSet<string> others = [.. catalogue.Elsewhere().Select(file => tree.Root + file.Path)]; // of messages that were moved away
@@ -121,10 +153,10 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                 if (entry.Name[0] == '.' || entry.Kind == VolumeKind.Directory) continue;
                 string disk = $"{part}/{entry.Name}";
                 string baseName = MaildirName.BaseOf(entry.Name);
-                seen.Add(baseName);
+                if (!seen.Add(baseName)) found.Forget(baseName); // moved from new/ to cur/ between the two listings
                 // What the disk did not let us take away is nobody's delivery.
                 if (others.Contains($"{folder}/{disk}") || account.Delayed.IsDiscarded($"{folder}/{disk}")) continue;
-                if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, box, sight, folder, disk, now, found);
+                if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, sight, folder, disk, found);
                 else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
                 {
                     if (tree.Exists($"{folder}/{file.DiskName}"))
@@ -134,9 +166,9 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                         continue;
                     }
 
-                    letters ??= catalogue.Letters(box.Id);
+                    letters ??= account.Files.KnownLetters(box.Id, box.Name);
                     Flags(file, disk, letters, found);
-                    catalogue.PutFile(box.Id, file.Uid, disk, file.Base, file.Dirty);
+                    found.Renamed.Add((file, disk));
                 }
             }
         }
@@ -153,19 +185,32 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         }
 
         sight.Missing = missing;
+        TakeAway(account, box, folder, now, found);
         return found;
     }
 
-    private static void Arrive(Account account, Box box, FolderSight sight, string folder, string disk, long now, Findings found)
+    // Ours, and no message has it: its message was moved or removed, and the crash undid that on disk alone.
+    private void TakeAway(Account account, Box box, string folder, long now, Findings found)
     {
-        string baseName = MaildirName.BaseOf(disk);
-        if (sight.AfterRecovery && OwnName.Parse(baseName) is not null)
+        if (found.LeftOver.Count > MostLeftOvers)
         {
-            // Ours, and no message has it: its message was moved or removed, and the crash undid that on disk alone.
-            account.Files.TakeAway($"{folder}/{disk}", account.Tree.ExpungedName(now, box.Mailbox, default, baseName, MaildirName.SuffixOf(disk)));
+            foreach (string disk in found.LeftOver) Arrive(account, folder, disk, found);
             return;
         }
 
+        foreach (string disk in found.LeftOver)
+            account.Files.TakeAway($"{folder}/{disk}", account.Tree.ExpungedName(now, box.Mailbox, default, MaildirName.BaseOf(disk), MaildirName.SuffixOf(disk)));
+        if (found.LeftOver.Count > 0) log.LeftOvers(account.Who.Address, found.LeftOver.Count, box.Name.Value);
+    }
+
+    private static void Arrive(Account account, FolderSight sight, string folder, string disk, Findings found)
+    {
+        if (sight.AfterRecovery && !sight.IsUnlisted && OwnName.Parse(MaildirName.BaseOf(disk)) is not null) found.LeftOver.Add(disk);
+        else Arrive(account, folder, disk, found);
+    }
+
+    private static void Arrive(Account account, string folder, string disk, Findings found)
+    {
         if (account.Tree.Volume.TryStat($"{folder}/{disk}", out VolumeStat stat) && stat.Kind == VolumeKind.File) found.Arrived.Add((disk, stat.Modified));
     }
 
@@ -179,21 +224,33 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         if ((had & ~has) != 0 || knew.Except(knows).Count > 0) found.Flags.Add((new(FlagOperation.Remove, had & ~has, knew.Except(knows)), file.Uid));
     }
 
-    private async ValueTask TakeInAsync(Account account, Box box, Findings found)
+    // False when that has to wait.
+    private async ValueTask<bool> TakeInAsync(Account account, Box box, DateTimeOffset now)
     {
+        if (account.Read(catalogue => Compare(account, catalogue, box, now.ToUnixTimeMilliseconds())) is not { } found) return false;
         List<Operation> operations = [];
         lock (account.Gate)
         {
-            if (account.Pending(box.Name.Value) != box) return;
+            if (account.Pending(box.Name.Value) != box) return false;
             if (found.Arrived.Count > 0) operations.Add(recorder.Append(account, [AdoptionOf(account, box, found.Arrived)], null, 0, 0));
             if (found.Removed.Count > 0) operations.Add(recorder.Append(account, [new Change.Expunge(box.Mailbox, found.Removed)], null, 0, 0));
             foreach (IGrouping<FlagChange, (FlagChange Change, Uid Uid)> group in found.Flags.GroupBy(flag => flag.Change))
                 operations.Add(recorder.AppendRelaxed(account, [new Change.Flag(box.Mailbox, group.Key, [.. group.Select(flag => flag.Uid)])]));
         }
 
+        if (found.Renamed.Count > 0) account.Read(catalogue => NoteNames(catalogue, box, found));
         foreach (Operation operation in operations) await account.CompleteAsync(operation);
         if (found.Arrived.Count > 0) log.ForeignMail(account.Who.Address, found.Arrived.Count, box.Name.Value);
         if (found.Removed.Count > 0) log.ForeignRemoval(account.Who.Address, found.Removed.Count, box.Name.Value);
+        return true;
+    }
+
+    // Not before what the names say is recorded: a name that is known says nothing a second time. Where ours has followed meanwhile, theirs is no more.
+    private static bool NoteNames(AccountCatalogue catalogue, Box box, Findings found)
+    {
+        foreach ((FileRow before, string disk) in found.Renamed)
+            if (catalogue.TryGetFile(box.Id, before.Uid, out FileRow file) && file.DiskName == before.DiskName) catalogue.PutFile(box.Id, file.Uid, disk, file.Base, file.Dirty);
+        return true;
     }
 
     // UIDs in the order of dates: some clients take the highest for the newest.

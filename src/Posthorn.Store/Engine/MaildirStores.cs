@@ -119,7 +119,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public ValueTask WaitForSharingAsync(long seen, CancellationToken cancel) => _shares.WaitAsync(seen, cancel);
 
     public ValueTask<Result<Placement>> TransferAsync(Sharing.Transfer transfer, CancellationToken cancel) =>
-        WithBothAsync(transfer.From, transfer.Into, (from, into) => new TransferRun(Recorder, _reader, from, into, transfer).RunAsync(cancel), cancel);
+        WithBothAsync(transfer.From, transfer.Into, (from, into) => new TransferRun(Recorder, _reader, _space, from, into, transfer).RunAsync(cancel), cancel);
 
     public ValueTask<Result<AppendReceipt>> ReplaceAsync(Sharing.Replacement replacement, CancellationToken cancel) =>
         WithBothAsync(replacement.From, replacement.Into, (from, into) => new ReplaceRun(_services ?? throw new InvalidOperationException("The store was not started."), from, into, replacement).RunAsync(cancel), cancel);
@@ -158,6 +158,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
+        using IDisposable turn = await _flagTurns.TakeAsync(who.Address, cancel); // twice at once would bring it twice
         MailboxName target = MailboxName.Inbox;
         if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
         ExpungedMail expunged = new(held.Account);
@@ -224,7 +225,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _background;
+        await EndBackgroundAsync();
         if (_backlog is not null) await _backlog.DisposeAsync();
         _accounts.CloseAll();
         EndRun();
@@ -260,7 +261,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     internal async ValueTask AbandonAsync()
     {
         await _stop.CancelAsync();
-        await _background;
+        await EndBackgroundAsync();
         if (_backlog is not null) await _backlog.DisposeAsync();
         foreach (Account account in _accounts.Open()) account.Abandon();
     }
@@ -299,6 +300,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             if (await SetUpAsync(account) is not { } refusal)
             {
                 await _visitor!.VisitAsync(account, cancel);
+                foreach (Box box in account.TakeUnlisted()) await _scanner!.LookAsync(account, box, cancel);
                 return leased;
             }
 
@@ -340,6 +342,18 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     }
 
 #pragma warning disable CA1031 // The end must come, whatever an account's trouble is; it is logged.
+    private async Task EndBackgroundAsync()
+    {
+        try
+        {
+            await _background;
+        }
+        catch (Exception problem)
+        {
+            _log.BackgroundEnded(problem);
+        }
+    }
+
     // False: what is not on disk yet is known to this object alone, so it stays.
     private bool Close(Account account, bool atEnd)
     {

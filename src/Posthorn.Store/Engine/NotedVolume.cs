@@ -51,6 +51,7 @@ internal sealed class NotedVolume(IVolume inner) : IVolume
     public bool TryStat(string path, out VolumeStat stat) => inner.TryStat(path, out stat);
     public void MakeSymbolicLink(string target, string path) => inner.MakeSymbolicLink(target, path);
     public bool TryReadLink(string path, out string target) => inner.TryReadLink(path, out target);
+    public bool MayWrite(string directory) => inner.MayWrite(directory);
     public void SetModified(string path, DateTimeOffset time) => inner.SetModified(path, time);
     public void SyncDirectory(string path) => inner.SyncDirectory(path);
     public void SyncVolume(string path) => inner.SyncVolume(path);

@@ -111,6 +111,19 @@ internal sealed class Operation(Lsn lsn, long time, IReadOnlyList<Change> change
     /// <summary>What could not be done: whole changes, or pairs of a copy, by their n. Null when all was done.</summary>
     internal HashSet<(int Change, int Item)>? Skipped { get; private set; }
 
+    /// <summary>Why a disk kept it from coming true for good: it has changed nothing, and its owner is told so. Null when it did not.</summary>
+    internal Refusal? Refusal { get; private set; }
+
+    /// <summary>It does not come true, and this is what its owner is told.</summary>
+    internal void Refuse(int change, Refusal why)
+    {
+        Skip(change, -1);
+        Refusal ??= why;
+    }
+
+    /// <summary>It is tried again from its beginning.</summary>
+    internal void ForgetOutcome() => (Skipped, Refusal) = (null, null);
+
     internal void Skip(int change, int item) => (Skipped ??= []).Add((change, item));
 
     internal bool WasSkipped(int change, int item) => Skipped?.Contains((change, item)) == true;

@@ -53,6 +53,19 @@ internal sealed class OperationQueue
         foreach ((Change.Rename change, Box? box) in renamed) _names[change.Target.Value] = box!;
     }
 
+    /// <summary>The messages of a mailbox that operations on their way take out of it.</summary>
+    internal HashSet<Uid> LeavingFrom(MailboxId mailbox)
+    {
+        HashSet<Uid> leaving = [];
+        foreach (Change change in _queue.Where(operation => operation.Durability != Durability.Failed).SelectMany(operation => operation.Changes))
+        {
+            if (change is Change.Expunge gone && gone.Mailbox == mailbox) leaving.UnionWith(gone.Messages.Select(message => message.Uid));
+            else if (change is Change.Place { Move: true } place && place.Source == mailbox) leaving.UnionWith(place.Pairs.Select(pair => pair.Source));
+        }
+
+        return leaving;
+    }
+
     /// <summary>Puts an operation of replay into the queue: it is applied before any other comes.</summary>
     internal void EnqueueReplayed(Operation operation) => _queue.AddLast(operation);
 
@@ -105,6 +118,7 @@ internal sealed class OperationQueue
         {
             operation.IsTaken = false;
             operation.ForgetContent();
+            operation.ForgetOutcome();
         }
     }
 

@@ -13,6 +13,9 @@ internal sealed class OperationRunner(Account account, AccountCatalogue catalogu
 
     private long _failed; // when applying failed last; 0 when it did not
 
+    /// <summary>Whether applying failed last and nobody has tried again with success: files of what waits may lie on disk already.</summary>
+    internal bool HasFailed => Volatile.Read(ref _failed) != 0;
+
     /// <summary>Waits until an operation is durable, and applied and published, unless it is new mail that nobody looks at.</summary>
     /// <exception cref="JournalException">Its record could not be made durable: it has not happened.</exception>
     internal async ValueTask CompleteAsync(Operation operation)

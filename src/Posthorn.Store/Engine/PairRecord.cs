@@ -37,6 +37,10 @@ internal sealed class PairRecord(Recorder recorder, Account from, Account into)
             {
                 return ChangeRunner.NoRoom;
             }
+            catch (JournalRecordTooLargeException)
+            {
+                return ChangeRunner.TooMuch;
+            }
             catch (JournalFlushFailedException)
             {
                 return ChangeRunner.NotFlushed;

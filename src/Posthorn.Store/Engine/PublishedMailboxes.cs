@@ -22,7 +22,8 @@ internal sealed class PublishedMailboxes
         Dictionary<long, Sharing.MailboxAcl> acls = catalogue.Acls.All();
         foreach (MailboxRow row in catalogue.Mailboxes())
         {
-            if (!MailboxName.TryCreate(row.Name, separator, out MailboxName name)) continue;
+            _lastId = Math.Max(_lastId, row.Id); // also of one that cannot be shown: its number has rows
+            if (!MailboxName.TryCreate(row.Name, separator, out MailboxName name) || _names.ContainsKey(name.Value)) continue;
             Box box = new(row.Object, row.Use, row.Validity)
             {
                 Id = row.Id, Name = name, UidNext = row.UidNext, Highest = row.Highest, Floor = row.Floor, FirstRecent = row.FirstRecent, Counts = row.Counts, Tombstones = row.Tombstones, NextUid = row.UidNext.Value,
@@ -31,7 +32,6 @@ internal sealed class PublishedMailboxes
             box.Appear();
             _boxes.Add(row.Object, box);
             _names.Add(name.Value, box);
-            _lastId = Math.Max(_lastId, row.Id);
         }
 
         quota.Boxes = _boxes.Values;

@@ -53,6 +53,8 @@ internal sealed class Recorder(Journal.Journal journal, TimeProvider time)
     internal (Lsn Lsn, RecordTicket Ticket, List<Operation> Operations) Append(
         IReadOnlyList<(Account Account, List<Change> Changes, long Octets, int Messages)> parts, JournalContent content, DeliveryAttachment? attachment)
     {
+        foreach ((Account account, List<Change> _, long _, int _) in parts)
+            if (account.IsOver) throw Account.Over(); // whoever takes its place would never hear of it
         long now = Now;
         List<JournalStep> steps = new(parts.Count + 1);
         foreach ((Account account, List<Change> changes, long _, int _) in parts)

@@ -15,6 +15,7 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
     private const string FileName = "shared";
     private readonly LinuxVolume _volume = new(); // beside SQLite's files, which lie on the real disk
     private readonly ConcurrentDictionary<EmailAddress, string[]> _shares = new();
+    private readonly ConcurrentDictionary<EmailAddress, bool> _unwritten = new();
     private TaskCompletionSource _change = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _number;
 
@@ -54,28 +55,37 @@ internal sealed class ShareIndex(MaildirStoreOptions options)
         }
     }
 
-    /// <summary>Says what an account's mailboxes grant now.</summary>
+    /// <summary>Says what an account's mailboxes grant now. That counts at once, also where the file cannot be written: then the next call tries again.</summary>
     internal void Update(EmailAddress owner, IEnumerable<MailboxAcl> lists)
     {
         string self = MailboxAcl.IdentifierOf(owner);
         string[] identifiers = [.. lists.SelectMany(list => list.Entries).Where(entry => entry.Rights != MailboxRights.None && entry.Identifier[0] != '-' && entry.Identifier != self)
             .Select(entry => entry.Identifier).Distinct().Order(StringComparer.Ordinal)];
-        if (_shares.TryGetValue(owner, out string[]? known) ? known.AsSpan().SequenceEqual(identifiers) : identifiers.Length == 0) return;
-        string directory = AccountOpener.DirectoryOf(options, owner);
-        if (identifiers.Length == 0)
+        bool isKnown = _shares.TryGetValue(owner, out string[]? known) ? known.AsSpan().SequenceEqual(identifiers) : identifiers.Length == 0;
+        if (isKnown && !_unwritten.ContainsKey(owner)) return;
+        _unwritten[owner] = true;
+        if (!isKnown)
         {
-            File.Delete($"{directory}/{FileName}");
-            _volume.SyncDirectory(directory);
-            _shares.TryRemove(owner, out _);
+            if (identifiers.Length == 0) _shares.TryRemove(owner, out _);
+            else _shares[owner] = identifiers;
             Announce();
-            return;
         }
 
-        string text = string.Join('\n', [owner.ToString(), .. identifiers, ""]);
-        _volume.ReplaceFile($"{directory}/{FileName}", $"{directory}/{FileName}.new", System.Text.Encoding.UTF8.GetBytes(text), sync: true);
+        Write(owner, identifiers);
+        _unwritten.TryRemove(owner, out _);
+    }
+
+    private void Write(EmailAddress owner, string[] identifiers)
+    {
+        string directory = AccountOpener.DirectoryOf(options, owner);
+        if (identifiers.Length == 0) File.Delete($"{directory}/{FileName}");
+        else
+        {
+            string text = string.Join('\n', [owner.ToString(), .. identifiers, ""]);
+            _volume.ReplaceFile($"{directory}/{FileName}", $"{directory}/{FileName}.new", System.Text.Encoding.UTF8.GetBytes(text), sync: true);
+        }
+
         _volume.SyncDirectory(directory);
-        _shares[owner] = identifiers;
-        Announce();
     }
 
     private void Announce()

@@ -9,6 +9,9 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
     /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
     private const int EveryNow = 30;
 
+    /// <summary>The rounds at work, one for each volume: one that hangs keeps the others' accounts from nothing.</summary>
+    private readonly Dictionary<ulong, Task> _lanes = [];
+
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     internal async Task WorkAsync(CancellationToken stop)
     {
@@ -18,40 +21,62 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
             for (int round = 1; ; round++)
             {
                 await Task.Delay(options.TidyAfter, time, stop);
-                accounts.CloseIdle(time.GetUtcNow() - options.IdleFor);
                 services.Watch.EndRested();
-                long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-                foreach (Account account in accounts.Open())
-                {
-                    if (stop.IsCancellationRequested) return;
-                    try
-                    {
-                        if (account.IsDamaged)
-                        {
-                            await repair(account, stop);
-                            continue;
-                        }
-
-                        // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
-                        foreach (Box box in account.Mailboxes.Selected())
-                            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await services.Scanner.LookAsync(account, box, stop);
-                        indexer.Consider(account, now);
-                        account.Retry();
-                        account.Behind.Settle();
-                        if (!account.NeedsTidying(now, options.HomeAfter)) continue;
-                        account.Tidy(new(account, account.Tree, log), options.NamesAtOnce, account.IsIdle(now, options.HomeAfter));
-                    }
-                    catch (Exception problem) when (problem is not OperationCanceledException)
-                    {
-                        log.TidyFailed(problem, account.Who.Address);
-                    }
-                }
+                foreach ((ulong device, Task lane) in _lanes)
+                    if (lane.IsCompleted) _lanes.Remove(device);
+                int number = round;
+                foreach (ulong device in accounts.Open().Select(account => account.Device).Distinct())
+                    if (!_lanes.ContainsKey(device)) _lanes[device] = Task.Run(() => WorkOnAsync(device, number, stop), CancellationToken.None);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // The end.
         }
+
+        await Task.WhenAll(_lanes.Values);
+    }
+
+    private async Task WorkOnAsync(ulong device, int round, CancellationToken stop)
+    {
+        MaildirStoreOptions options = services.Options;
+        accounts.CloseIdle(device, time.GetUtcNow() - options.IdleFor);
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        foreach (Account account in accounts.Open().Where(account => account.Device == device))
+        {
+            if (stop.IsCancellationRequested) return;
+            try
+            {
+                await WorkOnAsync(account, round, now, stop);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception problem)
+            {
+                log.TidyFailed(problem, account.Who.Address);
+            }
+        }
     }
 #pragma warning restore CA1031
+
+    private async ValueTask WorkOnAsync(Account account, int round, long now, CancellationToken stop)
+    {
+        MaildirStoreOptions options = services.Options;
+        if (account.IsDamaged)
+        {
+            await repair(account, stop);
+            return;
+        }
+
+        // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
+        foreach (Box box in account.Mailboxes.Selected())
+            if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await services.Scanner.LookAsync(account, box, stop);
+        indexer.Consider(account, now);
+        account.Retry();
+        account.Behind.Settle();
+        if (!account.NeedsTidying(now, options.HomeAfter)) return;
+        account.Tidy(new(account, account.Tree, log), options.NamesAtOnce, account.IsIdle(now, options.HomeAfter));
+    }
 }

@@ -51,9 +51,9 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
                     // One account's damage must not keep the server from starting.
                     await RetireAsync(held.Account);
                 }
-                catch (Exception problem) when (IsOfTheRecord(problem))
+                catch (Exception problem) when (IsOfTheAccount(problem))
                 {
-                    // Nor must a record that nobody can apply.
+                    // Nor must a record that nobody can apply, or that its volume refuses.
                     accounts.Evict(held.Account);
                     held.Account.Abandon();
                     Postpone(record.Lsn, step);
@@ -69,10 +69,11 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
 
     private void Postpone(Lsn record, JournalStep step) => keeper.Postpone(record, ChangeCodec.Read(step.Payload.ToArray()));
 
-    // Rather than of the disk or the machine, which would be no better for the next account.
-    private static bool IsOfTheRecord(Exception problem) => problem switch
+    // Rather than of the catalogues' disk or the machine, which would be no better for the next account.
+    private static bool IsOfTheAccount(Exception problem) => problem switch
     {
         Catalogue.CatalogueException catalogue => !catalogue.IsDamage && !catalogue.IsPassing,
+        Posthorn.Journal.Volume.VolumeException => true,
         IOException or OperationCanceledException => false,
         _ => true,
     };
@@ -109,7 +110,7 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
                 foreach ((Lsn lsn, AccountChanges _) in keeper.PostponedOf(who.Address)) Journal.Applied(lsn);
                 keeper.Caught(who.Address);
             }
-            catch (Exception problem) when (IsOfTheRecord(problem))
+            catch (Exception problem) when (IsOfTheAccount(problem))
             {
                 opened.Value.Abandon();
                 log.ReplayFailed(problem, who.Address, keeper.PostponedOf(who.Address)[0].Lsn.Value);
@@ -166,6 +167,12 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
             keeper.EndRepair(address);
             log.Repaired(address);
             return true;
+        }
+        catch (Posthorn.Journal.Volume.VolumeException problem)
+        {
+            account.Abandon();
+            log.OpenFailed(problem, address);
+            return false;
         }
         catch
         {

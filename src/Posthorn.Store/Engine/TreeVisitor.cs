@@ -38,6 +38,10 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         {
             log.FileDelayed(problem, account.Who.Address);
         }
+        catch (IOException problem) when (problem is not MailUnavailableException { MustReconnect: true })
+        {
+            log.TidyFailed(problem, account.Who.Address); // a full journal must not keep anybody from reading
+        }
         finally
         {
             account.VisitTurn.Release();

@@ -40,6 +40,9 @@ internal sealed class VisitApplier(Account account, AccountCatalogue catalogue)
         Dictionary<Uid, Uid> uids = change.Uids.ToDictionary(pair => pair.From, pair => pair.To);
         Dictionary<Uid, string> fields = catalogue.Lists.All(former);
         foreach ((int number, string name) in catalogue.Letters(former)) catalogue.PutLetter(box.Id, number, name);
+        added.Acl = old.Acl;
+        foreach (Sharing.AclEntry entry in old.Acl.Entries) catalogue.Acls.Put(box.Id, entry.Identifier, entry.Rights);
+        foreach ((string user, string entry, byte[] value) in catalogue.Annotations.Of(former)) catalogue.Annotations.Put(box.Id, user, entry, value, modSeq.Value);
         foreach (StoredRow stored in (List<StoredRow>)[.. catalogue.Messages(former)])
         {
             // One that came in while this was on its way stands behind the others.

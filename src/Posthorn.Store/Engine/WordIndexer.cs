@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Posthorn.Core;
+using Posthorn.Journal.Volume;
 using Posthorn.Store.Catalogue;
 using Posthorn.Store.Search;
 
@@ -66,7 +67,7 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
                 if (accounts.TryLeaseOpen(address) is not { } lease) continue;
                 using AccountLease held = lease;
                 await WhileRushAsync(stop);
-                if (held.Account.Words.IsStale) await IndexAsync(held.Account, politely: true, stop);
+                if (held.Account.Words.IsStale) await TryIndexAsync(held.Account, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -74,6 +75,20 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             // The end.
         }
     }
+
+#pragma warning disable CA1031 // One account's trouble must not leave all others without an index; it is logged, and its next change tries again.
+    private async Task TryIndexAsync(Account account, CancellationToken stop)
+    {
+        try
+        {
+            await IndexAsync(account, politely: true, stop);
+        }
+        catch (Exception problem) when (problem is not OperationCanceledException)
+        {
+            log.WordIndexFailed(problem, account.Who.Address);
+        }
+    }
+#pragma warning restore CA1031
 
     /// <summary>Indexes all that is there. False when the index failed; what is missing is read when somebody searches.</summary>
     internal async Task<bool> IndexAsync(Account account, bool politely, CancellationToken stop, Action<int>? progress = null)
@@ -231,6 +246,11 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             {
                 int length = MailReader.ReadAll(message, bytes);
                 return length < message.Length ? null : MessageWords.Of(bytes.AsMemory(0, length), options.Mime, breaker);
+            }
+            catch (VolumeException problem)
+            {
+                log.FileDelayed(problem, account.Who.Address);
+                return null; // a search reads it, or tries to
             }
             finally
             {

@@ -23,6 +23,12 @@ internal sealed class FolderNames(char separator)
         return directory.Length <= MaxLength;
     }
 
+    /// <summary>Whether a mailbox can be made under this name: its directory's is not too long, and no level is <c>.</c> or <c>..</c>, which lead out of the tree where levels are directories (<c>LAYOUT=fs</c>).</summary>
+    internal bool MayBeMade(MailboxName name) => TryDirectory(name, out _) && !name.Value.Split(Separator).Any(IsDots);
+
+    /// <summary>Whether a level is no name for a directory.</summary>
+    internal static bool IsDots(string level) => level is "." or "..";
+
     /// <summary>A name as it stands on disk, levels parted by dots.</summary>
     internal string Encode(MailboxName name)
     {

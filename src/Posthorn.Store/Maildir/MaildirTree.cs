@@ -12,6 +12,9 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Our own directory in the root; Maildir++ readers pass over names without a dot.</summary>
     private const string Own = "posthorn";
 
+    /// <summary>Octets of a base name behind time, MAILBOXID and UID in a name of <see cref="FolderNames.MaxLength"/>.</summary>
+    private const int LongestExpungedBase = 190;
+
     internal IVolume Volume { get; } = volume;
 
     internal string Root { get; } = root;
@@ -56,10 +59,13 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     {
         if (!Exists(Root)) return [];
         return Volume.List(Root, times: false)
-            .Where(entry => entry.Name.Length > 1 && entry.Name[0] == '.' && entry.Kind is VolumeKind.Directory or VolumeKind.SymbolicLink && Exists($"{Root}/{entry.Name}/cur"))
+            .Where(entry => entry.Name.Length > 1 && entry.Name[0] == '.' && entry.Kind is VolumeKind.Directory or VolumeKind.SymbolicLink && IsFolder($"{Root}/{entry.Name}"))
             .Select(entry => (entry.Name, Mailbox: Names.TryMailbox(entry.Name, out MailboxName name) ? name : (MailboxName?)null))
             .OrderBy(one => one.Mailbox is { } name && Names.TryDirectory(name, out string right) && right == one.Name ? 0 : 1).ThenBy(one => one.Name, StringComparer.Ordinal);
     }
+
+    // A backup may have left out cur/ when nothing lay in it.
+    private bool IsFolder(string path) => Exists(path + "/cur") || Exists($"{path}/{UidList.FileName}");
 
     /// <summary>A folder's message files, <c>new/NAME</c> or <c>cur/NAME</c>, by their base.</summary>
     internal Dictionary<string, string> FilesOf(string folder)
@@ -169,9 +175,13 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>The name that an expunged message's file gets: when, which mailbox, which UID, the name that it had, and its flags' letters where there is room for them.</summary>
     internal string ExpungedName(long time, MailboxId mailbox, Uid uid, string baseName, string suffix)
     {
-        string name = string.Create(CultureInfo.InvariantCulture, $"{time / 1000}.{mailbox.Value}.{uid.Value}.{baseName}");
+        string name = string.Create(CultureInfo.InvariantCulture, $"{time / 1000}.{mailbox.Value}.{uid.Value}.{Shortened(baseName)}");
         return $"{ExpungedPath}/{name}{(name.Length + suffix.Length <= FolderNames.MaxLength ? suffix : "")}";
     }
+
+    // A name of another program's that leaves no room for what stands before it: its beginning, and what makes it one of its own.
+    private static string Shortened(string baseName) => Encoding.UTF8.GetByteCount(baseName) <= LongestExpungedBase ? baseName
+        : string.Concat(baseName.Where(char.IsAscii).Take(100)) + "~" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(baseName)).AsSpan(0, 16));
 
     /// <summary>Where a folder is put that stands in the way of the one that its name belongs to.</summary>
     internal string DisplacedName(string id) => $"{OwnPath}/displaced-{id}";
@@ -204,7 +214,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     {
         if (!Exists(ExpungedPath)) return null;
         foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
-            if (MaildirName.BaseOf(entry.Name).EndsWith("." + baseName, StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
+            if (MaildirName.BaseOf(entry.Name).EndsWith("." + Shortened(baseName), StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
         return null;
     }
 
@@ -220,12 +230,22 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     internal void SweepExpunged(DateTimeOffset before)
     {
         if (!Exists(ExpungedPath)) return;
+        VolumeException? trouble = null;
         foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
         {
             int dot = entry.Name.IndexOf('.', StringComparison.Ordinal);
             if (dot < 0 || !long.TryParse(entry.Name.AsSpan(0, dot), NumberStyles.None, CultureInfo.InvariantCulture, out long seconds) || seconds >= before.ToUnixTimeSeconds()) continue;
-            RemoveAll($"{ExpungedPath}/{entry.Name}", entry.Kind, depth: 0);
+            try
+            {
+                RemoveAll($"{ExpungedPath}/{entry.Name}", entry.Kind, depth: 0);
+            }
+            catch (VolumeException problem)
+            {
+                trouble ??= problem; // what stays must not keep the rest
+            }
         }
+
+        if (trouble is not null) throw trouble;
     }
 
     private void RemoveAll(string path, VolumeKind kind, int depth)

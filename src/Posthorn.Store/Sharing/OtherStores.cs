@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Posthorn.Core;
 
 namespace Posthorn.Store.Sharing;
@@ -10,7 +12,8 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
     private const int MaxOpen = 16;
 
     private readonly List<IMailStore> _open = [];
-    private readonly Dictionary<MailboxId, EmailAddress> _homes = [];
+    private readonly Dictionary<MailboxId, (EmailAddress Owner, MailboxId Id)> _homes = [];
+    private readonly Dictionary<(EmailAddress Owner, MailboxId Id), MailboxId> _ids = [];
 
     internal IReadOnlyList<IMailStore> Opened => _open;
 
@@ -21,10 +24,23 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
 
     private long SharingNumber => LooksElsewhere ? stores.SharingNumber : 0;
 
-    /// <summary>The account that a mailbox belongs to; null for the user's own.</summary>
-    internal EmailAddress? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out EmailAddress owner) ? owner : null;
+    /// <summary>The account that a mailbox belongs to, and its id there; null for the user's own.</summary>
+    internal (EmailAddress Owner, MailboxId Id)? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out (EmailAddress, MailboxId) home) ? home : null;
 
-    internal void Remember(MailboxId mailbox, EmailAddress owner) => _homes[mailbox] = owner;
+    /// <summary>The id by which the user knows another's mailbox.</summary>
+    internal MailboxId IdOf(EmailAddress owner, MailboxId mailbox) => _ids.GetValueOrDefault((owner, mailbox), mailbox);
+
+    // Trees that were copied have mailboxes of one id: what the user selects must never be another's. Who comes second is known by another id, always the same.
+    internal async ValueTask RememberAsync(EmailAddress owner, MailboxId mailbox, CancellationToken cancel)
+    {
+        if (_ids.ContainsKey((owner, mailbox))) return;
+        bool isTaken = _homes.ContainsKey(mailbox) || await own.FindAsync(mailbox, cancel) is not null;
+        MailboxId id = isTaken ? OtherIdOf(owner, mailbox) : mailbox;
+        (_ids[(owner, mailbox)], _homes[id]) = (id, (owner, mailbox));
+    }
+
+    private static MailboxId OtherIdOf(EmailAddress owner, MailboxId mailbox) =>
+        new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{MailboxAcl.IdentifierOf(owner)} {mailbox.Value}")).AsSpan(0, 16)));
 
     /// <summary>Opens an account's store, if it shares something with the user.</summary>
     internal async ValueTask<IMailStore?> OpenAsync(EmailAddress owner, CancellationToken cancel)
@@ -52,24 +68,24 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
         {
             if (await OpenAsync(owner, cancel) is not { } store) continue;
             foreach (MailboxInfo info in await store.ListAsync(cancel))
-                if (Seen(store.Account.Address, info, MailboxRights.Lookup) is { } seen) found.Add(seen);
+                if (await SeenAsync(store.Account.Address, info, MailboxRights.Lookup, cancel) is { } seen) found.Add(seen);
         }
 
         return found;
     }
 
     /// <summary>A mailbox of another as the user sees it; null when he has none of the rights that let him.</summary>
-    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info, MailboxRights any)
+    internal async ValueTask<MailboxInfo?> SeenAsync(EmailAddress owner, MailboxInfo info, MailboxRights any, CancellationToken cancel)
     {
         if (info.Id is not { } id || (info.Acl.RightsOf(own.Account.Address, owner) & any) == 0 || !names.TryName(owner, info.Name, out MailboxName name)) return null;
-        Remember(id, owner);
+        await RememberAsync(owner, id, cancel);
         return AsGiven(owner, info, name);
     }
 
     /// <summary>A mailbox of another by the name that it has for the user, with his rights, whatever these are.</summary>
     internal MailboxInfo AsGiven(EmailAddress owner, MailboxInfo info, MailboxName name) =>
         // What a mailbox is for its owner (his drafts, his trash) it is not for others.
-        info with { Name = name, Use = SpecialUse.None, IsSubscribed = false, Rights = info.Acl.RightsOf(own.Account.Address, owner), Owner = owner };
+        info with { Name = name, Id = info.Id is { } id ? IdOf(owner, id) : null, Use = SpecialUse.None, IsSubscribed = false, Rights = info.Acl.RightsOf(own.Account.Address, owner), Owner = owner };
 
     /// <summary>As above, by the name that it has now; by the one given when that cannot be told.</summary>
     internal MailboxInfo AsOpened(EmailAddress owner, MailboxInfo info, MailboxName name) =>

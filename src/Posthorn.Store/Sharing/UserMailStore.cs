@@ -41,13 +41,17 @@ public sealed class UserMailStore : IMailStore
     }
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) =>
-        await PlaceOfAsync(name, cancel) is not { } place ? null : ReferenceEquals(place.Store, _own) ? place.Info : Known(place.Store, place.Info);
+        await PlaceOfAsync(name, cancel) is not { } place ? null : await KnownAsync(place.Store, place.Info, cancel);
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
-        return info is null || ReferenceEquals(store, _own) ? info : Known(store, info);
+        return info is null ? null : await KnownAsync(store, info, cancel);
     }
+
+    /// <summary>A mailbox of one of the stores that are open, by its id there.</summary>
+    public async ValueTask<MailboxInfo?> FindAsync(IMailStore store, MailboxId mailbox, CancellationToken cancel) =>
+        await store.FindAsync(mailbox, cancel) is { } info ? await KnownAsync(store, info, cancel) : null;
 
     /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
     public async ValueTask<MailboxRights> RightsToAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Rights ?? MailboxRights.None;
@@ -96,7 +100,9 @@ public sealed class UserMailStore : IMailStore
         Result<Place> place = await NeedAsync(name, MailboxRights.Read, cancel);
         if (!place.IsOk) return place.Refusal;
         Result<MailboxStatus> status = await place.Value.Store.StatusAsync(place.Value.Info.Name, cancel);
-        return status.IsOk ? status.Value with { Info = status.Value.Info with { Name = name } } : status;
+        if (!status.IsOk) return status;
+        MailboxInfo info = status.Value.Info;
+        return status.Value with { Info = info with { Name = name, Id = info.Id is { } id ? IdOf(place.Value.Store, id) : null } };
     }
 
     public async ValueTask<Result<IMailbox>> OpenMailboxAsync(MailboxName name, bool readOnly, CancellationToken cancel)
@@ -121,8 +127,8 @@ public sealed class UserMailStore : IMailStore
         if (Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        Replacement replacement = new(from.Account, source, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
-        return await _stores.ReplaceAsync(replacement, cancel);
+        Replacement replacement = new(from.Account, info.Id!.Value, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
+        return Given(place.Value.Store, await _stores.ReplaceAsync(replacement, cancel));
     }
 
     public ValueTask<Result<Placement>> CopyAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, CancellationToken cancel, IProgress<int>? done = null) => PlaceAsync(source, uids, target, move: false, done, cancel);
@@ -134,7 +140,7 @@ public sealed class UserMailStore : IMailStore
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
         MailboxRights rights = RightsTo(store, info);
-        if (FlagRights.AreWhole(rights)) return await store.ChangeFlagsAsync(mailbox, uids, change, unchangedSince, cancel);
+        if (FlagRights.AreWhole(rights)) return await store.ChangeFlagsAsync(info.Id!.Value, uids, change, unchangedSince, cancel);
         return await PartialFlags.ChangeAsync(store, info, rights, uids, change, unchangedSince, cancel);
     }
 
@@ -142,25 +148,31 @@ public sealed class UserMailStore : IMailStore
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
-        return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(mailbox, only, cancel);
+        return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(info.Id!.Value, only, cancel);
     }
 
-    public async ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel) =>
-        await (await StoreOfAsync(mailbox, cancel)).ExpungedSinceAsync(mailbox, since, cancel);
+    public async ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxId id) = await StoreOfAsync(mailbox, cancel);
+        return await store.ExpungedSinceAsync(id, since, cancel);
+    }
 
     public async IAsyncEnumerable<MessageSummary> SummariesAsync(
         MailboxId mailbox, IReadOnlyList<Uid> uids, SummaryFields fields, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
-        IMailStore store = await StoreOfAsync(mailbox, cancel);
-        await foreach (MessageSummary summary in store.SummariesAsync(mailbox, uids, fields, cancel)) yield return summary;
+        (IMailStore store, MailboxId id) = await StoreOfAsync(mailbox, cancel);
+        await foreach (MessageSummary summary in store.SummariesAsync(id, uids, fields, cancel)) yield return summary;
     }
 
     // For each message that is read: nothing is made on the way to the user's own.
     public ValueTask<Result<IMessageContent>> OpenContentAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
         _others.HomeOf(mailbox) is null ? _own.OpenContentAsync(mailbox, uid, cancel) : OpenOtherAsync(mailbox, uid, cancel);
 
-    public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null) =>
-        await (await StoreOfAsync(mailbox, cancel)).FindTextAsync(mailbox, candidates, criterion, cancel, done);
+    public async ValueTask<IReadOnlyList<Uid>> FindTextAsync(MailboxId mailbox, IReadOnlyList<Uid> candidates, TextCriterion criterion, CancellationToken cancel, IProgress<int>? done = null)
+    {
+        (IMailStore store, MailboxId id) = await StoreOfAsync(mailbox, cancel);
+        return await store.FindTextAsync(id, candidates, criterion, cancel, done);
+    }
 
     public ValueTask<bool> RemembersAsync(ReadOnlyMemory<byte> id, CancellationToken cancel) => _own.RemembersAsync(id, cancel);
 
@@ -170,16 +182,24 @@ public sealed class UserMailStore : IMailStore
     {
         (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
-        return Lacks(RightsTo(store, info), MailboxRights.Administer) is { } refusal ? refusal : await store.ShareAsync(mailbox, identifier, rights, cancel);
+        return Lacks(RightsTo(store, info), MailboxRights.Administer) is { } refusal ? refusal : await store.ShareAsync(info.Id!.Value, identifier, rights, cancel);
     }
 
-    public async ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel) =>
-        mailbox is { } id ? await (await StoreOfAsync(id, cancel)).AnnotationsAsync(mailbox, cancel) : await _own.AnnotationsAsync(null, cancel);
+    public async ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel)
+    {
+        if (mailbox is not { } known) return await _own.AnnotationsAsync(null, cancel);
+        (IMailStore store, MailboxId id) = await StoreOfAsync(known, cancel);
+        return await store.AnnotationsAsync(id, cancel);
+    }
 
     public ValueTask<IReadOnlyList<Annotation>> AnnotationsSinceAsync(ModSeq since, CancellationToken cancel) => _own.AnnotationsSinceAsync(since, cancel);
 
-    public async ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel) =>
-        await (mailbox is { } id ? await StoreOfAsync(id, cancel) : _own).AnnotateAsync(mailbox, annotations, most, cancel);
+    public async ValueTask<Result<ModSeq>> AnnotateAsync(MailboxId? mailbox, IReadOnlyList<Annotation> annotations, int most, CancellationToken cancel)
+    {
+        if (mailbox is not { } known) return await _own.AnnotateAsync(null, annotations, most, cancel);
+        (IMailStore store, MailboxId id) = await StoreOfAsync(known, cancel);
+        return await store.AnnotateAsync(id, annotations, most, cancel);
+    }
 
     public ValueTask WaitForChangeAsync(long seen, CancellationToken cancel) => _others.WaitForChangeAsync(seen, cancel);
 
@@ -194,10 +214,22 @@ public sealed class UserMailStore : IMailStore
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
         if (!FlagRights.AreWhole(place.Value.Rights)) messages = [.. messages.Select(one => Allowed(one, place.Value.Rights))];
-        return soon
+        return Given(place.Value.Store, soon
             ? await place.Value.Store.AppendSoonAsync(place.Value.Info.Name, messages, cancel)
-            : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel);
+            : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel));
     }
+
+    private MailboxId IdOf(IMailStore store, MailboxId mailbox) => ReferenceEquals(store, _own) ? mailbox : _others.IdOf(store.Account.Address, mailbox);
+
+    // With the mailbox by the id that it has for the user.
+    private Result<AppendReceipt> Given(IMailStore store, Result<AppendReceipt> appended)
+    {
+        if (!appended.TryGet(out AppendReceipt? receipt, out _) || IdOf(store, receipt.Mailbox) is var id && id == receipt.Mailbox) return appended;
+        return new AppendReceipt(id, receipt.Validity, [.. receipt.Messages.Select(message => message with { Mailbox = id })]);
+    }
+
+    private Result<Placement> Given(IMailStore store, Result<Placement> placed) =>
+        placed.TryGet(out Placement? placement, out _) && IdOf(store, placement.Target) is var id && id != placement.Target ? placement with { Target = id } : placed;
 
     private static NewMessage Allowed(NewMessage message, MailboxRights rights) =>
         message with { Flags = message.Flags & FlagRights.Flags(rights), Keywords = FlagRights.Keywords(rights) ? message.Keywords : KeywordSet.Empty };
@@ -209,10 +241,10 @@ public sealed class UserMailStore : IMailStore
         if (move && Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        (IMailStore into, MailboxName local) = (place.Value.Store, place.Value.Info.Name);
+        (IMailStore into, MailboxName local, MailboxId id) = (place.Value.Store, place.Value.Info.Name, info.Id!.Value);
         if (!ReferenceEquals(from, into) || !FlagRights.AreWhole(place.Value.Rights))
-            return await _stores.TransferAsync(new(from.Account, source, uids, into.Account, local, place.Value.Rights, move) { Done = done }, cancel);
-        return move ? await from.MoveAsync(source, uids, local, cancel, done) : await from.CopyAsync(source, uids, local, cancel, done);
+            return Given(into, await _stores.TransferAsync(new(from.Account, id, uids, into.Account, local, place.Value.Rights, move) { Done = done }, cancel));
+        return Given(into, move ? await from.MoveAsync(id, uids, local, cancel, done) : await from.CopyAsync(id, uids, local, cancel, done));
     }
 
     // RFC 4314 section 4: the right k on the nearest mailbox above. At the top of one's own tree nothing stands above.
@@ -242,25 +274,30 @@ public sealed class UserMailStore : IMailStore
         if (await _own.FindAsync(name, cancel) is { } mine) return new(_own, mine, mine.Rights);
         if (!_names.TryParse(name, out EmailAddress owner, out MailboxName local) || await _others.OpenAsync(owner, cancel) is not { } store) return null;
         if (await store.FindAsync(local, cancel) is not { Id: { } id } info || RightsTo(store, info) is var rights && rights == MailboxRights.None) return null;
-        _others.Remember(id, owner);
+        await _others.RememberAsync(owner, id, cancel);
         return new(store, info, rights);
     }
 
     private async ValueTask<(IMailStore Store, MailboxInfo? Info)> HomeOfAsync(MailboxId mailbox, CancellationToken cancel)
     {
-        if (_others.HomeOf(mailbox) is not { } owner) return (_own, await _own.FindAsync(mailbox, cancel));
-        if (await _others.OpenAsync(owner, cancel) is not { } store) return (_own, null);
-        return (store, await store.FindAsync(mailbox, cancel));
+        if (_others.HomeOf(mailbox) is not { } home) return (_own, await _own.FindAsync(mailbox, cancel));
+        if (await _others.OpenAsync(home.Owner, cancel) is not { } store) return (_own, null);
+        return (store, await store.FindAsync(home.Id, cancel));
     }
 
-    private async ValueTask<IMailStore> StoreOfAsync(MailboxId mailbox, CancellationToken cancel) =>
-        _others.HomeOf(mailbox) is { } owner && await _others.OpenAsync(owner, cancel) is { } store ? store : _own;
+    // The store of a mailbox, and its id there.
+    private async ValueTask<(IMailStore Store, MailboxId Id)> StoreOfAsync(MailboxId mailbox, CancellationToken cancel) =>
+        _others.HomeOf(mailbox) is { } home && await _others.OpenAsync(home.Owner, cancel) is { } store ? (store, home.Id) : (_own, mailbox);
 
-    private async ValueTask<Result<IMessageContent>> OpenOtherAsync(MailboxId mailbox, Uid uid, CancellationToken cancel) =>
-        await (await StoreOfAsync(mailbox, cancel)).OpenContentAsync(mailbox, uid, cancel);
+    private async ValueTask<Result<IMessageContent>> OpenOtherAsync(MailboxId mailbox, Uid uid, CancellationToken cancel)
+    {
+        (IMailStore store, MailboxId id) = await StoreOfAsync(mailbox, cancel);
+        return await store.OpenContentAsync(id, uid, cancel);
+    }
 
     // Whoever may ask for his rights knows that it is there (RFC 4314 section 4).
-    private MailboxInfo? Known(IMailStore store, MailboxInfo info) => _others.Seen(store.Account.Address, info, MailboxAcl.ToKnow);
+    private async ValueTask<MailboxInfo?> KnownAsync(IMailStore store, MailboxInfo info, CancellationToken cancel) =>
+        ReferenceEquals(store, _own) ? info : await _others.SeenAsync(store.Account.Address, info, MailboxAcl.ToKnow, cancel);
 
     private MailboxRights RightsTo(IMailStore store, MailboxInfo info) => info.Acl.RightsOf(_own.Account.Address, store.Account.Address);
 

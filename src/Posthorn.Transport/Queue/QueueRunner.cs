@@ -51,8 +51,10 @@ public sealed class QueueRunner : IAsyncDisposable
 
     public void Start() => _loop = LoopAsync();
 
-    /// <summary>Starts nothing more; waits for what is under way up to <paramref name="grace"/>, then breaks it off. What is broken off is tried again later.</summary>
-    public async Task StopAsync(TimeSpan grace)
+    /// <summary>Begins nothing more. What has not come to a message's content ends at once; what has gets <paramref name="grace"/> for its answer, since a message of which the answer is not heard goes out twice. What is broken off counts as not tried: it is due at the next start.</summary>
+    /// <param name="grace">How long it waits at most.</param>
+    /// <param name="hurry">Ends the wait.</param>
+    public async Task StopAsync(TimeSpan grace, CancellationToken hurry)
     {
         if (_stop.IsCancellationRequested) return;
         await _stop.CancelAsync();
@@ -60,9 +62,10 @@ public sealed class QueueRunner : IAsyncDisposable
         _idle.Close();
         Task[] running;
         lock (_gate) running = [.. _running];
+        if (_queue.Read((_, schedule) => schedule.Running) is > 0 and int underWay && grace > TimeSpan.Zero) _log.QueueStopping(underWay, grace);
         Task all = Task.WhenAll(running);
-        try { await all.WaitAsync(grace, _time); }
-        catch (TimeoutException)
+        try { await all.WaitAsync(grace, _time, hurry); }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             await _abort.CancelAsync();
             await Connections.StopAllAsync(TimeSpan.Zero);
@@ -72,7 +75,7 @@ public sealed class QueueRunner : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(TimeSpan.Zero);
+        await StopAsync(TimeSpan.Zero, CancellationToken.None);
         await Connections.DisposeAsync();
         _stop.Dispose();
         _abort.Dispose();
@@ -111,12 +114,12 @@ public sealed class QueueRunner : IAsyncDisposable
     private async Task RunAsync(Delivery first)
     {
         await Task.Yield(); // the loop goes on at once
-        RemoteDelivery remote = new(_remote, () => _transport.Options);
+        RemoteDelivery remote = new(_remote, () => _transport.Options, _stop.Token, _abort.Token);
         Delivery? delivery = first;
         while (delivery is not null)
         {
             Delivery last = delivery;
-            ConnectionVerdict verdict = await AttemptAsync(last, remote);
+            if (await AttemptAsync(last, remote) is not { } verdict) break; // the end came before anything was known: it stays due as it was
             delivery = _queue.End(last, verdict, _time.GetUtcNow(), more: remote.IsOpen && !_stop.IsCancellationRequested);
             if (delivery is null && remote.IsOpen) delivery = await remote.RestAsync(_idle, last.Destination.Key);
         }
@@ -129,28 +132,38 @@ public sealed class QueueRunner : IAsyncDisposable
         }
     }
 
-    // What became of the recipients, written down; what a server has said is so even while everything stops.
-    private async Task<ConnectionVerdict> AttemptAsync(Delivery delivery, RemoteDelivery remote)
+    // What became of the recipients, written down; what a server has said is so even while everything stops. Null when that broke it off.
+    private async Task<ConnectionVerdict?> AttemptAsync(Delivery delivery, RemoteDelivery remote)
     {
         DeliveryResult result;
+        bool brokenOff = false;
         try
         {
             result = delivery switch
             {
                 { Foregone: { } reply } => DeliveryResult.Foregone(delivery, reply),
                 { Destination.Key: MailRouter.LocalKey } => await _local.TryAsync(delivery, CancellationToken.None),
-                _ => await remote.TryAsync(delivery, _abort.Token),
+                _ => await remote.TryAsync(delivery, some => SettleAsync(delivery, some)),
             };
         }
-        catch (OperationCanceledException) { return new ConnectionVerdict.Nothing(); }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            brokenOff = true;
+            result = remote.BreakOff(delivery, null);
+        }
 #pragma warning disable CA1031 // The queue worker: one message's trouble must not end the queue. It is tried again, and its sender hears of it in time, as of any other trouble.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            remote.Break();
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
-            result = DeliveryResult.Foregone(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
+            result = remote.BreakOff(delivery, new(451, "4.3.0", $"The attempt broke off on this server: {e.Message}"));
         }
+        await SettleAsync(delivery, result);
+        return brokenOff ? null : result.Verdict;
+    }
+
+    private async ValueTask SettleAsync(Delivery delivery, DeliveryResult result)
+    {
         try { await _settlement.SettleAsync(delivery, result, CancellationToken.None); }
 #pragma warning disable CA1031 // The queue worker, as above.
         catch (Exception e)
@@ -158,6 +171,5 @@ public sealed class QueueRunner : IAsyncDisposable
         {
             _log.AttemptFailed(e, delivery.Entry.Message.Id);
         }
-        return result.Verdict;
     }
 }

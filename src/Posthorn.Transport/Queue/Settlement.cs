@@ -28,7 +28,8 @@ internal sealed class Settlement(TransportServices services, Reporter reporter, 
         List<(int Recipient, SmtpReply Reply, string Host)> waiting = [];
         for (int i = 0; i < delivery.Recipients.Count; i++)
         {
-            (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], QueueEntry.Bounded(result.Replies[i]), result.Hosts[i], result.Handovers[i]);
+            if (result.Replies[i] is not { } said) continue;
+            (int recipient, SmtpReply reply, string host, Handover handover) = (delivery.Recipients[i], QueueEntry.Bounded(said), result.Hosts[i], result.Handovers[i]);
             if (reply.IsPositive) settled.Add(new(recipient, RecipientState.Delivered, reply, host, handover));
             else if (reply.IsPermanent) settled.Add(new(recipient, RecipientState.Failed, reply, host, handover));
             else if (expired) settled.Add(new(recipient, RecipientState.Failed, Expired(reply, message.By is { Return: true } by && by.Time <= now), host, handover) { Last = reply });

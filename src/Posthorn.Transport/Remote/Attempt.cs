@@ -1,3 +1,4 @@
+using System.Net;
 using Posthorn.Core;
 using Posthorn.Transport.Accept;
 using Posthorn.Transport.Queue;
@@ -10,6 +11,9 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     private readonly SmtpReply?[] _replies = new SmtpReply?[delivery.Recipients.Count];
     private readonly string[] _hosts = [.. Enumerable.Repeat("", delivery.Recipients.Count)];
     private readonly Handover[] _handovers = [.. Enumerable.Repeat(Handover.Delivered, delivery.Recipients.Count)];
+    private readonly bool[] _recorded = new bool[delivery.Recipients.Count];
+    private (SmtpReply Reply, string Host)?[]? _later;
+    private HashSet<(int Recipient, EndPoint Place)>? _putOff;
     private int _batchSize = batchSize;
     private SmtpReply? _fault;
     private string _faultHost = "";
@@ -18,24 +22,41 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
 
     public Delivery Delivery { get; } = delivery;
 
+    /// <summary>Writes words down before the attempt is over.</summary>
+    public Func<DeliveryResult, ValueTask> Record { get; init; } = _ => ValueTask.CompletedTask;
+
     /// <summary>A host was reached and spoke sense.</summary>
     public bool Worked { get; set; }
 
     public bool IsDone => Array.TrueForAll(_replies, reply => reply is not null);
 
+    /// <summary>A server has put recipients off.</summary>
+    public bool HasPutOff => _putOff is not null;
+
+    /// <summary>Somebody waits whom the server at this place has not put off.</summary>
+    public bool HasFor(EndPoint place)
+    {
+        for (int i = 0; i < _replies.Length; i++)
+            if (Waits(i, place)) return true;
+        return false;
+    }
+
+    private bool Waits(int index, EndPoint place) => _replies[index] is null && _putOff?.Contains((index, place)) != true;
+
     /// <summary>No host could be reached, for reasons that may pass. What the administrator holds back, and what a host has put off, is left waiting.</summary>
     public bool MayFallBack => !IsDone && !_isHeld && _fault is null or { IsTransient: true };
 
-    /// <summary>The next recipients that have no reply, as many as go into one transaction: all sent on by us, or none; of no more domains than the server wants at once (RFC 9422).</summary>
-    public IReadOnlyList<int> Next(ServerFeatures features)
+    /// <summary>The next recipients that wait for the server at this place, as many as go into one transaction: all sent on by us, or none; of no more domains than the server wants at once (RFC 9422).</summary>
+    public IReadOnlyList<int> Next(ServerFeatures features, EndPoint place)
     {
-        int first = Array.FindIndex(_replies, reply => reply is null);
-        if (first < 0) return [];
+        int first = 0;
+        while (first < _replies.Length && !Waits(first, place)) first++;
+        if (first == _replies.Length) return [];
         bool forwarded = IsForwarded(first);
         HashSet<DomainName> domains = [];
         int most = Math.Min(_batchSize, features.MaxRecipients ?? int.MaxValue), mostDomains = features.MaxDomains ?? int.MaxValue;
         return [.. Enumerable.Range(first, _replies.Length - first)
-            .Where(i => _replies[i] is null && IsForwarded(i) == forwarded && (domains.Contains(DomainOf(i)) || domains.Count < mostDomains && domains.Add(DomainOf(i)))).Take(most)];
+            .Where(i => Waits(i, place) && IsForwarded(i) == forwarded && (domains.Contains(DomainOf(i)) || domains.Count < mostDomains && domains.Add(DomainOf(i)))).Take(most)];
     }
 
     private DomainName DomainOf(int index) => Delivery.Entry.Message.Recipients[Delivery.Recipients[index]].Address.Domain;
@@ -57,6 +78,11 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
                 _batchSize = accepted;
                 continue;
             }
+            if (MayDoBetter(reply, session) && SpeakerOf(reply) is { Length: > 0 } host)
+            {
+                PutOff(batch[i], session.Place, reply, host);
+                continue;
+            }
             _replies[batch[i]] = reply;
             _hosts[batch[i]] = SpeakerOf(reply);
             _handovers[batch[i]] = handover;
@@ -69,6 +95,18 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     // "Too many recipients"; old servers say 552 for it (RFC 5321 section 4.5.3.1.10). In LMTP that is the answer to the message.
     private static bool SaysTooMany(SmtpReply reply, bool isLmtp) =>
         reply is { Code: 452, Status: "4.5.3" or "4.0.0" } || !isLmtp && reply is { Code: 552, Status: "5.5.3" or "5.0.0" };
+
+    // Another server of the domain may take what this one has put off (RFC 5321 section 5.1). A full mailbox is as full there, and behind LMTP there is no other.
+    // Never where the answer to the message is missing, which is our own word: it may have been taken.
+    private static bool MayDoBetter(SmtpReply reply, SmtpClientSession session) => reply.IsTransient && !session.IsLmtp && reply.Status != "4.2.2";
+
+    // Nobody but a server of the domain is to have it instead.
+    private void PutOff(int index, EndPoint place, SmtpReply reply, string host)
+    {
+        (_later ??= new (SmtpReply, string)?[_replies.Length])[index] = (reply, host);
+        (_putOff ??= []).Add((index, place));
+        _isHeld = true;
+    }
 
     /// <summary>A host could not be used; the next one may.</summary>
     /// <param name="fault">Why.</param>
@@ -96,6 +134,11 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
     public DeliveryResult End()
     {
         SmtpReply fault = _fault ?? new(450, "4.4.1", "No host could be reached");
+        for (int i = 0; i < _later?.Length; i++)
+        {
+            if (_replies[i] is null && _later[i] is var (reply, host)) (_replies[i], _hosts[i]) = (reply, host);
+        }
+        Worked |= HasPutOff;
         bool unanswered = !IsDone;
         Fail(fault, _faultHost);
         // A host that spoke sense and put this message off has said nothing of others' mail.
@@ -103,5 +146,16 @@ internal sealed class Attempt(Delivery delivery, int batchSize)
         return Result(Worked || fault.IsPermanent ? new ConnectionVerdict.Worked() : new ConnectionVerdict.Failed(fault));
     }
 
-    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select(reply => reply!)], _hosts, _handovers, verdict);
+    /// <summary>While others are still to be tried: who has the message, and is not written down yet. From here on they count as written down. Null when there is nobody, or nobody else.</summary>
+    public DeliveryResult? TakeDelivered()
+    {
+        if (IsDone) return null;
+        SmtpReply?[] delivered = [.. _replies.Select((reply, i) => !_recorded[i] && reply is { IsPositive: true } ? reply : null)];
+        if (Array.TrueForAll(delivered, reply => reply is null)) return null;
+        for (int i = 0; i < delivered.Length; i++) _recorded[i] |= delivered[i] is not null;
+        return new(delivered, _hosts, _handovers, new ConnectionVerdict.Nothing());
+    }
+
+    /// <summary>What is still to be written down.</summary>
+    public DeliveryResult Result(ConnectionVerdict verdict) => new([.. _replies.Select((reply, i) => _recorded[i] ? null : reply)], _hosts, _handovers, verdict);
 }

@@ -66,6 +66,10 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
         ? new(451, "4.3.5", $"The relay {name}, which this server's configuration names, {(fault == NoDomain ? "does not exist" : "has no address")} in the DNS")
         : fault == DnsTrouble ? fault with { Text = $"The relay {name} could not be looked up in the DNS" } : fault;
 
+    /// <summary>What is wrong with a host that a domain's MX records name: the domain does exist, and what stands behind the @ is right.</summary>
+    public static SmtpReply OfMx(DomainName domain, string name, SmtpReply fault) => name.Equals(domain.Ascii, StringComparison.OrdinalIgnoreCase) || fault != NoDomain && fault != NoHost ? fault
+        : NoHost with { Text = $"{name}, which the MX record of {domain.Ascii} names, {(fault == NoDomain ? "does not exist" : "has no address")}" };
+
     /// <summary>What stands for the next hop of a recipient in the queue's schedule: recipients with the same go there together, and nobody else does.</summary>
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)
     {

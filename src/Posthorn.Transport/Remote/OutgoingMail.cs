@@ -38,6 +38,12 @@ internal sealed record TransactionResult(IReadOnlyList<SmtpReply?> Replies, Smtp
     /// <summary>Whose replies to RCPT were positive; null when none was asked.</summary>
     public IReadOnlyList<bool>? Admitted { get; init; }
 
+    /// <summary>The connection broke in the midst of this message: that says nothing of other mail.</summary>
+    public bool IsOfContent { get; init; }
+
+    /// <summary>It did not begin, for reasons that another session with the same server does not have.</summary>
+    public bool WantsNewSession { get; init; }
+
     /// <summary>Whether a recipient's reply answers the message, and not its RCPT.</summary>
     public bool IsOfMessage(int recipient) => Admitted?[recipient] == true;
 

@@ -15,11 +15,11 @@ using Posthorn.Trust.TlsReporting;
 namespace Posthorn.Transport.Remote;
 
 /// <summary>What an attempt brought for each recipient of a delivery.</summary>
-/// <param name="Replies">One for each recipient, in order.</param>
+/// <param name="Replies">One for each recipient, in order; null for whom there is nothing to write down: that is done already, or nobody was asked.</param>
 /// <param name="Hosts">Who said so; empty for ourselves.</param>
 /// <param name="Handovers">How each recipient that has a positive reply left our hands.</param>
 /// <param name="Verdict">What it taught about the destination.</param>
-internal sealed record DeliveryResult(IReadOnlyList<SmtpReply> Replies, IReadOnlyList<string> Hosts, IReadOnlyList<Handover> Handovers, ConnectionVerdict Verdict)
+internal sealed record DeliveryResult(IReadOnlyList<SmtpReply?> Replies, IReadOnlyList<string> Hosts, IReadOnlyList<Handover> Handovers, ConnectionVerdict Verdict)
 {
     /// <summary>The last words on recipients that were delivered are durable already.</summary>
     public bool IsRecorded { get; init; }
@@ -47,9 +47,14 @@ internal sealed record RemoteServices(MailRouter Router, ISmtpConnector Connecto
 }
 
 /// <summary>Takes deliveries of one destination to its servers, over one connection for as long as there are more.</summary>
-internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options) : IAsyncDisposable
+/// <param name="services">What it works with.</param>
+/// <param name="options">How.</param>
+/// <param name="stop">Nothing new begins, and what has not come to a message's content ends.</param>
+/// <param name="abort">Everything ends.</param>
+internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOptions> options, CancellationToken stop, CancellationToken abort) : IAsyncDisposable
 {
     private SmtpClientSession? _session;
+    private Attempt? _attempt;
 
     /// <summary>True while a connection is open that can be used again.</summary>
     public bool IsOpen => _session is { IsUsable: true } session && !IsFull(session) && session.Transactions < options().Outbound.MaxTransactions;
@@ -57,14 +62,24 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     // RFC 9422 section 6: as many MAIL commands as the server wants in one session. Our own wish tears no delivery apart.
     private static bool IsFull(SmtpClientSession session) => session.Transactions >= Math.Max(1, session.Features.MaxMessages ?? int.MaxValue);
 
-    /// <summary>An attempt ended in the middle: nothing more can be said over the connection.</summary>
-    public void Break() => _session?.Broken("4.3.0", "The attempt broke off");
+    /// <summary>An attempt ended in the middle: nothing more can be said over the connection. What servers have said until then counts.</summary>
+    /// <param name="delivery">The delivery.</param>
+    /// <param name="word">What is said of all others; null when nothing is to be said of them.</param>
+    public DeliveryResult BreakOff(Delivery delivery, SmtpReply? word)
+    {
+        _session?.Broken("4.3.0", "The attempt broke off");
+        Attempt attempt = _attempt is { } begun && ReferenceEquals(begun.Delivery, delivery) ? begun : new(delivery, 1);
+        if (word is not null) attempt.Fail(word, "");
+        return attempt.Result(new ConnectionVerdict.Nothing());
+    }
 
     /// <summary>Tries once.</summary>
-    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, CancellationToken cancel)
+    /// <param name="delivery">The delivery.</param>
+    /// <param name="record">Writes down who has the message already, while others are still being tried.</param>
+    public async ValueTask<DeliveryResult> TryAsync(Delivery delivery, Func<DeliveryResult, ValueTask> record)
     {
         QueueMessage message = delivery.Entry.Message;
-        Attempt attempt = new(delivery, options().Queue.MaxRecipientsPerTransaction);
+        Attempt attempt = _attempt = new(delivery, options().Queue.MaxRecipientsPerTransaction) { Record = record };
         await using IMessageContent? content = services.Queue.OpenContent(delivery.Entry);
         if (content is null)
         {
@@ -73,19 +88,19 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
         TlsWish wish = WishOf(message);
-        if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, cancel);
+        if (IsOpen && _session!.Serves >= wish) await SendAsync(attempt, content, stop);
         if (attempt.IsDone) return attempt.Result(new ConnectionVerdict.Worked());
-        await CloseAsync(cancel);
 
-        Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, cancel);
+        Route route = await services.Router.FindAsync(message.Recipients[delivery.Recipients[0]].Address, message.From, stop);
         if (route is Route.None { Reply: { IsPermanent: true } never })
         {
             attempt.Fail(never, "");
             return attempt.Result(new ConnectionVerdict.Nothing());
         }
         if (route is Route.None none) attempt.Fault(none.Reply, "", isHeld: !none.MayFallBack);
-        else await TryHostsAsync(attempt, route, content, cancel);
-        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, cancel);
+        else await TryHostsAsync(attempt, route, content, stop);
+        if (attempt.MayFallBack && options().Outbound.Fallback is { } fallback) await TryHostsAsync(attempt, new Route.Hosts([fallback.Name], fallback.Port, fallback) { IsSecure = true }, content, stop);
+        abort.ThrowIfCancellationRequested(); // what was broken off by that is no word on the mail
         return attempt.End();
     }
 
@@ -100,8 +115,8 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return next;
     }
 
-    /// <summary>Says goodbye.</summary>
-    public async ValueTask CloseAsync(CancellationToken cancel)
+    // Says goodbye.
+    private async ValueTask CloseAsync(CancellationToken cancel)
     {
         if (_session is not { } session) return;
         _session = null;
@@ -113,14 +128,14 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         }
     }
 
-    public ValueTask DisposeAsync() => CloseAsync(CancellationToken.None);
+    public ValueTask DisposeAsync() => CloseAsync(stop);
 
     // RFC 8689 section 5: a bounce is not lost for want of a server that promises TLS.
     private static TlsWish WishOf(QueueMessage message) => message.RequiresTls ? TlsWish.Required : message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal;
 
     private async ValueTask TryHostsAsync(Attempt attempt, Route route, IMessageContent content, CancellationToken cancel)
     {
-        int left = options().Outbound.MaxAddresses;
+        int left = options().Outbound.MaxAddresses, servers = options().Outbound.MaxServers - (attempt.HasPutOff ? 1 : 0);
         (IEnumerable<string> names, int port, NextHop hop, bool isSecure) = route switch
         {
             Route.Hosts hosts => (hosts.Names, hosts.Port, hosts.Hop, hosts.IsSecure),
@@ -134,12 +149,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             else
             {
                 (host, SmtpReply? fault) = await services.Router.LookUpAsync(name, port, cancel);
-                if (fault is not null) attempt.Fault(hop is NextHop.Mx ? fault : MailRouter.OfNamed(name, fault), "");
+                if (fault is not null) attempt.Fault(hop is NextHop.Mx ? MailRouter.OfMx(DomainOf(attempt), name, fault) : MailRouter.OfNamed(name, fault), "");
             }
             if (host.EndPoints.Count == 0 || left == 0) continue;
             if (await DemandAsync(attempt, new(DomainOf(attempt), host, port, hop, isSecure), cancel) is not { } demand) continue;
             foreach (EndPoint endPoint in host.EndPoints)
             {
+                if (!attempt.HasFor(endPoint)) continue; // it was asked over the connection that was open
                 // DNS may say something else by now than when the route was found.
                 if (hop is NextHop.Mx && endPoint is IPEndPoint own && services.Router.IsOwn(own))
                 {
@@ -151,12 +167,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                     attempt.Fault(UnreachableFamilies.Fault(Describe(host.Name, endPoint)), "");
                     continue;
                 }
-                if (left <= 0) return;
-                do await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
-                while (!attempt.IsDone && _session is { IsUsable: true } session && IsFull(session));
+                if (left <= 0 || servers <= 0) return;
+                Sending sending;
+                do sending = await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
+                while (sending == Sending.WantsNewSession);
                 if (attempt.IsDone) return;
+                if (sending == Sending.WasPutOff) servers--;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
-                await CloseAsync(cancel);
             }
         }
     }
@@ -177,8 +194,20 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         return null;
     }
 
-    private async ValueTask TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
+    /// <summary>Why no more is sent over a connection.</summary>
+    private enum Sending
     {
+        /// <summary>The server could not be reached, or is not to have this message.</summary>
+        CannotBe,
+        /// <summary>All were asked for, or the server wants this, or anything, later.</summary>
+        WasPutOff,
+        /// <summary>Some still wait, and another session may have them: the server had as many messages as it wants in one, or cannot clear it.</summary>
+        WantsNewSession,
+    }
+
+    private async ValueTask<Sending> TryAddressAsync(Attempt attempt, string host, EndPoint endPoint, NextHop hop, TlsDemand demand, IMessageContent content, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
         QueueMessage message = attempt.Delivery.Entry.Message;
         Opening opening = await OpenAsync(attempt, host, endPoint, hop, demand, cancel);
         if (opening.TriedTls) Count(message, demand, host, _session?.Connection, opening.Trouble ?? demand.PolicyTrouble);
@@ -189,13 +218,14 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             services.Log.RelayFailed(message.Id, Describe(host, endPoint), fault);
             services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), null, fault));
             attempt.Fault(fault, opening.FromRemote ? host : "");
-            return;
+            await CloseAsync(cancel); // what is not as it must be carries nothing else
+            return Sending.CannotBe;
         }
         attempt.Worked = true;
         string secured = _session?.Connection.Tls is { } tls ? $"{(demand.IsVerified ? "verified " : "")}{tls}" : "none";
         services.Log.RelayConnected(message.Id, Describe(host, endPoint), secured);
         services.Trace.Tell(new TraceEvent.Contacted(message.Id, Describe(host, endPoint), secured, null));
-        await SendAsync(attempt, content, cancel);
+        return await SendAsync(attempt, content, cancel);
     }
 
     // Reports themselves are not reported on (RFC 8460 section 5.3), nor mail that asked for no policy.
@@ -208,12 +238,13 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
     private static string Address(EndPoint? endPoint) => endPoint is IPEndPoint ip ? (ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address).ToString() : "";
 
     // Several transactions when there are more recipients than one takes, or when the server wants fewer at once (452).
-    private async ValueTask SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
+    private async ValueTask<Sending> SendAsync(Attempt attempt, IMessageContent content, CancellationToken cancel)
     {
         AddressRewriter? rewriter = services.Tables is { } tables && options().Rewriting.Generic.Count > 0 && _session is { IsLmtp: false } ? new(options().Rewriting, tables, services.Router.Directory) : null;
         if (rewriter is not null) content = await GenericContent.MakeAsync(content, rewriter, options().MaxHeaderSize, cancel);
-        while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features) is { Count: > 0 } batch)
+        while (_session is { IsUsable: true } session && !IsFull(session) && attempt.Next(session.Features, session.Place) is { Count: > 0 } batch)
         {
+            cancel.ThrowIfCancellationRequested();
             QueueMessage message = attempt.Delivery.Entry.Message;
             EnvelopeRecipient[] recipients = [.. batch.Select(index => message.Recipients[attempt.Delivery.Recipients[index]])];
             ReversePath from = recipients[0].IsForwarded ? Rewritten(message.From) : message.From;
@@ -230,13 +261,18 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 continue;
             }
             OutgoingMail mail = new(message, from, recipients, content) { SecondsLeft = message.By?.SecondsLeft(services.Time.GetUtcNow()) };
-            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores).RunAsync(cancel);
+            TransactionResult result = await new SmtpTransaction(session, mail, options().Outbound.EightBit, services.Stores, abort).RunAsync(cancel);
+            if (result.WantsNewSession) return Sending.WantsNewSession; // there it has nothing to clear: each session gets somewhere
             attempt.Take(batch, result, session);
+            // Whatever becomes of the others, those who have it do not get it again. The last transaction's words are written with the attempt's.
+            if (attempt.TakeDelivered() is { } delivered) await attempt.Record(delivered);
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
-            if (!session.IsUsable) attempt.Worked = false;
-            return;
+            if (!session.IsUsable && !result.IsOfContent) attempt.Worked = false;
+            return result.HostFault.IsTransient ? Sending.WasPutOff : Sending.CannotBe;
         }
+        // Only where nothing but that ended it is a further session worth more than this one.
+        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.WantsNewSession : Sending.WasPutOff;
     }
 
     // Our own users' mail is sent on under their own names: our server may speak for them.
@@ -267,7 +303,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         Connection connection = new(channel, new($"out-{attempt.Delivery.Entry.Message.Id}"), services.Time);
         services.Connections.Add(connection);
         connection.Input.IsBusy = true; // each answer follows soon
-        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
+        SmtpClientSession session = _session = new(connection, host, hop is NextHop.Lmtp, options().Outbound.Timeouts) { Place = endPoint, Serves = demand.MustPromise ? TlsWish.Required : attempt.Delivery.Entry.Message.IsTlsOptional ? TlsWish.Optional : TlsWish.Normal };
         Opening secured = new(null, true);
         if (hop is NextHop.Host { ImplicitTls: true }) secured = await HandshakeAsync(session, demand, cancel);
         if (secured.Fault is not null) return secured;
@@ -282,7 +318,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         if (secured.Fault is not null) return secured;
         if (demand.MustPromise && !session.Features.RequireTls) return secured with { Fault = new(550, "5.7.30", $"REQUIRETLS support required: {host} does not offer it"), FromRemote = false };
         if (hop is not NextHop.Host { Login: { } login }) return secured;
-        SmtpReply welcome = await session.LogInAsync(login, cancel);
+        SmtpReply welcome = await session.LogInAsync(login, isProven: demand.IsVerified || TlsPolicyFinder.IsHere(endPoint), cancel);
         // A password that is wrong today may be mended tomorrow: the mail waits.
         return welcome.IsPositive ? secured : new(new(454, "4.7.8", $"Login at {host} failed: {welcome}"), false);
     }

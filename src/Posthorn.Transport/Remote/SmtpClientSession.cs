@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Authentication;
 using Posthorn.Directory.Sasl;
 using Posthorn.Net;
@@ -26,6 +27,9 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     /// <summary>The name under which it was looked up.</summary>
     public string Host { get; }
     public bool IsLmtp { get; }
+
+    /// <summary>Where it was connected to; the same place for each connection there.</summary>
+    public EndPoint Place { get; init; } = Connection.Unknown;
     public SmtpTimeouts Timeouts { get; }
     public ServerFeatures Features { get; private set; } = ServerFeatures.None;
 
@@ -56,7 +60,8 @@ internal sealed class SmtpClientSession : IAsyncDisposable
             Features = ServerFeatures.Read(reply.Text);
             return reply;
         }
-        if (!reply.IsPermanent || IsLmtp || !IsUsable) return reply;
+        // Only "command not recognized" and the like: any other refusal is meant for us, and holds for HELO as well.
+        if (reply.Code is not (500 or 501 or 502 or 504) || IsLmtp || !IsUsable) return reply;
         Features = ServerFeatures.None;
         return await CommandAsync($"HELO {name}", cancel);
     }
@@ -76,11 +81,16 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     }
 
     /// <summary>Logs in by the best mechanism that both sides know, never in clear text (RFC 4954).</summary>
-    public async ValueTask<SmtpReply> LogInAsync(RelayLogin login, CancellationToken cancel)
+    /// <param name="login">User and password.</param>
+    /// <param name="isProven">The server has proved who it is; no other one gets to see the password (RFC 4954 section 14).</param>
+    /// <param name="cancel">Gives up.</param>
+    public async ValueTask<SmtpReply> LogInAsync(RelayLogin login, bool isProven, CancellationToken cancel)
     {
         if (!Connection.IsSecure) return new(454, "4.7.0", $"{Host} has no TLS, and the password does not go out in clear text");
-        if (SaslClient.Choose(login.Mechanisms, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
-            return new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
+        string[] wanted = [.. login.Mechanisms.Where(mechanism => isProven || SaslClient.KeepsPassword(mechanism))];
+        if (SaslClient.Choose(wanted, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
+            return !isProven ? new(454, "4.7.0", $"{Host} need not prove who it is here, so that the password goes out by SCRAM alone; it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "no login")}")
+                : new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
         byte[]? initial = sasl.Initial();
         SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel, intermediate: 334);
         for (int challenges = 1; reply.Code == 334; challenges++)
@@ -140,12 +150,26 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
     }
 
-    /// <summary>Says goodbye; nothing depends on the answer.</summary>
+    /// <summary>What the server said before it closed amid what was being sent; null when that was nothing, or no refusal.</summary>
+    public async ValueTask<SmtpReply?> LastWordAsync(CancellationToken cancel)
+    {
+        Connection.SetDeadline(Timeouts.Quit);
+        SmtpReply? reply = await _replies.ReadAsync(cancel);
+        Connection.ClearDeadline();
+        if (reply is not ({ IsTransient: true } or { IsPermanent: true })) return null;
+        return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
+    }
+
+    /// <summary>Says goodbye; nothing depends on the answer, and <paramref name="cancel"/> ends no more than the wait for it.</summary>
     public async ValueTask QuitAsync(CancellationToken cancel)
     {
         if (!IsUsable) return;
         Queue("QUIT");
-        if (await FlushAsync(cancel) is null) await ReadAsync("QUIT", Timeouts.Quit, cancel);
+        try
+        {
+            if (await FlushAsync(CancellationToken.None, Timeouts.Quit) is null) await ReadAsync("QUIT", Timeouts.Quit, cancel);
+        }
+        catch (OperationCanceledException) { /* it is said */ }
         IsUsable = false;
     }
 

@@ -9,10 +9,12 @@ using Posthorn.Transport.Queue;
 namespace Posthorn.Transport.Remote;
 
 /// <summary>One mail transaction as client (RFC 5321 section 3.3): MAIL, RCPT, DATA, with pipelining where it is offered (RFC 2920).</summary>
-internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores)
+/// <remarks>Two ends: <c>cancel</c> counts until the content begins, <c>abort</c> from there to its answer. Who breaks off after the last dot does not know whether the message was taken, and sends it twice (RFC 1047).</remarks>
+internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail mail, EightBitPolicy eightBit, IMailStores stores, CancellationToken abort)
 {
     private IMessageContent _content = mail.Content;
     private bool _taken;
+    private bool _isUnreadable;
     private bool[]? _admitted;
     private readonly SmtpReply?[] _replies = new SmtpReply?[mail.Recipients.Count];
 
@@ -54,7 +56,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         if (session.IsDirty)
         {
             SmtpReply reset = await session.CommandAsync("RSET", cancel);
-            if (!reset.IsPositive) return Untried(reset);
+            // That says nothing of this message: a session that cannot be cleared is replaced by another.
+            if (!reset.IsPositive) return Untried(session.IsUsable ? session.Broken("4.5.0", $"{session.Host} answered RSET with: {reset}") : reset) with { WantsNewSession = true };
         }
         session.IsDirty = true;
         TransactionResult result = session.Features.Pipelining ? await PipelinedAsync(cancel) : await StepByStepAsync(cancel);
@@ -116,7 +119,8 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
 
         SmtpReply sender = await session.ReadAsync("MAIL", session.Timeouts.Command, cancel);
         for (int i = 0; i < _replies.Length && session.IsUsable; i++) _replies[i] = await session.ReadAsync("RCPT", session.Timeouts.Command, cancel);
-        if (!session.IsUsable) return Untried(LastOf(sender));
+        // What a server says before it hangs up is its word.
+        if (!session.IsUsable) return sender.IsPositive || session.IsOurs(sender) ? CutShort(LastOf(sender)) : Refused(sender);
         if (IsBinary) return !sender.IsPositive ? Refused(sender) : _replies.Any(reply => reply is { IsPositive: true }) ? await BinaryAsync(cancel) : Done();
         SmtpReply start = await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354);
         bool any = sender.IsPositive && _replies.Any(reply => reply is { IsPositive: true });
@@ -138,12 +142,12 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length; i++)
         {
             _replies[i] = await session.CommandAsync(RcptCommand(mail.Recipients[i]), cancel);
-            if (!session.IsUsable) return Untried(_replies[i]!);
+            if (!session.IsUsable) return CutShort(_replies[i]!);
         }
         if (!_replies.Any(reply => reply is { IsPositive: true })) return Done();
         if (IsBinary) return await BinaryAsync(cancel);
         session.Queue("DATA");
-        if (await session.FlushAsync(cancel) is { } lost) return Untried(lost);
+        if (await session.FlushAsync(cancel) is { } lost) return CutShort(lost);
         return await DataAsync(await session.ReadAsync("DATA", session.Timeouts.DataStart, cancel, intermediate: 354), cancel);
     }
 
@@ -153,14 +157,10 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         {
             // A "positive" reply that is not 354 would leave both sides waiting.
             if (start.IsPositive) start = session.Broken("4.5.0", $"{session.Host} answered DATA with {start.Code}");
-            return session.IsUsable ? Accepted(start) : Untried(start);
+            return session.IsUsable ? Accepted(start) : CutShort(start);
         }
-        if (await SendContentAsync(new(session.Connection.Output), cancel) is { } lost)
-        {
-            // A server that gives up amid the data often says why before it closes.
-            return Accepted(lost);
-        }
-        return await EndedAsync(cancel);
+        cancel.ThrowIfCancellationRequested();
+        return await SendContentAsync(new(session.Connection.Output)) is { } lost ? await InterruptedAsync(lost) : await EndedAsync();
     }
 
     private bool IsBinaryMessage => mail.Message.Body == BodyType.BinaryMime;
@@ -170,26 +170,30 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     // One chunk, octet for octet (RFC 3030 section 2).
     private async ValueTask<TransactionResult> BinaryAsync(CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         session.Queue(string.Create(CultureInfo.InvariantCulture, $"BDAT {_content.Length} LAST"));
-        if (await SendContentAsync(null, cancel) is { } lost) return Accepted(lost);
-        return await EndedAsync(cancel);
+        return await SendContentAsync(null) is { } lost ? await InterruptedAsync(lost) : await EndedAsync();
     }
 
     // LMTP answers for each recipient (RFC 2033 sections 4.2 and 4.3), SMTP once for all.
-    private async ValueTask<TransactionResult> EndedAsync(CancellationToken cancel)
+    private async ValueTask<TransactionResult> EndedAsync()
     {
         _admitted = [.. _replies.Select(reply => reply is { IsPositive: true })];
-        if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel));
+        if (!session.IsLmtp) Accepted(await session.ReadAsync("the message", session.Timeouts.DataEnd, abort));
         else
         {
             for (int i = 0; i < _replies.Length; i++)
-                if (_replies[i]!.IsPositive) _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, cancel);
+            {
+                if (!_replies[i]!.IsPositive) continue;
+                try { _replies[i] = await session.ReadAsync("the message", session.Timeouts.DataEnd, abort); }
+                catch (OperationCanceledException) { return BrokenOff(from: i); }
+            }
         }
         _taken = _replies.Any(reply => reply is { IsPositive: true });
         return Done();
     }
 
-    private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer, CancellationToken cancel)
+    private async ValueTask<SmtpReply?> SendContentAsync(DataWriter? writer)
     {
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
@@ -197,17 +201,18 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
             for (long at = 0; at < _content.Length;)
             {
                 int read = ReadContent(at, buffer);
-                if (read <= 0) return session.Broken("4.3.0", read < 0 ? "The message's content cannot be read now" : "The message's content ends early");
+                _isUnreadable = read <= 0;
+                if (_isUnreadable) return session.Broken("4.3.0", read < 0 ? "The message's content cannot be read now" : "The message's content ends early");
                 at += read;
                 if (writer is null) session.Connection.Output.Write(buffer.AsSpan(0, read));
                 else writer.Write(buffer.AsSpan(0, read));
                 if (!session.Connection.Output.IsLarge) continue;
-                if (await session.FlushAsync(cancel, session.Timeouts.DataBlock) is { } lost) return lost;
+                if (await session.FlushAsync(abort, session.Timeouts.DataBlock) is { } lost) return lost;
             }
         }
         finally { System.Buffers.ArrayPool<byte>.Shared.Return(buffer); }
         writer?.Finish();
-        return await session.FlushAsync(cancel, session.Timeouts.DataBlock);
+        return await session.FlushAsync(abort, session.Timeouts.DataBlock);
     }
 
     // In the middle of a message nothing else can be said than that it does not end: the session does.
@@ -265,6 +270,26 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
         for (int i = 0; i < _replies.Length; i++)
             if (_replies[i]!.IsPositive) _replies[i] = reply;
         return Done();
+    }
+
+    // The end was not sent, so that the message was not taken: another host may have it. Not so what cannot be read here.
+    private async ValueTask<TransactionResult> InterruptedAsync(SmtpReply lost)
+    {
+        // A server that gives up amid the content often says why before it closes.
+        if (!_isUnreadable && await session.LastWordAsync(abort) is { } why) return Accepted(why);
+        if (session.IsLmtp || _isUnreadable) return Accepted(lost);
+        return new([.. _replies.Select(reply => reply is { IsPositive: true } ? null : reply)], lost, true) { IsOfContent = true };
+    }
+
+    // We ended it: whoever has been answered keeps that.
+    private TransactionResult BrokenOff(int from) =>
+        new([.. _replies.Select((reply, i) => i >= from && reply is { IsPositive: true } ? null : reply)], session.Broken("4.3.0", "The attempt broke off"), true) { Admitted = _admitted, IsOfContent = true };
+
+    // The connection ended before the content. Whom the server has refused for good is refused; all others were not asked.
+    private TransactionResult CutShort(SmtpReply fault)
+    {
+        SmtpReply?[] said = [.. _replies.Select(reply => reply is { IsPermanent: true } ? reply : null)];
+        return new(said, Array.TrueForAll(said, reply => reply is not null) ? null : fault, true);
     }
 
     private TransactionResult Done() => new(_replies, null, true) { Admitted = _admitted };

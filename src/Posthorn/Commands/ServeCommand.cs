@@ -5,7 +5,7 @@ using Posthorn.Serving;
 
 namespace Posthorn.Commands;
 
-/// <summary><c>posthorn serve</c>: runs the server until SIGTERM or Ctrl-C; SIGHUP reloads.</summary>
+/// <summary><c>posthorn serve</c>: runs the server until SIGTERM or Ctrl-C; SIGHUP reloads. A second signal ends what the first one still waits for.</summary>
 internal static class ServeCommand
 {
     public static Command Create()
@@ -20,9 +20,10 @@ internal static class ServeCommand
     public static async Task<int> RunAsync(string file, Func<ServerHost, Task> ready, CancellationToken cancel)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using CancellationTokenSource hurry = new();
         // Registered first: a signal during the start must not end the program without a word to anybody.
-        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop));
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop));
+        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop, hurry));
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop, hurry));
         ConfigurationResult loaded = ConfigurationLoader.Load(file);
         foreach (ConfigProblem problem in loaded.Problems) Console.Error.WriteLine(problem);
         if (loaded.Configuration is not { } configuration)
@@ -34,6 +35,7 @@ internal static class ServeCommand
         try
         {
             await using ServerHost host = await ServerHost.StartAsync(configuration, TimeProvider.System, stop.Token);
+            host.Hurry = hurry.Token;
             using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => Reload(context, host));
             await ready(host);
             await host.RunAsync(stop.Token);
@@ -49,10 +51,11 @@ internal static class ServeCommand
 
     private static Task ReadyAsync() => Task.CompletedTask;
 
-    private static void Stop(PosixSignalContext context, CancellationTokenSource stop)
+    // The third is the system's: it ends the program, whatever the program makes of it.
+    private static void Stop(PosixSignalContext context, CancellationTokenSource stop, CancellationTokenSource hurry)
     {
-        context.Cancel = true;
-        stop.Cancel();
+        context.Cancel = !hurry.IsCancellationRequested;
+        (stop.IsCancellationRequested ? hurry : stop).Cancel();
     }
 
     private static void Reload(PosixSignalContext context, ServerHost host)

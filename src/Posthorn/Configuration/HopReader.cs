@@ -24,7 +24,7 @@ internal static class HopReader
         string protocol = reader.Choice("protocol", "smtp", new Dictionary<string, string> { ["smtp"] = "smtp", ["smtps"] = "smtps", ["lmtp"] = "lmtp" });
         (string Name, int Port)? host = ReadHost(reader, "host", "port", protocol switch { "smtps" => 465, "lmtp" => 24, _ => 25 });
         RelayLogin? login = ReadLogin(reader, "");
-        TlsPolicy? tls = ReadTls(reader, null);
+        TlsPolicy? tls = ReadTls(reader, null, hasLogin: login is not null);
         int ways = (reader.Has("host") ? 1 : 0) + (socket is null ? 0 : 1) + (refuse is null ? 0 : 1);
         if (ways > 1) return Wrong(reader, "a route has one of 'host', 'socket' and 'refuse', not several");
         if (refuse is not null) return Refusal(reader, refuse);
@@ -38,6 +38,7 @@ internal static class HopReader
         }
         if (host is not var (name, port)) return null;
         if (protocol == "lmtp") return LmtpAt(reader, name, port, tls);
+        WarnOfLogin(reader, "", name, login, tls);
         return new NextHop.Host(name, port) { ImplicitTls = protocol == "smtps", Login = login, Tls = tls };
     }
 
@@ -88,10 +89,18 @@ internal static class HopReader
         return null;
     }
 
-    /// <summary>What TLS must do; the fallback when nothing is said.</summary>
-    public static TlsPolicy? ReadTls(ConfigReader reader, OutboundTls? fallback, string prefix = "")
+    /// <summary>A password for a server that need not prove who it is: nothing but SCRAM goes there.</summary>
+    public static void WarnOfLogin(ConfigReader reader, string prefix, string host, RelayLogin? login, TlsPolicy? tls)
     {
-        OutboundTls level = reader.Choice(prefix + "tls", fallback ?? OutboundTls.May, Levels);
+        if (login is null || tls?.Level is not (OutboundTls.May or OutboundTls.Encrypt or OutboundTls.Dane) || login.Mechanisms.All(SaslClient.KeepsPassword)) return;
+        if (host == "localhost" || IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address)) return;
+        reader.Warning(reader.PlaceOf(prefix + "tls"), $"'{reader.PathOf(prefix + "tls")}' does not make {host} prove who it is, so that the login goes out by SCRAM alone, and by nothing else; leave the key out (a trusted certificate, or DANE), or use \"fingerprint\"");
+    }
+
+    /// <summary>What TLS must do; the fallback when nothing is said. A server that is to get a password proves who it is, unless it is said otherwise.</summary>
+    public static TlsPolicy? ReadTls(ConfigReader reader, OutboundTls? fallback, string prefix = "", bool hasLogin = false)
+    {
+        OutboundTls level = reader.Choice(prefix + "tls", fallback ?? (hasLogin ? OutboundTls.Verify : OutboundTls.May), Levels);
         bool only13 = reader.Choice(prefix + "tls-minimum", false, new Dictionary<string, bool> { ["1.2"] = false, ["1.3"] = true });
         IReadOnlyList<string> names = reader.Texts(prefix + "certificate-names", []);
         List<string> fingerprints = [];
@@ -103,8 +112,8 @@ internal static class HopReader
         if (level == OutboundTls.Fingerprint && !reader.Has(prefix + "fingerprints")) reader.Problem(reader.PlaceOf(prefix + "tls"), $"'{prefix}tls' is \"fingerprint\", and there are no '{prefix}fingerprints'");
         if (level != OutboundTls.Fingerprint && fingerprints.Count > 0) reader.Problem(reader.PlaceOf(prefix + "fingerprints"), $"'{prefix}fingerprints' count only with {prefix}tls = \"fingerprint\"");
         if (level != OutboundTls.Verify && names.Count > 0) reader.Problem(reader.PlaceOf(prefix + "certificate-names"), $"'{prefix}certificate-names' count only with {prefix}tls = \"verify\"");
-        if (fallback is null && !reader.Has(prefix + "tls") && !only13) return null;
-        return new(level) { Fingerprints = fingerprints, Names = names, OnlyTls13 = only13 };
+        if (fallback is null && !reader.Has(prefix + "tls") && !only13 && names.Count == 0) return null;
+        return new(level) { Fingerprints = fingerprints, Names = names, OnlyTls13 = only13, OrDane = hasLogin && !reader.Has(prefix + "tls") };
     }
 
     /// <summary>A domain in A-labels, <c>.domain</c>, an address, or <c>*</c>, as routes compare them; null when it is none of them.</summary>

@@ -37,8 +37,10 @@ internal static class OutboundBinder
             TransportTables = LookupBinder.Names(reader, "transport-tables"),
             Behind = domains.Where(domain => domain.Behind is not null).ToDictionary(domain => domain.Name, domain => domain.Behind!),
             MaxAddresses = reader.Number("addresses-tried", 5, 1, 100),
+            MaxServers = reader.Number("servers-tried", 2, 1, 100),
             MaxTransactions = reader.Number("messages-per-connection", 100, 1, 100_000),
             KeepIdle = reader.Duration("keep-idle", TimeSpan.FromSeconds(2), TimeSpan.Zero, TimeSpan.FromMinutes(5)),
+            StopGrace = reader.Duration("stop-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromSeconds(60)),
         };
         if (dns.Servers.Any(server => !IPAddress.IsLoopback(server.Address)))
             foreach (RouteRule rule in routes.Where(rule => rule.Hop.Tls?.Level == OutboundTls.DaneOnly))
@@ -78,10 +80,12 @@ internal static class OutboundBinder
     {
         (string Name, int Port)? host = HopReader.ReadHost(reader, "relay-host", "relay-port", 25);
         RelayLogin? login = HopReader.ReadLogin(reader, "relay-");
-        TlsPolicy? tls = HopReader.ReadTls(reader, null, "relay-");
+        TlsPolicy? tls = HopReader.ReadTls(reader, null, "relay-", login is not null);
         if (!reader.Has("relay-host") && (login is not null || tls is not null)) reader.Problem("'outbound.relay-host' is missing, and other relay- keys are set: name the host, such as relay-host = \"smtp.example.net\"");
         if (login is not null && tls?.Level == OutboundTls.None) reader.Problem(reader.PlaceOf("relay-tls"), "'outbound.relay-tls' is \"none\", but there is a login: passwords never go out in clear text");
-        return host is not var (name, port) ? null : new(name, port) { ImplicitTls = port == 465, Login = login, Tls = tls };
+        if (host is not var (name, port)) return null;
+        HopReader.WarnOfLogin(reader, "relay-", name, login, tls);
+        return new(name, port) { ImplicitTls = port == 465, Login = login, Tls = tls };
     }
 
     private static List<RouteRule> Routes(ConfigReader reader, IReadOnlyList<DomainSection> domains)

@@ -42,9 +42,6 @@ internal sealed class Composition : IAsyncDisposable
     /// <summary>How often reports on TLS are looked after, and policies that grow old asked for again.</summary>
     private static readonly TimeSpan Chores = TimeSpan.FromMinutes(15);
 
-    /// <summary>How long deliveries under way may take to end; what is broken off is tried again at the next start.</summary>
-    private static readonly TimeSpan QueueGrace = TimeSpan.FromSeconds(2);
-
     private readonly LogOutput _logOutput;
     private readonly Foundation _base;
     private readonly Journal.Journal _journal;
@@ -109,6 +106,9 @@ internal sealed class Composition : IAsyncDisposable
     }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Ends all waiting while the server stops.</summary>
+    public CancellationToken Hurry { get; set; }
 
     /// <summary>Says what would happen to a message.</summary>
     public Explainer Explainer { get; }
@@ -229,7 +229,7 @@ internal sealed class Composition : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _housekeeping.DisposeAsync();
-        await _runner.StopAsync(QueueGrace);
+        await _runner.StopAsync(_configuration.Outbound.Options.StopGrace, Hurry);
         _tally.Save();
         await _runner.DisposeAsync();
         await _tidying.DisposeAsync();

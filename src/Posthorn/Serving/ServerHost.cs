@@ -36,6 +36,9 @@ internal sealed class ServerHost : IAsyncDisposable
     public IMailStores Stores => _parts.Stores;
     public IDirectory Directory => _parts.Directory;
 
+    /// <summary>Ends all waiting while the server stops.</summary>
+    public CancellationToken Hurry { set => _parts.Hurry = value; }
+
     /// <summary>Where it listens, with the ports that were taken.</summary>
     public IReadOnlyList<ListenerReport> Listeners { get; }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Posthorn.Interop.Tests.Harness;
@@ -9,6 +10,7 @@ namespace Posthorn.Interop.Tests.Servers;
 public sealed class SignalTests
 {
     private const int HangUp = 1;
+    private const int Terminate = 15;
 
     [Fact]
     public async Task Sigterm_says_goodbye_to_sessions_and_ends_with_0()
@@ -22,6 +24,24 @@ public sealed class SignalTests
         Assert.StartsWith("421", await smtp.ReplyAsync(), StringComparison.Ordinal);
         Assert.StartsWith("* BYE", await imap.LineAsync(), StringComparison.Ordinal);
         Assert.Equal(0, await stopping);
+    }
+
+    /// <summary>The first signal waits for the answer to a message that is on its way, a second one for nothing.</summary>
+    [Fact]
+    public async Task A_second_signal_ends_what_the_first_one_waits_for()
+    {
+        using TemporaryFolder folder = new();
+        TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously), never = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using ScriptedPeer peer = new ScriptedPeer().At(".", new PeerAct.SayWhen(reached, never.Task, "250 2.0.0 Ok"));
+        (PosthornProcess server, IReadOnlyList<Account> accounts) = await QuickServer.StartAsync(Path.Combine(folder.Path, "q"),
+            text => text + string.Create(CultureInfo.InvariantCulture, $"\n[outbound]\nrelay-host = \"127.0.0.1\"\nrelay-port = {peer.Listen().Port}\nstop-grace = \"60s\"\n"));
+        await using PosthornProcess running = server;
+        await PostfixTests.SubmitAsync(server, accounts.Single(a => a.LocalPart == "ann"), "carl@foreign.example", "on its way");
+        await reached.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        server.Signal(Terminate);
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
+        while (!server.Log.Contains("queue-stopping", StringComparison.Ordinal)) await Task.Delay(20, patience.Token);
+        Assert.Equal(0, await server.StopAsync());
     }
 
     [Fact]

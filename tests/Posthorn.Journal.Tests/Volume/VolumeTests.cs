@@ -55,6 +55,19 @@ public sealed class VolumeTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Kinds))]
+    public void Whether_names_may_be_changed_is_known_without_trying(string kind)
+    {
+        (IVolume volume, string root) = Make(kind);
+        volume.MakeDirectory(root + "/sub");
+        Assert.True(volume.MayWrite(root + "/sub"));
+        Assert.False(volume.MayWrite(root + "/none"));
+        if (volume is CrashVolume crash) crash.ReadOnly = true;
+        else if (Environment.UserName != "root") File.SetUnixFileMode(root + "/sub", UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        else return; // who may do anything
+        Assert.False(volume.MayWrite(root + "/sub"));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
     public void Symbolic_links_are_made_read_followed_and_replaced(string kind)
     {
         (IVolume volume, string root) = Make(kind);

@@ -74,6 +74,25 @@ public sealed class BacklogTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Rounds_follow_each_other_and_forget_nobody()
+    {
+        string[] names = ["ann", "ben", "cid", "dan"];
+        foreach (string name in names) await MakeAsync(name);
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
+        for (int i = 1; i <= 40; i++)
+        {
+            // Each round finds others adding to what the next one is to do.
+            await Task.WhenAll(names.Select(name => Task.Run(() => DeliverAsync(name, $"number {i}"))).Append(Task.Run(() => _time.Advance(TimeSpan.FromMilliseconds(250)))));
+            while (names.Any(name => FilesOf(name) < i))
+            {
+                patience.Token.ThrowIfCancellationRequested();
+                _time.Advance(TimeSpan.FromMilliseconds(250));
+                await Task.Yield();
+            }
+        }
+    }
+
+    [Fact]
     public async Task What_waits_counts_for_the_quota()
     {
         MailAccount small = Ann with { QuotaMessages = 2 };

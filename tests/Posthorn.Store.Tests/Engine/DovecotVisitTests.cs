@@ -70,17 +70,33 @@ public sealed class DovecotVisitTests : IAsyncLifetime
         return Must(await store.StatusAsync(Name(mailbox), Cancel));
     }
 
-    [Fact]
-    public async Task An_index_gives_modseqs_next_uid_and_keywords_without_a_letter()
+    // Also when the first attempt to take the tree in was broken off.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_index_gives_modseqs_next_uid_and_keywords_without_a_letter(bool brokenOff)
     {
+        foreach (string part in (string[])["new", "cur", "tmp"]) Directory.CreateDirectory($"{Root}/.Sent/{part}");
         Put("cur/100.a.host:2,Sc");
         Put("cur/200.b.host:2,");
         Put("cur/300.c.host:2,F"); // flagged behind Dovecot's back
         Put("dovecot-keywords", LetterFile);
         Put("dovecot-uidlist", $"3 V1234 N4 G{Guid}\n1 P7f3a.uidl W20 :100.a.host\n2 GAB.12=x :200.b.host\n3 :300.c.host\n");
         PutIndex(Root, 900, 1234, 60, (1, 8, ["letter2", "beyond", "Twenty-Seven"]), (2, 0, []), (3, 0, []), (5, 0, []));
+        if (brokenOff)
+        {
+            string catalogue = _directory + "/accounts/example.org/ann/catalogue.db";
+            Directory.CreateDirectory(catalogue);
+            _server = new(_directory, new LinuxVolume(), _time) { Logger = _log };
+            await _server.StartAsync();
+            Refused(RefusalKind.Unavailable, await _server.OpenAsync(Ann, Cancel));
+            await _server.StopAsync(kill: true);
+            Directory.Delete(catalogue);
+        }
 
         IMailStore store = await StartAsync();
+        Assert.Equal(SpecialUse.Sent, (await store.FindAsync(Name("Sent"), Cancel))!.Use);
+        Assert.False(File.Exists(Root + "/posthorn/adopting"));
         MailboxStatus status = await LookAsync(store);
         Assert.Equal((new UidValidity(1234), new Uid(60), new ModSeq(901)), (status.Validity, status.UidNext, status.HighestModSeq));
         await using IMailbox box = await store.MustSelectAsync("INBOX");
@@ -219,6 +235,8 @@ public sealed class DovecotVisitTests : IAsyncLifetime
     {
         IMailStore store = await StartAsync();
         AppendReceipt receipt = await store.MustAppendAsync(_server!, "INBOX", Text("one"), Text("two"));
+        Must(await store.ShareAsync(receipt.Mailbox, "bob@example.org", Sharing.MailboxRights.Lookup | Sharing.MailboxRights.Read, Cancel));
+        Must(await store.AnnotateAsync(receipt.Mailbox, [new(null, "ann@example.org", "/private/comment", new byte[] { 1, 2 })], 10, Cancel));
         await StopAsync(store);
         string[] lines = await File.ReadAllLinesAsync(Root + "/dovecot-uidlist", Cancel);
         string Base(int line) => lines[line][lines[line].IndexOf(" :", StringComparison.Ordinal)..];
@@ -229,6 +247,15 @@ public sealed class DovecotVisitTests : IAsyncLifetime
         Assert.Equal((new UidValidity(newer), new Uid(30), 2), (status.Validity, status.UidNext, status.Messages));
         Assert.Equal(Text("two"), await store.ContentAsync(receipt.Mailbox, new(11)));
         Assert.Equal(Text("one"), await store.ContentAsync(receipt.Mailbox, new(12)));
+        for (int start = 0; start < 2; start++)
+        {
+            Assert.Equal("bob@example.org", Assert.Single((await store.FindAsync(MailboxName.Inbox, Cancel))!.Acl.Entries).Identifier);
+            Assert.Equal([1, 2], Assert.Single(await store.AnnotationsAsync(receipt.Mailbox, Cancel)).Value!.Value.ToArray());
+            await StopAsync(store);
+            Assert.Equal("user=bob@example.org lr\n", await File.ReadAllTextAsync(Root + "/dovecot-acl", Cancel));
+            store = await StartAsync();
+        }
+
         await StopAsync(store);
     }
 

@@ -142,19 +142,30 @@ public sealed class FullDiskTests : IAsyncLifetime
     {
         await StartAsync(background: false);
         MailboxId inbox = (await _store.MustAppendAsync(_server, "INBOX", Text("one"))).Mailbox;
-        _volume.Fault = (operation, _) => operation == "mkdir" ? VolumeError.NoSpace : null;
+        Deliver("1.first.theirs", Text("theirs"));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(2, Must(await _store.StatusAsync(Name("INBOX"), Cancel)).Messages);
+        _volume.Fault = (operation, _) => operation is "mkdir" or "link" ? VolumeError.NoSpace : null;
         string before = await StateAsync();
+        Placement copied = Must(await _store.CopyAsync(inbox, Uids(1, 2), Name("Archive"), Cancel)); // durable, so that a NO would have it done twice
+        Assert.Equal(Uids(1, 2), copied.Targets);
+        AppendReceipt behind = await _store.MustAppendAsync(_server, "INBOX", Text("behind it"));
+        Assert.Equal(new Uid(3), behind.Messages[0].Uid);
         Refused(RefusalKind.Unavailable, await _store.CreateAsync(Name("New"), SpecialUse.None, Cancel));
-        AppendReceipt behind = await _store.MustAppendAsync(_server, "INBOX", Text("behind it")); // durable, so that a NO would make it come twice
-        Assert.Equal(new Uid(2), behind.Messages[0].Uid);
-        Refused(RefusalKind.Unavailable, await _store.CopyAsync(inbox, Uids(1), Name("Archive"), Cancel));
         Assert.Equal(before, await StateAsync());
         Assert.Equal(Text("one"), await _store.ContentAsync(inbox, new(1)));
         await Assert.ThrowsAnyAsync<IOException>(async () => await _server.Journal.CheckpointAsync(Cancel));
         _volume.Fault = null;
         await _server.Journal.CheckpointAsync(Cancel);
         Assert.Equal(0, Must(await _store.StatusAsync(Name("New"), Cancel)).Messages);
-        Assert.Equal(1, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
-        Assert.Equal(Text("behind it"), await _store.ContentAsync(inbox, new(2)));
+        Assert.Equal(2, Must(await _store.StatusAsync(Name("Archive"), Cancel)).Messages);
+        Assert.Equal(Text("theirs"), await _store.ContentAsync(copied.Target, new(2)));
+        Assert.Equal(Text("behind it"), await _store.ContentAsync(inbox, new(3)));
+    }
+
+    private void Deliver(string name, string text)
+    {
+        using (IVolumeFile file = _volume.Open("/data/mail/ann/tmp/" + name, VolumeOpen.CreateNew)) file.Write(0, System.Text.Encoding.Latin1.GetBytes(text));
+        _volume.Rename("/data/mail/ann/tmp/" + name, "/data/mail/ann/new/" + name);
     }
 }

@@ -76,6 +76,24 @@ public sealed class LargeOperationTests : IAsyncLifetime
         Assert.Equal(Text($"number {Many - 1}"), await _store.ContentAsync(old.Info.Id!.Value, All[^1]));
     }
 
+    // Its client has had the OK before the record of that part was written.
+    [Fact]
+    public async Task What_loses_its_deleted_flag_while_an_expunge_is_at_work_stays()
+    {
+        Must(await _store.ChangeFlagsAsync(_inbox, All, new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+        Task<Result<FlagOutcome>>? rescue = null;
+        _volume.Before = (operation, path) =>
+        {
+            if (rescue is null && operation == "write" && path.StartsWith("/data/journal", StringComparison.Ordinal))
+                rescue = _store.ChangeFlagsAsync(_inbox, [new(Many)], new(FlagOperation.Remove, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel).AsTask(); // the first part is on its way
+        };
+        Assert.Equal(All[..^1], Must(await _store.ExpungeAsync(_inbox, null, Cancel)));
+        Assert.Equal(Uids(Many), Must(await rescue!).Changed);
+        _volume.Before = null;
+        Assert.Equal(Text($"number {Many - 1}"), await _store.ContentAsync(_inbox, new(Many)));
+        Assert.Equal(1, await CountAsync("INBOX"));
+    }
+
     // RFC 9051 section 6.4.7: a COPY that fails leaves nothing behind.
     [Fact]
     public async Task A_copy_of_which_a_part_fails_is_undone()

@@ -53,6 +53,31 @@ public sealed class SharingRebuildTests : IAsyncLifetime
         Assert.Equal([Ann.Address], _harness.SharersWith(EmailAddress.Parse("bob@example.org")));
     }
 
+    // The record is done all the same: no checkpoint waits for that file, and the account can be opened.
+    [Fact]
+    public async Task A_list_of_who_shares_that_cannot_be_written_stops_nothing_and_is_written_later()
+    {
+        string list = $"{_directory}/accounts/example.org/ann/shared";
+        await using IMailStore store = await _harness.MustOpenAsync(Ann);
+        MailboxId drafts = (await store.FindAsync(Name("Drafts"), Cancel))!.Id!.Value;
+        Directory.CreateDirectory(list + ".new"); // where it is drafted
+        Must(await store.ShareAsync(drafts, "bob@example.org", MailboxRights.Lookup | MailboxRights.Read, Cancel));
+        await _harness.MustDeliverAsync(Ann, Text("behind it"));
+        await _harness.Journal.CheckpointAsync(Cancel);
+        Assert.Equal(_harness.Journal.Settled, _harness.Journal.Checkpointed);
+        Assert.False(File.Exists(list));
+        await store.DisposeAsync();
+        await _harness.StopAsync(kill: true);
+        await _harness.StartAsync();
+        await using IMailStore again = await _harness.MustOpenAsync(Ann);
+        Assert.NotEmpty((await again.FindAsync(drafts, Cancel))!.Acl.Entries);
+        Directory.Delete(list + ".new");
+        await _harness.MustDeliverAsync(Ann, Text("one more"));
+        await _harness.Journal.CheckpointAsync(Cancel);
+        Assert.Equal("ann@example.org\nbob@example.org\n", File.ReadAllText(list));
+        Assert.Equal([Ann.Address], _harness.SharersWith(EmailAddress.Parse("bob@example.org")));
+    }
+
     [Fact]
     public void Dovecots_lists_are_read()
     {

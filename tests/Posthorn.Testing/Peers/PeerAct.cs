@@ -14,6 +14,9 @@ public abstract record PeerAct
     /// <summary>Says nothing more, reads nothing more, and keeps the connection.</summary>
     public sealed record Hang : PeerAct;
 
+    /// <summary>Says that the point is reached, and answers when it is let go.</summary>
+    public sealed record SayWhen(TaskCompletionSource Reached, Task Go, string Reply) : PeerAct;
+
     /// <summary>Closes without a word.</summary>
     public sealed record Close : PeerAct;
 

@@ -55,6 +55,9 @@ public sealed class ScriptedPeer : IAsyncDisposable
     /// <summary>TLS begins with the first byte.</summary>
     public bool IsTlsImplicit { get; init; }
 
+    /// <summary>How much either side of a connection in memory writes before the other must read. With a few octets an answer is read before the next act begins.</summary>
+    public int Window { get; init; } = 1024 * 1024;
+
     /// <summary>Gets each message after it was taken; with it nothing is kept here, for peers that take very many.</summary>
     public Action<PeerMessage>? Taken { get; init; }
 
@@ -77,7 +80,7 @@ public sealed class ScriptedPeer : IAsyncDisposable
     /// <summary>A connection in memory: the client's end.</summary>
     public MemoryChannel Connect(ReadSplit? peerReads = null)
     {
-        (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(peerReads ?? ReadSplit.Whole);
+        (MemoryChannel client, MemoryChannel server) = MemoryChannel.Pair(peerReads ?? ReadSplit.Whole, Window);
         Serve(server);
         return client;
     }

@@ -159,6 +159,10 @@ internal sealed class ScriptedSession(ScriptedPeer peer, Connection connection, 
             case PeerAct.Hang:
                 await Task.Delay(Timeout.InfiniteTimeSpan, peer.Time, cancel);
                 return false;
+            case PeerAct.SayWhen gated:
+                gated.Reached.TrySetResult();
+                await gated.Go.WaitAsync(cancel);
+                return await SayAsync(gated.Reply, cancel);
             case PeerAct.Trickle trickle:
                 return await TrickleAsync(trickle, cancel);
             case PeerAct.SendRaw raw:

@@ -43,6 +43,9 @@ public sealed class CrashVolume : IVolume
     /// <summary>Told of each change that was tried, for the report of a failure.</summary>
     public Action<string>? Trace { get; set; }
 
+    /// <summary>Directories in which modes and owners let nothing be changed, for who asks before trying.</summary>
+    public Func<string, bool>? Forbidden { get; set; }
+
     /// <summary>All changes fail.</summary>
     public bool ReadOnly { get; set; }
 
@@ -212,6 +215,8 @@ public sealed class CrashVolume : IVolume
             return true;
         }
     }
+
+    public bool MayWrite(string directory) => !ReadOnly && Forbidden?.Invoke(directory) != true && TryStat(directory, out _);
 
     public void SetModified(string path, DateTimeOffset time)
     {

@@ -95,6 +95,30 @@ public sealed class OutboundConfigurationTests : IDisposable
         }
     }
 
+    /// <summary>A server that is to get a password proves who it is, unless it is said otherwise; and then the administrator hears what comes of it.</summary>
+    [Theory]
+    [InlineData("", null, false)]
+    [InlineData("tls-minimum = \"1.3\"", OutboundTls.Verify, false)]
+    [InlineData("certificate-names = \"else.example\"", OutboundTls.Verify, false)]
+    [InlineData("tls = \"verify\"", OutboundTls.Verify, false)]
+    [InlineData("tls = \"encrypt\"", OutboundTls.Encrypt, true)]
+    [InlineData("tls = \"may\"", OutboundTls.May, true)]
+    [InlineData("tls = \"dane\"", OutboundTls.Dane, true)]
+    [InlineData("tls = \"dane-only\"", OutboundTls.DaneOnly, false)]
+    [InlineData("tls = \"encrypt\"\nmechanisms = \"SCRAM-SHA-256\"", OutboundTls.Encrypt, false)]
+    public void A_login_wants_proof(string keys, OutboundTls? level, bool warns)
+    {
+        string relay = string.Concat(keys.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(key => $"relay-{key}\n"));
+        foreach (string host in (string[])["smtp.example.net", "127.0.0.1"])
+        {
+            ConfigurationResult result = Load($"[outbound]\nrelay-host = \"{host}\"\nrelay-user = \"u\"\nrelay-password = \"p\"\n{relay}[[outbound.route]]\nto = \"a.example\"\nhost = \"{host}\"\nuser = \"u\"\npassword = \"p\"\n{keys}\n");
+            Assert.False(result.HasErrors, string.Join('\n', result.Problems));
+            OutboundOptions options = result.Configuration!.Outbound.Options;
+            Assert.Equal((level, level), (options.Relay!.Tls?.Level, Assert.Single(options.Routes).Hop.Tls?.Level));
+            Assert.Equal(warns && host != "127.0.0.1" ? 2 : 0, result.Problems.Count(problem => problem.ToString().Contains("by SCRAM alone", StringComparison.Ordinal)));
+        }
+    }
+
     [Theory]
     [InlineData("tls = \"sometimes\"", "one of \"none\", \"may\"")]
     [InlineData("tls = \"fingerprint\"", "there are no 'fingerprints'")]

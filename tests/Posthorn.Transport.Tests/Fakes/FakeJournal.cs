@@ -53,7 +53,15 @@ internal sealed class RecordingStores(IMailStores inner, FakeJournal journal) : 
     public Func<LocalDelivery, Refusal?> Refuses { get; set; } = _ => null;
     public int Deliveries { get; private set; }
 
-    public IMessageSink CreateSink() => inner.CreateSink();
+    /// <summary>Runs before each sink is made; it may throw, as a full disk does.</summary>
+    public Action? BeforeSink { get; set; }
+
+    public IMessageSink CreateSink()
+    {
+        BeforeSink?.Invoke();
+        return inner.CreateSink();
+    }
+
     public ValueTask<Result<IMailStore>> OpenAsync(MailAccount account, CancellationToken cancel) => inner.OpenAsync(account, cancel);
     public ValueTask<Result<Done>> HasRoomAsync(MailAccount account, long octets, CancellationToken cancel) => inner.HasRoomAsync(account, octets, cancel);
 

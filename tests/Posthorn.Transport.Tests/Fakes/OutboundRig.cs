@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthorn.Core;
@@ -32,6 +33,9 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
         _runner = new(Rig.Transport, Dns, this, sts, Tally);
         _runner.Start();
     }
+
+    /// <summary>For a hop whose server shows the kit's certificate: it is known by that.</summary>
+    public static TlsPolicy Known { get; } = new(OutboundTls.Fingerprint) { Fingerprints = [Convert.ToHexString(SHA256.HashData(TestCertificate.Shared.RawData))] };
 
     public TransportRig Rig { get; }
     public FakeDns Dns { get; } = new();
@@ -116,8 +120,11 @@ internal sealed class OutboundRig : ISmtpConnector, IAsyncDisposable
     /// <summary>Connections that rest.</summary>
     public int Idle => _runner.Idle.Count;
 
-    /// <summary>Ends the queue's work when what is under way is done.</summary>
-    public Task StopAsync() => _runner.StopAsync(Patience);
+    /// <summary>Ends the queue's work; messages whose content has begun have a minute by the rig's clock.</summary>
+    public Task StopAsync(CancellationToken hurry = default) => _runner.StopAsync(TimeSpan.FromMinutes(1), hurry);
+
+    /// <summary>Breaks off whatever is under way.</summary>
+    public Task BreakOffAsync() => _runner.StopAsync(TimeSpan.Zero, CancellationToken.None);
 
     public static string Text(PeerMessage message) => Encoding.Latin1.GetString(message.Content);
 

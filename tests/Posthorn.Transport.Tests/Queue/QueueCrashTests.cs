@@ -1,10 +1,13 @@
+using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal;
 using Posthorn.Journal.Volume;
+using Posthorn.Net;
 using Posthorn.Store;
+using Posthorn.Testing;
 using Posthorn.Testing.Volumes;
 using Posthorn.Transport.Queue;
 using Posthorn.Transport.Remote;
@@ -135,6 +138,51 @@ public sealed class QueueCrashTests
             volume.Crash(seed);
             server = await Server.OpenAsync(volume, time);
             Assert.True(server.Find(id.Value) is null, $"seed {seed}: would be sent again");
+        }
+    }
+
+    /// <summary>The last word came between the checkpoint's list and its snapshot, and then the server died: the file is no damage, and does not stay.</summary>
+    [Fact]
+    public void A_message_that_was_finished_as_its_file_was_written_leaves_the_spool()
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        CrashVolume volume = new(time);
+        QueueSpool spool = new(volume, "/queue", NullLogger.Instance);
+        Assert.Empty(spool.Load());
+        QueueMessage message = new()
+        {
+            Id = new("00000000001"), Arrived = time.GetUtcNow(), From = ReversePath.Of(Ann.Address), Origin = "ann", Size = 3,
+            Recipients = [new(EmailAddress.Parse("a@example.com"), DsnNotify.Unspecified, null)],
+        };
+        spool.Write(message, new(false, false, 1, time.GetUtcNow(), [new(0, RecipientState.Delivered, new(250, "2.0.0", "ok"), "mx")]), new BytesContent("one"u8.ToArray()));
+        spool.SyncContent([message.Id]);
+        QueueSpool next = new(volume, "/queue", NullLogger.Instance);
+        Assert.Empty(next.Load());
+        Assert.False(volume.TryStat("/queue/01/00000000001", out _));
+        Assert.Equal([message.Id], next.Orphans);
+    }
+
+    /// <summary>A message of several transactions: whom the other server took before the power went does not get it again.</summary>
+    [Fact]
+    public async Task What_earlier_transactions_delivered_survives_a_cut_amid_the_next()
+    {
+        for (int seed = 0; seed < 8; seed++)
+        {
+            FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            CrashVolume volume = new(time);
+            Server server = await Server.OpenAsync(volume, time);
+            await server.AcceptAsync("00000000001", "one", "a@example.com", "b@example.com");
+            await using ScriptedPeer peer = new ScriptedPeer { Extensions = ["LIMITS RCPTMAX=1"] }.At(".", new PeerAct.Say("250 2.0.0 Ok"), new PeerAct.Hang());
+            await using QueueRunner runner = server.Run(peer);
+            using CancellationTokenSource late = new(TimeSpan.FromSeconds(60));
+            while (peer.Commands.Count(command => command == "DATA") < 2)
+            {
+                Assert.False(late.IsCancellationRequested, "the second transaction did not come");
+                await Task.Yield();
+            }
+            volume.Crash(seed);
+            server = await Server.OpenAsync(volume, time);
+            Assert.Equal([1], server.Find("00000000001")!.PendingRecipients);
         }
     }
 
@@ -475,6 +523,11 @@ public sealed class QueueCrashTests
         }
     }
 
+    private sealed class Connector(ScriptedPeer peer) : ISmtpConnector
+    {
+        public ValueTask<ByteChannel> ConnectAsync(EndPoint endPoint, IPAddress? bind, CancellationToken cancel) => ValueTask.FromResult<ByteChannel>(peer.Connect());
+    }
+
     /// <summary>Journal, stores and queue on one volume.</summary>
     private sealed class Server
     {
@@ -514,6 +567,17 @@ public sealed class QueueCrashTests
             QueueEntry entry = Find(id)!;
             Delivery delivery = new(entry.Jobs[0], [.. entry.PendingRecipients], null);
             await new Settlement(transport.Services, transport.Reporter, () => transport.Options).SettleAsync(delivery, new([new(550, "5.1.1", "no")], ["mx"], [Posthorn.Transport.Accept.Handover.Delivered], new ConnectionVerdict.Worked()), default);
+        }
+
+        /// <summary>Works the queue off, over a peer that is the server of example.com.</summary>
+        public QueueRunner Run(ScriptedPeer peer)
+        {
+            FakeDns dns = new();
+            dns.Mx["example.com"] = [new(10, "mx.example.com")];
+            dns.Hosts["mx.example.com"] = [IPAddress.Parse("203.0.113.1")];
+            QueueRunner runner = new(Transport(), dns, new Connector(peer), null, null);
+            runner.Start();
+            return runner;
         }
 
         private MailTransport Transport()

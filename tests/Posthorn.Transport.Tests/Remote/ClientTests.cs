@@ -305,7 +305,7 @@ public sealed class ClientTests
     [Fact]
     public async Task A_relay_host_gets_everything_after_login_under_tls()
     {
-        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret") };
+        NextHop.Host relay = new("relay.example.net", 587) { Login = new("user", "secret"), Tls = OutboundRig.Known };
         await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = relay } });
         rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["PIPELINING", "AUTH PLAIN LOGIN"] });
@@ -371,7 +371,7 @@ public sealed class ClientTests
     [InlineData("loops.example", "5.4.6")]
     [InlineData("self.example", "5.4.6")]
     [InlineData("[192.0.2.1]", "")]
-    [InlineData("hostless.example", "5.1.2")]
+    [InlineData("hostless.example", "5.4.4")]
     public async Task Where_no_mail_can_go(string domain, string status)
     {
         await using OutboundRig rig = new();
@@ -383,6 +383,8 @@ public sealed class ClientTests
         await rig.UntilEmptyAsync();
         if (status.Length > 0) Assert.Contains($"Status: {status}", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
         else Assert.Single(await rig.Rig.MailAsync(rig.Rig.Bob));
+        // The domain exists, and so may the address: it is its administrator's slip.
+        if (domain == "hostless.example") Assert.Contains("missing.example, which the MX record of hostless.example names, does not exist", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)).ReplaceLineEndings(" ").Replace("  ", " ", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.DoesNotContain("203.0.113.5", rig.Dialled);
     }
 

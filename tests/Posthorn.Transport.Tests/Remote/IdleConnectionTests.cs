@@ -93,7 +93,7 @@ public sealed class IdleConnectionTests
         await rig.SendAsync("far@example.com");
         await rig.UntilAsync(() => rig.Idle == 1, "a connection at rest");
         await rig.StopAsync();
-        Assert.Contains("QUIT", peer.Commands);
+        await rig.UntilAsync(() => peer.Commands.Contains("QUIT"), "a goodbye");
         await rig.DisposeAsync();
     }
 

@@ -77,6 +77,36 @@ public sealed class OddServerTests
         Assert.Equal([1, 1, 2, 2, 3], peer.Messages.Select(message => message.Connection));
     }
 
+    /// <summary>Who puts the message off at MAIL is not asked again at once, however few messages he wants in a session.</summary>
+    [Theory]
+    [InlineData("MAIL", "LIMITS MAILMAX=1")]
+    [InlineData("MAIL", "LIMITS MAILMAX=1", "PIPELINING")]
+    [InlineData("RCPT", "LIMITS MAILMAX=1 RCPTMAX=1")]
+    public async Task A_server_of_one_message_that_says_later_is_asked_once(string point, params string[] extensions)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = extensions }).At(point, new PeerAct.Say("450 4.7.1 Greylisted"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(point == "MAIL" ? 1 : 2, peer.ConnectionCount);
+        Assert.Equal("450 4.7.1 Greylisted", Assert.Single(rig.Rig.Queued).LastReply(0)!.ToString());
+    }
+
+    /// <summary>What a server says to RSET is no word on any mail.</summary>
+    [Theory]
+    [InlineData("502 5.5.1 Not here")]
+    [InlineData("451 4.3.0 Not now")]
+    public async Task Who_cannot_clear_a_session_gets_another(string answer)
+    {
+        await using OutboundRig rig = new();
+        ScriptedPeer peer = rig.AddPeer("203.0.113.1", "example.com", new() { Extensions = ["LIMITS RCPTMAX=1"] }).At("RSET", new PeerAct.Say(answer)).At("RCPT", new PeerAct.Say("550 5.1.1 Nobody"), new PeerAct.Say("250 2.1.5 Ok"));
+        await rig.SendAsync("a@example.com", "b@example.com");
+        await rig.UntilEmptyAsync();
+        Assert.StartsWith("<b@example.com>", Assert.Single(Assert.Single(peer.Messages).To), StringComparison.Ordinal);
+        Assert.Equal(2, peer.ConnectionCount);
+        Assert.DoesNotContain("Final-Recipient: rfc822; b@example.com", Assert.Single(await rig.Rig.MailAsync(rig.Rig.Ann)), StringComparison.Ordinal);
+    }
+
     /// <summary>RFC 2033 section 4.2 has this answer for a mailbox that is full: it is about one recipient, and says nothing of too many.</summary>
     [Fact]
     public async Task A_full_mailbox_behind_lmtp_does_not_get_the_message_again_at_once()
@@ -96,7 +126,7 @@ public sealed class OddServerTests
     [Fact]
     public async Task A_login_that_never_ends_is_ended()
     {
-        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["PLAIN"] } } } });
+        await using OutboundRig rig = new(options => options with { Outbound = options.Outbound with { Relay = new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["PLAIN"] }, Tls = OutboundRig.Known } } });
         rig.Dns.Hosts["relay.example.net"] = [IPAddress.Parse("203.0.113.9")];
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["AUTH PLAIN"] });
         peer.At("AUTH", new PeerAct.Say("334 ")).At("*", new PeerAct.Say("334 "));

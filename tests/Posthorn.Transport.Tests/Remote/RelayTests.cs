@@ -22,7 +22,7 @@ public sealed class RelayTests
     {
         RelayLogin login = new("user", "secret");
         if (mechanism.Length > 0) login = login with { Mechanisms = [mechanism] };
-        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = login });
+        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = login, Tls = OutboundRig.Known });
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = [offer] });
         if (used == "LOGIN") peer.At("AUTH", new PeerAct.Say("334 VXNlcm5hbWU6")).At(Base64("user").ToUpperInvariant(), new PeerAct.Say("334 UGFzc3dvcmQ6")).At(Base64("secret").ToUpperInvariant(), new PeerAct.Say("235 2.7.0 Ok"));
         await rig.SendAsync("a@example.com");
@@ -64,7 +64,7 @@ public sealed class RelayTests
     [InlineData("334 eyJzdGF0dXMiOiI0MDEifQ==")]
     public async Task A_login_that_fails_keeps_the_mail_waiting(string answer)
     {
-        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["XOAUTH2"] } });
+        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") { Mechanisms = ["XOAUTH2"] }, Tls = OutboundRig.Known });
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["AUTH XOAUTH2"] });
         peer.At("AUTH", new PeerAct.Say(answer)).At("", new PeerAct.Say("535 5.7.8 no"));
         await rig.SendAsync("a@example.com");
@@ -79,7 +79,7 @@ public sealed class RelayTests
     [InlineData("334 eD0x")]
     public async Task A_server_must_prove_that_it_knows_the_password(string answer)
     {
-        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret") });
+        await using OutboundRig rig = Relayed(new NextHop.Host("relay.example.net", 587) { Login = new("user", "secret"), Tls = OutboundRig.Known });
         ScriptedPeer peer = rig.AddPeer("203.0.113.9", peer: new() { Certificate = TestCertificate.Shared, Extensions = ["AUTH SCRAM-SHA-256"] });
         peer.At("AUTH", new PeerAct.Say(answer)).At("*", new PeerAct.Say("501 5.7.0 Cancelled"));
         await rig.SendAsync("a@example.com");

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Posthorn.Core;
 using Posthorn.Trust.Dane;
 using Posthorn.Trust.Sts;
@@ -22,7 +23,7 @@ internal sealed class TlsPolicyFinder(IMailDns dns, StsPolicies? sts, Func<Trans
     public async ValueTask<(TlsDemand? Demand, SmtpReply? Fault)> FindAsync(TlsQuestion question, TlsWish wish, CancellationToken cancel)
     {
         OutboundOptions outbound = options().Outbound;
-        TlsPolicy set = question.Hop.Tls ?? (question.Hop is NextHop.Lmtp ? OutboundTls.None : outbound.Tls);
+        TlsPolicy set = PolicyOf(question, outbound);
         string name = question.Host.Name.Trim('[', ']');
         TlsDemand plain = new(set.Level is OutboundTls.Dane ? OutboundTls.May : set.Level)
         {
@@ -30,13 +31,13 @@ internal sealed class TlsPolicyFinder(IMailDns dns, StsPolicies? sts, Func<Trans
             Policy = Countable(question) ? new(TlsPolicyKind.NoPolicy, question.Domain.Ascii, [], []) : null,
         };
         if (question.Hop is NextHop.Lmtp || set.Level == OutboundTls.None && wish != TlsWish.Required) return (plain with { Policy = null }, null);
-        bool asks = set.Level is OutboundTls.May or OutboundTls.Encrypt && outbound.Dane || set.Level is OutboundTls.Dane or OutboundTls.DaneOnly;
+        bool asks = (set.Level is OutboundTls.May or OutboundTls.Encrypt || set.OrDane) && outbound.Dane || set.Level is OutboundTls.Dane or OutboundTls.DaneOnly;
         bool listens = wish != TlsWish.Optional;
         if (asks)
         {
             (TlsDemand? dane, SmtpReply? fault) = await FindDaneAsync(question, plain, set, cancel);
             if (listens && fault is not null) return (dane, fault);
-            if (listens && dane is not null && (wish != TlsWish.Required || dane.IsVerified)) return (dane with { MustPromise = wish == TlsWish.Required }, null);
+            if (listens && dane is not null && (!set.OrDane || dane.IsVerified) && (wish != TlsWish.Required || dane.IsVerified)) return (dane with { MustPromise = wish == TlsWish.Required }, null);
             if (listens && set.Level == OutboundTls.DaneOnly) return (null, new(450, "4.7.5", $"DANE is demanded, and {name} has no TLSA records that are proved by DNSSEC"));
         }
         if (set.Level == OutboundTls.DaneOnly) plain = plain with { Level = OutboundTls.Encrypt };
@@ -45,6 +46,24 @@ internal sealed class TlsPolicyFinder(IMailDns dns, StsPolicies? sts, Func<Trans
         if (wish == TlsWish.Required) return Strict(question, plain, found);
         if (!listens) return (plain, null);
         return WithSts(question, plain, found);
+    }
+
+    /// <summary>On this host nobody stands in between.</summary>
+    public static bool IsHere(EndPoint place) => place is UnixDomainSocketEndPoint || place is IPEndPoint { Address: var address } && IPAddress.IsLoopback(address);
+
+    // RFC 4954 section 14: who is to get a password proves who he is, unless the administrator says otherwise.
+    private static TlsPolicy PolicyOf(TlsQuestion question, OutboundOptions outbound)
+    {
+        TlsPolicy general = question.Hop is NextHop.Lmtp ? OutboundTls.None : outbound.Tls;
+        if (question.Hop is not NextHop.Host { Login: not null }) return question.Hop.Tls ?? general;
+        bool isHere = question.Host.EndPoints.Count > 0 && question.Host.EndPoints.All(IsHere);
+        return question.Hop.Tls switch
+        {
+            { OrDane: true, Names.Count: 0 } own when isHere => general with { OnlyTls13 = own.OnlyTls13 },
+            { } own => own,
+            null when isHere || general.Level is OutboundTls.Verify or OutboundTls.Fingerprint or OutboundTls.DaneOnly => general,
+            null => new(OutboundTls.Verify) { OrDane = true, OnlyTls13 = general.OnlyTls13 },
+        };
     }
 
     private static bool Countable(TlsQuestion question) => question.Hop is NextHop.Mx && !question.Domain.IsAddressLiteral;

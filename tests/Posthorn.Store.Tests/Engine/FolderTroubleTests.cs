@@ -1,0 +1,234 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>Folders that a disk does not let be made, moved or removed: what comes behind is not kept waiting, the server starts, and nothing that was told is lost.</summary>
+public sealed class FolderTroubleTests : IAsyncLifetime
+{
+    private const string Root = "/other/mail/bob";
+    private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
+    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-folders-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly CrashVolume _volume;
+    private MaildirHarness _server = null!;
+    private IMailStore _store = null!;
+    private MailboxId _work;
+
+    public FolderTroubleTests() => _volume = new(_time) { Volumes = ["/other"] };
+
+    public async ValueTask InitializeAsync()
+    {
+        _volume.MakeDirectory("/data");
+        _volume.MakeDirectory("/other");
+        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false } };
+        await _server.StartAsync();
+        _store = await _server.MustOpenAsync(Bob);
+        Must(await _store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
+        Must(await _store.CreateAsync(Name("Work.Sub"), SpecialUse.None, Cancel));
+        _work = (await _store.MustAppendAsync(_server, "Work", Text("w1"))).Mailbox;
+        await _server.Journal.CheckpointAsync(Cancel);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _volume.Fault = null;
+        await _store.DisposeAsync();
+        await _server.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private async ValueTask RestartAsync(bool loseCatalogue = false, Action? meanwhile = null)
+    {
+        await _store.DisposeAsync();
+        await _server.StopAsync(kill: true);
+        if (loseCatalogue)
+            foreach (string file in Directory.GetFiles(_directory + "/accounts/example.org/bob", "catalogue.db*")) File.Delete(file);
+        meanwhile?.Invoke();
+        await _server.StartAsync();
+    }
+
+    private async ValueTask<string[]> ReadAsync(string mailbox)
+    {
+        await using IMailbox box = await _store.MustSelectAsync(mailbox, readOnly: true);
+        List<string> texts = [];
+        foreach (MessageRow row in box.Current.Rows()) texts.Add(await _store.ContentAsync(box.Info.Id!.Value, row.Uid));
+        return [.. texts];
+    }
+
+    private async ValueTask<string[]> NamesAsync() => [.. (await _store.ListAsync(Cancel)).Select(info => info.Name.Value).Where(name => name.Contains("Work", StringComparison.Ordinal) || name.Contains("Play", StringComparison.Ordinal))];
+
+    private static Func<string, string, VolumeError?> Fixed(string folder, VolumeError error) => (operation, path) => operation == "rename" && path == $"{Root}/{folder}" ? error : null;
+
+    [Theory]
+    [InlineData(VolumeError.Busy)] // a volume is mounted there
+    [InlineData(VolumeError.Permission)]
+    [InlineData(VolumeError.ReadOnly)]
+    [InlineData(VolumeError.Io)]
+    public async Task A_folder_that_cannot_be_moved_stays_and_keeps_nothing_waiting(VolumeError error)
+    {
+        _volume.Fault = Fixed(".Work", error);
+        Refused(RefusalKind.Unavailable, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        await _server.MustDeliverAsync(Bob, Text("behind it"));
+        await _server.MustDeliverAsync(Bob, Text("w2"), "Work");
+        Must(await _store.ChangeFlagsAsync(_work, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        Must(await _store.CopyAsync(_work, Uids(1), Name("Archive"), Cancel));
+        Must(await _store.CreateAsync(Name("Play"), SpecialUse.None, Cancel)); // its name is free
+        for (int start = 0; start < 2; start++)
+        {
+            Assert.Equal(["Play", "Work", "Work.Sub"], await NamesAsync());
+            Assert.Equal([Text("behind it")], await ReadAsync("INBOX"));
+            Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+            Assert.Equal([Text("w1")], await ReadAsync("Archive"));
+            if (start > 0) break;
+            await RestartAsync();
+            _store = await _server.MustOpenAsync(Bob);
+        }
+
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal(_server.Journal.Settled, _server.Journal.Checkpointed);
+        _volume.Fault = null;
+        Must(await _store.DeleteAsync(Name("Work"), Cancel));
+        Assert.False(_volume.TryStat(Root + "/.Work", out _));
+    }
+
+    [Fact]
+    public async Task A_tree_is_renamed_whole_or_not_at_all()
+    {
+        _volume.Fault = Fixed(".Work.Sub", VolumeError.Busy);
+        Refused(RefusalKind.Unavailable, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
+        Assert.True(_volume.TryStat(Root + "/.Work", out _) && _volume.TryStat(Root + "/.Work.Sub", out _));
+        Assert.False(_volume.TryStat(Root + "/.Play", out _));
+        Assert.Equal([Text("w1")], await ReadAsync("Work"));
+        _volume.Fault = null;
+        Must(await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        Assert.Equal(["Play", "Play.Sub"], await NamesAsync());
+        Assert.Equal([Text("w1")], await ReadAsync("Play"));
+    }
+
+    // Nothing is recorded then: what comes into it afterwards comes into a mailbox that is there.
+    [Theory]
+    [InlineData("/.Work")]
+    [InlineData("")]
+    public async Task A_folder_that_may_not_be_changed_is_not_removed(string forbidden)
+    {
+        _volume.Forbidden = path => path == Root + forbidden;
+        long before = _server.Journal.Statistics.Records;
+        Refused(RefusalKind.Unavailable, await _store.DeleteAsync(Name("Work"), Cancel));
+        Assert.Equal(before, _server.Journal.Statistics.Records);
+        await _server.MustDeliverAsync(Bob, Text("w2"), "Work");
+        Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+        _volume.Forbidden = null;
+        Must(await _store.DeleteAsync(Name("Work"), Cancel));
+        Assert.Equal(["Work.Sub"], await NamesAsync());
+    }
+
+    // The client was told that it stays as it was called.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_renaming_that_was_refused_does_not_come_true_when_the_catalogue_is_lost(bool mended)
+    {
+        _volume.Fault = Fixed(".Work", VolumeError.Busy);
+        Refused(RefusalKind.Unavailable, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        await _store.MustAppendAsync(_server, "Work", Text("w2"));
+        if (mended) _volume.Fault = null;
+        await RestartAsync(loseCatalogue: true);
+        _store = await _server.MustOpenAsync(Bob);
+        Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
+        Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+    }
+
+    [Theory]
+    [InlineData(VolumeError.NoSpace, false)]
+    [InlineData(VolumeError.ReadOnly, true)]
+    [InlineData(VolumeError.Permission, true)]
+    [InlineData(VolumeError.Io, true)]
+    public async Task A_folder_that_cannot_be_made_is_made_later(VolumeError error, bool restart)
+    {
+        _volume.Fault = (operation, path) => operation != "read" && path.StartsWith(Root, StringComparison.Ordinal) ? error : null;
+        MailboxId made = Must(await _store.CreateAsync(Name("New"), SpecialUse.None, Cancel)).Id!.Value;
+        await _store.MustAppendAsync(_server, "New", Text("n1"));
+        await _server.MustDeliverAsync(Bob, Text("n2"), "New");
+        Must(await _store.RenameAsync(Name("New"), Name("Newer"), Cancel));
+        Must(await _store.CopyAsync(made, Uids(1), Name("Archive"), Cancel));
+        Assert.Equal([Text("n1"), Text("n2")], await ReadAsync("Newer"));
+        await _server.Journal.CheckpointAsync(Cancel); // its records are held, nobody waits for it
+        Assert.Equal(_server.Journal.Settled, _server.Journal.Checkpointed);
+        Assert.NotEmpty(_volume.List("/data/journal/held", times: false));
+        if (restart)
+        {
+            await RestartAsync();
+            _store = await _server.MustOpenAsync(Bob);
+            Assert.Equal([Text("n1"), Text("n2")], await ReadAsync("Newer"));
+            await _server.Journal.CheckpointAsync(Cancel);
+        }
+
+        _volume.Fault = null;
+        await _server.MustDeliverAsync(Bob, Text("n3"), "Newer");
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Empty(_volume.List("/data/journal/held", times: false));
+        Assert.Equal([Text("n1"), Text("n2"), Text("n3")], await ReadAsync("Newer"));
+        Assert.Equal([Text("n1")], await ReadAsync("Archive"));
+        Assert.Equal(3, ((string[])["cur", "new"]).Sum(part => _volume.List($"{Root}/.Newer/{part}", times: false).Count));
+        Assert.False(_volume.TryStat(Root + "/.New", out _));
+    }
+
+    // The rename was told, the power cut undid it on disk and took the catalogue, and now the disk refuses it.
+    [Fact]
+    public async Task A_record_that_a_volume_refuses_on_replay_waits_and_everybody_else_is_served()
+    {
+        Must(await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        await _server.MustDeliverAsync(Bob, Text("p2"), "Play");
+        await _server.MustDeliverAsync(Ann, Text("ann's"));
+        await RestartAsync(loseCatalogue: true, () =>
+        {
+            _volume.Rename(Root + "/.Play", Root + "/.Work");
+            _volume.Fault = Fixed(".Work", VolumeError.Io);
+        });
+        Refused(RefusalKind.Unavailable, await _server.OpenAsync(Bob, Cancel));
+        await using (IMailStore ann = await _server.MustOpenAsync(Ann)) Assert.Equal(1, Must(await ann.StatusAsync(MailboxName.Inbox, Cancel)).Messages);
+        await _server.MustDeliverAsync(Ann, Text("goes on"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Equal(_server.Journal.Settled, _server.Journal.Checkpointed);
+        Refused(RefusalKind.Unavailable, await _server.OpenAsync(Bob, Cancel));
+        _volume.Fault = null;
+        _store = await _server.MustOpenAsync(Bob);
+        Assert.Equal(["Play", "Play.Sub"], await NamesAsync());
+        Assert.Equal([Text("w1"), Text("p2")], await ReadAsync("Play"));
+        await _server.MustDeliverAsync(Bob, Text("p3"), "Play");
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.Empty(_volume.List("/data/journal/held", times: false));
+    }
+
+    // Its mail would be told as removed otherwise, since it lay under the old name.
+    [Fact]
+    public async Task A_name_under_which_another_program_made_a_folder_is_taken()
+    {
+        foreach (string path in (string[])["", "/cur", "/new", "/tmp"]) _volume.MakeDirectory($"{Root}/.Play{path}");
+        Refused(RefusalKind.AlreadyExists, await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
+        for (int look = 0; look < 3; look++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal(1, Must(await _store.StatusAsync(Name("Work"), Cancel)).Messages);
+        }
+
+        Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
+        Assert.Equal([Text("w1")], await ReadAsync("Work"));
+    }
+
+    [Fact]
+    public async Task A_name_under_which_a_file_stands_makes_no_mailbox()
+    {
+        _volume.Open(Root + "/.File", VolumeOpen.CreateNew).Dispose();
+        Refused(RefusalKind.BadName, await _store.CreateAsync(Name("File"), SpecialUse.None, Cancel));
+        Assert.True(_volume.TryStat(Root + "/.File", out _));
+    }
+}

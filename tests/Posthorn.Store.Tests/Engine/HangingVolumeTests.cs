@@ -1,0 +1,90 @@
+using Microsoft.Extensions.Time.Testing;
+using Posthorn.Core;
+using Posthorn.Journal.Volume;
+using Posthorn.Store.Contract;
+using Posthorn.Testing.Volumes;
+using static Posthorn.Store.Contract.StoreFixture;
+
+namespace Posthorn.Store.Tests.Engine;
+
+/// <summary>A volume that does not answer: what is done behind everybody's back for accounts of other volumes goes on.</summary>
+public sealed class HangingVolumeTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
+    private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-hanging-").FullName;
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly TaskCompletionSource _hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ManualResetEventSlim _wakes = new();
+    private readonly CrashVolume _volume;
+    private MaildirHarness _server = null!;
+
+    public HangingVolumeTests() => _volume = new(_time) { Volumes = ["/other"] };
+
+    public async ValueTask InitializeAsync()
+    {
+        _volume.MakeDirectory("/data");
+        _volume.MakeDirectory("/other");
+        _server = new("/data", _volume, _time, _directory)
+        {
+            JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false },
+            Change = options => options with { ApplyAfter = TimeSpan.FromMilliseconds(250), TidyAfter = TimeSpan.FromSeconds(1) },
+        };
+        await _server.StartAsync();
+        await using IMailStore ann = await _server.MustOpenAsync(Ann);
+        await using IMailStore bob = await _server.MustOpenAsync(Bob);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _wakes.Set();
+        await _server.DisposeAsync();
+        _wakes.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private async ValueTask HangAsync()
+    {
+        _volume.Before = (operation, path) =>
+        {
+            if (operation != "write" || !path.StartsWith("/other/mail/", StringComparison.Ordinal)) return;
+            _hangs.TrySetResult();
+            _wakes.Wait(Patience);
+        };
+        await _server.MustDeliverAsync(Bob, Text("bob's"));
+        await UntilAsync(() => _hangs.Task.IsCompleted);
+    }
+
+    private async ValueTask UntilAsync(Func<bool> happens)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (!happens())
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            _time.Advance(TimeSpan.FromMilliseconds(250));
+            await Task.Yield();
+        }
+    }
+
+    private int FilesOf(string part) => _volume.List("/data/mail/ann/" + part, times: false).Count;
+
+    [Fact]
+    public async Task Waiting_mail_of_others_is_applied()
+    {
+        await HangAsync();
+        await _server.MustDeliverAsync(Ann, Text("ann's"));
+        await UntilAsync(() => FilesOf("new") == 1);
+    }
+
+    [Fact]
+    public async Task File_names_of_others_follow_and_their_flags_change()
+    {
+        await using IMailStore ann = await _server.MustOpenAsync(Ann);
+        MailboxId inbox = (await ann.MustAppendAsync(_server, "INBOX", Text("ann's"))).Mailbox;
+        await HangAsync();
+        Must(await ann.ChangeFlagsAsync(inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        await UntilAsync(() => FilesOf("cur") == 1);
+    }
+}
