@@ -388,11 +388,17 @@ internal sealed class AccountCatalogue : IDisposable
     internal IEnumerable<(Uid Uid, string Base, string Email)> ListOf(long mailbox)
     {
         using Statement query = _database.Prepare("""
-            SELECT f.uid, f.base, c.email FROM files f JOIN messages m ON m.mailbox = f.mailbox AND m.uid = f.uid JOIN contents c ON c.id = m.content
+            SELECT f.uid, f.base, c.id, c.email, c.thread, c.record, c.part, c.octets, c.checksum FROM files f JOIN messages m ON m.mailbox = f.mailbox AND m.uid = f.uid JOIN contents c ON c.id = m.content
             WHERE f.mailbox = ?1 ORDER BY f.uid
             """);
         query.Bind(1, mailbox);
-        while (query.Step()) yield return (new((uint)query.Int64(0)), query.Text(1), query.Text(2));
+        while (query.Step())
+        {
+            // Who makes the catalogue anew believes the list.
+            ContentRow content = new(query.Int64(2), new(query.Text(3)), new(query.Text(4)), query.Int64(5), (int)query.Int64(6), query.Int64(7));
+            _database.Hold(query.Int64(8), RowSum.Content(content), "contents");
+            yield return (new((uint)query.Int64(0)), query.Text(1), content.Email.Value);
+        }
     }
 
     // FNV-1a, 64 bits: two message ids that meet would only join two conversations.
