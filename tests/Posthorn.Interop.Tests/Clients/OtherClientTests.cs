@@ -21,7 +21,10 @@ public sealed class OtherClientTests
 
         File.WriteAllText(Path.Combine(inbox, "cur", "1700000000.1.test:2,S"), "From: me@posthorn.test\nTo: you@posthorn.test\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nMessage-ID: <up@test>\nSubject: going up\n\nlocal\n");
         await Peer.SucceedAsync(offlineimap, ["-o", "-c", configuration], home: home.Path);
-        Assert.Contains(await Mail.ReadAllAsync(server, ann), m => Encoding.ASCII.GetString(m).Contains("Subject: going up", StringComparison.Ordinal));
+        // Both sides hold the same octets, but for the line ends of files.
+        string[] there = [.. (await Mail.ReadAllAsync(server, ann)).Select(Encoding.UTF8.GetString).Order(StringComparer.Ordinal)];
+        Assert.Equal(there, Files(inbox).Select(file => File.ReadAllText(file).ReplaceLineEndings("\r\n")).Order(StringComparer.Ordinal));
+        Assert.Contains("From: me@posthorn.test\r\nTo: you@posthorn.test\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <up@test>\r\nSubject: going up\r\n\r\nlocal\r\n", there);
     }
 
     [Fact]
