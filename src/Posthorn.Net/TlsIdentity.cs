@@ -46,7 +46,13 @@ public sealed class TlsIdentity : IDisposable
     public DateTimeOffset NotAfter => _leaf.NotAfter;
 
     /// <summary>Whether clients that know the server by this name take its certificate for it (RFC 9525).</summary>
-    public bool IsFor(string host) => _leaf.MatchesHostname(host);
+    public bool IsFor(string host)
+    {
+        string name = host.StartsWith("[IPv6:", StringComparison.OrdinalIgnoreCase) ? host[6..^1] : host.Trim('[', ']');
+        try { return _leaf.MatchesHostname(name); }
+        catch (ArgumentException) { return false; } // no name that a certificate could bear
+        catch (CryptographicException) { return false; } // names in it that cannot be read
+    }
 
     /// <summary>Reads certificate chain and key.</summary>
     /// <exception cref="IOException">A file is missing, unreadable, not PEM, or key and certificate do not belong together; the message says which.</exception>

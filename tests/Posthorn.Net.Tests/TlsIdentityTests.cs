@@ -51,6 +51,8 @@ public sealed class TlsIdentityTests : IDisposable
     [InlineData("imap.example.net", true)]
     [InlineData("other.example.org", false)]
     [InlineData("a.imap.example.net", false)]
+    [InlineData("[192.0.2.1]", false)]
+    [InlineData("[IPv6:2001:db8::1]", false)]
     public void It_is_for_the_names_that_it_bears(string host, bool isFor)
     {
         (string certificate, string key) = Write(Start.AddDays(20));

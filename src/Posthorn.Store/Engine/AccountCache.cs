@@ -7,7 +7,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount, Result<Account>> open, Func<Account, bool, bool> close)
 {
     /// <summary>How many accounts of one volume are closed at once. Whoever lets go of an account closes one: a volume that hangs must not take all of them with it, one after the other.</summary>
-    private const int MostClosing = 4;
+    private const int MostClosing = 16;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<EmailAddress, Entry> _entries = [];
@@ -91,7 +91,12 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
             closing = Oldest();
         }
 
-        if (closing is { } old) CloseNow(old.Item1, old.Item2, atEnd: false);
+        // Those that others left, since enough were at it, are closed with it.
+        while (closing is { } old)
+        {
+            if (!CloseNow(old.Item1, old.Item2, atEnd: false)) return; // its disk refuses: another time
+            lock (_gate) closing = Oldest();
+        }
     }
 
     /// <summary>Forgets an account although it may be in use: whoever asks for it next opens it anew.</summary>
@@ -224,7 +229,7 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
         _closing[entry.Account!.Device] = _closing.GetValueOrDefault(entry.Account.Device) + 1;
     }
 
-    private void CloseNow(EmailAddress address, Entry entry, bool atEnd)
+    private bool CloseNow(EmailAddress address, Entry entry, bool atEnd)
     {
         bool closed = atEnd;
         try
@@ -243,5 +248,7 @@ internal sealed class AccountCache(int idle, TimeProvider time, Func<MailAccount
                 busy.SetResult();
             }
         }
+
+        return closed;
     }
 }

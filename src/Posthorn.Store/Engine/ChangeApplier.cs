@@ -234,7 +234,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             return false;
         }
 
-        if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && !IsFree(renamed.Target, draft))
+        if (_replayed.Find(operation, renamed.Mailbox, draft) is not { } box || box.Name != renamed.Target && (!IsFree(renamed.Target, draft) || !account.IsReplaying && box.Name != renamed.From))
         {
             operation.Skip(index, -1);
             return false;

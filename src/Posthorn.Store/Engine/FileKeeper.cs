@@ -317,6 +317,19 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    /// <summary>Whether a folder of that name is there that is not this mailbox's.</summary>
+    internal bool IsTaken(MailboxName name, MailboxId mailbox)
+    {
+        try
+        {
+            return tree.FolderPath(name) is var path && tree.Exists(path) && OwnerOf(path) != mailbox.Value;
+        }
+        catch (VolumeException)
+        {
+            return false; // then it is seen when the folder is moved
+        }
+    }
+
     private string? OwnerOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
 
     internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)

@@ -44,12 +44,27 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         cancel.ThrowIfCancellationRequested();
         if (from.IsInbox) return await RenameInboxAsync(target);
         if (account.PublishedByName(from.Value) is not null && account.Files.IsFixed(from, leaves: false)) return FileKeeper.Stays;
+        if (IsTaken(from, target)) return new Refusal(RefusalKind.AlreadyExists, "Another program has made a folder of that name");
         List<Change>? changes = null;
         Operation? recorded = null;
         Result<Done> renamed = DoneOr(await runner.RunAsync(() =>
             PlanRename(from, target).TryGet(out changes, out Refusal? refusal) ? recorded = services.Recorder.Append(account, changes, null, 0, 0) : refusal));
         if (recorded?.Refusal is not null) await UndoAsync(changes!);
         return renamed;
+    }
+
+    // Seen before anything is recorded: what a replay found there would not be asked to stay.
+    private bool IsTaken(MailboxName from, MailboxName target)
+    {
+        string children = from.Value + services.Options.Separator;
+        foreach (Box box in account.Mailboxes.All())
+        {
+            if (box.Name != from && !box.Name.Value.StartsWith(children, StringComparison.Ordinal)) continue;
+            if (MailboxName.TryCreate(target.Value + box.Name.Value[from.Value.Length..], services.Options.Separator, out MailboxName renamed)
+                && account.PublishedByName(renamed.Value) is null && account.Files.IsTaken(renamed, box.Mailbox)) return true;
+        }
+
+        return false;
     }
 
     // The disk refused what is recorded: should the record be replayed once more, and the disk allow it then, the names must be as they are now all the same.

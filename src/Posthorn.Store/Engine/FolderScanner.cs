@@ -83,7 +83,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         }
 
         if (!account.Tree.TryTimes(box.Name, out DateTimeOffset newTime, out DateTimeOffset curTime)) return;
-        if (newTime == sight.NewTime && curTime == sight.CurTime && sight.Missing.Count == 0) return;
+        if (newTime == sight.NewTime && curTime == sight.CurTime && sight.Missing.Count == 0 && !sight.PutOff) return;
         await sight.Turn.WaitAsync(cancel);
         try
         {

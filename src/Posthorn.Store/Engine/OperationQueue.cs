@@ -49,7 +49,7 @@ internal sealed class OperationQueue
 
         Dictionary<Change.Rename, Box?> renamed = [];
         foreach (Change.Rename change in operation.Changes.OfType<Change.Rename>())
-            if (_names.Remove(change.From.Value, out Box? box)) renamed.Add(change, box);
+            if (_names.TryGetValue(change.From.Value, out Box? box) && box.Mailbox == change.Mailbox && _names.Remove(change.From.Value)) renamed.Add(change, box);
         foreach ((Change.Rename change, Box? box) in renamed) _names[change.Target.Value] = box!;
     }
 

@@ -72,7 +72,7 @@ internal static class KeptFields
     private static bool IsUnicode(string text)
     {
         foreach (Rune rune in text.EnumerateRunes())
-            if (rune == Rune.ReplacementChar) return false;
+            if (rune == Rune.ReplacementChar || rune.Value == 0xFFFE) return false; // with which nothing can be folded
         return true;
     }
 }

@@ -199,6 +199,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
                 EnterRing(destination);
                 return true;
             }
+            else if (destination.IsResting(now)) WaitOutRest(destination); // the clock was set back
         }
         delivery = null;
         return false;
@@ -247,7 +248,12 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         }
         Recount(destination, destination.Running);
         if (!destination.IsResting(now)) return;
-        // What was ready waits with it, in the same order, so that nothing stands ready which nobody may take.
+        WaitOutRest(destination);
+    }
+
+    // What was ready waits with it, in the same order, so that nothing stands ready which nobody may take.
+    private void WaitOutRest(Destination destination)
+    {
         long place = 0;
         while (destination.Ready.TryDequeue(out Job? job))
             if (job.State == JobState.Ready) WaitOutRest(job, ++place);

@@ -70,7 +70,7 @@ internal sealed class SmtpTransaction(SmtpClientSession session, OutgoingMail ma
     private TransactionResult? Unsuitable()
     {
         ServerFeatures features = session.Features;
-        if (features.SizeLimit < mail.Message.Size) return TransactionResult.All(mail.Recipients.Count, new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"), false);
+        if (features.SizeLimit < mail.Message.Size) return Unfit(new(552, "5.3.4", $"The message ({mail.Message.Size} octets) is larger than {session.Host} takes ({features.SizeLimit})"));
         if (mail.NeedsUtf8 && !features.SmtpUtf8) return Unfit(new(550, "5.6.7", $"{session.Host} takes no addresses outside ASCII (SMTPUTF8)"));
         // A raw header of which nobody said so is older than that, and goes as it is.
         if (IsHeaderProblem(features) && !MayRecodeHeader) return Unfit(NoUtf8Header);

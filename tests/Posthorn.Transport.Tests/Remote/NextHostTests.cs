@@ -59,6 +59,20 @@ public sealed class NextHostTests
         Assert.Equal(["<far@example.com>"], Took(second));
     }
 
+    /// <summary>Nobody has refused it: the first server may take it later.</summary>
+    [Fact]
+    public async Task A_second_server_that_is_too_small_bounces_nothing()
+    {
+        await using OutboundRig rig = new();
+        rig.AddPeer("203.0.113.1").At("RCPT", new PeerAct.Say("451 4.7.1 Greylisted"));
+        rig.AddPeer("203.0.113.2", peer: new() { Extensions = ["SIZE 10"] });
+        rig.AddMx("example.com", (10, "a.example.com", "203.0.113.1"), (20, "b.example.com", "203.0.113.2"));
+        await rig.SendAsync("far@example.com");
+        await rig.UntilWaitingAsync(1, 1);
+        Assert.Equal(2, rig.Dialled.Count);
+        Assert.Equal("451 4.7.1 Greylisted", Assert.Single(rig.Rig.Queued).LastReply(0)!.ToString());
+    }
+
     /// <summary>It may have been taken.</summary>
     [Fact]
     public async Task Nobody_else_gets_what_was_sent_whole_and_not_answered()

@@ -32,7 +32,8 @@ internal sealed class TlsPolicyFinder(IMailDns dns, StsPolicies? sts, Func<Trans
         };
         if (question.Hop is NextHop.Lmtp || set.Level == OutboundTls.None && wish != TlsWish.Required) return (plain with { Policy = null }, null);
         bool asks = (set.Level is OutboundTls.May or OutboundTls.Encrypt || set.OrDane) && outbound.Dane || set.Level is OutboundTls.Dane or OutboundTls.DaneOnly;
-        bool listens = wish != TlsWish.Optional;
+        // Who gets a password proves who he is, whatever the message's own wish (RFC 8689 section 3 is about the message).
+        bool listens = wish != TlsWish.Optional || question.Hop is NextHop.Host { Login: not null };
         if (asks)
         {
             (TlsDemand? dane, SmtpReply? fault) = await FindDaneAsync(question, plain, set, cancel);
