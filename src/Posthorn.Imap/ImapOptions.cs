@@ -22,7 +22,10 @@ public sealed record ImapOptions
     public long MaxSkippedLiteral { get; init; } = 1024 * 1024;
 
     /// <summary>Octets of all messages of one APPEND together (RFC 3502): they become one record of the journal. Ten of the largest; more come with the next command.</summary>
-    public long MaxAppendedOctets { get; init; } = 1024L * 1024 * 1024;
+    public long MaxAppendedOctets { get; init; } = AppendedOctets;
+
+    /// <summary>What <see cref="MaxAppendedOctets"/> is where no larger message may come.</summary>
+    public const long AppendedOctets = 1024L * 1024 * 1024;
 
     /// <summary>Messages of one APPEND (RFC 3502): all are held until the last has come.</summary>
     public int MaxAppendedMessages { get; init; } = 1000;

@@ -66,7 +66,7 @@ internal static class OptionsFor
     {
         HostName = configuration.Hostname.Ascii,
         MaxMessage = configuration.Limits.MessageSize,
-        MaxAppendedOctets = Math.Max(new ImapOptions().MaxAppendedOctets, configuration.Limits.MessageSize),
+        MaxAppendedOctets = Math.Max(ImapOptions.AppendedOctets, configuration.Limits.MessageSize),
         Sharing = new() { OtherUsers = configuration.Imap.OtherUsers, Public = configuration.Imap.Public, PublicAccount = configuration.Imap.PublicAccount },
         Administrators = configuration.Imap.Administrators,
         MetadataAdmin = configuration.Imap.Admin,
