@@ -10,6 +10,9 @@ public static class EnvelopeWriter
     private const int MaxSlots = 64;
 
     // What an address lacks, in the words that clients know from Dovecot: an empty or NIL host would read as a group mark.
+    /// <summary>Whether a part of an address stands there for one that the message lacks.</summary>
+    public static bool IsMissing(ReadOnlySpan<byte> part) => part.SequenceEqual(MissingMailbox) || part.SequenceEqual(MissingHost);
+
     private static ReadOnlySpan<byte> MissingMailbox => "MISSING_MAILBOX"u8;
     private static ReadOnlySpan<byte> MissingHost => "MISSING_DOMAIN"u8;
 

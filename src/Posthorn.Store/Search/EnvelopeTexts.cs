@@ -35,7 +35,9 @@ internal static class EnvelopeTexts
         {
             if (!TryString(ref rest, out byte[] name) || !TryTake(ref rest, ' ') || !TryString(ref rest, out _) || !TryTake(ref rest, ' ')
                 || !TryString(ref rest, out byte[] mailbox) || !TryTake(ref rest, ' ') || !TryString(ref rest, out byte[] host) || !TryTake(ref rest, ')')) return false;
-            if (needle is not null && host.Length > 0) found = found || needle.IsIn(EncodedWord.Decode(name)) || needle.IsIn($"{Encoding.UTF8.GetString(mailbox)}@{Encoding.UTF8.GetString(host)}");
+            if (needle is null || host.Length == 0) continue; // the beginning or the end of a group
+            bool isWhole = !EnvelopeWriter.IsMissing(mailbox) && !EnvelopeWriter.IsMissing(host);
+            found = found || needle.IsIn(EncodedWord.Decode(name)) || isWhole && needle.IsIn($"{Encoding.UTF8.GetString(mailbox)}@{Encoding.UTF8.GetString(host)}");
         }
 
         return TryTake(ref rest, ')');

@@ -114,6 +114,16 @@ public sealed class TextSearchTests : IAsyncLifetime
         foreach (string needle in needles) await HoldsAsync(needle);
     }
 
+    /// <summary>An ENVELOPE has words of its own where an address lacks a part; nobody wrote them.</summary>
+    [Fact]
+    public async Task What_the_envelope_says_by_itself_is_not_found()
+    {
+        await AppendManyAsync(30);
+        await AppendAsync("Subject: s\r\nFrom: nobody\r\nCc: \"Some one\" <ann>, <@example.net>\r\n\r\ntext\r\n");
+        Assert.True(await IndexAsync());
+        foreach (string needle in (string[])["MISSING", "I", "domain", "mailbox", "ann", "nobody"]) await HoldsAsync(needle);
+    }
+
     [Fact]
     public async Task Only_candidates_of_the_index_are_read()
     {
