@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Net;
 
-/// <summary>All log events of connections, numbered 1000-1999; the next free id is 1012. Numbers are never reused.</summary>
+/// <summary>All log events of connections, numbered 1000-1999; the next free id is 1014. Numbers are never reused.</summary>
 internal static partial class NetLog
 {
     [LoggerMessage(1000, LogLevel.Information, "listening {Listener} {EndPoint}", EventName = "listening")]
@@ -31,13 +31,13 @@ internal static partial class NetLog
     internal static partial void TlsFailed(this ILogger log, SessionId session, string listener, string reason);
 
     [LoggerMessage(1008, LogLevel.Information, "certificate-reloaded {Path} {NotAfter}", EventName = "certificate-reloaded")]
-    internal static partial void CertificateReloaded(this ILogger log, string path, string notAfter);
+    internal static partial void CertificateReloaded(this ILogger log, string path, DateTimeOffset notAfter);
 
     [LoggerMessage(1012, LogLevel.Warning, "certificate-ends {Path} {NotAfter}", EventName = "certificate-ends")]
-    internal static partial void CertificateEnds(this ILogger log, string path, string notAfter);
+    internal static partial void CertificateEnds(this ILogger log, string path, DateTimeOffset notAfter);
 
     [LoggerMessage(1013, LogLevel.Warning, "certificate-ended {Path} {NotAfter}", EventName = "certificate-ended")]
-    internal static partial void CertificateEnded(this ILogger log, string path, string notAfter);
+    internal static partial void CertificateEnded(this ILogger log, string path, DateTimeOffset notAfter);
 
     [LoggerMessage(1010, LogLevel.Information, "no-proxy-header {Listener} {Proxy}", EventName = "no-proxy-header")]
     internal static partial void NoProxyHeader(this ILogger log, string listener, string proxy);

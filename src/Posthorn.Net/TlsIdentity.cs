@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
@@ -67,7 +66,7 @@ public sealed class TlsIdentity : IDisposable
         try
         {
             (_options, _leaf) = Read();
-            _log.CertificateReloaded(_certificatePath, Text(NotAfter));
+            _log.CertificateReloaded(_certificatePath, NotAfter);
             (_toldSoon, _toldEnd) = (false, false);
         }
         catch (IOException e) { _log.CertificateRejected(e.Message); }
@@ -81,17 +80,15 @@ public sealed class TlsIdentity : IDisposable
         TimeSpan left = NotAfter - _time.GetUtcNow();
         if (left < TimeSpan.Zero)
         {
-            if (!_toldEnd) _log.CertificateEnded(_certificatePath, Text(NotAfter));
+            if (!_toldEnd) _log.CertificateEnded(_certificatePath, NotAfter);
             _toldEnd = true;
         }
         else if (left < RenewBefore)
         {
-            if (!_toldSoon) _log.CertificateEnds(_certificatePath, Text(NotAfter));
+            if (!_toldSoon) _log.CertificateEnds(_certificatePath, NotAfter);
             _toldSoon = true;
         }
     }
-
-    private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 
     private (DateTime, DateTime) WriteTimes() => (File.GetLastWriteTimeUtc(_certificatePath), File.GetLastWriteTimeUtc(_keyPath));
 

@@ -48,7 +48,7 @@ internal static class CheckCommand
         foreach (ConfigProblem problem in result.Problems) Console.Out.WriteLine(problem);
         int errors = result.Problems.Count(p => !p.IsWarning), warnings = result.Problems.Count - errors;
         if (errors == 0) Console.Out.WriteLine(warnings == 0 ? $"{file}: good" : $"{file}: good, {warnings} to look at");
-        else Console.Out.WriteLine($"{file}: {errors} {(errors == 1 ? "mistake" : "mistakes")}{(warnings > 0 ? $", {warnings} more to look at" : "")}");
+        else Console.Out.WriteLine($"{file}: {Quantity.Of(errors, "mistake")}{(warnings > 0 ? $", {warnings} more to look at" : "")}");
     }
 
     private static void WriteJson(string file, ConfigurationResult result)

@@ -31,21 +31,23 @@ internal static class InitCommand
             return ExitStatus.Wrong;
         }
         string where = file == ConfigurationLoader.DefaultFile ? "" : $" -c {file}";
-        int width = Math.Max(name.ToString().Length, host.ToString().Length) + 3;
-        Console.Out.WriteLine($"""
-            Wrote {file}.
-
-            Next:
-              posthorn account add you@{name}{where}     adds an account; asks for the password
-              {$"posthorn check{where}".PadRight($"posthorn account add you@{name}{where}".Length)}     tells whether all is good
-              {$"posthorn serve{where}".PadRight($"posthorn account add you@{name}{where}".Length)}     runs the server
-
-            In the DNS of {name}:
-              {$"{name}.".PadRight(width)} MX      10 {host}.
-              {$"{host}.".PadRight(width)} A/AAAA  this machine's addresses, and PTR records that lead back
-              {$"{name}.".PadRight(width)} TXT     "v=spf1 mx -all"
-            """);
+        Console.Out.WriteLine($"Wrote {file}.");
+        Tell("Next:",
+            [$"posthorn account add you@{name}{where}", "adds an account; asks for the password"],
+            [$"posthorn check{where}", "tells whether all is good"],
+            [$"posthorn serve{where}", "runs the server"]);
+        Tell($"In the DNS of {name}:",
+            [$"{name}.", "MX", $"10 {host}."],
+            [$"{host}.", "A/AAAA", "this machine's addresses, and PTR records that lead back"],
+            [$"{name}.", "TXT", "\"v=spf1 mx -all\""]);
         return ExitStatus.Done;
+    }
+
+    private static void Tell(string title, params IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        Console.Out.WriteLine();
+        Console.Out.WriteLine(title);
+        foreach (string line in Columns.Lines(rows)) Console.Out.WriteLine("  " + line);
     }
 
     private static int Usage(string why)

@@ -29,7 +29,7 @@ internal static class ServeCommand
         if (loaded.Configuration is not { } configuration)
         {
             int mistakes = loaded.Problems.Count(p => !p.IsWarning);
-            Console.Error.WriteLine($"{file}: {mistakes} {(mistakes == 1 ? "mistake" : "mistakes")}, not started");
+            Console.Error.WriteLine($"{file}: {Quantity.Of(mistakes, "mistake")}, not started");
             return ExitStatus.Wrong;
         }
         try

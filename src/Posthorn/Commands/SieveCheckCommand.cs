@@ -41,7 +41,7 @@ internal static class SieveCheckCommand
         foreach (SieveRemark remark in report.Problems) Console.Out.WriteLine(remark.Text(report.File));
         int errors = report.Problems.Count(p => p.Severity == "error"), warnings = report.Problems.Count - errors;
         if (report.Good) Console.Out.WriteLine(warnings == 0 ? $"{report.File}: good" : $"{report.File}: good, {warnings} to look at");
-        else Console.Out.WriteLine($"{report.File}: {errors} {(errors == 1 ? "mistake" : "mistakes")}{(warnings > 0 ? $", {warnings} more to look at" : "")}");
+        else Console.Out.WriteLine($"{report.File}: {Quantity.Of(errors, "mistake")}{(warnings > 0 ? $", {warnings} more to look at" : "")}");
     }
 }
 

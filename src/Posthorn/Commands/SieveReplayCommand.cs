@@ -101,7 +101,7 @@ internal static class SieveReplayCommand
             Console.Out.WriteLine($"    draft: {string.Join("; ", message.Draft.Select(Plain))}{(message.Error is { } error ? $" (error: {Plain(error)})" : "")}");
         }
         int reached = report.Lines.Count(line => line.Times > 0);
-        Console.Out.WriteLine($"{report.Examined} {(report.Examined == 1 ? "message" : "messages")} since {report.Since.ToLocalTime():yyyy-MM-dd}: {report.Differ} would be treated otherwise than by {(report.HasActive ? "the active script" : "no script")}, "
+        Console.Out.WriteLine($"{Quantity.Of(report.Examined, "message")} since {report.Since.ToLocalTime():yyyy-MM-dd}: {report.Differ} would be treated otherwise than by {(report.HasActive ? "the active script" : "no script")}, "
             + $"{report.Elsewhere} would not lie where they are{(report.Failed > 0 ? $", {report.Failed} end in an error and would be kept" : "")}");
         if (report.Messages.Count < report.Differ) Console.Out.WriteLine($"({report.Differ - report.Messages.Count} more are not listed)");
         Console.Out.WriteLine($"{file}: {reached} of {report.Lines.Count} lines with commands were reached{(reached == report.Lines.Count ? "" : $"; never line {string.Join(", ", report.Lines.Where(l => l.Times == 0).Select(l => l.Line))}")}");

@@ -72,6 +72,7 @@ internal readonly record struct LogLine(DateTimeOffset Time, LogLevel Level, str
     private static string Text(object? value) => value switch
     {
         null => "",
+        DateTimeOffset time => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };
