@@ -64,14 +64,7 @@ public static class ModifiedUtf7
         }
 
         text = result.ToString();
-        return IsWellFormed(text);
-    }
-
-    // No half of a surrogate pair alone.
-    private static bool IsWellFormed(ReadOnlySpan<char> text)
-    {
-        while (Rune.DecodeFromUtf16(text, out _, out int length) == System.Buffers.OperationStatus.Done) text = text[length..];
-        return text.IsEmpty;
+        return UnicodeText.IsWellFormed(text);
     }
 
     private static bool TryShifted(ReadOnlySpan<char> run, StringBuilder result)

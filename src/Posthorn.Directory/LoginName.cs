@@ -40,8 +40,7 @@ internal readonly record struct LoginName(string User, DomainName? Domain)
             folded = text.ToLowerInvariant();
             return true;
         }
-        foreach (Rune rune in text.EnumerateRunes())
-            if (rune == Rune.ReplacementChar || rune.Value == 0xFFFE) return false;
+        if (!UnicodeText.CanBeFolded(text)) return false;
         folded = text.Normalize().ToLowerInvariant();
         return true;
     }

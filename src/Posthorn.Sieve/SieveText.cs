@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Posthorn.Core;
 
 namespace Posthorn.Sieve;
 
@@ -65,15 +66,7 @@ public static class SieveText
     }
 
     /// <summary>True when the text holds whole characters only, so that it can be sent as UTF-8.</summary>
-    public static bool IsWellFormed(ReadOnlySpan<char> text)
-    {
-        while (!text.IsEmpty)
-        {
-            if (Rune.DecodeFromUtf16(text, out _, out int used) != OperationStatus.Done) return false;
-            text = text[used..];
-        }
-        return true;
-    }
+    public static bool IsWellFormed(ReadOnlySpan<char> text) => UnicodeText.IsWellFormed(text);
 
     /// <summary>The number of octets of the text as UTF-8.</summary>
     public static int OctetCount(string text) => Ascii.IsValid(text) ? text.Length : ToUtf8(text).Length;

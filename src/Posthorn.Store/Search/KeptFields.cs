@@ -1,4 +1,5 @@
 using System.Text;
+using Posthorn.Core;
 using Posthorn.Mime;
 
 namespace Posthorn.Store.Search;
@@ -29,7 +30,7 @@ internal static class KeptFields
     /// <summary>The field that a criterion looks at; null when the index cannot tell.</summary>
     internal static KeptField? Of(TextCriterion criterion)
     {
-        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || criterion.Needle.Any(char.IsControl) || !IsUnicode(criterion.Needle)) return null;
+        if (criterion.Scope != TextScope.Header || criterion.Needle.Length == 0 || criterion.Needle.Any(char.IsControl) || !UnicodeText.CanBeFolded(criterion.Needle)) return null;
         foreach (KeptField field in s_all)
             if (criterion.HeaderName.Equals(field.ToString(), StringComparison.OrdinalIgnoreCase)) return field;
         return null;
@@ -67,12 +68,5 @@ internal static class KeptFields
         : null;
 
     // A database's text ends at NUL, and what is no Unicode would not come back the same.
-    private static bool IsKept(string text) => text.Length <= MostCharacters && !text.Contains('\0', StringComparison.Ordinal) && IsUnicode(text);
-
-    private static bool IsUnicode(string text)
-    {
-        foreach (Rune rune in text.EnumerateRunes())
-            if (rune == Rune.ReplacementChar || rune.Value == 0xFFFE) return false; // with which nothing can be folded
-        return true;
-    }
+    private static bool IsKept(string text) => text.Length <= MostCharacters && !text.Contains('\0', StringComparison.Ordinal) && UnicodeText.CanBeFolded(text);
 }
