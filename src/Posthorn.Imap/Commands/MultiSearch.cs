@@ -8,7 +8,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>ESEARCH: searches several mailboxes at once (RFC 7377). Answers name UIDs.</summary>
 /// <remarks><c>esearch = "ESEARCH" [SP "IN" SP "(" source-mbox ")"] [SP search-return-opts] SP search-program</c>, <c>source-mbox = filter-mailboxes *(SP filter-mailboxes)</c></remarks>
-internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchReturn Return, SearchKey Key, bool UsesModSeq) : IImapCommand<MultiSearch>, ISearches
+internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchReturn Return, SearchKey Key, SearchTraits Traits) : IImapCommand<MultiSearch>, ISearches
 {
     public static MultiSearch Parse(ref ImapReader args)
     {
@@ -32,7 +32,7 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
         wanted.CheckRelevancy(ref args, traits);
         // RFC 7377 section 2.2: the saved result speaks of the selected mailbox.
         if (wanted.Has(SearchOptions.Save) && sources.Exists(source => !source.IsOfSelected)) args.Fail("SAVE with the selected mailbox alone");
-        return new(sources, wanted, key, traits.HasFlag(SearchTraits.ModSeq));
+        return new(sources, wanted, key, traits);
     }
 
     private bool WantsSelected => Sources.Count == 0 || Sources.Any(source => source.IsOfSelected);
@@ -41,7 +41,7 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
     {
         if ((WantsSelected || Return.Has(SearchOptions.Update)) && !session.HasSelected) return Completion.Bad("Select a mailbox first");
         if (Return.IsTagTaken(session)) return SearchReturn.TagTaken;
-        if (UsesModSeq) session.EnableCondstore();
+        if (Traits.HasFlag(SearchTraits.ModSeq)) session.EnableCondstore();
         string? limited = null;
         if (WantsSelected) limited = await SearchAsync(session, session.Selected, session.Selected.Info.Name, cancel);
         foreach (MailboxInfo info in await CandidatesAsync(session, cancel))
@@ -82,7 +82,7 @@ internal sealed record MultiSearch(IReadOnlyList<MailboxFilter> Sources, SearchR
     {
         SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
-        if (found.Count > 0) Return.Write(session, box, found, Numbering.Uid, UsesModSeq, name);
+        if (found.Count > 0) Return.Write(session, box, found, Numbering.Uid, Traits.HasFlag(SearchTraits.ModSeq), name);
         if (!session.HasSelected || !ReferenceEquals(box, session.Selected)) return run.Limited;
         // UPDATE and SAVE are of the selected mailbox alone (RFC 7377 section 2.2).
         Return.Watch(session, Numbering.Uid, Key, null, run.UidsOf(found), name);

@@ -7,7 +7,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SEARCH and UID SEARCH (RFC 9051 section 6.4.4; RETURN of RFC 4731, SAVE of RFC 5182, PARTIAL of RFC 9394).</summary>
 /// <remarks><c>search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"] [SP "CHARSET" SP astring] 1*(SP search-key)</c></remarks>
-internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModSeq) : IImapCommand<Search>, IReadsMailbox, ISearches
+internal sealed record Search(SearchReturn? Return, SearchKey Key, SearchTraits Traits) : IImapCommand<Search>, IReadsMailbox, ISearches
 {
     public static Search Parse(ref ImapReader args)
     {
@@ -15,23 +15,23 @@ internal sealed record Search(SearchReturn? Return, SearchKey Key, bool UsesModS
         SearchReturn? wanted = SearchReturn.ParseIfAny(ref args);
         SearchKey key = SearchGrammar.ParseProgram(ref args, out SearchTraits traits);
         wanted?.CheckRelevancy(ref args, traits);
-        return new(wanted, key, traits.HasFlag(SearchTraits.ModSeq));
+        return new(wanted, key, traits);
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
         if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
-        if (UsesModSeq) session.EnableCondstore();
+        if (Traits.HasFlag(SearchTraits.ModSeq)) session.EnableCondstore();
         SearchRun run = new(session, box);
         List<int> found = await run.FindAsync(Key, cancel);
         SearchReturn? wanted = Return ?? (session.Mode.Rev2 ? SearchReturn.All : null);
         if (wanted is null)
         {
             session.Out.Begin("SEARCH"u8);
-            await WriteNumbersAsync(session, box, found, by, UsesModSeq, cancel);
+            await WriteNumbersAsync(session, box, found, by, Traits.HasFlag(SearchTraits.ModSeq), cancel);
         }
-        else wanted.Write(session, box, found, by, UsesModSeq, null);
+        else wanted.Write(session, box, found, by, Traits.HasFlag(SearchTraits.ModSeq), null);
         wanted?.Watch(session, by, Key, null, run.UidsOf(found));
         if (wanted?.Has(SearchOptions.Save) == true) session.SavedResult = run.UidsOf(wanted.Saved(found));
         return run.Done("Searched");
@@ -202,14 +202,11 @@ internal sealed record SearchReturn(SearchOptions Options, PartialRange? Partial
         if (found.Count > 0 && Has(SearchOptions.Max)) output.Raw($" MAX {Name(found[^1])}");
         if (Has(SearchOptions.Count)) output.Raw($" COUNT {found.Count}");
         if (found.Count > 0 && IsAll) output.Raw($" ALL {Format(found, Name)}");
-        if (Partial is not null)
-        {
-            List<int> window = Partial.Of(found);
-            output.Raw($" PARTIAL ({Partial} {(window.Count == 0 ? "NIL" : Format(window, Name))})");
-        }
+        List<int>? window = Partial?.Of(found);
+        if (window is not null) output.Raw($" PARTIAL ({Partial} {(window.Count == 0 ? "NIL" : Format(window, Name))})");
         List<int> told = IsAll || Has(SearchOptions.Count | SearchOptions.Partial) ? found : Saved(found);
         if (modSeq && told.Count > 0) output.Raw($" MODSEQ {told.Max(position => box.Newest(position).ModSeq.Value)}");
-        if (Has(SearchOptions.Relevancy)) WriteRelevancy(output, IsAll ? found.Count : Partial is not null ? Partial.Of(found).Count : told.Count);
+        if (Has(SearchOptions.Relevancy)) WriteRelevancy(output, IsAll ? found.Count : (window ?? told).Count);
         output.End();
     }
 

@@ -17,6 +17,9 @@ internal enum SearchTraits
 
     /// <summary>Messages have a relevancy (RFC 6203 section 4).</summary>
     Fuzzy = 2,
+
+    /// <summary>There are sequence numbers among them, which must go on to mean the same while the search runs (RFC 7162 section 3.2.10.2).</summary>
+    Numbers = 4,
 }
 
 /// <summary>The grammar of search keys (RFC 9051 section 9, RFC 3501 section 9 for OLD, NEW and RECENT, RFC 5032 for OLDER and YOUNGER).</summary>
@@ -79,7 +82,8 @@ internal ref struct SearchGrammar
         if (args.TryTake((byte)'(')) return Group(ref args, depth);
         bool numbers = args.Next is (byte)'*' or (>= (byte)'0' and <= (byte)'9');
         if (numbers && args.Dialect.UidOnly) args.Refuse(Completion.UidRequired);
-        if (args.Next is (byte)'*' or (byte)'$' or >= (byte)'0' and <= (byte)'9') return new SearchKey.Numbers(args.SequenceSet(), Numbering.Sequence);
+        if (numbers) _traits |= SearchTraits.Numbers;
+        if (numbers || args.Next == '$') return new SearchKey.Numbers(args.SequenceSet(), Numbering.Sequence);
         if (args.TryWord("NOT"u8))
         {
             args.Space();

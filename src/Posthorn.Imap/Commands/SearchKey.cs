@@ -21,16 +21,6 @@ internal abstract record SearchKey
         _ => this,
     };
 
-    /// <summary>Whether it holds sequence numbers: those that it names must go on to mean the same while it runs (RFC 7162 section 3.2.10.2).</summary>
-    public bool NamesNumbers => this switch
-    {
-        Numbers numbers => numbers is { By: Numbering.Sequence, Set.IsSavedResult: false },
-        Not not => not.Inner.NamesNumbers,
-        Or or => or.Keys.Any(key => key.NamesNumbers),
-        And and => and.Keys.Any(key => key.NamesNumbers),
-        _ => false,
-    };
-
     /// <summary>How dear it is to ask: cheap ones are asked first and leave less to the others.</summary>
     public virtual int Cost => 0;
 
@@ -92,7 +82,7 @@ internal abstract record SearchKey
 /// <summary>A command that searches.</summary>
 internal interface ISearches
 {
-    SearchKey Key { get; }
+    SearchTraits Traits { get; }
 }
 
 /// <summary>A test of a row; <paramref name="recent"/> says whether the message is recent for the session.</summary>

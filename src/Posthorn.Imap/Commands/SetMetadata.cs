@@ -22,7 +22,7 @@ internal sealed record SetMetadata(MailboxName? Mailbox, IReadOnlyList<(string E
             string entry = MetadataEntry.Parse(ref args, root: false);
             args.Space();
             byte[]? value = args.NString(out ReadOnlySpan<byte> bytes) ? bytes.ToArray() : null;
-            if (value?.Length > args.Dialect.Limits.MaxAnnotation) args.Refuse(Completion.No($"METADATA MAXSIZE {args.Dialect.Limits.MaxAnnotation}", "The value is too long"));
+            if (value?.Length > args.Dialect.Limits.MaxAnnotation) args.Refuse(TooLong(args.Dialect.Limits));
             entries.Add((entry, value));
         }
         while (args.TrySpace());
@@ -30,6 +30,9 @@ internal sealed record SetMetadata(MailboxName? Mailbox, IReadOnlyList<(string E
         args.End();
         return new(mailbox, entries);
     }
+
+    /// <summary>The refusal of a value that is too long (RFC 5464 section 4.3).</summary>
+    public static Completion TooLong(ImapOptions limits) => Completion.No($"METADATA MAXSIZE {limits.MaxAnnotation}", "The value is too long");
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {

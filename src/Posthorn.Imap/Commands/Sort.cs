@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>SORT and UID SORT (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO of RFC 5957; RETURN of RFC 5267).</summary>
 /// <remarks><c>sort = "SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-criterion *(SP sort-criterion) ")" SP charset 1*(SP search-key)</c></remarks>
-internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, bool UsesModSeq) : IImapCommand<Sort>, IReadsMailbox, ISearches
+internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, SearchKey Key, SearchTraits Traits) : IImapCommand<Sort>, IReadsMailbox, ISearches
 {
     public static Sort Parse(ref ImapReader args)
     {
@@ -20,26 +20,26 @@ internal sealed record Sort(SearchReturn? Return, SortCriterion[] Criteria, Sear
         SearchKey key = SearchGrammar.Parse(ref args, charset, out SearchTraits traits);
         wanted?.CheckRelevancy(ref args, traits);
         if (!traits.HasFlag(SearchTraits.Fuzzy) && Array.Exists(criteria, criterion => criterion.By == SortBy.Relevancy)) args.Fail("FUZZY with RELEVANCY"); // RFC 6203 section 6
-        return new(wanted, criteria, key, traits.HasFlag(SearchTraits.ModSeq));
+        return new(wanted, criteria, key, traits);
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
         SelectedMailbox box = session.Selected;
         if (Return?.IsTagTaken(session) == true) return SearchReturn.TagTaken;
-        if (UsesModSeq) session.EnableCondstore();
+        if (Traits.HasFlag(SearchTraits.ModSeq)) session.EnableCondstore();
         SearchRun run = new(session, box, isPart: true);
         List<int> found = await run.FindAsync(Key, cancel);
         List<int> sorted = await InOrderAsync(session, box, run, found, cancel);
         if (Return is not null)
         {
-            Return.Write(session, box, sorted, by, UsesModSeq, null);
+            Return.Write(session, box, sorted, by, Traits.HasFlag(SearchTraits.ModSeq), null);
             Return.Watch(session, by, Key, this, run.UidsOf(sorted));
             if (Return.Has(SearchOptions.Save)) session.SavedResult = run.UidsOf(Return.Saved(sorted));
             return run.Done("Sorted");
         }
         session.Out.Begin("SORT"u8);
-        await Search.WriteNumbersAsync(session, box, sorted, by, UsesModSeq, cancel);
+        await Search.WriteNumbersAsync(session, box, sorted, by, Traits.HasFlag(SearchTraits.ModSeq), cancel);
         return run.Done("Sorted");
     }
 

@@ -6,7 +6,7 @@ namespace Posthorn.Imap.Commands;
 
 /// <summary>THREAD and UID THREAD (RFC 5256 section 3).</summary>
 /// <remarks><c>thread = "THREAD" SP thread-alg SP charset 1*(SP search-key)</c></remarks>
-internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCommand<ThreadCommand>, IReadsMailbox, ISearches
+internal sealed record ThreadCommand(bool ByReferences, SearchKey Key, SearchTraits Traits) : IImapCommand<ThreadCommand>, IReadsMailbox, ISearches
 {
     public static ThreadCommand Parse(ref ImapReader args)
     {
@@ -16,7 +16,7 @@ internal sealed record ThreadCommand(bool ByReferences, SearchKey Key) : IImapCo
         args.Space();
         string charset = System.Text.Encoding.ASCII.GetString(args.AString());
         args.Space();
-        return new(references, SearchGrammar.Parse(ref args, charset, out _));
+        return new(references, SearchGrammar.Parse(ref args, charset, out SearchTraits traits), traits);
     }
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)

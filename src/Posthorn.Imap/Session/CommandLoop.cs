@@ -117,8 +117,8 @@ internal sealed class CommandLoop(ImapSession session)
         if (session.PendingLiteral is { } literal) await DropLiteralAsync(literal, cancel);
     }
 
-    private Completion TooBig(Frame frame) => frame.Literal.Length > session.Options.MaxAnnotation && Verb.Split(frame.Text.Span, out _, out _, out _)?.Name == "SETMETADATA"
-        ? Completion.No($"METADATA MAXSIZE {session.Options.MaxAnnotation}", "The value is too long") // RFC 5464 section 4.3
+    private Completion TooBig(Frame frame) => frame.Literal.Length > session.Options.MaxAnnotation && Verb.Split(frame.Text.Span, out _, out _, out _)?.Has(VerbTraits.TakesAnnotations) == true
+        ? Commands.SetMetadata.TooLong(session.Options)
         : Completion.No("TOOBIG", $"A literal of {frame.Literal.Length} octets is too large here");
 
     private Completion? ParseSafely(ReadOnlySpan<byte> text, ref Verb? verb, ref IImapCommand? command)
@@ -185,7 +185,7 @@ internal sealed class CommandLoop(ImapSession session)
     }
 
     // Besides the commands that name no UIDs: VANISHED must not come while a search names messages by number (RFC 7162 section 3.2.10.2).
-    private bool HoldsExpunges(Verb verb, IImapCommand command) => verb.Has(VerbTraits.HoldsExpunges) || session.Mode.Qresync && command is Commands.ISearches { Key.NamesNumbers: true };
+    private bool HoldsExpunges(Verb verb, IImapCommand command) => verb.Has(VerbTraits.HoldsExpunges) || session.Mode.Qresync && command is Commands.ISearches searching && searching.Traits.HasFlag(Commands.SearchTraits.Numbers);
 
     // Whoever has lost the right to read hears nothing more of what is in it (RFC 4314 section 4); the news after the answer ends the session.
     private bool IsGone(IImapCommand command) => command is IReadsMailbox && session.OpenBox is { Exists: false };

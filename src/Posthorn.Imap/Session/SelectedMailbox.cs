@@ -210,7 +210,6 @@ internal sealed class SelectedMailbox : IAsyncDisposable
         TellRecent(output, mode);
         if (session.Notifications?.SelectedEvents.HasFlag(NotifyEvents.FlagChange) != false) await TellChangedAsync(session, current, news, cancel);
         if (!session.Contexts.IsEmpty) await session.Contexts.TellAsync(session, this, cancel);
-        _toldAhead.Clear();
         if (_view.Count > known) await FetchNewAsync(session, known, cancel);
         _toldAhead.Clear(); // the flags of what was fetched just now stand in this view
         _own.RemoveWhere(uid => uid < _view.UidNext);

@@ -36,6 +36,9 @@ internal enum VerbTraits
 
     /// <summary>It speaks of messages by sequence numbers.</summary>
     UsesNumbers = 16,
+
+    /// <summary>Its literals are values of annotations, which have a bound of their own.</summary>
+    TakesAnnotations = 32,
 }
 
 /// <summary>A parsed command: owns its data.</summary>
@@ -121,7 +124,7 @@ internal sealed class Verb
         For<ListRights>("LISTRIGHTS", States.LoggedIn),
         For<MyRights>("MYRIGHTS", States.LoggedIn),
         For<GetMetadata>("GETMETADATA", States.LoggedIn),
-        For<SetMetadata>("SETMETADATA", States.LoggedIn),
+        For<SetMetadata>("SETMETADATA", States.LoggedIn, VerbTraits.TakesAnnotations),
         For<Notify>("NOTIFY", States.LoggedIn),
         For<Compress>("COMPRESS", States.LoggedIn),
         For<Unauthenticate>("UNAUTHENTICATE", States.LoggedIn),
