@@ -49,6 +49,9 @@ public sealed class VolumeException : IOException
     /// <summary>The kind of failure.</summary>
     public VolumeError Error { get; }
 
+    /// <summary>Whether who refused so will go on doing it until somebody mends something, rather than being full or broken as a whole.</summary>
+    public bool IsLasting => Error is not (VolumeError.Io or VolumeError.NoSpace or VolumeError.ReadOnly or VolumeError.TooManyFiles);
+
     /// <summary>What was tried, such as <c>rename</c>.</summary>
     public string Operation { get; }
 

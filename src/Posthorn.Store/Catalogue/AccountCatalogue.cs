@@ -10,7 +10,7 @@ internal sealed class AccountCatalogue : IDisposable
 {
     private readonly Database _database;
     private readonly Statement _begin, _commit, _rollback, _putMeta, _putProgress, _putBox, _updateBox, _removeBox, _putMessage, _putFlags, _getMessage, _removeMessage, _rows, _putFile, _getFile, _removeFile,
-        _renameFile, _dirty, _unplaced, _moveFiles;
+        _renameFile, _dirty, _unplaced, _files;
     private readonly byte[] _packed = new byte[80];
 
     // What the catalogue has for sure; null when that is not known.
@@ -59,7 +59,7 @@ internal sealed class AccountCatalogue : IDisposable
             _getFile = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 AND uid = ?2");
             _removeFile = _database.Prepare("DELETE FROM files WHERE mailbox = ?1 AND uid = ?2");
             _renameFile = _database.Prepare("UPDATE files SET dirty = 1 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND dirty = 0");
-            _moveFiles = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
+            _files = _database.Prepare("SELECT uid, disk_name, base, dirty, checksum FROM files WHERE mailbox = ?1 ORDER BY uid");
             _unplaced = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 AND disk_name = ''");
             _dirty = _database.Prepare("SELECT mailbox, uid FROM files WHERE dirty = 1 LIMIT ?1");
             Lists = new(_database);
@@ -332,56 +332,25 @@ internal sealed class AccountCatalogue : IDisposable
         return rows;
     }
 
-    internal List<FileRow> Files(long mailbox)
-    {
-        List<FileRow> rows = [];
-        _moveFiles.Bind(1, mailbox);
-        try
-        {
-            while (_moveFiles.Step()) rows.Add(FileOf(_moveFiles, mailbox));
-        }
-        finally
-        {
-            _moveFiles.Reset();
-        }
-
-        return rows;
-    }
+    internal List<FileRow> Files(long mailbox) => [.. FilesIn(mailbox)];
 
     /// <summary>Which of some base names are those of a mailbox's files.</summary>
-    internal HashSet<string> BasesAmong(long mailbox, HashSet<string> names)
-    {
-        HashSet<string> known = new(StringComparer.Ordinal);
-        _moveFiles.Bind(1, mailbox);
-        try
-        {
-            while (_moveFiles.Step())
-                if (FileOf(_moveFiles, mailbox).Base is var name && names.Contains(name)) known.Add(name);
-        }
-        finally
-        {
-            _moveFiles.Reset();
-        }
-
-        return known;
-    }
+    internal HashSet<string> BasesAmong(long mailbox, HashSet<string> names) => FilesIn(mailbox).Select(file => file.Base).Where(names.Contains).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Hashes of the names on disk of a mailbox's files, for a quick comparison.</summary>
-    internal HashSet<long> DiskNames(long mailbox)
+    internal HashSet<long> DiskNames(long mailbox) => [.. FilesIn(mailbox).Where(file => file.IsInFolder).Select(file => HashOf(file.DiskName))];
+
+    private IEnumerable<FileRow> FilesIn(long mailbox)
     {
-        HashSet<long> names = [];
-        _moveFiles.Bind(1, mailbox);
+        _files.Bind(1, mailbox);
         try
         {
-            while (_moveFiles.Step())
-                if (FileOf(_moveFiles, mailbox) is { DiskName: [not '/', ..] disk }) names.Add(HashOf(disk));
+            while (_files.Step()) yield return FileOf(_files, mailbox);
         }
         finally
         {
-            _moveFiles.Reset();
+            _files.Reset();
         }
-
-        return names;
     }
 
     /// <summary>What a folder's <c>dovecot-uidlist</c> says, in UID order.</summary>

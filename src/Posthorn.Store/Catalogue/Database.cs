@@ -161,14 +161,8 @@ internal sealed class Statement(Database database, sqlite3_stmt handle) : IDispo
         return this;
     }
 
-    internal Statement Bind(int index, string value)
-    {
-        database.Check(raw.sqlite3_bind_text(handle, index, value), "bind");
-        return this;
-    }
-
     /// <summary>Binds a text, or NULL.</summary>
-    internal Statement BindText(int index, string? value)
+    internal Statement Bind(int index, string? value)
     {
         database.Check(value is null ? raw.sqlite3_bind_null(handle, index) : raw.sqlite3_bind_text(handle, index, value), "bind");
         return this;

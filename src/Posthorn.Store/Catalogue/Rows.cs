@@ -6,7 +6,11 @@ namespace Posthorn.Store.Catalogue;
 internal readonly record struct StoredRow(MessageRow Row, long Content, long Saved);
 
 /// <summary>One row of <c>files</c>: where a message lies; an empty disk name means that its file is still to be written.</summary>
-internal readonly record struct FileRow(Uid Uid, string DiskName, string Base, bool Dirty);
+internal readonly record struct FileRow(Uid Uid, string DiskName, string Base, bool Dirty)
+{
+    /// <summary>Whether it lies in its mailbox's folder, and neither is still to be written nor lies elsewhere in the tree.</summary>
+    internal bool IsInFolder => DiskName is [not '/', ..];
+}
 
 /// <summary>One row of <c>contents</c> without what is ready for the wire.</summary>
 internal readonly record struct ContentRow(long Id, EmailId Email, ThreadId Thread, long Record, int Part, long Octets);

@@ -105,7 +105,7 @@ internal sealed class WordIndex : IDisposable
             _putDocument.Bind(1, one.Content).Bind(2, one.Email.Value).Run();
             Put(one.Content * 2, words.Head);
             Put(one.Content * 2 + 1, words.Body);
-            foreach (FieldText field in words.Fields) _putField.Bind(1, (long)field.Field).Bind(2, one.Content).BindText(3, field.Text).Run();
+            foreach (FieldText field in words.Fields) _putField.Bind(1, (long)field.Field).Bind(2, one.Content).Bind(3, field.Text).Run();
         }
     });
 

@@ -126,7 +126,7 @@ internal sealed class ForeignLayout(MaildirTree tree, MailAccount who, ILogger l
             if (tree.Exists(target)) log.FolderLeftAside(who.Address, from, $"{target} is the same mailbox; merge the two to take it in");
             else Volume.RenameNew(from, target);
         }
-        catch (VolumeException problem) when (Engine.FileKeeper.IsLasting(problem.Error))
+        catch (VolumeException problem) when (problem.IsLasting)
         {
             log.FolderLeftAside(who.Address, from, problem.Message);
         }

@@ -38,10 +38,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     }
 
     /// <summary>Whether there is anything to make a catalogue of.</summary>
-    internal static bool HasMail(MaildirTree tree) => HasInbox(tree) || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}") || tree.Directories().Any();
-
-    // Backup programs may leave empty directories out.
-    private static bool HasInbox(MaildirTree tree) => tree.Exists(tree.Root + "/cur") || tree.Exists($"{tree.Root}/{UidList.FileName}");
+    internal static bool HasMail(MaildirTree tree) => tree.IsFolder(tree.Root) || tree.Exists($"{tree.OwnPath}/{AccountFile.FileName}") || tree.Directories().Any();
 
     /// <summary>Mailboxes whose folders lack directories, so that nothing could be written there.</summary>
     internal IEnumerable<MailboxId> Incomplete() => catalogue.Mailboxes()
@@ -119,7 +116,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     private List<Found> Folders()
     {
         List<Found> folders = [];
-        if (HasInbox(tree)) folders.Add(Look(MailboxName.Inbox, tree.Root));
+        if (tree.IsFolder(tree.Root)) folders.Add(Look(MailboxName.Inbox, tree.Root));
         folders.AddRange(ForeignFolders.In(tree, log, who).Select(folder => Look(folder.Name, folder.Path)));
         return folders;
     }

@@ -13,7 +13,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
     private static readonly Refusal Nothing = new(RefusalKind.Unavailable, "There is nothing to do");
     private readonly Account _account = lease.Account;
     private readonly ChangeRunner _changes = new(lease.Account, services.Recorder);
-    private AnnotationKeeper Annotations => field ??= new(_account, _changes, services.Recorder, services.FlagTurns, services.Options.AnnotationOctets);
+    private AnnotationKeeper Annotations => field ??= new(_account, _changes, services.Recorder, services.Turns, services.Options.AnnotationOctets);
     private FolderChanges Folders => field ??= new(_account, _changes, services, PlaceAsync);
     private AppendRun Appender => field ??= new(_account, _changes, services);
 
@@ -112,7 +112,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         if (_account.Published(mailbox) is not { } box) return NoMailbox;
         _account.VersionOf(box);
         // One at a time: each decides on what the one before it has made, so that UNCHANGEDSINCE holds (RFC 7162 section 3.1.3).
-        using IDisposable turn = await services.FlagTurns.TakeAsync(_account.Who.Address, cancel);
+        using IDisposable? turn = await services.Turns.EnterAsync(_account.Who.Address, Timeout.InfiniteTimeSpan, cancel);
         MailboxVersion version = box.Version!;
         List<Uid> changed = [], modified = [];
         HashSet<Uid> seen = new(uids.Count);
@@ -172,7 +172,7 @@ internal sealed class AccountStore(AccountLease lease, StoreServices services) :
         foreach (List<(Uid Uid, string Base)> messages in services.Recorder.InParts(MailReader.BasesOf(_account, box, gone)))
         {
             // Whoever took \Deleted off meanwhile has had his OK.
-            using IDisposable turn = await services.FlagTurns.TakeAsync(_account.Who.Address, cancel);
+            using IDisposable? turn = await services.Turns.EnterAsync(_account.Who.Address, Timeout.InfiniteTimeSpan, cancel);
             List<(Uid Uid, string Base)> still = [];
             Result<Operation> done = await _changes.RunAsync(() =>
             {

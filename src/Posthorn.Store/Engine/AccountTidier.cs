@@ -122,8 +122,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         bool isNew = row.Row.Flags == SystemFlags.None && row.Row.Keywords.Count == 0 && !file.DiskName.StartsWith("cur/", StringComparison.Ordinal);
         string wanted = MaildirName.Format(file.Base, isNew, row.Row.Flags, account.Files.LettersOf(box.Id, box.Name, row.Row.Keywords), MaildirName.LettersOf(file.DiskName));
         // No room for what the name should say: then the catalogue alone says it.
-        if (file.DiskName.StartsWith("new/", StringComparison.Ordinal) || file.DiskName.StartsWith("cur/", StringComparison.Ordinal))
-            if (System.Text.Encoding.UTF8.GetByteCount(wanted) - "new/".Length > FolderNames.MaxLength) wanted = file.DiskName;
+        if (file.IsInFolder && System.Text.Encoding.UTF8.GetByteCount(wanted) - "new/".Length > FolderNames.MaxLength) wanted = file.DiskName;
         try
         {
             string target = tree.PathOf(box.Name, wanted);

@@ -5,7 +5,7 @@ using Posthorn.Store.Changes;
 namespace Posthorn.Store.Engine;
 
 /// <summary>Reads and changes the annotations of one account.</summary>
-internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Recorder recorder, FlagTurns turns, long maxOctets)
+internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Recorder recorder, AccountTurns turns, long maxOctets)
 {
     private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
 
@@ -32,7 +32,7 @@ internal sealed class AnnotationKeeper(Account account, ChangeRunner changes, Re
     internal async ValueTask<Result<ModSeq>> ChangeAsync(MailboxId? mailbox, IReadOnlyList<Annotation> wanted, int most, CancellationToken cancel)
     {
         // One at a time: the limit is counted before the record is written.
-        using IDisposable turn = await turns.TakeAsync(account.Who.Address, cancel);
+        using IDisposable? turn = await turns.EnterAsync(account.Who.Address, Timeout.InfiniteTimeSpan, cancel);
         if (NumberOf(mailbox) is not { } number) return NoMailbox;
         foreach (IGrouping<string, Annotation> own in wanted.GroupBy(each => each.User, StringComparer.Ordinal))
             if (Excess(number, own.Key, [.. own], most) is { } refusal) return refusal;

@@ -224,7 +224,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
     // A folder that the disk does not let go must not keep what comes behind its record waiting; a record that undoes this one follows. On replay that stands
     // there already, and a disk that is broken or full as a whole tells nothing of what it did before: then the account waits for its disk.
-    private bool MayRefuse(VolumeException problem) => !account.IsReplaying || FileKeeper.IsLasting(problem.Error);
+    private bool MayRefuse(VolumeException problem) => !account.IsReplaying || problem.IsLasting;
 
     private bool Rename(Operation operation, int index, Change.Rename renamed, Draft draft)
     {

@@ -195,9 +195,6 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
-    /// <summary>Whether a disk that refused so will go on doing it until somebody mends something, rather than being full or broken as a whole.</summary>
-    internal static bool IsLasting(VolumeError error) => error is not (VolumeError.Io or VolumeError.NoSpace or VolumeError.ReadOnly or VolumeError.TooManyFiles);
-
     internal static readonly Refusal Stays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
 
     /// <summary>Whether a mailbox's folder cannot be moved, as far as that can be known without trying: a volume is mounted there, or it may not be written. Whether it leaves the root decides what is needed.</summary>

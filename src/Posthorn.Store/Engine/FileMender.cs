@@ -62,11 +62,11 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
         account.Files.BringBack(box.Name, box.Mailbox, box.Validity);
         using MessageBytes bytes = new(account.ContentOf(operation), store);
         string wanted = account.Files.WantedName(mailbox, box.Name, row.Row, file.Base, file.DiskName);
-        string path = file.DiskName.Length > 0 && file.DiskName[0] != '/' ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
+        string path = file.IsInFolder ? tree.PathOf(box.Name, file.DiskName) : tree.PathOf(box.Name, wanted);
         if (IsWhole(path, bytes))
         {
             // Written when the disk had refused it, or a removal was undone.
-            if (file.DiskName.Length == 0 || file.DiskName[0] == '/') catalogue.PutFile(mailbox, uid, wanted, file.Base, dirty: false);
+            if (!file.IsInFolder) catalogue.PutFile(mailbox, uid, wanted, file.Base, dirty: false);
             return 0;
         }
 
@@ -135,7 +135,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     {
         if (!catalogue.TryGetMessage(target.Id, file.Uid, out StoredRow row)) return 0;
         long octets = catalogue.Contents.Of(row.Content).Octets;
-        if (file.DiskName.Length > 0 && file.DiskName[0] != '/' && HasLength(tree.PathOf(target.Name, file.DiskName), octets)) return 0;
+        if (file.IsInFolder && HasLength(tree.PathOf(target.Name, file.DiskName), octets)) return 0;
         if (tree.Find(tree.FolderPath(target.Name), file.Base) is { } moved && HasLength(tree.PathOf(target.Name, moved), octets))
         {
             catalogue.PutFile(target.Id, file.Uid, moved, file.Base, dirty: true);

@@ -157,7 +157,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
                 // What the disk did not let us take away is nobody's delivery.
                 if (others.Contains($"{folder}/{disk}") || account.Delayed.IsDiscarded($"{folder}/{disk}")) continue;
                 if (!known.TryGetValue(baseName, out FileRow file)) Arrive(account, sight, folder, disk, found);
-                else if (file.DiskName != disk && file.DiskName.Length > 0 && file.DiskName[0] != '/' && catalogue.TryGetMessage(box.Id, file.Uid, out _))
+                else if (file.DiskName != disk && file.IsInFolder && catalogue.TryGetMessage(box.Id, file.Uid, out _))
                 {
                     if (tree.Exists($"{folder}/{file.DiskName}"))
                     {
@@ -177,7 +177,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         DateTimeOffset seenAt = DateTimeOffset.FromUnixTimeMilliseconds(now);
         foreach (FileRow file in known.Values)
         {
-            if (seen.Contains(file.Base) || file.DiskName.Length == 0 || file.DiskName[0] == '/') continue;
+            if (seen.Contains(file.Base) || !file.IsInFolder) continue;
             // Another program may be moving it: two listings that follow each other at once prove little.
             DateTimeOffset since = sight.Missing.GetValueOrDefault(file.Uid, seenAt);
             if (seenAt - since >= Grain) found.Removed.Add((file.Uid, file.Base));

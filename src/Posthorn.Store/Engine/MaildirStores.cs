@@ -25,7 +25,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private readonly AccountCache _accounts;
     private readonly MailReader _reader;
     private readonly WordIndexer _indexer;
-    private readonly FlagTurns _flagTurns = new();
+    private readonly AccountTurns _turns = new();
     private readonly SpaceGuard _space;
     private readonly CheckpointKeeper _keeper;
     private readonly Backlog? _backlog;
@@ -74,7 +74,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _recorder = _keeper.Recorder = new(journal, _time);
         _scanner = new(_recorder, _time, _log);
         _visitor = new(_recorder, _options, _log);
-        _services = new(_recorder, _reader, _flagTurns, _scanner, new(_scanner, _time, _log), _space, _options);
+        _services = new(_recorder, _reader, _turns, _scanner, new(_scanner, _time, _log), _space, _options);
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
         _background = Task.WhenAll(new StoreBackground(_services, _accounts, _indexer, RepairAsync, _time, _log).WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
     }
@@ -158,7 +158,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         Result<AccountLease> lease = await LeaseToReadAsync(who, cancel);
         if (!lease.IsOk) return lease.Refusal;
         using AccountLease held = lease.Value;
-        using IDisposable turn = await _flagTurns.TakeAsync(who.Address, cancel); // twice at once would bring it twice
+        using IDisposable? turn = await _turns.EnterAsync(who.Address, Timeout.InfiniteTimeSpan, cancel); // twice at once would bring it twice
         MailboxName target = MailboxName.Inbox;
         if (into is not null && !MailboxName.TryCreate(into, _options.Separator, out target)) return new Refusal(RefusalKind.BadName, $"No mailbox can be named '{into}'");
         ExpungedMail expunged = new(held.Account);

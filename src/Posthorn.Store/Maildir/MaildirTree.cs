@@ -64,8 +64,8 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
             .OrderBy(one => one.Mailbox is { } name && Names.TryDirectory(name, out string right) && right == one.Name ? 0 : 1).ThenBy(one => one.Name, StringComparer.Ordinal);
     }
 
-    // A backup may have left out cur/ when nothing lay in it.
-    private bool IsFolder(string path) => Exists(path + "/cur") || Exists($"{path}/{UidList.FileName}");
+    /// <summary>Whether a directory is a mailbox's folder. A backup may have left out <c>cur/</c> when nothing lay in it.</summary>
+    internal bool IsFolder(string path) => Exists(path + "/cur") || Exists($"{path}/{UidList.FileName}");
 
     /// <summary>A folder's message files, <c>new/NAME</c> or <c>cur/NAME</c>, by their base.</summary>
     internal Dictionary<string, string> FilesOf(string folder)
@@ -213,8 +213,9 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     internal string? FindExpunged(string baseName)
     {
         if (!Exists(ExpungedPath)) return null;
+        string ending = "." + Shortened(baseName);
         foreach (VolumeEntry entry in Volume.List(ExpungedPath, times: false))
-            if (MaildirName.BaseOf(entry.Name).EndsWith("." + Shortened(baseName), StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
+            if (MaildirName.BaseOf(entry.Name).EndsWith(ending, StringComparison.Ordinal)) return $"{ExpungedPath}/{entry.Name}";
         return null;
     }
 

@@ -45,7 +45,7 @@ public sealed class UserMailStore : IMailStore
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
-        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        (IMailStore store, MailboxId id, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         return info is null ? null : await KnownAsync(store, info, cancel);
     }
 
@@ -122,12 +122,12 @@ public sealed class UserMailStore : IMailStore
     /// <summary>Puts a new message in the place of another, as one step (RFC 8508).</summary>
     public async ValueTask<Result<AppendReceipt>> ReplaceAsync(MailboxId source, Uid old, MailboxName target, NewMessage message, CancellationToken cancel)
     {
-        (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
+        (IMailStore from, MailboxId id, MailboxInfo? info) = await HomeOfAsync(source, cancel);
         if (info is null) return NoMailbox;
         if (Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        Replacement replacement = new(from.Account, info.Id!.Value, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
+        Replacement replacement = new(from.Account, id, old, place.Value.Store.Account, place.Value.Info.Name, Allowed(message, place.Value.Rights));
         return Given(place.Value.Store, await _stores.ReplaceAsync(replacement, cancel));
     }
 
@@ -137,18 +137,18 @@ public sealed class UserMailStore : IMailStore
 
     public async ValueTask<Result<FlagOutcome>> ChangeFlagsAsync(MailboxId mailbox, IReadOnlyList<Uid> uids, FlagChange change, UnchangedSince? unchangedSince, CancellationToken cancel)
     {
-        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        (IMailStore store, MailboxId id, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
         MailboxRights rights = RightsTo(store, info);
-        if (FlagRights.AreWhole(rights)) return await store.ChangeFlagsAsync(info.Id!.Value, uids, change, unchangedSince, cancel);
+        if (FlagRights.AreWhole(rights)) return await store.ChangeFlagsAsync(id, uids, change, unchangedSince, cancel);
         return await PartialFlags.ChangeAsync(store, info, rights, uids, change, unchangedSince, cancel);
     }
 
     public async ValueTask<Result<IReadOnlyList<Uid>>> ExpungeAsync(MailboxId mailbox, IReadOnlyList<Uid>? only, CancellationToken cancel)
     {
-        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        (IMailStore store, MailboxId id, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
-        return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(info.Id!.Value, only, cancel);
+        return Lacks(RightsTo(store, info), MailboxRights.Expunge) is { } refusal ? refusal : await store.ExpungeAsync(id, only, cancel);
     }
 
     public async ValueTask<IReadOnlyList<UidRange>> ExpungedSinceAsync(MailboxId mailbox, ModSeq since, CancellationToken cancel)
@@ -180,9 +180,9 @@ public sealed class UserMailStore : IMailStore
 
     public async ValueTask<Result<Done>> ShareAsync(MailboxId mailbox, string identifier, MailboxRights? rights, CancellationToken cancel)
     {
-        (IMailStore store, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
+        (IMailStore store, MailboxId id, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
         if (info is null) return NoMailbox;
-        return Lacks(RightsTo(store, info), MailboxRights.Administer) is { } refusal ? refusal : await store.ShareAsync(info.Id!.Value, identifier, rights, cancel);
+        return Lacks(RightsTo(store, info), MailboxRights.Administer) is { } refusal ? refusal : await store.ShareAsync(id, identifier, rights, cancel);
     }
 
     public async ValueTask<IReadOnlyList<Annotation>> AnnotationsAsync(MailboxId? mailbox, CancellationToken cancel)
@@ -236,12 +236,12 @@ public sealed class UserMailStore : IMailStore
 
     private async ValueTask<Result<Placement>> PlaceAsync(MailboxId source, IReadOnlyList<Uid> uids, MailboxName target, bool move, IProgress<int>? done, CancellationToken cancel)
     {
-        (IMailStore from, MailboxInfo? info) = await HomeOfAsync(source, cancel);
+        (IMailStore from, MailboxId id, MailboxInfo? info) = await HomeOfAsync(source, cancel);
         if (info is null) return NoMailbox;
         if (move && Lacks(RightsTo(from, info), MailboxRights.DeleteMessages | MailboxRights.Expunge) is { } refusal) return refusal;
         Result<Place> place = await NeedAsync(target, MailboxRights.Insert, cancel);
         if (!place.IsOk) return place.Refusal;
-        (IMailStore into, MailboxName local, MailboxId id) = (place.Value.Store, place.Value.Info.Name, info.Id!.Value);
+        (IMailStore into, MailboxName local) = (place.Value.Store, place.Value.Info.Name);
         if (!ReferenceEquals(from, into) || !FlagRights.AreWhole(place.Value.Rights))
             return Given(into, await _stores.TransferAsync(new(from.Account, id, uids, into.Account, local, place.Value.Rights, move) { Done = done }, cancel));
         return Given(into, move ? await from.MoveAsync(id, uids, local, cancel, done) : await from.CopyAsync(id, uids, local, cancel, done));
@@ -278,11 +278,12 @@ public sealed class UserMailStore : IMailStore
         return new(store, info, rights);
     }
 
-    private async ValueTask<(IMailStore Store, MailboxInfo? Info)> HomeOfAsync(MailboxId mailbox, CancellationToken cancel)
+    // The store of a mailbox, its id there, and what is known of it there.
+    private async ValueTask<(IMailStore Store, MailboxId Id, MailboxInfo? Info)> HomeOfAsync(MailboxId mailbox, CancellationToken cancel)
     {
-        if (_others.HomeOf(mailbox) is not { } home) return (_own, await _own.FindAsync(mailbox, cancel));
-        if (await _others.OpenAsync(home.Owner, cancel) is not { } store) return (_own, null);
-        return (store, await store.FindAsync(home.Id, cancel));
+        if (_others.HomeOf(mailbox) is not { } home) return (_own, mailbox, await _own.FindAsync(mailbox, cancel));
+        if (await _others.OpenAsync(home.Owner, cancel) is not { } store) return (_own, mailbox, null);
+        return (store, home.Id, await store.FindAsync(home.Id, cancel));
     }
 
     // The store of a mailbox, and its id there.

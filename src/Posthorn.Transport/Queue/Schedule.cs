@@ -83,28 +83,18 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
     }
 
     /// <summary>Plans the recipients of an entry that wait; those that are planned already get the new time, unless they are being tried.</summary>
-    public void Add(QueueEntry entry, DateTimeOffset due)
-    {
-        foreach (string key in KeysOf(entry).Distinct())
-        {
-            Job job = entry.Jobs.Find(job => job.Destination.Key == key && job.State != JobState.Gone) ?? Make(entry, key);
-            job.HasNewcomers = job.State == JobState.Running;
-            if (job.State == JobState.Waiting) Wait(job, due);
-        }
-    }
+    public void Add(QueueEntry entry, DateTimeOffset due) => Plan(entry, KeysOf(entry), due, moves: true);
 
-    // Recipients whose routes have changed belong to no job any more, or to one that has begun without them. All others keep their time.
-    private void Complete(QueueEntry entry, IEnumerable<string> keys, DateTimeOffset due)
+    // A job for each key. Those that wait already get the new time if it moves them; one that runs has begun without the recipients that have come to it.
+    private void Plan(QueueEntry entry, IEnumerable<string> keys, DateTimeOffset due, bool moves)
     {
         Dictionary<string, Job> jobs = entry.Jobs.Where(job => job.State != JobState.Gone).ToDictionary(job => job.Destination.Key);
-        foreach (string key in keys)
+        foreach (string key in keys.Distinct())
         {
-            if (!jobs.TryGetValue(key, out Job? job))
-            {
-                jobs.Add(key, job = Make(entry, key));
-                Wait(job, due);
-            }
-            else if (job.State == JobState.Running) job.HasNewcomers = true;
+            bool isKnown = jobs.TryGetValue(key, out Job? known);
+            Job job = known ?? Make(entry, key);
+            if (!isKnown || moves && job.State == JobState.Waiting) Wait(job, due);
+            job.HasNewcomers |= job.State == JobState.Running;
         }
     }
 
@@ -222,7 +212,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
         {
             Drop(job);
             job.Entry.Jobs.Remove(job);
-            if (job.HasNewcomers && !job.Entry.IsFinished && !job.Entry.IsHeld) Complete(job.Entry, KeysOf(job.Entry), now);
+            if (job.HasNewcomers && !job.Entry.IsFinished && !job.Entry.IsHeld) Plan(job.Entry, KeysOf(job.Entry), now, moves: false);
             return;
         }
         Wait(job, now + Retry.Interval(job.Attempts, options()));
@@ -317,7 +307,7 @@ internal sealed class Schedule(Func<QueueOptions> options, Func<QueueMessage, En
             Drop(job);
             job.Entry.Jobs.Remove(job);
         }
-        if (others.Count > 0) Complete(job.Entry, others, job.Due);
+        if (others.Count > 0) Plan(job.Entry, others, job.Due, moves: false);
         if (recipients.Count == 0) return false;
         (job.State, job.HasNewcomers) = (JobState.Running, false);
         if (fault is null) Occupy(job);

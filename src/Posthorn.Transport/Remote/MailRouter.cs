@@ -63,12 +63,14 @@ internal sealed class MailRouter(IMailDns dns, IDirectory directory, Func<Transp
 
     /// <summary>What is wrong with a host that the configuration names: not the recipient's fault, so that the mail waits until the administrator has mended it.</summary>
     public static SmtpReply OfNamed(string name, SmtpReply fault) => fault == NoDomain || fault == NoHost
-        ? new(451, "4.3.5", $"The relay {name}, which this server's configuration names, {(fault == NoDomain ? "does not exist" : "has no address")} in the DNS")
+        ? new(451, "4.3.5", $"The relay {name}, which this server's configuration names, {Lack(fault)} in the DNS")
         : fault == DnsTrouble ? fault with { Text = $"The relay {name} could not be looked up in the DNS" } : fault;
 
     /// <summary>What is wrong with a host that a domain's MX records name: the domain does exist, and what stands behind the @ is right.</summary>
     public static SmtpReply OfMx(DomainName domain, string name, SmtpReply fault) => name.Equals(domain.Ascii, StringComparison.OrdinalIgnoreCase) || fault != NoDomain && fault != NoHost ? fault
-        : NoHost with { Text = $"{name}, which the MX record of {domain.Ascii} names, {(fault == NoDomain ? "does not exist" : "has no address")}" };
+        : NoHost with { Text = $"{name}, which the MX record of {domain.Ascii} names, {Lack(fault)}" };
+
+    private static string Lack(SmtpReply fault) => fault == NoDomain ? "does not exist" : "has no address";
 
     /// <summary>What stands for the next hop of a recipient in the queue's schedule: recipients with the same go there together, and nobody else does.</summary>
     public string DestinationOf(QueueMessage message, EnvelopeRecipient recipient)

@@ -172,7 +172,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
                 do sending = await TryAddressAsync(attempt, host.Name, endPoint, hop, demand, content, cancel);
                 while (sending == Sending.WantsNewSession);
                 if (attempt.IsDone) return;
-                if (sending == Sending.WasPutOff) servers--;
+                if (sending == Sending.WasAsked) servers--;
                 if (!services.NoWay.Contains(endPoint)) left--; // no packet went out
             }
         }
@@ -200,7 +200,7 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
         /// <summary>The server could not be reached, or is not to have this message.</summary>
         CannotBe,
         /// <summary>All were asked for, or the server wants this, or anything, later.</summary>
-        WasPutOff,
+        WasAsked,
         /// <summary>Some still wait, and another session may have them: the server had as many messages as it wants in one, or cannot clear it.</summary>
         WantsNewSession,
     }
@@ -269,10 +269,10 @@ internal sealed class RemoteDelivery(RemoteServices services, Func<TransportOpti
             if (result.HostFault is null) continue;
             // A host that broke off says nothing good about the destination; one that put this message off does no harm.
             if (!session.IsUsable && !result.IsOfContent) attempt.Worked = false;
-            return result.HostFault.IsTransient ? Sending.WasPutOff : Sending.CannotBe;
+            return result.HostFault.IsTransient ? Sending.WasAsked : Sending.CannotBe;
         }
         // Only where nothing but that ended it is a further session worth more than this one.
-        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.WantsNewSession : Sending.WasPutOff;
+        return _session is { IsUsable: true } last && IsFull(last) && attempt.HasFor(last.Place) ? Sending.WantsNewSession : Sending.WasAsked;
     }
 
     // Our own users' mail is sent on under their own names: our server may speak for them.

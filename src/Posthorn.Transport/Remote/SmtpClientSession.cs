@@ -88,9 +88,10 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     {
         if (!Connection.IsSecure) return new(454, "4.7.0", $"{Host} has no TLS, and the password does not go out in clear text");
         string[] wanted = [.. login.Mechanisms.Where(mechanism => isProven || SaslClient.KeepsPassword(mechanism))];
+        string offered = Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "no login";
         if (SaslClient.Choose(wanted, Features.Mechanisms.ToHashSet(), login.User, login.Password) is not { } sasl)
-            return !isProven ? new(454, "4.7.0", $"{Host} need not prove who it is here, so that the password goes out by SCRAM alone; it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "no login")}")
-                : new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {(Features.Mechanisms.Count > 0 ? string.Join(", ", Features.Mechanisms) : "none")}");
+            return !isProven ? new(454, "4.7.0", $"{Host} need not prove who it is here, so that the password goes out by SCRAM alone; it offers {offered}")
+                : new(454, "4.7.0", $"{Host} offers no way to log in that is wanted here ({string.Join(", ", login.Mechanisms)}); it offers {offered}");
         byte[]? initial = sasl.Initial();
         SmtpReply reply = await CommandAsync($"AUTH {sasl.Name}" + (initial is null ? "" : " " + Base64(initial)), cancel, intermediate: 334);
         for (int challenges = 1; reply.Code == 334; challenges++)
@@ -147,7 +148,7 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         if (reply is null) return Broken("4.4.2", $"{Host} {_replies.Problem} (after {after})");
         if (reply.Code is < 200 or >= 300 and < 400 && reply.Code != intermediate) return Broken("4.5.0", $"{Host} answered {after} with {reply.Code}");
         if (reply.Code == 421) IsUsable = false;
-        return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
+        return WithStatus(reply);
     }
 
     /// <summary>What the server said before it closed amid what was being sent; null when that was nothing, or no refusal.</summary>
@@ -157,7 +158,7 @@ internal sealed class SmtpClientSession : IAsyncDisposable
         SmtpReply? reply = await _replies.ReadAsync(cancel);
         Connection.ClearDeadline();
         if (reply is not ({ IsTransient: true } or { IsPermanent: true })) return null;
-        return reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
+        return WithStatus(reply);
     }
 
     /// <summary>Says goodbye; nothing depends on the answer, and <paramref name="cancel"/> ends no more than the wait for it.</summary>
@@ -188,6 +189,8 @@ internal sealed class SmtpClientSession : IAsyncDisposable
     private SmtpReply LostReply(string reason) => Broken("4.4.2", $"The connection to {Host} was lost: {reason}");
 
     private static string Verb(string command) => command.Split(' ', 2)[0] is { Length: <= 8 } verb ? verb : "a command";
+
+    private static SmtpReply WithStatus(SmtpReply reply) => reply.Status.Length > 0 ? reply : reply with { Status = DefaultStatus(reply.Code) };
 
     private static string DefaultStatus(int code) => (code / 100) switch { 2 => "2.0.0", 4 => "4.0.0", 5 => "5.0.0", _ => "" };
 

@@ -1,42 +1,23 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
+using Posthorn.Store.Engine;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>Which volumes a checkpoint syncs: all on which something of the records that it passes was written.</summary>
-public sealed class CheckpointVolumeTests : IAsyncLifetime
+public sealed class CheckpointVolumeTests : OnCrashVolume
 {
     private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-synced-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
+    private protected override MaildirStoreOptions Change(MaildirStoreOptions options) => options with { ApplyAfter = TimeSpan.Zero };
 
-    public CheckpointVolumeTests() => _volume = new(_time) { Volumes = ["/other"] };
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _volume.MakeDirectory("/data");
-        _volume.MakeDirectory("/other");
-        _server = new("/data", _volume, _time, _directory)
-        {
-            JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false },
-            Change = options => options with { ApplyAfter = TimeSpan.Zero },
-        };
-        await _server.StartAsync();
+        await base.InitializeAsync();
         await _server.MustDeliverAsync(Bob, Text("first"));
         await _server.Journal.CheckpointAsync(Cancel);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
     }
 
     private void CloseIdle()

@@ -1,44 +1,19 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
+using Posthorn.Store.Engine;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>What happens to an account in the moments in which it is closed.</summary>
-public sealed class ClosingTests : IAsyncLifetime
+public sealed class ClosingTests : OnCrashVolume
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
     private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-closing-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
-
-    public ClosingTests() => _volume = new(_time) { Volumes = ["/other"] };
-
-    public async ValueTask InitializeAsync()
-    {
-        _volume.MakeDirectory("/data");
-        _volume.MakeDirectory("/other");
-        _server = new("/data", _volume, _time, _directory)
-        {
-            JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false },
-            Change = options => options with { IdleAccounts = 0, IdleFor = TimeSpan.FromDays(400) },
-        };
-        await _server.StartAsync();
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        (_volume.Fault, _volume.Before) = (null, null);
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
-    }
+    private protected override MaildirStoreOptions Change(MaildirStoreOptions options) => options with { IdleAccounts = 0, IdleFor = TimeSpan.FromDays(400) };
 
     // The file is refused, so the record alone has the message: a checkpoint that comes while the account is closed in vain must leave it that.
     [Fact]

@@ -1,37 +1,18 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
+using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>Copies and moves that are recorded and cannot be made yet: the answer is the truth, so that no client repeats them (RFC 9051 section 6.4.7).</summary>
-public sealed class CopyTroubleTests : IAsyncLifetime
+public sealed class CopyTroubleTests : OnCrashVolume
 {
     private const string Root = "/data/mail/ann";
     private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-copies-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
-
-    public CopyTroubleTests() => _volume = new(_time);
-
-    public async ValueTask InitializeAsync()
-    {
-        _volume.MakeDirectory("/data");
-        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 1 << 20, BackgroundWork = false } };
-        await _server.StartAsync();
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
-    }
+    private protected override JournalOptions JournalOptions => new() { Directory = "/data/journal", SegmentSize = 1 << 20, BackgroundWork = false };
 
     [Theory]
     [InlineData(false)]

@@ -1,42 +1,30 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>A mail volume that became read-only, that may not be written, or that lacks parts: what is accepted is safe, reading goes on, and all is well when it is mended.</summary>
-public sealed class DiskTroubleTests : IAsyncLifetime
+public sealed class DiskTroubleTests : OnCrashVolume
 {
     private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-trouble-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
     private IMailStore _store = null!;
     private MailboxId _inbox;
 
-    public DiskTroubleTests() => _volume = new(_time) { Volumes = ["/other"] };
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _volume.MakeDirectory("/data");
-        _volume.MakeDirectory("/other");
-        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false } };
-        await _server.StartAsync();
+        await base.InitializeAsync();
         _store = await _server.MustOpenAsync(Bob);
         _inbox = (await _store.MustAppendAsync(_server, "INBOX", Text("one"), Text("two"))).Mailbox;
         await _server.Journal.CheckpointAsync(Cancel);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _store.DisposeAsync();
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
+        await base.DisposeAsync();
     }
 
     [Theory]

@@ -1,34 +1,23 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>Folders that a disk does not let be made, moved or removed: what comes behind is not kept waiting, the server starts, and nothing that was told is lost.</summary>
-public sealed class FolderTroubleTests : IAsyncLifetime
+public sealed class FolderTroubleTests : OnCrashVolume
 {
     private const string Root = "/other/mail/bob";
     private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
     private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-folders-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
     private IMailStore _store = null!;
     private MailboxId _work;
 
-    public FolderTroubleTests() => _volume = new(_time) { Volumes = ["/other"] };
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _volume.MakeDirectory("/data");
-        _volume.MakeDirectory("/other");
-        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false } };
-        await _server.StartAsync();
+        await base.InitializeAsync();
         _store = await _server.MustOpenAsync(Bob);
         Must(await _store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
         Must(await _store.CreateAsync(Name("Work.Sub"), SpecialUse.None, Cancel));
@@ -36,12 +25,11 @@ public sealed class FolderTroubleTests : IAsyncLifetime
         await _server.Journal.CheckpointAsync(Cancel);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _volume.Fault = null;
         await _store.DisposeAsync();
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
+        await base.DisposeAsync();
     }
 
     private async ValueTask RestartAsync(bool loseCatalogue = false, Action? meanwhile = null)

@@ -1,48 +1,35 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
+using Posthorn.Store.Engine;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>A volume that does not answer: what is done behind everybody's back for accounts of other volumes goes on.</summary>
-public sealed class HangingVolumeTests : IAsyncLifetime
+public sealed class HangingVolumeTests : OnCrashVolume
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
     private static readonly MailAccount Bob = MaildirHarness.Account("/other", "bob");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-hanging-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
     private readonly TaskCompletionSource _hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim _wakes = new();
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
 
-    public HangingVolumeTests() => _volume = new(_time) { Volumes = ["/other"] };
+    private protected override MaildirStoreOptions Change(MaildirStoreOptions options) => options with { ApplyAfter = TimeSpan.FromMilliseconds(250), TidyAfter = TimeSpan.FromSeconds(1) };
 
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _volume.MakeDirectory("/data");
-        _volume.MakeDirectory("/other");
-        _server = new("/data", _volume, _time, _directory)
-        {
-            JournalOptions = new() { Directory = "/data/journal", SegmentSize = 256 << 10, BackgroundWork = false },
-            Change = options => options with { ApplyAfter = TimeSpan.FromMilliseconds(250), TidyAfter = TimeSpan.FromSeconds(1) },
-        };
-        await _server.StartAsync();
+        await base.InitializeAsync();
         await using IMailStore ann = await _server.MustOpenAsync(Ann);
         await using IMailStore bob = await _server.MustOpenAsync(Bob);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _wakes.Set();
-        await _server.DisposeAsync();
+        await base.DisposeAsync();
         _wakes.Dispose();
-        Directory.Delete(_directory, recursive: true);
     }
 
     private async ValueTask HangAsync()

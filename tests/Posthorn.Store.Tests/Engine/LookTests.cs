@@ -1,40 +1,32 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
+using Posthorn.Journal;
 using Posthorn.Journal.Volume;
 using Posthorn.Store.Contract;
-using Posthorn.Testing.Volumes;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>Looks at a folder while the account is in trouble, while others move files in it, and after its list was lost: each file is one message, and none is taken away.</summary>
-public sealed class LookTests : IAsyncLifetime
+public sealed class LookTests : OnCrashVolume
 {
     private const string Root = "/data/mail/ann";
     private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-looks-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-    private readonly CrashVolume _volume;
-    private MaildirHarness _server = null!;
     private IMailStore _store = null!;
 
-    public LookTests() => _volume = new(_time);
+    private protected override JournalOptions JournalOptions => new() { Directory = "/data/journal", SegmentSize = 64 << 10, Segments = 3, BackgroundWork = false };
 
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _volume.MakeDirectory("/data");
-        _server = new("/data", _volume, _time, _directory) { JournalOptions = new() { Directory = "/data/journal", SegmentSize = 64 << 10, Segments = 3, BackgroundWork = false } };
-        await _server.StartAsync();
+        await base.InitializeAsync();
         _store = await _server.MustOpenAsync(Ann);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _volume.Fault = null;
         await _store.DisposeAsync();
-        await _server.DisposeAsync();
-        Directory.Delete(_directory, recursive: true);
+        await base.DisposeAsync();
     }
 
     private void Deliver(string name, string text)

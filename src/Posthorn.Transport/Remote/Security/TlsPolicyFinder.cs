@@ -50,7 +50,7 @@ internal sealed class TlsPolicyFinder(IMailDns dns, StsPolicies? sts, Func<Trans
     }
 
     /// <summary>On this host nobody stands in between.</summary>
-    public static bool IsHere(EndPoint place) => place is UnixDomainSocketEndPoint || place is IPEndPoint { Address: var address } && IPAddress.IsLoopback(address);
+    public static bool IsHere(EndPoint place) => place is UnixDomainSocketEndPoint || place is IPEndPoint { Address: var address } && OwnAddresses.IsThisHost(address);
 
     // RFC 4954 section 14: who is to get a password proves who he is, unless the administrator says otherwise.
     private static TlsPolicy PolicyOf(TlsQuestion question, OutboundOptions outbound)

@@ -1,18 +1,16 @@
-using Posthorn.Core;
+namespace Posthorn.Core;
 
-namespace Posthorn.Transport.Filtering;
-
-/// <summary>Lets one delivery at a time to an account ask what its filter remembers and act on it: two copies of one message that come at the same moment must not both count as the first.</summary>
-/// <remarks>
-/// Who waits longer than a bound goes on without: deliveries to several accounts may wait for each other in a circle, and a second copy is better than no delivery.
-/// Locking: <c>_gate</c> guards the table; nothing is awaited under it.
-/// </remarks>
-internal sealed class AccountTurns
+/// <summary>Lets what is done for one account come one after the other. Each account has a turn of its own, for as long as anybody wants it: one whose work hangs keeps no other waiting.</summary>
+/// <remarks>Locking: <c>_gate</c> guards the table; nothing is awaited under it.</remarks>
+public sealed class AccountTurns
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EmailAddress, Turn> _turns = [];
 
     /// <summary>Waits for the turn; dispose it to give it on. Null when it did not come in time.</summary>
+    /// <param name="account">Whose.</param>
+    /// <param name="wait">The longest time to wait; <see cref="Timeout.InfiniteTimeSpan"/> for ever.</param>
+    /// <param name="cancel">Gives up.</param>
     public async ValueTask<IDisposable?> EnterAsync(EmailAddress account, TimeSpan wait, CancellationToken cancel)
     {
         Turn turn;
