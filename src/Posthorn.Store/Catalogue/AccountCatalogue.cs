@@ -66,6 +66,7 @@ internal sealed class AccountCatalogue : IDisposable
             Annotations = new(_database);
             Acls = new(_database);
             Tombstones = new(_database);
+            FolderTimes = new(_database);
             Notes = new(_database);
             Keywords = new(_database);
             Contents = new(this, _database);
@@ -95,6 +96,9 @@ internal sealed class AccountCatalogue : IDisposable
 
     /// <summary>What is gone, for clients that were away.</summary>
     internal TombstoneTable Tombstones { get; }
+
+    /// <summary>How folders were when the account was closed.</summary>
+    internal FolderTimes FolderTimes { get; }
 
     internal void Begin() => _begin.Run();
 

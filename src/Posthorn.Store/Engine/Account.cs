@@ -331,6 +331,13 @@ internal sealed class Account : IDisposable
         LookForLeftOvers();
     }
 
+    /// <summary>Folders that are as they were when the account was closed need no look.</summary>
+    internal void RecallTimes()
+    {
+        foreach ((long mailbox, DateTimeOffset newTime, DateTimeOffset curTime) in Read(catalogue => catalogue.FolderTimes.All()))
+            if (PublishedById(mailbox) is { } box) (box.Sight.NewTime, box.Sight.CurTime) = (newTime, curTime);
+    }
+
     /// <summary>Mailboxes without a list are to be looked at before anything else: all that lies in them is taken in.</summary>
     internal void LookAt(HashSet<MailboxId> unlisted)
     {

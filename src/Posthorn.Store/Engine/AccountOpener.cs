@@ -87,11 +87,12 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 tree.Volume.Unlink(adopting);
             }
 
-            bool lost = NoteOpening(catalogue, tree);
+            bool lost = NoteOpening(catalogue, tree, inOrder);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
             Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind, Device = volume.TryStat(tree.Root, out VolumeStat stat) ? stat.Device : 0 };
             account.NoteShares();
             account.CountKept();
+            account.RecallTimes();
             account.LookAt(unlisted);
             foreach (MailboxId mailbox in incomplete) account.Delayed.MakeLater(mailbox); // when what is replayed has brought back what it can
             if (lost) account.LookForLeftOvers();
@@ -179,7 +180,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     }
 
     // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen. True then.
-    private bool NoteOpening(AccountCatalogue catalogue, MaildirTree tree)
+    private bool NoteOpening(AccountCatalogue catalogue, MaildirTree tree, bool inOrder)
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         bool lost = boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses;
@@ -191,6 +192,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             foreach (MailboxRow row in catalogue.Mailboxes()) catalogue.PutMailbox(row with { Highest = new(modSeq), Floor = new(modSeq) });
         }
 
+        if (!inOrder) catalogue.FolderTimes.Forget();
         // Content numbers may mean something else now than the word index thinks.
         if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, options.Ids.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);

@@ -7,33 +7,6 @@ using Posthorn.Store.Maildir;
 
 namespace Posthorn.Store.Engine;
 
-/// <summary>What the last look at a folder saw.</summary>
-internal sealed class FolderSight
-{
-    internal DateTimeOffset NewTime { get; set; }
-    internal DateTimeOffset CurTime { get; set; }
-
-    /// <summary>When it was looked at, and how long that took.</summary>
-    internal DateTimeOffset At { get; set; }
-    internal TimeSpan Took { get; set; }
-
-    /// <summary>Messages whose files were not there at the last look, and when that was seen first.</summary>
-    internal Dictionary<Uid, DateTimeOffset> Missing { get; set; } = [];
-
-    /// <summary>Whether the next look follows an unclean end, so that files of ours without a message are left-overs.</summary>
-    internal bool AfterRecovery { get; set; }
-
-    /// <summary>Whether the mailbox was made anew without its list: then no file is a left-over, however it is called.</summary>
-    internal bool IsUnlisted { get; set; }
-
-    /// <summary>Whether a look is due although nobody tells of news: the last one was put off, lacked a file, or may have been too early to see everything.</summary>
-    internal bool IsDue => PutOff || Missing.Count > 0 || NewTime == default;
-
-    internal bool PutOff { get; set; }
-
-    internal SemaphoreSlim Turn { get; } = new(1, 1);
-}
-
 /// <summary>Finds what other programs did in a mailbox's folder: deliveries, flags in names, removals.</summary>
 /// <remarks>
 /// The directories' times say whether to look at all; a time younger than two seconds is not trusted, since another change may have the same.
@@ -83,7 +56,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         }
 
         if (!account.Tree.TryTimes(box.Name, out DateTimeOffset newTime, out DateTimeOffset curTime)) return;
-        if (newTime == sight.NewTime && curTime == sight.CurTime && sight.Missing.Count == 0 && !sight.PutOff) return;
+        if (sight.IsOf(newTime, curTime)) return;
         await sight.Turn.WaitAsync(cancel);
         try
         {
@@ -95,8 +68,7 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
             sight.At = now;
             sight.PutOff = false;
             sight.Took = time.GetElapsedTime(started);
-            bool settled = now - newTime > Grain && now - curTime > Grain;
-            (sight.NewTime, sight.CurTime) = settled ? (newTime, curTime) : default;
+            (sight.NewTime, sight.CurTime) = IsSettled(now, newTime, curTime) ? (newTime, curTime) : default;
             sight.AfterRecovery = sight.IsUnlisted = false;
         }
         catch (VolumeException problem)
@@ -112,6 +84,35 @@ internal sealed class FolderScanner(Recorder recorder, TimeProvider time, ILogge
         {
             sight.Turn.Release();
         }
+    }
+
+    private static bool IsSettled(DateTimeOffset now, DateTimeOffset newTime, DateTimeOffset curTime) => now - newTime > Grain && now - curTime > Grain;
+
+    /// <summary>Notes for the next opening of the account which folders lie as the catalogue says. It is closed in order, and nobody uses it.</summary>
+    /// <param name="account">Which.</param>
+    /// <param name="most">In folders with more messages than this nobody looks now.</param>
+    internal void NoteTimes(Account account, int most)
+    {
+        foreach (Box box in account.Mailboxes.All())
+        {
+            if (box.Version is null) continue; // nobody opened it: it is as it was noted before, or worth no look
+            try
+            {
+                if (account.Tree.TryTimes(box.Name, out DateTimeOffset newTime, out DateTimeOffset curTime) && IsAsKnown(account, box, newTime, curTime, most))
+                    account.Read(catalogue => catalogue.FolderTimes.Put(box.Id, newTime, curTime));
+            }
+            catch (VolumeException problem)
+            {
+                log.FileDelayed(problem, account.Who.Address); // it is looked at when it is opened
+            }
+        }
+    }
+
+    private bool IsAsKnown(Account account, Box box, DateTimeOffset newTime, DateTimeOffset curTime, int most)
+    {
+        if (box.Sight.IsOf(newTime, curTime)) return true;
+        if (box.Sight is not { AfterRecovery: false, IsUnlisted: false, Missing.Count: 0 } || box.Counts.Messages > most) return false;
+        return IsSettled(time.GetUtcNow(), newTime, curTime) && IsAsKnown(account, box);
     }
 
     // Most looks find nothing. To see that, names alone are compared, by their hashes, and nobody waits: what changes meanwhile only leads to the thorough look.

@@ -361,6 +361,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         {
             _services?.Watch.EndResting(account.Mailboxes.All());
             _keeper.TidyAll(account);
+            _scanner?.NoteTimes(account, _options.LargeMailbox);
             account.Dispose();
             return true;
         }

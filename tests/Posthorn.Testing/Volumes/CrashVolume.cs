@@ -37,7 +37,7 @@ public sealed class CrashVolume : IVolume
     /// <summary>Asked before each change with its name (<c>write</c>, <c>sync</c>, <c>rename</c>…) and path: an answer makes it fail so.</summary>
     public Func<string, string, VolumeError?>? Fault { get; set; }
 
-    /// <summary>Asked before each change, outside the lock: it may block, as a volume that hangs does.</summary>
+    /// <summary>Asked before each change and each <c>list</c>, outside the lock: it may block, as a volume that hangs does.</summary>
     public Action<string, string>? Before { get; set; }
 
     /// <summary>Told of each change that was tried, for the report of a failure.</summary>
@@ -195,6 +195,7 @@ public sealed class CrashVolume : IVolume
 
     public IReadOnlyList<VolumeEntry> List(string path, bool times)
     {
+        Before?.Invoke("list", path);
         lock (_gate)
         {
             CrashInode directory = Find(path, "list");
