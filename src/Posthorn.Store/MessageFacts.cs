@@ -103,7 +103,7 @@ public sealed class MessageFacts
         foreach (string text in (ReadOnlySpan<string>)[keys.BaseSubject, keys.From, keys.To, keys.Cc, keys.DisplayFrom, keys.DisplayTo, keys.MessageId]) to.Text(text);
         to.Number(keys.References.Count);
         foreach (string reference in keys.References) to.Text(reference);
-        return to.ToArray();
+        return to.End();
     }
 
     /// <summary>The sort keys as <see cref="Write"/> wrote them.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Posthorn.Journal.Content;
 using Posthorn.Journal.Format;
 
@@ -103,7 +104,7 @@ internal sealed class Batch
         Waiters = null;
         Failure = null;
         (First, Count, Body, _used) = (0, 0, 0, BatchHeader.Length);
-        if (_buffer.Length > KeptBuffer) _buffer = new byte[FirstBuffer];
+        if (_buffer.Length > KeptBuffer) GiveBuffer(new byte[FirstBuffer]);
     }
 
     private void AddInline(JournalContent content, int length)
@@ -142,6 +143,16 @@ internal sealed class Batch
 
     private void Reserve(int count)
     {
-        if (_used + count > _buffer.Length) Array.Resize(ref _buffer, Math.Max(_used + count, _buffer.Length * 2));
+        if (_used + count <= _buffer.Length) return;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + count, _buffer.Length * 2));
+        _buffer.AsSpan(0, _used).CopyTo(larger);
+        GiveBuffer(larger);
+    }
+
+    // Large ones are the pool's: to make one anew would have the runtime collect everything.
+    private void GiveBuffer(byte[] other)
+    {
+        if (_buffer.Length > FirstBuffer) ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = other;
     }
 }

@@ -42,7 +42,7 @@ internal static class ChangeCodec
         to.Number(time);
         to.Number(changes.Count);
         foreach (Change change in changes) Write(ref to, change);
-        return to.ToArray();
+        return to.End();
     }
 
     private static void Write(ref ChangeWriter to, Change change)

@@ -1,12 +1,13 @@
+using System.Buffers;
 using System.Text;
 using Posthorn.Core;
 
 namespace Posthorn.Store.Changes;
 
-/// <summary>Writes the fields of a journal step.</summary>
+/// <summary>Writes the fields of a journal step. Its memory is the pool's: that of a COPY of ten thousand messages, grown by doubling, would have the runtime collect everything.</summary>
 internal ref struct ChangeWriter(int capacity)
 {
-    private byte[] _bytes = new byte[capacity];
+    private byte[] _bytes = ArrayPool<byte>.Shared.Rent(capacity);
     private int _length;
 
     internal void Byte(byte value)
@@ -68,10 +69,21 @@ internal ref struct ChangeWriter(int capacity)
         }
     }
 
-    internal readonly byte[] ToArray() => _bytes.AsSpan(0, _length).ToArray();
+    /// <summary>What was written. Nothing can be written afterwards.</summary>
+    internal byte[] End()
+    {
+        byte[] all = _bytes.AsSpan(0, _length).ToArray();
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = [];
+        return all;
+    }
 
     private void Reserve(int count)
     {
-        if (_bytes.Length - _length < count) Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _length + count));
+        if (_bytes.Length - _length >= count) return;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(_bytes.Length * 2, _length + count));
+        _bytes.AsSpan(0, _length).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = larger;
     }
 }

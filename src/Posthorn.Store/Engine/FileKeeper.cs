@@ -115,11 +115,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     {
         try
         {
-            string? path = Locate(sourceBox, source);
-            if (path is null) return IsThere(target); // done before a crash
-            // Then only the old name may be left, too. Another file under the new name may be torn; the source was looked at already.
-            if (move) Move(path, target);
-            else Share(path, target);
+            // In the usual case it lies where it is known to lie, and nothing is looked at.
+            if (KnownPath(sourceBox, source) is not { } known || !TryGive(known, target, move))
+            {
+                string? path = Locate(sourceBox, source);
+                if (path is null) return IsThere(target); // done before a crash
+                Give(path, target, move);
+            }
+
             account.Delayed.Keep(target);
             return true;
         }
@@ -128,6 +131,30 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
             log.FileDelayed(problem, account.Who.Address);
             return false;
         }
+    }
+
+    private string? KnownPath(MailboxName box, FileRow file) =>
+        file.DiskName.Length > 0 && PathOf(box, file.DiskName) is var path && !account.Delayed.IsDiscarded(path) ? path : null;
+
+    // False when there is no such file, or no place for it.
+    private bool TryGive(string path, string target, bool move)
+    {
+        try
+        {
+            Give(path, target, move);
+            return true;
+        }
+        catch (VolumeException problem) when (problem.Error == VolumeError.Missing)
+        {
+            return false;
+        }
+    }
+
+    // After a crash only the old name may be left, too. Another file under the new name may be torn; the source was looked at already.
+    private void Give(string path, string target, bool move)
+    {
+        if (move) Move(path, target);
+        else Share(path, target);
     }
 
     // Nothing needs to be looked at in the usual case: the new name is free.
@@ -151,12 +178,7 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
     /// <summary>Where a message's file lies, looked up anew when it is not where it was.</summary>
     internal string? Locate(MailboxName box, FileRow file)
     {
-        if (file.DiskName.Length > 0)
-        {
-            string path = PathOf(box, file.DiskName);
-            if (IsThere(path)) return path;
-        }
-
+        if (KnownPath(box, file) is { } path && tree.Exists(path)) return path;
         string folder = tree.FolderPath(box);
         return tree.Find(folder, file.Base) is { } disk && IsThere($"{folder}/{disk}") ? $"{folder}/{disk}" : tree.FindExpunged(file.Base);
     }
