@@ -76,7 +76,7 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
         _visitor = new(_recorder, _options, _log);
         _services = new(_recorder, _reader, _turns, _scanner, new(_scanner, _time, _log), _space, _options);
         foreach (Account account in _accounts.Open()) (account.Journal, account.Backlog) = (journal, _backlog);
-        _background = Task.WhenAll(new StoreBackground(_services, _accounts, _indexer, RepairAsync, _time, _log).WorkAsync(_stop.Token), _indexer.WorkAsync(_stop.Token));
+        _background = new StoreBackground(_services, _accounts, _indexer, RepairAsync, _time, _log).WorkAsync(_stop.Token);
     }
 
     /// <summary>Loads the library that lies beside the program, for who may be unable to read that folder in a moment.</summary>
