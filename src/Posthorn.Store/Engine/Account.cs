@@ -241,6 +241,9 @@ internal sealed class Account : IDisposable
 
     internal int PendingCount => _queue.Names.Count;
 
+    /// <summary>The name that a published mailbox has when all renaming that is on its way has been tried; null when it is or will be gone.</summary>
+    internal MailboxName? NameToBe(MailboxId mailbox) => Published(mailbox) is { Exists: true } box ? _queue.NameToBe(box) : null;
+
     /// <summary>The object that sessions may already know for a mailbox that is being made.</summary>
     internal Box? Emerging(MailboxId mailbox)
     {

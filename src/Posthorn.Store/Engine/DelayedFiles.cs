@@ -108,7 +108,7 @@ internal sealed class DelayedFiles(Account account)
         lock (_gate)
         {
             for (int i = 0; i < _discards.Count; i++)
-                if (_discards[i].Path.StartsWith(folder + "/", StringComparison.Ordinal)) _discards[i] = _discards[i] with { Path = target + _discards[i].Path[folder.Length..] };
+                if (_discards[i].Path == folder || _discards[i].Path.StartsWith(folder + "/", StringComparison.Ordinal)) _discards[i] = _discards[i] with { Path = target + _discards[i].Path[folder.Length..] };
         }
     }
 
