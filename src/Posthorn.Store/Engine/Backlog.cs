@@ -12,7 +12,7 @@ internal sealed class Backlog : IAsyncDisposable
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private HashSet<Account> _waiting = [];
-    private readonly Dictionary<ulong, Task> _lanes = []; // what a round has begun, by volume
+    private readonly VolumeLanes _lanes = new();
     private Task _round = Task.CompletedTask;
     private int _messages;
 
@@ -62,7 +62,7 @@ internal sealed class Backlog : IAsyncDisposable
         lock (_gate) (_stopped, round) = (true, _round);
         await _timer.DisposeAsync();
         await round;
-        await Task.WhenAll(_lanes.Values);
+        await _lanes.WhenAllAsync();
     }
 
     private void Begin()
@@ -79,24 +79,21 @@ internal sealed class Backlog : IAsyncDisposable
     {
         HashSet<Account> due;
         lock (_gate) (due, _waiting) = (_waiting, []);
-        foreach ((ulong device, Task lane) in _lanes)
-            if (lane.IsCompleted) _lanes.Remove(device);
         foreach (IGrouping<ulong, Account> volume in due.GroupBy(account => account.Device))
         {
-            if (!_lanes.ContainsKey(volume.Key)) _lanes[volume.Key] = Task.Run(() => Apply(volume));
-            else
-                lock (_gate) _waiting.UnionWith(volume); // for when it is done
+            if (_lanes.TryBegin(volume.Key, () => Apply(volume))) continue;
+            lock (_gate) _waiting.UnionWith(volume); // for when it is done
         }
 
         lock (_gate) _armed = _waiting.Count > 0 && !_stopped && _timer.Change(_options.ApplyAfter, Timeout.InfiniteTimeSpan);
     }
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The round must outlive any account's trouble; it is logged, and the background tries again.")]
-    private void Apply(IEnumerable<Account> due)
+    private Task Apply(IEnumerable<Account> due)
     {
         foreach (Account account in due)
         {
-            if (Volatile.Read(ref _stopped)) return;
+            if (Volatile.Read(ref _stopped)) break;
             try
             {
                 account.CatchUp();
@@ -106,5 +103,7 @@ internal sealed class Backlog : IAsyncDisposable
                 _log.TidyFailed(problem, account.Who.Address);
             }
         }
+
+        return Task.CompletedTask;
     }
 }

@@ -122,7 +122,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
             Places.AwaitNoMore(gone.Mailbox, uid);
-            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
+            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row))
+            {
+                changed |= Places.CopyRemoved(baseName, draft, modSeq);
+                continue;
+            }
+
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {
@@ -201,6 +206,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         box.Load(MailboxVersion.Load([], made.Validity, new(1), modSeq, KeywordSet.Empty));
         catalogue.PutMailbox(added.ToRow());
         if (account.IsReplaying) _files.BringBack(made.Name, made.Mailbox, made.Validity);
+        else if (_files.IsLeft(made.Name)) throw new VolumeException(VolumeError.Exists, "mkdir", tree.FolderPath(made.Name), "the folder of a mailbox that had this name stands there"); // planned before that was known
         _files.MakeFolder(made.Name, made.Mailbox, made.Validity);
         return true;
     }
@@ -216,7 +222,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
 
         BringOver(draft, box);
         PlaceWaiting(box, null, draft);
-        _files.DiscardFolder(box.Name, gone.Mailbox, operation);
+        _files.DiscardFolder(box.Name, gone.Mailbox, operation, MayRefuse); // the mailbox is gone all the same, and its name is free when the folder is
         catalogue.RemoveMailbox(box.Box.Id);
         box.IsDeleted = true;
         return true;

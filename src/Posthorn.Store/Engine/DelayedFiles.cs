@@ -75,6 +75,12 @@ internal sealed class DelayedFiles(Account account)
         lock (_gate) _folders.Add(mailbox);
     }
 
+    /// <summary>Whether a mailbox has no folder yet, or one whose name a crash may take back with all that lies in it.</summary>
+    internal bool LacksFolder(MailboxId mailbox)
+    {
+        lock (_gate) return _folders.Contains(mailbox);
+    }
+
     /// <summary>How many mailboxes have no folder yet.</summary>
     internal int FolderCount
     {
@@ -108,7 +114,7 @@ internal sealed class DelayedFiles(Account account)
         lock (_gate)
         {
             for (int i = 0; i < _discards.Count; i++)
-                if (_discards[i].Path.StartsWith(folder + "/", StringComparison.Ordinal)) _discards[i] = _discards[i] with { Path = target + _discards[i].Path[folder.Length..] };
+                if (_discards[i].Path == folder || _discards[i].Path.StartsWith(folder + "/", StringComparison.Ordinal)) _discards[i] = _discards[i] with { Path = target + _discards[i].Path[folder.Length..] };
         }
     }
 

@@ -214,7 +214,7 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         Account account, LocalDelivery delivery, List<Change> changes, Dictionary<MailboxName, Change.Create> made, Dictionary<MailboxName, uint> next)
     {
         if (account.Pending(delivery.Mailbox.Value) is { } box) return (box.Mailbox, box.Validity, new(box.NextUid++));
-        if (!delivery.Create || !account.Tree.Names.MayBeMade(delivery.Mailbox))
+        if (!delivery.Create || !account.Tree.Names.MayBeMade(delivery.Mailbox) || account.Files.IsLeft(delivery.Mailbox))
         {
             Box inbox = account.Pending(MailboxName.Inbox.Value)!;
             return (inbox.Mailbox, inbox.Validity, new(inbox.NextUid++));

@@ -74,7 +74,11 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         (bool hasNew, bool hasCur) = (tree.Exists(folder + "/new"), tree.Exists(folder + "/cur"));
         if (catalogue.Files(box.Id).Exists(file => !hasNew && file.DiskName.StartsWith("new/", StringComparison.Ordinal) || !hasCur && file.DiskName.StartsWith("cur/", StringComparison.Ordinal))) return false;
         if (!tree.Exists(folder)) MakeFolderNow(box.Name, box.Mailbox, box.Validity);
-        else if (IsFolderOf(box.Name, box.Mailbox)) tree.MakeFolder(folder);
+        else if (IsFolderOf(box.Name, box.Mailbox))
+        {
+            tree.MakeFolder(folder);
+            tree.Volume.SyncDirectory(folder); // or what is moved there would go with a name that a crash takes back
+        }
         else return false;
         return true;
     }
@@ -217,6 +221,8 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         }
     }
 
+    internal static readonly Refusal Left = new(RefusalKind.Unavailable, "The folder of a mailbox that had this name cannot be moved away yet, try again later");
+
     internal static readonly Refusal Stays = new(RefusalKind.Unavailable, "The mailbox's folder cannot be moved now, nothing was changed");
 
     /// <summary>Whether a mailbox's folder cannot be moved, as far as that can be known without trying: a volume is mounted there, or it may not be written. Whether it leaves the root decides what is needed.</summary>
@@ -351,11 +357,14 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
 
     private string? OwnerOf(string folder) => tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text)?.Guid : null;
 
-    internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation)
+    internal void DiscardFolder(MailboxName name, MailboxId mailbox, Operation operation, Predicate<VolumeException> mayWait)
     {
         _inPlace.Clear();
-        if (IsFolderOf(name, mailbox)) DiscardFolder(tree.FolderPath(name), mailbox, operation);
+        if (IsFolderOf(name, mailbox)) DiscardFolder(tree.FolderPath(name), mailbox, operation, mayWait);
     }
+
+    /// <summary>Whether the folder of a removed mailbox still stands where another mailbox's would be.</summary>
+    internal bool IsLeft(MailboxName name) => account.Delayed.IsDiscarded(tree.FolderPath(name));
 
     /// <summary>On replay: a power cut may have given a removed mailbox's folder back under a name that it had before.</summary>
     internal void DiscardStrays(MailboxId mailbox, Operation operation)
@@ -363,17 +372,25 @@ internal sealed class FileKeeper(Account account, AccountCatalogue catalogue, Ma
         foreach ((string directory, _) in tree.Directories().ToArray())
         {
             string path = $"{tree.Root}/{directory}";
-            if (tree.ReadText($"{path}/{UidList.FileName}") is { } text && UidList.Parse(text)?.Guid == mailbox.Value) DiscardFolder(path, mailbox, operation);
+            if (tree.ReadText($"{path}/{UidList.FileName}") is { } text && UidList.Parse(text)?.Guid == mailbox.Value) DiscardFolder(path, mailbox, operation, _ => true);
         }
     }
 
-    private void DiscardFolder(string path, MailboxId mailbox, Operation operation)
+    private void DiscardFolder(string path, MailboxId mailbox, Operation operation, Predicate<VolumeException> mayWait)
     {
         string target = tree.ExpungedName(operation.Time, mailbox, default, "folder", "");
-        // Replay may have made it once more after it was removed.
         string free = target;
-        for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
-        RenameTree(path, free);
+        try
+        {
+            // Replay may have made it once more after it was removed.
+            for (int i = 1; tree.Exists(free); i++) free = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{target}.{i}");
+            RenameTree(path, free);
+        }
+        catch (VolumeException problem) when (mayWait(problem))
+        {
+            log.FileDelayed(problem, account.Who.Address);
+            account.Delayed.DiscardLater(path, free);
+        }
     }
 
     // What waits to be taken out of sight lies under the new name then.

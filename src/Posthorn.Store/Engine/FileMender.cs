@@ -227,7 +227,7 @@ internal sealed class FileMender(Account account, AccountCatalogue catalogue, Ma
     {
         if (account.Published(gone.Mailbox) is not null) return 0;
         bool taken = account.PublishedByName(gone.Name.Value) is { } other && other.Mailbox != gone.Mailbox && !account.Files.IsFolderOf(gone.Name, gone.Mailbox);
-        if (!taken) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation);
+        if (!taken) account.Files.DiscardFolder(gone.Name, gone.Mailbox, operation, _ => true);
         account.Files.DiscardStrays(gone.Mailbox, operation);
         return 0;
     }

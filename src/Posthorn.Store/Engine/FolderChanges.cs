@@ -18,6 +18,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         if (!account.Tree.Names.MayBeMade(name)) return NoName;
         if (services.Space.Check(account.Who, 0) is { } tight) return tight;
         if (account.Files.IsBlocked(name)) return new Refusal(RefusalKind.BadName, "A file of that name stands among the folders");
+        if (account.Files.IsLeft(name)) return FileKeeper.Left;
         MailboxId id = services.Options.Ids.Mailbox();
         Result<Operation> made = await runner.RunAsync(() =>
         {
@@ -50,6 +51,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         Result<Done> renamed = DoneOr(await runner.RunAsync(() =>
             PlanRename(from, target).TryGet(out changes, out Refusal? refusal) ? recorded = services.Recorder.Append(account, changes, null, 0, 0) : refusal));
         if (recorded?.Refusal is not null) await UndoAsync(changes!);
+        else if (recorded is { IsDone: true, Skipped: not null } && renamed.IsOk) return ChangeRunner.NoMailbox; // another session gave it another name meanwhile
         return renamed;
     }
 
@@ -60,16 +62,22 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
         foreach (Box box in account.Mailboxes.All())
         {
             if (box.Name != from && !box.Name.Value.StartsWith(children, StringComparison.Ordinal)) continue;
-            if (MailboxName.TryCreate(target.Value + box.Name.Value[from.Value.Length..], services.Options.Separator, out MailboxName renamed)
+            if (MailboxName.TryCreate(target.Value + box.Name.Value[from.Value.Length..], services.Options.Separator, out MailboxName renamed) && account.Tree.Names.MayBeMade(renamed)
                 && account.PublishedByName(renamed.Value) is null && account.Files.IsTaken(renamed, box.Mailbox)) return true;
         }
 
         return false;
     }
 
-    // The disk refused what is recorded: should the record be replayed once more, and the disk allow it then, the names must be as they are now all the same.
-    private async ValueTask UndoAsync(List<Change> changes) =>
-        await runner.RunAsync(() => services.Recorder.Append(account, [.. changes.Cast<Change.Rename>().Select(change => new Change.Rename(change.Mailbox, change.Target, change.From))], null, 0, 0));
+    // The disk refused what is recorded: should the record be replayed once more, and the disk allow it then, the names must be as they are now all the same. Another session may
+    // have given others meanwhile.
+    internal async ValueTask UndoAsync(List<Change> changes) => await runner.RunAsync(() =>
+    {
+        List<Change> undone = [];
+        foreach (Change.Rename change in changes.Cast<Change.Rename>())
+            if (account.NameToBe(change.Mailbox) is { } name) undone.Add(new Change.Rename(change.Mailbox, change.Target, name));
+        return undone.Count > 0 ? services.Recorder.Append(account, undone, null, 0, 0) : ChangeRunner.NoMailbox;
+    });
 
     internal async ValueTask<Result<Done>> SubscribeAsync(MailboxName name, bool subscribed, CancellationToken cancel)
     {
@@ -119,6 +127,7 @@ internal sealed class FolderChanges(Account account, ChangeRunner runner, StoreS
     {
         account.CatchUp();
         if (!account.Tree.Names.MayBeMade(target)) return NoName;
+        if (account.Files.IsLeft(target)) return FileKeeper.Left;
         if (account.PublishedByName(MailboxName.Inbox.Value) is not { } inbox) return ChangeRunner.NoMailbox;
         MailboxVersion version = account.VersionOf(inbox);
         // What one record cannot carry follows in more of them: a power cut in between leaves the rest in INBOX, and the client has had no OK.

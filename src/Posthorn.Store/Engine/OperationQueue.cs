@@ -53,6 +53,19 @@ internal sealed class OperationQueue
         foreach ((Change.Rename change, Box? box) in renamed) _names[change.Target.Value] = box!;
     }
 
+    /// <summary>What a mailbox is called when all that is on its way has been tried: a renaming from a name that it does not have then is none. Null when it will be gone.</summary>
+    internal MailboxName? NameToBe(Box box)
+    {
+        MailboxName name = box.Name;
+        foreach (Change change in _queue.Where(operation => operation.Durability != Durability.Failed).SelectMany(operation => operation.Changes))
+        {
+            if (change is Change.Delete gone && gone.Mailbox == box.Mailbox) return null;
+            if (change is Change.Rename renamed && renamed.Mailbox == box.Mailbox && renamed.From == name) name = renamed.Target;
+        }
+
+        return name;
+    }
+
     /// <summary>The messages of a mailbox that operations on their way take out of it.</summary>
     internal HashSet<Uid> LeavingFrom(MailboxId mailbox)
     {

@@ -9,8 +9,7 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
     /// <summary>Rounds of the background after which watched folders are looked at all the same: watching may miss what looks like our own doing.</summary>
     private const int EveryNow = 30;
 
-    /// <summary>The rounds at work, one for each volume: one that hangs keeps the others' accounts from nothing.</summary>
-    private readonly Dictionary<ulong, Task> _lanes = [];
+    private readonly VolumeLanes _lanes = new();
 
 #pragma warning disable CA1031 // The background must outlive any account's trouble; it is logged and tried again.
     internal async Task WorkAsync(CancellationToken stop)
@@ -22,11 +21,8 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
             {
                 await Task.Delay(options.TidyAfter, time, stop);
                 services.Watch.EndRested();
-                foreach ((ulong device, Task lane) in _lanes)
-                    if (lane.IsCompleted) _lanes.Remove(device);
                 int number = round;
-                foreach (ulong device in accounts.Open().Select(account => account.Device).Distinct())
-                    if (!_lanes.ContainsKey(device)) _lanes[device] = Task.Run(() => WorkOnAsync(device, number, stop), CancellationToken.None);
+                foreach (ulong device in accounts.Open().Select(account => account.Device).Distinct()) _lanes.TryBegin(device, () => WorkOnAsync(device, number, stop));
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -34,7 +30,8 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
             // The end.
         }
 
-        await Task.WhenAll(_lanes.Values);
+        await _lanes.WhenAllAsync();
+        await indexer.WhenAllAsync(); // after those who might begin more of it
     }
 
     private async Task WorkOnAsync(ulong device, int round, CancellationToken stop)
@@ -73,7 +70,7 @@ internal sealed class StoreBackground(StoreServices services, AccountCache accou
         // Mailboxes that somebody has open and that are not watched: two calls each say whether another program was there.
         foreach (Box box in account.Mailboxes.Selected())
             if (box.Watch is not { IsWhole: true } || box.Sight.IsDue || round % EveryNow == 0) await services.Scanner.LookAsync(account, box, stop);
-        indexer.Consider(account, now);
+        indexer.Consider(account, now, stop);
         account.Retry();
         account.Behind.Settle();
         if (!account.NeedsTidying(now, options.HomeAfter)) return;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
@@ -9,8 +10,8 @@ using Posthorn.Store.Search;
 
 namespace Posthorn.Store.Engine;
 
-/// <summary>Fills the word indexes of accounts in the background, one account and some messages at a time, and rests as long as it works.</summary>
-/// <remarks>It learns what is new from the catalogue: contents above the highest one indexed, and those that were removed. Locking: holds no lock while it reads mail.</remarks>
+/// <summary>Fills the word indexes of accounts in the background, on each volume one account and some messages at a time, and rests as long as it works.</summary>
+/// <remarks>It learns what is new from the catalogue: contents above the highest one indexed, and those that were removed. Locking: holds no lock while it reads mail; <c>_rate</c> guards what is known of the journal's rate.</remarks>
 internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader, AccountCache accounts, TimeProvider time, ILogger log)
 {
     /// <summary>Messages in one transaction: some 20 milliseconds of work.</summary>
@@ -34,17 +35,19 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     /// <summary>The shortest time over which a rate is counted.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(50);
 
+    private readonly Lock _rate = new();
     private (long Records, long At) _seen;
     private bool _isRush;
 
     /// <summary>Tells how much comes in; null until the stores have started.</summary>
     internal Journal.Journal? Journal { get; set; }
 
-    /// <summary>Accounts that wait their turn. When there are more, they come with the next change or tick.</summary>
-    private readonly Channel<EmailAddress> _waiting = Channel.CreateBounded<EmailAddress>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    /// <summary>Accounts of each volume that wait their turn. When there are more, they come with the next change or tick.</summary>
+    private readonly ConcurrentDictionary<ulong, Channel<EmailAddress>> _waiting = [];
+    private readonly VolumeLanes _lanes = new();
 
     /// <summary>Looks whether an account has something to index and is quiet enough, or was not indexed for long; called now and then.</summary>
-    internal void Consider(Account account, long now)
+    internal void Consider(Account account, long now, CancellationToken stop)
     {
         if (!options.WordIndex) return;
         AccountWords words = account.Words;
@@ -54,16 +57,22 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
             return;
         }
 
-        if (account.IsIdle(now, options.IndexAfter) || now - words.Indexed > options.IndexAfter.TotalMilliseconds * 12) _waiting.Writer.TryWrite(account.Who.Address);
+        if (!account.IsIdle(now, options.IndexAfter) && now - words.Indexed <= options.IndexAfter.TotalMilliseconds * 12) return;
+        Channel<EmailAddress> waiting = _waiting.GetOrAdd(account.Device, _ => Channel.CreateBounded<EmailAddress>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true }));
+        waiting.Writer.TryWrite(account.Who.Address);
+        _lanes.TryBegin(account.Device, () => WorkAsync(waiting.Reader, stop)); // one that is about to end leaves it for the next tick
     }
 
-    /// <summary>Works until stopped.</summary>
-    internal async Task WorkAsync(CancellationToken stop)
+    /// <summary>Completes when nothing works any more.</summary>
+    internal Task WhenAllAsync() => _lanes.WhenAllAsync();
+
+    private async Task WorkAsync(ChannelReader<EmailAddress> waiting, CancellationToken stop)
     {
         try
         {
-            await foreach (EmailAddress address in _waiting.Reader.ReadAllAsync(stop))
+            while (waiting.TryRead(out EmailAddress address))
             {
+                stop.ThrowIfCancellationRequested();
                 if (accounts.TryLeaseOpen(address) is not { } lease) continue;
                 using AccountLease held = lease;
                 await WhileRushAsync(stop);
@@ -131,12 +140,15 @@ internal sealed class WordIndexer(MaildirStoreOptions options, MailReader reader
     private bool IsRush()
     {
         if (Journal is not { } journal) return false;
-        (long records, long now) = (journal.Statistics.Records, time.GetTimestamp());
-        TimeSpan since = time.GetElapsedTime(_seen.At, now);
-        if (since < Moment) return _isRush;
-        _isRush = _seen.At != 0 && records - _seen.Records > Rush * since.TotalSeconds;
-        _seen = (records, now);
-        return _isRush;
+        lock (_rate)
+        {
+            (long records, long now) = (journal.Statistics.Records, time.GetTimestamp());
+            TimeSpan since = time.GetElapsedTime(_seen.At, now);
+            if (since < Moment) return _isRush;
+            _isRush = _seen.At != 0 && records - _seen.Records > Rush * since.TotalSeconds;
+            _seen = (records, now);
+            return _isRush;
+        }
     }
 
     // The number of contents taken in; 0 when there is no more, -1 when it does not work.

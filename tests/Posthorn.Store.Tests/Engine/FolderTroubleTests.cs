@@ -1,6 +1,8 @@
 using Posthorn.Core;
 using Posthorn.Journal.Volume;
+using Posthorn.Store.Changes;
 using Posthorn.Store.Contract;
+using Posthorn.Store.Engine;
 using static Posthorn.Store.Contract.StoreFixture;
 
 namespace Posthorn.Store.Tests.Engine;
@@ -86,6 +88,45 @@ public sealed class FolderTroubleTests : OnCrashVolume
         Assert.False(_volume.TryStat(Root + "/.Work", out _));
     }
 
+    // It was recorded before the disk refused: the mailbox is gone, its folder goes when the disk allows it, and until then nobody's mail comes into that.
+    [Theory]
+    [InlineData(VolumeError.Io)]
+    [InlineData(VolumeError.NoSpace)]
+    [InlineData(VolumeError.Busy)]
+    public async Task A_folder_that_cannot_be_removed_keeps_nothing_waiting_and_is_nobody_elses(VolumeError error)
+    {
+        _volume.Fault = Fixed(".Work", error);
+        Must(await _store.DeleteAsync(Name("Work"), Cancel));
+        MailboxId inbox = (await _store.MustAppendAsync(_server, "INBOX", Text("behind it"))).Mailbox;
+        Must(await _store.ChangeFlagsAsync(inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
+        for (int start = 0; start < 2; start++)
+        {
+            Refused(RefusalKind.Unavailable, await _store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
+            Refused(RefusalKind.Unavailable, await _store.RenameAsync(MailboxName.Inbox, Name("Work"), Cancel));
+            Assert.False((await _store.RenameAsync(Name("Archive"), Name("Work"), Cancel)).IsOk);
+            Assert.Equal(["Work.Sub"], await NamesAsync());
+            await using (IMessageSink sink = await _server.SinkAsync(Text($"d{start}")))
+                Must((await ((IMailStores)_server).DeliverAsync(sink, [new(Bob, Name("Work"), SystemFlags.None, KeywordSet.Empty, default) { Create = true }], null, Cancel)).Outcomes[0]);
+            Assert.Equal(start + 2, (await ReadAsync("INBOX")).Length);
+            _time.Advance(TimeSpan.FromMinutes(1));
+            await _server.Journal.CheckpointAsync(Cancel);
+            Assert.Equal(_server.Journal.Settled, _server.Journal.Checkpointed);
+            Assert.NotEmpty(_volume.List("/data/journal/held", times: false));
+            if (start > 0) break;
+            await RestartAsync();
+            _store = await _server.MustOpenAsync(Bob);
+        }
+
+        _volume.Fault = null;
+        await _server.MustDeliverAsync(Bob, Text("one more"));
+        await _server.Journal.CheckpointAsync(Cancel);
+        Assert.False(_volume.TryStat(Root + "/.Work", out _));
+        Assert.Empty(_volume.List("/data/journal/held", times: false));
+        Must(await _store.CreateAsync(Name("Work"), SpecialUse.None, Cancel));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Empty(await ReadAsync("Work"));
+    }
+
     [Fact]
     public async Task A_tree_is_renamed_whole_or_not_at_all()
     {
@@ -132,6 +173,41 @@ public sealed class FolderTroubleTests : OnCrashVolume
         _store = await _server.MustOpenAsync(Bob);
         Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
         Assert.Equal([Text("w1"), Text("w2")], await ReadAsync("Work"));
+    }
+
+    // In the moment between the refusal and the record that undoes it.
+    [Theory]
+    [InlineData("Other", false)]
+    [InlineData("Other", true)]
+    [InlineData(null, false)]
+    [InlineData(null, true)]
+    public async Task What_another_session_does_to_a_name_before_a_refused_renaming_is_undone_stays(string? other, bool loseCatalogue)
+    {
+        Account account = _server.Stores.OpenAccounts.Single(one => one.Who.Equals(Bob));
+        Recorder recorder = new(_server.Journal, _time);
+        FolderChanges folders = new(account, new(account, recorder), new(recorder, null!, null!, null!, null!, null!, new() { AccountsDirectory = "" }), null!);
+        List<Change> changes = [.. account.Mailboxes.All().Where(box => box.Name.Value.StartsWith("Work", StringComparison.Ordinal)).OrderBy(box => box.Name.Value, StringComparer.Ordinal)
+            .Select(box => new Change.Rename(box.Mailbox, box.Name, Name("Play" + box.Name.Value[4..])))];
+        Assert.Equal(2, changes.Count);
+        _volume.Fault = Fixed(".Work", VolumeError.Busy);
+        Operation refused;
+        lock (account.Gate) refused = recorder.Append(account, changes, null, 0, 0);
+        await account.CompleteAsync(refused);
+        Assert.NotNull(refused.Refusal);
+        _volume.Fault = null;
+        string[] expected = other is null ? ["Work.Sub"] : [other, other + ".Sub"];
+        Must(other is null ? await _store.DeleteAsync(Name("Work"), Cancel) : await _store.RenameAsync(Name("Work"), Name(other), Cancel));
+        Must(await _store.CreateAsync(Name("Play.Sub"), SpecialUse.None, Cancel));
+        await folders.UndoAsync(changes);
+        for (int start = 0; start < 2; start++)
+        {
+            Assert.Equal(expected.Append("Play.Sub").Order(StringComparer.Ordinal), (await NamesAsync()).Concat(await OthersAsync()).Order(StringComparer.Ordinal));
+            if (start > 0) break;
+            await RestartAsync(loseCatalogue);
+            _store = await _server.MustOpenAsync(Bob);
+        }
+
+        async ValueTask<IEnumerable<string>> OthersAsync() => (await _store.ListAsync(Cancel)).Select(info => info.Name.Value).Where(name => name.StartsWith("Other", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -210,6 +286,23 @@ public sealed class FolderTroubleTests : OnCrashVolume
 
         Assert.Equal(["Work", "Work.Sub"], await NamesAsync());
         Assert.Equal([Text("w1")], await ReadAsync("Work"));
+    }
+
+    // Nothing may be recorded that no disk can do.
+    [Fact]
+    public async Task A_name_too_long_for_the_disk_is_refused_before_it_is_recorded_for_children_too()
+    {
+        string deep = "Work.Sub." + new string('d', 245);
+        Must(await _store.CreateAsync(Name(deep), SpecialUse.None, Cancel));
+        string[] before = await NamesAsync();
+        long records = _server.Journal.Statistics.Records;
+        Refused(RefusalKind.BadName, await _store.CreateAsync(Name(new string('n', 255)), SpecialUse.None, Cancel));
+        Refused(RefusalKind.BadName, await _store.CreateAsync(Name(new string('ä', 100)), SpecialUse.None, Cancel));
+        Refused(RefusalKind.BadName, await _store.RenameAsync(Name("Work"), Name("Works"), Cancel));
+        Refused(RefusalKind.BadName, await _store.RenameAsync(MailboxName.Inbox, Name(new string('n', 255)), Cancel));
+        Assert.Equal(records, _server.Journal.Statistics.Records);
+        Assert.Equal(before, await NamesAsync());
+        Must(await _store.RenameAsync(Name("Work"), Name("Play"), Cancel));
     }
 
     [Fact]

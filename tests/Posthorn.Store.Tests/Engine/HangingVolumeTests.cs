@@ -74,4 +74,20 @@ public sealed class HangingVolumeTests : OnCrashVolume
         Must(await ann.ChangeFlagsAsync(inbox, Uids(1), new(FlagOperation.Add, SystemFlags.Seen, KeywordSet.Empty), null, Cancel));
         await UntilAsync(() => FilesOf("cur") == 1);
     }
+
+    [Fact]
+    public async Task Words_of_others_are_indexed()
+    {
+        await using IMailStore bob = await _server.MustOpenAsync(Bob), ann = await _server.MustOpenAsync(Ann); // nor are they closed in all the time that passes
+        foreach (IMailStore store in (IMailStore[])[bob, ann]) await store.MustAppendAsync(_server, "INBOX", Text("one"));
+        _volume.Before = (operation, path) =>
+        {
+            if (operation != "read" || !path.StartsWith("/other/mail/bob/new/", StringComparison.Ordinal)) return;
+            _hangs.TrySetResult();
+            _wakes.Wait(Patience);
+        };
+        await UntilAsync(() => _hangs.Task.IsCompleted);
+        await ann.MustAppendAsync(_server, "INBOX", Text("two"));
+        await UntilAsync(() => _server.Stores.TryUseWords(Ann.Address, index => index.UpTo, out long last) && last == 2);
+    }
 }

@@ -297,6 +297,7 @@ public sealed class CrashVolume : IVolume
 
     internal int Read(CrashFile file, long offset, Span<byte> buffer)
     {
+        Before?.Invoke("read", file.Path);
         lock (_gate)
         {
             ThrowIfDead(file);
