@@ -63,7 +63,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             remade |= !known && ours; // what the journal has of it was applied to the catalogue that is lost now
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
-            Dictionary<string, string> orphans = [];
+            Dictionary<string, (EmailId, ThreadId?)> orphans = [];
             HashSet<MailboxId> unlisted = [], incomplete = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
             if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
