@@ -157,6 +157,33 @@ public abstract class SharingContract : StoreContract
         Assert.Equal(1, Must(await (await OpenAsync("ann")).StatusAsync(Name("Drafts"), Cancel)).Messages);
     }
 
+    // RFC 8474 section 5.2: what has the same EMAILID has the same THREADID, whatever the account that takes it knows of the conversation.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_goes_to_another_account_keeps_its_ids(bool kill)
+    {
+        static string Answer(string name, string about) => Text(name).Replace("Date:", $"References: <{about}@example.org>\r\nDate:", StringComparison.Ordinal);
+        IMailStore ann = await OpenAsync("ann"), bob = await OpenAsync("bob");
+        AppendReceipt sent = await ann.MustAppendAsync(Stores, "Drafts", Text("apple"), Answer("pear", "apple"), Answer("plum", "far"));
+        await bob.MustAppendAsync(Stores, "Archive", Answer("fig", "far"), Answer("nut", "apple"));
+        Placement placed = Must(await Stores.TransferAsync(new(ann.Account, sent.Mailbox, Uids(2, 3), bob.Account, Name("Archive"), MailboxRights.All, Move: false), Cancel));
+        await bob.MustAppendAsync(Stores, "Archive", Answer("grape", "pear"));
+        Placement back = Must(await Stores.TransferAsync(new(bob.Account, placed.Target, placed.Targets, ann.Account, Name("Archive"), MailboxRights.All, Move: true), Cancel));
+        Placement again = Must(await Stores.TransferAsync(new(ann.Account, back.Target, back.Targets, bob.Account, Name("Archive"), MailboxRights.All, Move: false), Cancel));
+        (EmailId, ThreadId)[] ids = await IdsAsync(ann, sent.Mailbox, Uids(2, 3));
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(ids, await IdsAsync(ann, back.Target, back.Targets));
+            Assert.Equal(ids, await IdsAsync(bob, again.Target, again.Targets));
+            Assert.Equal(ids[0].Item2, (await IdsAsync(bob, again.Target, Uids(5)))[0].Item2); // the answer to it joined it
+            (ann, bob) = (await RestartAsync("ann", kill), await OpenAsync("bob"));
+        }
+
+        static async Task<(EmailId, ThreadId)[]> IdsAsync(IMailStore store, MailboxId mailbox, IReadOnlyList<Uid> uids) =>
+            [.. (await store.SummariesAsync(mailbox, SummaryFields.Ids, [.. uids])).Select(summary => (summary.EmailId, summary.ThreadId))];
+    }
+
     [Fact]
     public async Task A_transfer_needs_room_and_a_target()
     {

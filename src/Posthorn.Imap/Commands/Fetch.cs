@@ -148,8 +148,8 @@ internal sealed record PartialRange(uint From, uint Until, bool FromEnd)
         return from >= to ? [] : list.GetRange((int)from, (int)(to - from));
     }
 
-    /// <summary>As it was asked for: the answer repeats it (RFC 9394 section 3.1).</summary>
-    public override string ToString() => FromEnd ? $"-{From}:-{Until}" : $"{From}:{Until}";
+    /// <summary>The range that was asked for, as the answer repeats it (RFC 9394 section 3.1). <c>4:2</c> is <c>2:4</c> (section 4), and clients that know Dovecot look for that.</summary>
+    public override string ToString() => FromEnd ? $"-{From}:-{Until}" : $"{First}:{Last}";
 
     private (long From, long To) Window(long count) => FromEnd
         ? (Math.Max(0, count - Last), Math.Max(0, count - First + 1))

@@ -70,10 +70,13 @@ internal ref struct SearchGrammar
         if (name is null) return null;
         // US-ASCII keys are read as UTF-8, which they are.
         if (name.Equals("US-ASCII", StringComparison.OrdinalIgnoreCase)) return Encoding.UTF8;
-        Encoding? charset = Mime.Charsets.TryFind(Encoding.ASCII.GetBytes(name));
+        // Names that messages have for "unknown" are no charset that a search can be in (RFC 3501 section 6.4.4).
+        Encoding? charset = IsUnknown(name) ? null : Mime.Charsets.TryFind(Encoding.ASCII.GetBytes(name));
         if (charset is null) args.Refuse(Completion.No("BADCHARSET (US-ASCII UTF-8)", "This charset is not known here"));
         return charset;
     }
+
+    private static bool IsUnknown(string name) => name.ToUpperInvariant() is "X-UNKNOWN" or "UNKNOWN-8BIT" or "DEFAULT";
 
     private SearchKey Key(ref ImapReader args, int depth)
     {

@@ -50,7 +50,7 @@ internal sealed class MetadataNews
     private async ValueTask TellAsync(IMailStore store, IReadOnlyList<Annotation> changed, CancellationToken cancel)
     {
         bool own = store.Account == _session.Account;
-        foreach (IGrouping<MailboxId?, Annotation> group in changed.Where(IsNews).GroupBy(each => each.Mailbox))
+        foreach (IGrouping<MailboxId?, Annotation> group in changed.Where(each => IsNews(store, each)).GroupBy(each => each.Mailbox))
         {
             string name = "";
             if (group.Key is { } mailbox)
@@ -64,7 +64,8 @@ internal sealed class MetadataNews
         }
     }
 
-    private bool IsNews(Annotation each) => !_own.Contains((each.Mailbox, each.Changed)) && each.User == MetadataEntry.UserOf(_session, each.Entry);
+    private bool IsNews(IMailStore store, Annotation each) =>
+        !_own.Contains((each.Mailbox is { } mailbox ? _session.Store.IdOf(store, mailbox) : null, each.Changed)) && each.User == MetadataEntry.UserOf(_session, each.Entry);
 
     private void Write(string mailbox, IEnumerable<string> entries)
     {

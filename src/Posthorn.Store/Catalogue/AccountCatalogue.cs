@@ -358,7 +358,7 @@ internal sealed class AccountCatalogue : IDisposable
     }
 
     /// <summary>What a folder's <c>dovecot-uidlist</c> says, in UID order.</summary>
-    internal IEnumerable<(Uid Uid, string Base, string Email)> ListOf(long mailbox)
+    internal IEnumerable<(Uid Uid, string Base, EmailId Email, ThreadId Thread)> ListOf(long mailbox)
     {
         using Statement query = _database.Prepare("""
             SELECT f.uid, f.base, c.id, c.email, c.thread, c.record, c.part, c.octets, c.checksum FROM files f JOIN messages m ON m.mailbox = f.mailbox AND m.uid = f.uid JOIN contents c ON c.id = m.content
@@ -370,7 +370,7 @@ internal sealed class AccountCatalogue : IDisposable
             // Who makes the catalogue anew believes the list.
             ContentRow content = new(query.Int64(2), new(query.Text(3)), new(query.Text(4)), query.Int64(5), (int)query.Int64(6), query.Int64(7));
             _database.Hold(query.Int64(8), RowSum.Content(content), "contents");
-            yield return (new((uint)query.Int64(0)), query.Text(1), content.Email.Value);
+            yield return (new((uint)query.Int64(0)), query.Text(1), content.Email, content.Thread);
         }
     }
 

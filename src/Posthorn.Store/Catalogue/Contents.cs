@@ -68,9 +68,10 @@ internal sealed class Contents
     }
 
     /// <summary>The conversation of a message: that of the nearest message it refers to, else that of an answer that came before it, else its own (RFC 8474 section 5.2).</summary>
-    internal ThreadId ThreadOf(SortKeys keys, EmailId email)
+    /// <param name="given">The one that it has already, from elsewhere: it stays, and answers that come later join it.</param>
+    internal ThreadId ThreadOf(SortKeys keys, EmailId email, ThreadId? given = null)
     {
-        string? thread = null;
+        string? thread = given?.Value;
         for (int i = keys.References.Count - 1; i >= 0 && thread is null; i--) thread = ThreadOf(keys.References[i]);
         if (keys.MessageId.Length > 0) thread ??= ThreadOf(keys.MessageId);
         thread ??= email.Value;

@@ -20,6 +20,9 @@ internal abstract record Change
         /// <summary>Octets of its file when that ends lines with LF; null when it is as it was received. It stands in the record, so that another setting changes nothing for it.</summary>
         internal long? LfOctets { get; init; }
 
+        /// <summary>The conversation that it brings from another account with its EMAILID; null when it gets one here (RFC 8474 section 5.2).</summary>
+        internal ThreadId? Thread { get; init; }
+
         /// <summary>What was found out about it before the record was written; replay finds it out again.</summary>
         internal MessageFacts? Facts { get; init; }
 

@@ -25,6 +25,7 @@ internal static class ChangeCodec
         Adopt = 10,
         Remember = 11,
         StoreWithLf = 12,
+        StoreInThread = 13,
         Heard = 20,
         Renumber = 21,
         Annotate = 30,
@@ -50,7 +51,7 @@ internal static class ChangeCodec
         switch (change)
         {
             case Change.Store one:
-                to.Byte((byte)(one.HasLf ? Tag.StoreWithLf : Tag.Store));
+                to.Byte((byte)(one.Thread is not null ? Tag.StoreInThread : one.HasLf ? Tag.StoreWithLf : Tag.Store));
                 to.Text(one.Mailbox.Value);
                 to.Number(one.Uid.Value);
                 to.Text(one.Email.Value);
@@ -62,7 +63,8 @@ internal static class ChangeCodec
                 to.Bytes(one.Prefix.Span);
                 to.Number(one.Offset);
                 to.Number(one.Length);
-                if (one.LfOctets is { } octets) to.Number(octets);
+                if (one.Thread is not null || one.HasLf) to.Number(one.LfOctets ?? -1);
+                if (one.Thread is { } thread) to.Text(thread.Value);
                 return;
             case Change.Place place:
                 to.Byte((byte)Tag.Place);
@@ -234,7 +236,7 @@ internal static class ChangeCodec
         MailboxId mailbox = tag is Tag.Subscribe or Tag.Remember or Tag.Annotate ? default : new(from.Text());
         switch (tag)
         {
-            case Tag.Store or Tag.StoreWithLf:
+            case Tag.Store or Tag.StoreWithLf or Tag.StoreInThread:
                 return new Change.Store(mailbox, from.Uid(), new(from.Text()), from.Count())
                 {
                     Flags = (SystemFlags)from.Byte(),
@@ -244,7 +246,8 @@ internal static class ChangeCodec
                     Prefix = from.Bytes(),
                     Offset = from.Number(),
                     Length = from.Number(),
-                    LfOctets = tag == Tag.StoreWithLf ? from.Number() : null,
+                    LfOctets = tag != Tag.Store && from.Number() is var octets and >= 0 ? octets : null,
+                    Thread = tag == Tag.StoreInThread ? new(from.Text()) : null,
                 };
             case Tag.Place:
                 MailboxId target = new(from.Text());

@@ -86,7 +86,7 @@ internal sealed class Account : IDisposable
     internal Journal.Journal? Journal { get; set; }
 
     /// <summary>After a rebuild: the EMAILIDs of messages that lists name and whose files have another name by now.</summary>
-    internal Dictionary<string, string> Orphans { get; init; } = [];
+    internal Dictionary<string, (EmailId Email, ThreadId? Thread)> Orphans { get; init; } = [];
 
     /// <summary>Whether the catalogue was found to be damaged: nothing more is read from it or written by it.</summary>
     internal bool IsDamaged => _catalogue.IsDamaged;

@@ -79,7 +79,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             if (!known && ours && OtherOwner(tree, who) is { } first) return Wrong(who, catalogue, $"it is that of {first}, by another path; give each account a tree of its own, or make one an alias of the other");
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
-            Dictionary<string, string> orphans = [];
+            Dictionary<string, (EmailId, ThreadId?)> orphans = [];
             HashSet<MailboxId> unlisted = [], incomplete = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
             string last = catalogue?.Meta(MetaKey.Root).Text ?? "";

@@ -20,8 +20,8 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     private readonly Dictionary<string, long> _contents = new(StringComparer.Ordinal);
     private long _lastBox;
 
-    /// <summary>The EMAILIDs of messages that lists name and whose files were not there.</summary>
-    internal Dictionary<string, string> Orphans { get; } = [];
+    /// <summary>The EMAILIDs, and THREADIDs where these are known, of messages that lists name and whose files were not there.</summary>
+    internal Dictionary<string, (EmailId Email, ThreadId? Thread)> Orphans { get; } = [];
 
     /// <summary>Mailboxes whose folders are there without a list: what lies in them is their mail, whoever brought it.</summary>
     internal HashSet<MailboxId> Unlisted { get; } = [];
@@ -145,7 +145,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
         {
             if (!files.TryGetValue(entry.Base, out string? disk))
             {
-                Orphans[entry.Base] = entry.EmailId.Value;
+                Orphans[entry.Base] = (entry.EmailId, entry.Thread);
                 continue;
             }
 
@@ -214,7 +214,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             if (!_contents.TryGetValue(email.Value, out long content))
             {
                 (long record, int part) = OwnName.Parse(entry.Base) ?? default;
-                content = catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+                content = catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email, entry.Thread), record, part, bytes.Length, facts);
                 _contents.Add(email.Value, content);
             }
 

@@ -115,7 +115,7 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
 
         List<UidListEntry> entries = [];
         Dictionary<Uid, string> fields = catalogue.Lists.All(box.Id);
-        foreach ((Uid uid, string baseName, string email) in catalogue.ListOf(box.Id)) entries.Add(UidListEntry.Of(uid, baseName, new(email), fields.GetValueOrDefault(uid, "")));
+        foreach ((Uid uid, string baseName, EmailId email, ThreadId thread) in catalogue.ListOf(box.Id)) entries.Add(UidListEntry.Of(uid, baseName, email, thread, fields.GetValueOrDefault(uid, "")));
         if (entries.Count != box.Counts.Messages) throw catalogue.Damage($"{box.Name} has {entries.Count} messages with files, and {box.Counts.Messages} are counted.");
         tree.Replace(path, new UidList(box.Validity, box.UidNext, box.Mailbox.Value, entries).Format(), sync: true);
         catalogue.Lists.PutMark(box.Id, (mark with { List = tree.MarkOf(path) }).ToString());

@@ -110,7 +110,7 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
             if (other is Change.Store earlier && earlier.Email == store.Email && catalogue.Contents.OfRecord(operation.Lsn.Value, earlier.Index) is { } known) return known;
         }
 
-        return catalogue.Contents.Add(store.Email, catalogue.Contents.ThreadOf(facts.Sort, store.Email), operation.Lsn.Value, store.Index, store.Octets, facts);
+        return catalogue.Contents.Add(store.Email, catalogue.Contents.ThreadOf(facts.Sort, store.Email, store.Thread), operation.Lsn.Value, store.Index, store.Octets, facts);
     }
 
     private bool Expunge(Operation operation, Change.Expunge gone, Draft draft, ModSeq modSeq)

@@ -110,17 +110,24 @@ internal sealed class Delivery(Recorder recorder, MailReader reader, JournalCont
         _made.Clear();
     }
 
-    // Copies of the same bytes are the same message: they are read once and share their EMAILID.
-    private (EarlyFacts, EmailId)[] Kinds()
+    // Copies of the same bytes are read once; in one account they are the same message and share their EMAILID. In another they may belong to another conversation
+    // there, and what has the same EMAILID must have the same THREADID (RFC 8474 section 5.2).
+    private (EarlyFacts Facts, EmailId Email)[] Kinds()
     {
-        (EarlyFacts, EmailId)[] kinds = new (EarlyFacts, EmailId)[_deliveries.Count];
+        (EarlyFacts Facts, EmailId Email)[] kinds = new (EarlyFacts, EmailId)[_deliveries.Count];
         int room = EarlyFacts.Room;
         for (int i = 0; i < _deliveries.Count; i++)
         {
             int same = -1;
-            for (int j = 0; j < i && same < 0; j++)
-                if (RangeOf(_deliveries[j]) == RangeOf(_deliveries[i]) && _deliveries[j].Prefix.Span.SequenceEqual(_deliveries[i].Prefix.Span)) same = j;
-            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i]), ref room), reader.Ids.Email());
+            bool here = false;
+            for (int j = 0; j < i && !here; j++)
+            {
+                if (RangeOf(_deliveries[j]) != RangeOf(_deliveries[i]) || !_deliveries[j].Prefix.Span.SequenceEqual(_deliveries[i].Prefix.Span)) continue;
+                (same, here) = (j, _deliveries[j].Account.Address == _deliveries[i].Account.Address);
+            }
+
+            kinds[i] = same >= 0 ? kinds[same] : (reader.FactsOf(content, _deliveries[i].Prefix, RangeOf(_deliveries[i]), ref room), default);
+            if (!here) kinds[i].Email = reader.Ids.Email();
         }
 
         return kinds;

@@ -202,10 +202,10 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         }
 
         KeywordSet keywords = KeywordFile.KeywordsOf(MaildirName.LettersOf(disk), catalogue.Letters(target.Box.Id));
-        EmailId email = account.Orphans.TryGetValue(pair.SourceBase, out string? guid) ? new(guid) : options.Ids.Email();
-        account.Orphans[baseName] = email.Value;
+        (EmailId email, ThreadId? thread) = account.Orphans.TryGetValue(pair.SourceBase, out (EmailId, ThreadId?) known) ? known : (options.Ids.Email(), null);
+        account.Orphans[baseName] = (email, thread);
         (long record, int part) = OwnName.Parse(pair.SourceBase) ?? default;
-        long content = catalogue.Contents.With(email) ?? catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email), record, part, bytes.Length, facts);
+        long content = catalogue.Contents.With(email) ?? catalogue.Contents.Add(email, catalogue.Contents.ThreadOf(facts.Sort, email, thread), record, part, bytes.Length, facts);
         MessageRow row = new(pair.Target, facts.WireLength, stat.Modified.ToUnixTimeSeconds(), modSeq, flags, keywords, 0);
         rows.Add(target, new(row, content, operation.Time), disk, baseName);
         return true;

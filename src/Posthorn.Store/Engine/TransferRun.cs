@@ -9,7 +9,7 @@ namespace Posthorn.Store.Engine;
 internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGuard space, Account from, Account into, Transfer transfer)
 {
     private static readonly Refusal NoMailbox = ChangeRunner.NoMailbox;
-    private readonly List<(MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts)> _messages = [];
+    private readonly List<(MessageRow Row, EmailId Email, ThreadId Thread, long Offset, long Length, EarlyFacts Facts)> _messages = [];
     private List<(Uid Uid, string Base)> _bases = [];
     private static readonly Refusal Nothing = new(RefusalKind.Expunged, "Another session has moved them");
 
@@ -33,14 +33,14 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGua
         HashSet<Uid> seen = [];
         Uid[] uids = [.. transfer.Uids.Where(uid => version.Contains(uid) && seen.Add(uid))];
         if (RoomFor(version, uids) is { } full) return full;
-        Dictionary<Uid, EmailId> emails = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => summary.EmailId);
+        Dictionary<Uid, (EmailId, ThreadId)> ids = reader.Summaries(from, transfer.Source, uids, 0, uids.Length, SummaryFields.Ids).ToDictionary(summary => summary.Uid, summary => (summary.EmailId, summary.ThreadId));
         byte[] buffer = new byte[64 * 1024];
         transfer.Done?.Report(transfer.Uids.Count - uids.Length);
         foreach (Uid uid in uids)
         {
             transfer.Done?.Report(1);
             Result<IMessageContent> opened = reader.Open(from, transfer.Source, uid);
-            if (!opened.IsOk && opened.Refusal.Kind == RefusalKind.Expunged || !emails.TryGetValue(uid, out EmailId email)) continue;
+            if (!opened.IsOk && opened.Refusal.Kind == RefusalKind.Expunged || !ids.TryGetValue(uid, out (EmailId Email, ThreadId Thread) id)) continue;
             if (!opened.IsOk) return opened.Refusal;
             await using IMessageContent bytes = opened.Value;
             long offset = content.Length;
@@ -52,7 +52,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGua
                 at += got;
             }
 
-            _messages.Add((version[version.IndexOf(uid)], email, offset, bytes.Length, default));
+            _messages.Add((version[version.IndexOf(uid)], id.Email, id.Thread, offset, bytes.Length, default));
         }
 
         int room = EarlyFacts.Room;
@@ -93,7 +93,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGua
         return _messages.Count > 0;
     }
 
-    private Change.Store StoreOf((MessageRow Row, EmailId Email, long Offset, long Length, EarlyFacts Facts) message, MailboxId target, Uid uid, int index) =>
+    private Change.Store StoreOf((MessageRow Row, EmailId Email, ThreadId Thread, long Offset, long Length, EarlyFacts Facts) message, MailboxId target, Uid uid, int index) =>
         new(target, uid, message.Email, index)
         {
             Flags = message.Row.Flags & FlagRights.Flags(transfer.Rights),
@@ -103,6 +103,7 @@ internal sealed class TransferRun(Recorder recorder, MailReader reader, SpaceGua
             Prefix = default,
             Offset = message.Offset,
             Length = message.Length,
+            Thread = message.Thread, // what has the same EMAILID has the same THREADID (RFC 8474 section 5.2)
             LfOctets = message.Facts.LfOctets,
             Facts = message.Facts.Held,
         };

@@ -11,22 +11,34 @@ internal sealed record UidListEntry(Uid Uid, string Base, string? Guid)
     /// <summary>The other fields (<c>P</c> POP3 UIDL, <c>O</c> POP3 order, <c>S</c> and <c>W</c> sizes…), kept as they were.</summary>
     internal string Extra { get; init; } = "";
 
+    /// <summary>Its THREADID where the list says it: <c>T</c>, a field of our own that Dovecot keeps, alone when it is the EMAILID. What is here need not tell it: a copy from another account brought it along, or what it answers is gone.</summary>
+    internal ThreadId? Thread { get; init; }
+
     /// <summary>The message's EMAILID: its GUID where that can be one, else made from what Dovecot takes for the GUID, always the same.</summary>
-    internal EmailId EmailId => Guid is { Length: > 0 and <= 255 } guid && guid.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') ? new(guid) : EmailIdOf(Guid ?? Base);
+    internal EmailId EmailId => Guid is { } guid && IsObjectId(guid) ? new(guid) : EmailIdOf(Guid ?? Base);
 
     /// <summary>What the catalogue keeps beside the EMAILID: a GUID that cannot be one has to be kept in words.</summary>
     internal string Kept => Guid is null || EmailId.Value == Guid ? Extra : $"G{Guid} {Extra}".TrimEnd();
 
     /// <summary>A message as we list it. Where the EMAILID came from the name, Dovecot finds the GUID there too.</summary>
-    internal static UidListEntry Of(Uid uid, string baseName, EmailId email, string kept)
+    internal static UidListEntry Of(Uid uid, string baseName, EmailId email, ThreadId thread, string kept)
     {
         string? guid = email == EmailIdOf(baseName) || kept.StartsWith('G') ? null : email.Value;
-        return new(uid, baseName, guid) { Extra = kept };
+        return new(uid, baseName, guid) { Thread = guid is null && thread.Value == email.Value ? null : thread, Extra = kept };
     }
 
     /// <summary>The POP3 UIDL among a message's fields; null where Dovecot made none for it alone.</summary>
     internal static string? Pop3UidlOf(string fields) =>
         fields.Split(' ').FirstOrDefault(field => field.Length > 1 && field[0] == 'P')?[1..];
+
+    /// <summary>Whether it can be an objectid (RFC 8474 section 7).</summary>
+    internal static bool IsObjectId(ReadOnlySpan<char> text)
+    {
+        if (text.Length is 0 or > 255) return false;
+        foreach (char c in text)
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')) return false;
+        return true;
+    }
 
     private static EmailId EmailIdOf(string text) => new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16)));
 }
@@ -58,6 +70,7 @@ internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, 
         {
             text.Append(CultureInfo.InvariantCulture, $"{entry.Uid.Value} ");
             if (entry.Guid is not null && entry.Guid != entry.Base) text.Append('G').Append(entry.Guid).Append(' ');
+            if (entry.Thread is { } thread) text.Append('T').Append(thread.Value == entry.EmailId.Value ? "" : thread.Value).Append(' ');
             if (entry.Extra.Length > 0) text.Append(entry.Extra).Append(' ');
             text.Append(':').Append(entry.Base).Append('\n');
         }
@@ -107,13 +120,16 @@ internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, 
         int colon = line.IndexOf(" :", space, StringComparison.Ordinal);
         if (colon < 0) return null;
         string? guid = null;
+        string? thread = null;
         List<string> extra = [];
         foreach (string field in line[space..colon].Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             if (field[0] == 'G') guid = field[1..];
+            else if (field == "T" || field[0] == 'T' && UidListEntry.IsObjectId(field.AsSpan(1))) thread = field[1..];
             else extra.Add(field);
         }
 
-        return new(new(uid), MaildirName.BaseOf(line[(colon + 2)..]), guid) { Extra = string.Join(' ', extra) };
+        UidListEntry entry = new(new(uid), MaildirName.BaseOf(line[(colon + 2)..]), guid) { Extra = string.Join(' ', extra) };
+        return thread is null ? entry : entry with { Thread = new(thread.Length > 0 ? thread : entry.EmailId.Value) };
     }
 }

@@ -27,20 +27,18 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
     /// <summary>The account that a mailbox belongs to, and its id there; null for the user's own.</summary>
     internal (EmailAddress Owner, MailboxId Id)? HomeOf(MailboxId mailbox) => _homes.TryGetValue(mailbox, out (EmailAddress, MailboxId) home) ? home : null;
 
-    /// <summary>The id by which the user knows another's mailbox.</summary>
-    internal MailboxId IdOf(EmailAddress owner, MailboxId mailbox) => _ids.GetValueOrDefault((owner, mailbox), mailbox);
-
-    // Trees that were copied have mailboxes of one id: what the user selects must never be another's. Who comes second is known by another id, always the same.
-    internal async ValueTask RememberAsync(EmailAddress owner, MailboxId mailbox, CancellationToken cancel)
+    /// <summary>The id by which users know another's mailbox (RFC 8474 section 4).</summary>
+    /// <remarks>
+    /// Trees that were copied have mailboxes of one id: what the user selects must never be another's. Made of the owner and the id in his account, it is always the same,
+    /// whatever else is shared and looked at first.
+    /// </remarks>
+    internal MailboxId IdOf(EmailAddress owner, MailboxId mailbox)
     {
-        if (_ids.ContainsKey((owner, mailbox))) return;
-        bool isTaken = _homes.ContainsKey(mailbox) || await own.FindAsync(mailbox, cancel) is not null;
-        MailboxId id = isTaken ? OtherIdOf(owner, mailbox) : mailbox;
+        if (_ids.TryGetValue((owner, mailbox), out MailboxId known)) return known;
+        MailboxId id = new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{MailboxAcl.IdentifierOf(owner)} {mailbox.Value}")).AsSpan(0, 16)));
         (_ids[(owner, mailbox)], _homes[id]) = (id, (owner, mailbox));
+        return id;
     }
-
-    private static MailboxId OtherIdOf(EmailAddress owner, MailboxId mailbox) =>
-        new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{MailboxAcl.IdentifierOf(owner)} {mailbox.Value}")).AsSpan(0, 16)));
 
     /// <summary>Opens an account's store, if it shares something with the user.</summary>
     internal async ValueTask<IMailStore?> OpenAsync(EmailAddress owner, CancellationToken cancel)
@@ -68,19 +66,15 @@ internal sealed class OtherStores(IMailStore own, IMailStores stores, Func<Email
         {
             if (await OpenAsync(owner, cancel) is not { } store) continue;
             foreach (MailboxInfo info in await store.ListAsync(cancel))
-                if (await SeenAsync(store.Account.Address, info, MailboxRights.Lookup, cancel) is { } seen) found.Add(seen);
+                if (Seen(store.Account.Address, info, MailboxRights.Lookup) is { } seen) found.Add(seen);
         }
 
         return found;
     }
 
     /// <summary>A mailbox of another as the user sees it; null when he has none of the rights that let him.</summary>
-    internal async ValueTask<MailboxInfo?> SeenAsync(EmailAddress owner, MailboxInfo info, MailboxRights any, CancellationToken cancel)
-    {
-        if (info.Id is not { } id || (info.Acl.RightsOf(own.Account.Address, owner) & any) == 0 || !names.TryName(owner, info.Name, out MailboxName name)) return null;
-        await RememberAsync(owner, id, cancel);
-        return AsGiven(owner, info, name);
-    }
+    internal MailboxInfo? Seen(EmailAddress owner, MailboxInfo info, MailboxRights any) =>
+        info.Id is null || (info.Acl.RightsOf(own.Account.Address, owner) & any) == 0 || !names.TryName(owner, info.Name, out MailboxName name) ? null : AsGiven(owner, info, name);
 
     /// <summary>A mailbox of another by the name that it has for the user, with his rights, whatever these are.</summary>
     internal MailboxInfo AsGiven(EmailAddress owner, MailboxInfo info, MailboxName name) =>

@@ -41,17 +41,20 @@ public sealed class UserMailStore : IMailStore
     }
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxName name, CancellationToken cancel) =>
-        await PlaceOfAsync(name, cancel) is not { } place ? null : await KnownAsync(place.Store, place.Info, cancel);
+        await PlaceOfAsync(name, cancel) is { } place ? Known(place.Store, place.Info) : null;
 
     public async ValueTask<MailboxInfo?> FindAsync(MailboxId mailbox, CancellationToken cancel)
     {
         (IMailStore store, MailboxId id, MailboxInfo? info) = await HomeOfAsync(mailbox, cancel);
-        return info is null ? null : await KnownAsync(store, info, cancel);
+        return info is null ? null : Known(store, info);
     }
 
     /// <summary>A mailbox of one of the stores that are open, by its id there.</summary>
     public async ValueTask<MailboxInfo?> FindAsync(IMailStore store, MailboxId mailbox, CancellationToken cancel) =>
-        await store.FindAsync(mailbox, cancel) is { } info ? await KnownAsync(store, info, cancel) : null;
+        await store.FindAsync(mailbox, cancel) is { } info ? Known(store, info) : null;
+
+    /// <summary>The id by which the user knows a mailbox of one of the stores that are open.</summary>
+    public MailboxId IdOf(IMailStore store, MailboxId mailbox) => ReferenceEquals(store, _own) ? mailbox : _others.IdOf(store.Account.Address, mailbox);
 
     /// <summary>What the user may do with a mailbox, also when he may not see it in a list.</summary>
     public async ValueTask<MailboxRights> RightsToAsync(MailboxName name, CancellationToken cancel) => (await PlaceOfAsync(name, cancel))?.Rights ?? MailboxRights.None;
@@ -219,8 +222,6 @@ public sealed class UserMailStore : IMailStore
             : await place.Value.Store.AppendAsync(place.Value.Info.Name, messages, cancel));
     }
 
-    private MailboxId IdOf(IMailStore store, MailboxId mailbox) => ReferenceEquals(store, _own) ? mailbox : _others.IdOf(store.Account.Address, mailbox);
-
     // With the mailbox by the id that it has for the user.
     private Result<AppendReceipt> Given(IMailStore store, Result<AppendReceipt> appended)
     {
@@ -274,7 +275,7 @@ public sealed class UserMailStore : IMailStore
         if (await _own.FindAsync(name, cancel) is { } mine) return new(_own, mine, mine.Rights);
         if (!_names.TryParse(name, out EmailAddress owner, out MailboxName local) || await _others.OpenAsync(owner, cancel) is not { } store) return null;
         if (await store.FindAsync(local, cancel) is not { Id: { } id } info || RightsTo(store, info) is var rights && rights == MailboxRights.None) return null;
-        await _others.RememberAsync(owner, id, cancel);
+        _ = _others.IdOf(store.Account.Address, id); // from now on it is known by that
         return new(store, info, rights);
     }
 
@@ -297,8 +298,8 @@ public sealed class UserMailStore : IMailStore
     }
 
     // Whoever may ask for his rights knows that it is there (RFC 4314 section 4).
-    private async ValueTask<MailboxInfo?> KnownAsync(IMailStore store, MailboxInfo info, CancellationToken cancel) =>
-        ReferenceEquals(store, _own) ? info : await _others.SeenAsync(store.Account.Address, info, MailboxAcl.ToKnow, cancel);
+    private MailboxInfo? Known(IMailStore store, MailboxInfo info) =>
+        ReferenceEquals(store, _own) ? info : _others.Seen(store.Account.Address, info, MailboxAcl.ToKnow);
 
     private MailboxRights RightsTo(IMailStore store, MailboxInfo info) => info.Acl.RightsOf(_own.Account.Address, store.Account.Address);
 

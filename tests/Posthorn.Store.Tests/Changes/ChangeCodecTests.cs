@@ -22,6 +22,8 @@ public sealed class ChangeCodecTests
             {
                 Flags = SystemFlags.None, Keywords = KeywordSet.Empty, Internal = 7, Zone = 0, Prefix = default, Offset = 0, Length = 77, LfOctets = 71,
             },
+            new Change.Store(two, new(2), new("e3"), 1) { Flags = SystemFlags.None, Keywords = KeywordSet.Empty, Internal = 7, Zone = 0, Prefix = default, Offset = 0, Length = 77, Thread = new("t1") },
+            new Change.Store(two, new(3), new("e4"), 2) { Flags = SystemFlags.None, Keywords = KeywordSet.Empty, Internal = 7, Zone = 0, Prefix = default, Offset = 0, Length = 77, LfOctets = 0, Thread = new("t2") },
             new Change.Create(one, Name("Grüße.日本"), SpecialUse.Junk, new(uint.MaxValue)),
             new Change.Delete(one, Name("x")),
             new Change.Rename(one, Name("a"), Name("b.c")),
@@ -36,7 +38,8 @@ public sealed class ChangeCodecTests
         Assert.Equal(((Change.Store)changes[0]).Prefix.ToArray(), store.Prefix.ToArray());
         Assert.Equal(changes[0], store with { Prefix = ((Change.Store)changes[0]).Prefix });
         Assert.Equal(changes[1], (Change.Store)back.Changes[1] with { Prefix = default });
-        Assert.Equal(changes.Skip(2), back.Changes.Skip(2));
+        for (int i = 2; i < 4; i++) Assert.Equal(changes[i], (Change.Store)back.Changes[i] with { Prefix = default });
+        Assert.Equal(changes.Skip(4), back.Changes.Skip(4));
         Assert.Equal((80, 80, 77, 71), (store.Received, store.Octets, ((Change.Store)back.Changes[1]).Received, ((Change.Store)back.Changes[1]).Octets));
     }
 

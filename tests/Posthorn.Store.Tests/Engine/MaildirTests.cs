@@ -67,7 +67,7 @@ public sealed class MaildirTests : IAsyncLifetime
         Assert.Equal(["0 $Label1", "1 work"], await File.ReadAllLinesAsync(Root + "/dovecot-keywords", Cancel));
         string[] list = await File.ReadAllLinesAsync(Root + "/dovecot-uidlist", Cancel);
         Assert.Equal($"3 V{receipt.Validity.Value} N2 G{receipt.Mailbox.Value}", list[0]);
-        Assert.Equal($"1 G{receipt.Messages[0].EmailId.Value} :{Path.GetFileName(fresh)}", list[1]);
+        Assert.Equal($"1 G{receipt.Messages[0].EmailId.Value} T :{Path.GetFileName(fresh)}", list[1]);
         Assert.Contains("Archive", await File.ReadAllLinesAsync(Root + "/subscriptions", Cancel));
     }
 

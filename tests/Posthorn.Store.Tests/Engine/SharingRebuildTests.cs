@@ -53,6 +53,43 @@ public sealed class SharingRebuildTests : IAsyncLifetime
         Assert.Equal([Ann.Address], _harness.SharersWith(EmailAddress.Parse("bob@example.org")));
     }
 
+    // RFC 8474 section 5.2: whatever the account knows of the conversation by itself.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_copy_from_another_account_keeps_its_conversation_when_the_catalogue_is_made_anew(bool kill)
+    {
+        static string Answer(string name, string about) => Text(name).Replace("Date:", $"References: <{about}@example.org>\r\nDate:", StringComparison.Ordinal);
+        MailAccount bob = MaildirHarness.Account(_directory, "bob");
+        (EmailId, ThreadId)[] ids;
+        await using (IMailStore anns = await _harness.MustOpenAsync(Ann))
+        await using (IMailStore bobs = await _harness.MustOpenAsync(bob))
+        {
+            AppendReceipt sent = await anns.MustAppendAsync(_harness, "INBOX", Text("apple"), Answer("pear", "apple"), Answer("plum", "far"));
+            await bobs.MustAppendAsync(_harness, "INBOX", Answer("fig", "far"), Answer("nut", "apple"));
+            await _harness.Journal.CheckpointAsync(Cancel);
+            Must(await _harness.TransferAsync(new(Ann, sent.Mailbox, Uids(2, 3), bob, MailboxName.Inbox, MailboxRights.All, Move: true), Cancel));
+            ids = await IdsAsync(bobs, 3, 4);
+            Assert.Equal(sent.Messages.Skip(1).Select(message => message.EmailId), ids.Select(id => id.Item1));
+            Assert.Equal((await IdsAsync(anns, 1))[0].Item2, ids[0].Item2);
+            Assert.Equal(ids[1].Item1.Value, ids[1].Item2.Value); // the first of its conversation at Ann's
+            await bobs.MustAppendAsync(_harness, "INBOX", Answer("grape", "pear"));
+        }
+
+        for (int i = 0; i < 2; i++)
+        {
+            await _harness.StopAsync(kill);
+            Directory.Delete(_directory + "/accounts", recursive: true);
+            await _harness.StartAsync();
+            await using IMailStore again = await _harness.MustOpenAsync(bob);
+            Assert.Equal(ids, await IdsAsync(again, 3, 4));
+            Assert.Equal(ids[0].Item2, (await IdsAsync(again, 5))[0].Item2);
+        }
+
+        static async Task<(EmailId, ThreadId)[]> IdsAsync(IMailStore store, params uint[] uids) =>
+            [.. (await store.SummariesAsync((await store.FindAsync(MailboxName.Inbox, Cancel))!.Id!.Value, SummaryFields.Ids, Uids(uids))).Select(summary => (summary.EmailId, summary.ThreadId))];
+    }
+
     // The record is done all the same: no checkpoint waits for that file, and the account can be opened.
     [Fact]
     public async Task A_list_of_who_shares_that_cannot_be_written_stops_nothing_and_is_written_later()

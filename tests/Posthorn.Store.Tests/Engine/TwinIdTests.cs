@@ -77,6 +77,29 @@ public sealed class TwinIdTests : IAsyncLifetime
         Assert.Equal(Ids(inboxes.Values), Ids((await other.ListAsync(Cancel)).Where(info => info.Name.IsInbox || info.Owner is not null)));
     }
 
+    // A client that caches by MAILBOXID must find the same mailbox in its next session (RFC 8474 section 4).
+    [Fact]
+    public async Task Their_ids_do_not_depend_on_who_is_looked_at_first()
+    {
+        Dictionary<string, MailboxId> ids = [];
+        foreach (string order in (string[])["bob cid", "cid bob", "cid", "bob"])
+        {
+            await using UserMailStore store = await OpenAsync();
+            foreach (string name in order.Split(' '))
+            {
+                MailboxId id = Must(await store.StatusAsync(Name($"Other Users.{name}@example^org.INBOX"), Cancel)).Info.Id!.Value;
+                Assert.True(ids.TryAdd(name, id) || ids[name] == id);
+                Assert.Equal(Text(name), await store.ContentAsync(id, new(1)));
+            }
+        }
+
+        await using IMailStore bobs = await _server.MustOpenAsync(Account("bob"));
+        Must(await bobs.ShareAsync((await bobs.FindAsync(MailboxName.Inbox, Cancel))!.Id!.Value, "ann@example.org", null, Cancel));
+        await using UserMailStore last = await OpenAsync();
+        Assert.Equal(ids["cid"], (await last.ListAsync(Cancel)).Single(info => info.Owner is not null).Id);
+        Assert.Equal(2, ids.Values.Distinct().Count());
+    }
+
     [Fact]
     public async Task Messages_go_between_them()
     {

@@ -498,7 +498,7 @@ internal sealed class MemoryAccount
         SortKeys keys = message.Facts.Sort;
         string[] ids = [.. keys.References.Reverse(), .. keys.MessageId.Length > 0 ? (string[])[keys.MessageId] : []];
         string? known = ids.FirstOrDefault(_threads.ContainsKey);
-        ThreadId thread = known is null ? new(message.EmailId.Value) : _threads[known];
+        ThreadId thread = message.Thread ??= known is null ? new(message.EmailId.Value) : _threads[known];
         foreach (string id in ids) _threads.TryAdd(id, thread);
         return thread;
     }

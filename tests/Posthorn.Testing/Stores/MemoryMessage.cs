@@ -15,6 +15,9 @@ internal sealed class MemoryMessage(byte[] bytes)
 
     internal EmailId EmailId { get; } = new("E" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12)));
 
+    /// <summary>Its conversation, once it lies somewhere: it goes with it into other accounts.</summary>
+    internal ThreadId? Thread { get; set; }
+
     internal MessageFacts Facts { get; } = MessageFacts.Of(bytes, MimeLimits.Default);
 
     internal MessageSummary Summarize(Uid uid, SummaryFields fields, ThreadId thread, DateTimeOffset saved) => new(uid)
