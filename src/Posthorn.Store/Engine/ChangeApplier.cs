@@ -122,7 +122,12 @@ internal sealed class ChangeApplier(Account account, AccountCatalogue catalogue,
         foreach ((Uid uid, string baseName) in gone.Messages)
         {
             Places.AwaitNoMore(gone.Mailbox, uid);
-            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row)) continue;
+            if (!catalogue.TryGetMessage(box.Box.Id, uid, out StoredRow row))
+            {
+                changed |= Places.CopyRemoved(baseName, draft, modSeq);
+                continue;
+            }
+
             string path = "";
             if (catalogue.TryGetFile(box.Box.Id, uid, out FileRow file))
             {

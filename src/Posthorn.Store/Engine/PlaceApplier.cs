@@ -53,7 +53,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
             bool known = catalogue.TryGetMessage(source.Box.Id, pair.Source, out StoredRow from);
             if (!known && !there)
             {
-                if (account.IsReplaying && Recover(operation, place, pair, source, target, modSeq))
+                if (account.IsReplaying && Recover(operation, place.Move, pair, () => _files.Locate(source.Name, new(pair.Source, "", pair.SourceBase, false)), target, modSeq))
                 {
                     changed = true;
                     CopyToAwaiting(place.Target, pair, target, draft, modSeq);
@@ -144,6 +144,22 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         }
     }
 
+    /// <summary>As for copies that wait for their source to be found where it was moved to, when it was removed there: what lies out of sight has the bytes.</summary>
+    internal bool CopyRemoved(string baseName, Draft draft, ModSeq modSeq)
+    {
+        bool changed = false;
+        foreach (Awaiting one in _awaiting.Where(one => one.IsOf(baseName)).ToArray())
+        {
+            if (draft.Find(one.Target) is not { } target) continue;
+            _files.BringBack(target.Name, one.Target, target.Box.Validity);
+            if (!Recover(one.Operation, move: false, one.Pair, () => tree.FindExpunged(baseName), target, modSeq)) continue;
+            _awaiting.Remove(one);
+            changed = true;
+        }
+
+        return changed;
+    }
+
     // Neither source nor copy is there. A copy waits for its source; when that moved on, and on again, for the last of these moves.
     private void Await(Operation operation, int index, Change.Place place, Pair pair)
     {
@@ -167,11 +183,11 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
     internal void AwaitNoMore(MailboxId mailbox, Uid copy) => _awaiting.RemoveAll(one => one.Target == mailbox && one.Pair.Target == copy);
 
     // The catalogue was rebuilt, and the file had its new name already, or none that a list knows: what lies on disk is the message.
-    private bool Recover(Operation operation, Change.Place place, Pair pair, BoxDraft source, BoxDraft target, ModSeq modSeq)
+    private bool Recover(Operation operation, bool move, Pair pair, Func<string?> locate, BoxDraft target, ModSeq modSeq)
     {
         string folder = tree.FolderPath(target.Name);
         string? disk = tree.FindOwn(folder, operation.Lsn.Value, pair.Index);
-        string? path = disk is not null ? $"{folder}/{disk}" : _files.Locate(source.Name, new(pair.Source, "", pair.SourceBase, false));
+        string? path = disk is not null ? $"{folder}/{disk}" : locate();
         if (path is null || _files.Read(path) is not { } bytes || !tree.Volume.TryStat(path, out Journal.Volume.VolumeStat stat)) return false;
         MessageFacts facts = MessageFacts.OfAny(bytes, options.Mime, log);
         string baseName = disk is null ? CopyName(operation, pair.Index, bytes.Length, facts.WireLength) : MaildirName.BaseOf(disk);
@@ -179,7 +195,7 @@ internal sealed class PlaceApplier(Account account, AccountCatalogue catalogue, 
         if (disk is null)
         {
             disk = MaildirName.Format(baseName, flags == SystemFlags.None, flags, "", default);
-            if (place.Move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) _files.Move(path, $"{folder}/{disk}");
+            if (move && !path.StartsWith(tree.ExpungedPath, StringComparison.Ordinal)) _files.Move(path, $"{folder}/{disk}");
             else _files.LinkOrCopy(path, $"{folder}/{disk}");
         }
 

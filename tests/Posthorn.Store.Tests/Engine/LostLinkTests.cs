@@ -62,6 +62,57 @@ public sealed class LostLinkTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(2, true)]
+    public async Task The_copy_is_found_when_its_source_was_removed_where_it_came_to(int moves, bool keepCatalogue)
+    {
+        string[] names = ["INBOX", "Trash", "Junk"];
+        for (int seed = 0; ; seed++)
+        {
+            Assert.True(seed < 3000, "no seed leaves the disk as the test wants it");
+            CrashVolume volume = new(_time);
+            volume.MakeDirectory("/data");
+            volume.SyncVolume("/data");
+            string catalogues = $"{_directory}/{seed}";
+            MaildirHarness server = Server(volume, catalogues, "boot 1");
+            await server.StartAsync();
+            IMailStore store = await server.MustOpenAsync(Ann);
+            MailboxId at = (await store.MustAppendAsync(server, "INBOX", Text("one"))).Mailbox;
+            await server.Journal.CheckpointAsync(Cancel);
+            Placement copy = Must(await store.CopyAsync(at, Uids(1), Name("Archive"), Cancel));
+            for (int i = 1; i <= moves; i++) at = Must(await store.MoveAsync(at, Uids(1), Name(names[i]), Cancel)).Target;
+            Must(await store.ChangeFlagsAsync(at, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
+            Assert.Equal(Uids(1), Must(await store.ExpungeAsync(at, null, Cancel)));
+            Assert.Single(Must(await server.Stores.ListExpungedAsync(Ann, Cancel))); // what follows behind the answer is done for whoever looks
+            await server.AbandonCatalogues();
+            volume.Crash(seed);
+            if (Count(volume, "Archive") > 0 || volume.List("/data/mail/ann/posthorn/expunged", times: false).Count == 0)
+            {
+                Directory.Delete(catalogues, recursive: true);
+                continue;
+            }
+
+            if (!keepCatalogue) Directory.Delete(catalogues, recursive: true);
+            server = Server(volume, catalogues, "boot 2");
+            await server.StartAsync();
+            await using (IMailStore after = await server.MustOpenAsync(Ann))
+            {
+                for (int look = 0; look < 2; look++)
+                {
+                    foreach (string name in names) Assert.Equal(0, Must(await after.StatusAsync(Name(name), Cancel)).Messages);
+                    Assert.Equal(1, Must(await after.StatusAsync(Name("Archive"), Cancel)).Messages);
+                    Assert.Equal(Text("one"), await after.ContentAsync(copy.Target, copy.Targets[0]));
+                    _time.Advance(TimeSpan.FromMinutes(1));
+                }
+            }
+
+            await server.DisposeAsync();
+            return;
+        }
+    }
+
     private MaildirHarness Server(CrashVolume volume, string catalogues, string boot) => new("/data", volume, _time, catalogues)
     {
         BootId = boot,
