@@ -12,6 +12,9 @@ internal static class IndexFile
     /// <summary>Bytes of an extension's own head.</summary>
     private const int ExtensionHead = 16;
 
+    /// <summary>Octets of a keyword's name that are read; Dovecot's own have 50 at most unless it is told otherwise.</summary>
+    private const int MostName = 1024;
+
     /// <summary>Fields of the head, by their offset.</summary>
     internal static class At
     {
@@ -44,7 +47,8 @@ internal static class IndexFile
             long at = headerSize + (long)recordSize * i;
             IndexMessage message = new(bytes.Number(at)) { Flags = bytes.Byte(at + 4) };
             for (int bit = 0; bit < keywords.RecordSize * 8 && bit < state.Keywords.Count; bit++)
-                if ((bytes.Byte(at + keywords.RecordOffset + bit / 8) >> (bit % 8) & 1) != 0) (message.Keywords ??= []).Add(bit);
+                if ((bytes.Byte(at + keywords.RecordOffset + bit / 8) >> (bit % 8) & 1) != 0) state.Mark(message, bit);
+            if (state.IsTooMuch) return Broken("has more keywords than can be", out problem);
             if (!state.Append(message)) return Broken("has messages out of order", out problem);
         }
 
@@ -88,10 +92,10 @@ internal static class IndexFile
     {
         uint count = bytes.Number(extension.Data);
         long names = extension.Data + 4 + 8L * count, end = extension.Data + extension.DataSize;
-        for (uint i = 0; i < count && names <= end; i++)
+        for (uint i = 0; i < count && names <= end && state.Keywords.Count <= IndexState.MostKeywords; i++)
         {
             long at = names + bytes.Number(extension.Data + 4 + 8L * i + 4);
-            state.Keywords.Add(at <= end ? bytes.Text(at, end - at) : "");
+            state.Keywords.Add(at <= end ? bytes.Text(at, Math.Min(end - at, MostName)) : "");
         }
     }
 

@@ -76,7 +76,9 @@ internal ref struct IndexLog
         foreach ((uint offset, uint first, uint last) in log._pending)
             if (offset >= state.LogTail)
                 foreach (IndexMessage message in state.Range(first, last)) pending.Add(message.Uid);
-        return whole;
+        if (!state.IsTooMuch) return whole;
+        problem = $"{FileName} has more keywords and changes than can be";
+        return false;
     }
 
     private bool Play(uint from, out string problem)
@@ -165,7 +167,7 @@ internal ref struct IndexLog
                 break; // Other extensions, and what newer versions may add, say nothing that is asked for here.
         }
 
-        return !_bytes.Failed;
+        return !_bytes.Failed && !_state.IsTooMuch;
     }
 
     private bool Keyword(bool external, long offset, long body, long end)
@@ -181,14 +183,17 @@ internal ref struct IndexLog
             foreach (IndexMessage message in _state.Range(first, last))
             {
                 if (how == 1) message.Keywords?.Remove(number);
-                else if (how == 2) message.Keywords = [number];
-                else (message.Keywords ??= []).Add(number);
+                else
+                {
+                    if (how == 2) message.Keywords = null;
+                    _state.Mark(message, number);
+                }
             }
 
             if (!external) _pending.Add(((uint)offset, first, last));
         }
 
-        return !_bytes.Failed;
+        return !_bytes.Failed && !_state.IsTooMuch;
     }
 
     // Pieces of the index's head: offset, size, bytes, each padded to four.

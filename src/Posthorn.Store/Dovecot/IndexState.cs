@@ -36,7 +36,14 @@ internal sealed class IndexState
     /// <summary>How many keywords have letters in file names. Those of higher numbers are in the index alone.</summary>
     internal const int Letters = 26;
 
+    /// <summary>Keywords of one folder at most. 16,384: programs set some dozens, and their names are gone through for each use.</summary>
+    internal const int MostKeywords = 1 << 14;
+
+    /// <summary>Keywords of all messages together, and messages that changes go through: four of each of a million messages, and a second. More has somebody made up who wants our memory or time.</summary>
+    private const long MostMarks = 4L << 20, MostSteps = 1L << 28;
+
     private readonly List<IndexMessage> _messages = [];
+    private long _marks, _steps;
 
     /// <summary>The id that index, log and cache share.</summary>
     internal uint Id { get; set; }
@@ -82,15 +89,29 @@ internal sealed class IndexState
         if (to > from) _messages.RemoveRange(from, to - from);
     }
 
-    /// <summary>The messages of a range of UIDs.</summary>
+    /// <summary>Whether more is asked for than any folder needs; what comes then is not taken in.</summary>
+    internal bool IsTooMuch => Keywords.Count > MostKeywords || _marks > MostMarks || _steps > MostSteps;
+
+    /// <summary>The messages of a range of UIDs, while it is not too much.</summary>
     internal IEnumerable<IndexMessage> Range(uint first, uint last)
     {
-        for (int i = FirstAt(first); i < _messages.Count && _messages[i].Uid <= last; i++) yield return _messages[i];
+        for (int i = FirstAt(first); i < _messages.Count && _messages[i].Uid <= last && !IsTooMuch; i++)
+        {
+            _steps++;
+            yield return _messages[i];
+        }
+    }
+
+    /// <summary>Gives a message a keyword.</summary>
+    internal void Mark(IndexMessage message, int keyword)
+    {
+        if ((message.Keywords ??= []).Add(keyword)) _marks++;
     }
 
     /// <summary>The number of a keyword, which it gets now if it has none.</summary>
     internal int KeywordNumber(string name)
     {
+        _steps += Keywords.Count;
         int known = Keywords.FindIndex(keyword => string.Equals(keyword, name, StringComparison.OrdinalIgnoreCase));
         if (known >= 0) return known;
         Keywords.Add(name);

@@ -63,8 +63,8 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             AccountFileMailbox? known = account?.Mailboxes.FirstOrDefault(box => found.List?.Guid is { } guid ? box.Mailbox.Value == guid : box.Name == found.Name);
             MailboxId mailbox = found.List?.Guid is { } own && taken.Add(new(own)) ? new(own) : known is not null && taken.Add(known.Mailbox) ? known.Mailbox : options.Ids.Mailbox();
             SpecialUse use = known?.Use ?? (ours ? SpecialUse.None : UseOf(found.Name));
-            UidValidity valid = found.List?.Validity ?? known?.Validity ?? (found.State is { Validity: > 0 } state ? new(state.Validity) : new(++validity));
-            Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
+            UidValidity valid = found.List is { IsRenumbered: true } ? new(++validity) : found.List?.Validity ?? known?.Validity ?? (found.State is { Validity: > 0 } state ? new(state.Validity) : new(++validity));
+            Uid next = new(Math.Max(Math.Max(found.List?.UidNext.Value ?? 1, found.List is { IsRenumbered: true } ? 1 : known?.UidNext.Value ?? 1), found.State?.NextUid ?? 1));
             ModSeq floor = !ours && found.IsExact ? new(Math.Max(1, found.Highest)) : above;
             names.Add(found.Name);
             if (ours && found.List is null) Unlisted.Add(mailbox);
@@ -125,7 +125,10 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
     {
         FolderIndex? index = FolderIndex.Read(tree, folder, options.DovecotIndex);
         foreach (string problem in index?.Problems ?? []) log.IndexLeftAside(who, folder, problem);
-        return new(name, folder, tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null, index);
+        UidList? list = tree.ReadText($"{folder}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
+        if (!(list?.UidNext.Value > UidList.MostNext) && !(index?.State?.NextUid > UidList.MostNext)) return new(name, folder, list, index);
+        log.IndexLeftAside(who, folder, $"its next UID is above {UidList.MostNext}; the messages are numbered anew");
+        return new(name, folder, list?.Renumbered(), null);
     }
 
     private SpecialUse UseOf(MailboxName name) => options.SpecialMailboxes.FirstOrDefault(special => special.Name == name.Value).Use;

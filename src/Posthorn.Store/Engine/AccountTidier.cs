@@ -75,7 +75,9 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         tree.Replace($"{tree.OwnPath}/{AccountFile.FileName}", file.Format(), sync: true);
         tree.Replace($"{tree.Root}/{SubscriptionFile.FileName}", SubscriptionFile.Format(subscriptions, tree.Names), sync: true);
         WriteAnnotations(catalogue, boxes);
-        foreach (Box box in boxes) WriteAcl(box);
+        if (boxes.All(box => AclFile.Format(box.Acl) == box.AclWritten)) return;
+        marks = catalogue.Lists.Marks();
+        foreach (Box box in boxes) WriteAcl(catalogue, box, FolderMark.Parse(marks.GetValueOrDefault(box.Id).List ?? ""));
     }
 
     private void WriteAnnotations(AccountCatalogue catalogue, IReadOnlyList<Box> boxes)
@@ -87,13 +89,16 @@ internal sealed class AccountTidier(Account account, MaildirTree tree, ILogger l
         if (tree.ReadText(path) != text && (text != AnnotationFile.Empty || tree.Exists(path))) tree.Replace(path, text, sync: true);
     }
 
-    private void WriteAcl(Box box)
+    private void WriteAcl(AccountCatalogue catalogue, Box box, FolderMark mark)
     {
         string path = $"{tree.FolderPath(box.Name)}/{AclFile.FileName}";
         string text = AclFile.Format(box.Acl);
         if (text == box.AclWritten) return;
-        if (text.Length > 0) tree.Replace(path, text, sync: true);
-        else if (tree.Exists(path)) tree.Volume.Unlink(path);
+        bool exists = tree.Exists(path);
+        if (text.Length == 0 && exists) tree.Volume.Unlink(path);
+        else if (text.Length > 0 && !(exists && tree.ReadText(path) == text)) tree.Replace(path, text, sync: true);
+        string now = tree.MarkOf(path);
+        if (now != mark.Acl) catalogue.Lists.PutMark(box.Id, (mark with { Acl = now }).ToString());
         box.AclWritten = text;
     }
 

@@ -13,6 +13,9 @@ internal sealed record ListComparison(IReadOnlyList<(UidListEntry Entry, string 
 {
     internal static readonly ListComparison Same = new([], new(1), false, null);
 
+    /// <summary>A list whose numbers nobody can go on from: ours hold, under another UIDVALIDITY, and what is new gets ours.</summary>
+    internal static readonly ListComparison Exhausted = new([], new(1), Clash: true, null);
+
     /// <summary>Whether anything in it is another server's.</summary>
     internal bool IsForeign(Box box) => Arrived.Count > 0 || Clash || Validity is not null || Next.Value > box.NextUid;
 
@@ -26,6 +29,7 @@ internal sealed record ListComparison(IReadOnlyList<(UidListEntry Entry, string 
         if (tree.ReadText($"{folder}/{UidList.FileName}") is not { } text || UidList.Parse(text) is not { } list) return Same;
         // A lower one is an older list, ours or another's: its clients see that it is not ours.
         if (list.Validity.Value < box.Validity.Value) return Same;
+        if (list.UidNext.Value > UidList.MostNext) return Exhausted;
         Dictionary<string, Uid> known = new(StringComparer.Ordinal);
         foreach (FileRow file in catalogue.Files(box.Id)) known[file.Base] = file.Uid;
         bool other = list.Validity != box.Validity, clash = false;

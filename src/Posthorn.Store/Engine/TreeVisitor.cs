@@ -5,6 +5,7 @@ using Posthorn.Store.Catalogue;
 using Posthorn.Store.Changes;
 using Posthorn.Store.Dovecot;
 using Posthorn.Store.Maildir;
+using Posthorn.Store.Sharing;
 
 namespace Posthorn.Store.Engine;
 
@@ -59,8 +60,9 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         Dictionary<string, Box> missing = boxes.Values.Where(box => !there.Contains(box.Name) && !account.Tree.Exists(account.Tree.FolderPath(box.Name))).ToDictionary(box => box.Mailbox.Value);
         foreach ((MailboxName name, string path) in folders)
         {
-            if (boxes.ContainsKey(name)) continue;
+            if (boxes.ContainsKey(name) || account.Delayed.IsDiscarded(path)) continue;
             UidList? list = account.Tree.ReadText($"{path}/{UidList.FileName}") is { } text ? UidList.Parse(text) : null;
+            if (list?.UidNext.Value > UidList.MostNext) list = list.Renumbered();
             if (list?.Guid is { } guid && missing.Remove(guid, out Box? moved)) await RunAsync(account, [new Change.Rename(moved.Mailbox, moved.Name, name)], "renamed to", name.Value);
             else if (!account.EndedInOrder && list?.Guid is { } known && account.Published(new(known)) is not null)
             {
@@ -85,16 +87,18 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         foreach (UidListEntry entry in list?.Entries ?? [])
             if (files.TryGetValue(entry.Base, out string? disk)) arrived.Add((entry, disk));
         FolderIndex? index = FolderIndex.Read(account.Tree, path, options.DovecotIndex);
-        IndexState? state = index is { IsWhole: true } && list is not null && index.State!.IsOf(list.Validity) ? index.State : null;
+        IndexState? state = index is { IsWhole: true } && list is { IsRenumbered: false } && index.State!.IsOf(list.Validity) && index.State.NextUid <= UidList.MostNext ? index.State : null;
         List<Adopted> adopted = Adopt(account.Tree, path, arrived, state);
         Uid next = new(Math.Max(list?.UidNext.Value ?? 1, state?.NextUid ?? 1));
+        string? rights = account.Tree.ReadText($"{path}/{AclFile.FileName}");
         Operation operation;
         lock (account.Gate)
         {
             if (account.Pending(name.Value) is not null) return;
-            List<Change> changes = [new Change.Create(mailbox, name, SpecialUse.None, list?.Validity ?? account.NextValidity())];
+            List<Change> changes = [new Change.Create(mailbox, name, SpecialUse.None, list is { IsRenumbered: false } ? list.Validity : account.NextValidity())];
             if (adopted.Count > 0) changes.Add(new Change.Adopt(mailbox, adopted));
             changes.Add(new Change.Heard(mailbox, next, new((long)(index?.State?.Highest ?? 0)), Kept(arrived)));
+            if (rights is not null) changes.AddRange(Rights(mailbox, AclFile.Parse(rights, account.Who.Address).Entries));
             operation = recorder.Append(account, changes, null, 0, 0);
             account.Pending(name.Value)!.NextUid = next.Value;
         }
@@ -111,6 +115,16 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
         await account.CompleteAsync(operation);
         log.FolderVisited(account.Who.Address, what, mailbox);
     }
+
+    // A file that is gone says that the mailbox is its owner's alone again.
+    private async ValueTask RightsAsync(Account account, Box box, string folder)
+    {
+        MailboxAcl theirs = AclFile.Parse(account.Tree.ReadText($"{folder}/{AclFile.FileName}") ?? "", account.Who.Address);
+        List<Change> changes = [.. box.Acl.Entries.Where(entry => theirs.Find(entry.Identifier) is null).Select(entry => new Change.Share(box.Mailbox, entry.Identifier, null)), .. Rights(box.Mailbox, theirs.Entries.Except(box.Acl.Entries))];
+        if (changes.Count > 0) await RunAsync(account, changes, "changed the rights of", box.Name.Value);
+    }
+
+    private static IEnumerable<Change> Rights(MailboxId mailbox, IEnumerable<AclEntry> entries) => entries.Select(entry => new Change.Share(mailbox, entry.Identifier, entry.Rights));
 
     private async ValueTask SubscriptionsAsync(Account account)
     {
@@ -137,11 +151,14 @@ internal sealed class TreeVisitor(Recorder recorder, MaildirStoreOptions options
             return;
         }
 
+        // Not after a crash: a file that it undid would give rights back that were taken from somebody.
+        if (account.EndedInOrder && before.Acl is not null && now.Acl != before.Acl) await RightsAsync(account, box, folder);
         if (now.Keywords != before.Keywords) account.Read(catalogue => TakeLetters(account, catalogue, box, folder));
         ListComparison list = now.List == before.List ? ListComparison.Same : account.Read(catalogue => ListComparison.Of(account.Tree, catalogue, box, account.EndedInOrder || now.Log != before.Log));
         FolderIndex? index = now.Log == before.Log ? null : FolderIndex.Read(account.Tree, folder, options.DovecotIndex);
         foreach (string problem in index?.Problems ?? []) log.IndexLeftAside(account.Who.Address, folder, problem);
         IndexState? state = index is { IsWhole: true } && index.State!.IsOf(list.Validity ?? box.Validity) ? index.State : null;
+        if (state?.NextUid > UidList.MostNext) (list, state) = (ListComparison.Exhausted, null);
         List<Operation> operations = [];
         List<Change> changes = Plan(account, box, folder, list, index, state);
         if (changes.Count > 0)

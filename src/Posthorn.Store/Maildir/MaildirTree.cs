@@ -12,6 +12,9 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     /// <summary>Our own directory in the root; Maildir++ readers pass over names without a dot.</summary>
     private const string Own = "posthorn";
 
+    /// <summary>The largest file beside the mail that is read. 512 MiB: a list of five million messages.</summary>
+    private const long LargestFile = 512L << 20;
+
     /// <summary>Octets of a base name behind time, MAILBOXID and UID in a name of <see cref="FolderNames.MaxLength"/>.</summary>
     private const int LongestExpungedBase = 190;
 
@@ -292,6 +295,7 @@ internal sealed class MaildirTree(IVolume volume, string root, FolderNames names
     {
         if (!Exists(path)) return null;
         using IVolumeFile file = Volume.Open(path, VolumeOpen.Read);
+        if (file.Length > LargestFile) throw new VolumeException(VolumeError.Invalid, "read", path, $"{file.Length} octets, more than {LargestFile}, are no list of anybody's");
         byte[] bytes = new byte[file.Length];
         int got = file.Read(0, bytes);
         return got == bytes.Length ? bytes : bytes[..got];

@@ -36,6 +36,18 @@ internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, 
 {
     internal const string FileName = "dovecot-uidlist";
 
+    /// <summary>
+    /// The highest next UID that is believed. Nobody has received so many messages; whoever wrote more has damaged or made up the file, and from there on numbers would end.
+    /// Then there is no honest way but a new UIDVALIDITY (RFC 9051 section 2.3.1.1).
+    /// </summary>
+    internal const uint MostNext = 0xf000_0000;
+
+    /// <summary>Whether its messages had to get other numbers, for which a UIDVALIDITY is still to be found.</summary>
+    internal bool IsRenumbered { get; private init; }
+
+    /// <summary>The same messages in the same order, numbered from 1.</summary>
+    internal UidList Renumbered() => this with { IsRenumbered = true, UidNext = new((uint)Entries.Count + 1), Entries = [.. Entries.Select((entry, at) => entry with { Uid = new((uint)at + 1) })] };
+
     internal string Format()
     {
         StringBuilder text = new(64 + Entries.Count * 96);
@@ -53,12 +65,15 @@ internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, 
         return text.ToString();
     }
 
+    /// <summary>A line has a name of at most 255 octets and some fields.</summary>
+    private const int LongestLine = 16 << 10;
+
     /// <summary>Reads a list; null when the header is none. Lines that make no sense are passed over, a last line without its end too.</summary>
     internal static UidList? Parse(string text)
     {
-        string[] lines = text.Split('\n');
-        if (lines.Length < 2) return null;
-        string[] head = lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        int at = text.IndexOf('\n', StringComparison.Ordinal);
+        if (at < 0) return null;
+        string[] head = text[..Math.Min(at, LongestLine)].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         uint validity = 0, next = 1;
         string? guid = null;
         if (head is ["3", ..])
@@ -78,9 +93,9 @@ internal sealed record UidList(UidValidity Validity, Uid UidNext, string? Guid, 
 
         if (validity == 0) return null;
         List<UidListEntry> entries = [];
-        for (int i = 1; i < lines.Length - 1; i++)
-            if (Entry(lines[i], head[0] == "1") is { } entry && (entries.Count == 0 || entries[^1].Uid < entry.Uid)) entries.Add(entry);
-        if (entries.Count > 0) next = Math.Max(next, entries[^1].Uid.Value + 1);
+        for (int start = at + 1; (at = text.IndexOf('\n', start)) >= 0; start = at + 1)
+            if (at - start <= LongestLine && Entry(text[start..at], head[0] == "1") is { } entry && (entries.Count == 0 || entries[^1].Uid < entry.Uid)) entries.Add(entry);
+        if (entries.Count > 0) next = (uint)Math.Max(next, Math.Min((ulong)entries[^1].Uid.Value + 1, uint.MaxValue));
         return new(new(validity), new(next), guid, entries);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using CsCheck;
@@ -36,6 +37,52 @@ public sealed partial class IndexTests
             if ((message.SystemFlags & SystemFlags.Seen) != 0) found = found.Append(@"\Seen");
             if ((message.SystemFlags & SystemFlags.Flagged) != 0) found = found.Append(@"\Flagged");
             Assert.Equal(flags.Where(flag => flag != @"\Recent").Order(StringComparer.Ordinal), found.Order(StringComparer.Ordinal));
+        }
+    }
+
+    // Names that all point to one long text, more keywords than anybody has, and all of them for every message: memory for what the file's few octets ask for.
+    [Fact]
+    public void A_file_that_somebody_made_up_costs_no_more_than_it_may()
+    {
+        IndexState state = new() { Id = 7, Validity = 1, NextUid = 2, LogSequence = 2, Highest = 1 };
+        for (int i = 0; i < 10_000; i++) state.Keywords.Add(i == 9_999 ? new string('x', 1 << 20) : "");
+        (byte[] index, byte[] log) = IndexWriter.Write(state, 1_700_000_000);
+        int names = index.AsSpan().IndexOf("keywords"u8) + 8;
+        int list = (names + 7) / 8 * 8 + 4, far = BinaryPrimitives.ReadInt32LittleEndian(index.AsSpan(list + 8 * 9_999 + 4));
+        for (int i = 0; i < 10_000; i++) BinaryPrimitives.WriteInt32LittleEndian(index.AsSpan(list + 8 * i + 4), far);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        FolderIndex read = FolderIndex.Read(name => name == IndexFile.FileName ? index : name == IndexLog.FileName ? log : null)!;
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100 << 20);
+        Assert.Equal(10_000, read.State!.Keywords.Count);
+        Assert.All(read.State.Keywords, name => Assert.Equal(1024, name.Length));
+    }
+
+    [Theory]
+    [InlineData(0, 17_000)]
+    [InlineData(2_200, 2_000)]
+    public void A_log_that_gives_more_keywords_than_anybody_has_is_left_aside(int messages, int keywords)
+    {
+        (byte[] index, byte[] log) = IndexWriter.Write(new() { Id = 7, Validity = 1, LogSequence = 2, Highest = 1 }, 1_700_000_000);
+        List<byte> bytes = [.. log];
+        byte[] uids = new byte[8 * messages];
+        for (int i = 0; i < messages; i++) BinaryPrimitives.WriteInt32LittleEndian(uids.AsSpan(8 * i), i + 1);
+        if (messages > 0) Add(0x2, uids);
+        for (int i = 0; i < keywords; i++)
+            Add(0x400, [0, 0, 8, 0, .. System.Text.Encoding.ASCII.GetBytes(i.ToString("x8", CultureInfo.InvariantCulture)), 1, 0, 0, 0, 255, 255, 255, 255]);
+        FolderIndex read = FolderIndex.Read(name => name == IndexFile.FileName ? index : name == IndexLog.FileName ? bytes.ToArray() : null)!;
+        Assert.False(read.IsWhole);
+        Assert.NotEmpty(read.Problems);
+        Assert.InRange(read.State!.Keywords.Count, 1, IndexState.MostKeywords + 1);
+
+        // As Dovecot writes it: the size in units of four, seven bits in each octet.
+        void Add(uint kind, byte[] body)
+        {
+            uint size = (uint)(body.Length + 8) >> 2;
+            Span<byte> head = stackalloc byte[8];
+            for (int i = 0; i < 4; i++) head[i] = (byte)(0x80 | (size >> (7 * (3 - i)) & 0x7f));
+            BinaryPrimitives.WriteUInt32LittleEndian(head[4..], kind | 0x10000000);
+            bytes.AddRange(head);
+            bytes.AddRange(body);
         }
     }
 

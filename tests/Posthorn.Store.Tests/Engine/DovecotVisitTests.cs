@@ -295,6 +295,110 @@ public sealed class DovecotVisitTests : IAsyncLifetime
         await StopAsync(store);
     }
 
+    // Nobody can go on from such numbers for long.
+    [Theory]
+    [InlineData("N4294967295", false)]
+    [InlineData("N9", false, "4294967295")]
+    [InlineData("N9", true)]
+    public async Task A_tree_whose_numbers_are_at_their_end_is_numbered_anew(string next, bool byIndex, string last = "8")
+    {
+        foreach (string name in (string[])["100.a.host", "101.b.host"]) Put($"cur/{name}:2,S");
+        Put("dovecot-uidlist", $"3 V1700000000 {next} G{Guid}\n7 :100.a.host\n{last} :101.b.host\n");
+        if (byIndex) PutIndex(Root, 5, 1_700_000_000, uint.MaxValue, (7, 8, []), (8, 8, []));
+        IMailStore store = await StartAsync();
+        MailboxStatus status = await LookAsync(store);
+        Assert.Equal((new Uid(3), 2), (status.UidNext, status.Messages));
+        Assert.True(status.Validity.Value > 1_700_000_000);
+        Assert.Equal(new Uid(3), (await store.MustAppendAsync(_server!, "INBOX", Text("one"))).Messages[0].Uid);
+        await StopAsync(store);
+        store = await StartAsync();
+        Assert.Equal(status.Validity, (await LookAsync(store)).Validity);
+        await StopAsync(store);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Numbers_at_their_end_that_another_server_left_are_not_gone_on_from(bool byIndex)
+    {
+        IMailStore store = await StartAsync();
+        AppendReceipt receipt = await store.MustAppendAsync(_server!, "INBOX", Text("one"), Text("two"));
+        await StopAsync(store);
+        if (byIndex) PutIndex(Root, 5, receipt.Validity.Value, uint.MaxValue, (1, 8, []));
+        else Put("dovecot-uidlist", (await File.ReadAllTextAsync(Root + "/dovecot-uidlist", Cancel)).Replace(" N3 ", " N4294967295 ", StringComparison.Ordinal));
+        for (int start = 0; start < 2; start++)
+        {
+            store = await StartAsync();
+            MailboxStatus status = await LookAsync(store);
+            Assert.Equal((new Uid(3), 2), (status.UidNext, status.Messages));
+            Assert.True(status.Validity.Value > receipt.Validity.Value);
+            Assert.Equal(Text("two"), await store.ContentAsync(receipt.Mailbox, new(2)));
+            await StopAsync(store);
+        }
+
+        Assert.Single(_log.Events, record => record.Id == 7042);
+    }
+
+    [Theory]
+    [InlineData("user=bob lrs\nuser=carl@example.org lr\n", "bob@example.org lrs", "carl@example.org lr")]
+    [InlineData("user=carl lr\n", "carl@example.org lr")]
+    [InlineData("")]
+    [InlineData(null)]
+    public async Task Rights_that_another_server_changed_are_taken_over(string? file, params string[] rights)
+    {
+        IMailStore store = await StartAsync();
+        MailboxId drafts = Must(await store.CreateAsync(Name("Drafts"), SpecialUse.Drafts, Cancel)).Id!.Value;
+        foreach (MailboxId shared in (MailboxId[])[drafts, (await store.FindAsync(MailboxName.Inbox, Cancel))!.Id!.Value])
+            Must(await store.ShareAsync(shared, "bob@example.org", Sharing.MailboxRights.Lookup | Sharing.MailboxRights.Read, Cancel));
+        await StopAsync(store);
+        if (file is null) File.Delete(Root + "/.Drafts/dovecot-acl");
+        else Put(".Drafts/dovecot-acl", file);
+        for (int start = 0; start < 2; start++)
+        {
+            store = await StartAsync();
+            Assert.Equal(rights, (await store.FindAsync(drafts, Cancel))!.Acl.Entries.Select(entry => $"{entry.Identifier} {Sharing.RightsText.Plain(entry.Rights)}"));
+            Assert.Single((await store.FindAsync(MailboxName.Inbox, Cancel))!.Acl.Entries);
+            Assert.Equal(rights.Any(one => one.StartsWith("carl", StringComparison.Ordinal)), _server!.SharersWith(EmailAddress.Parse("carl@example.org")).Count > 0);
+            await StopAsync(store);
+            Assert.Equal(rights.Length > 0, File.Exists(Root + "/.Drafts/dovecot-acl"));
+        }
+
+        Assert.Single(_log.Events, record => record is (7044, var text) && text.EndsWith("changed the rights of Drafts", StringComparison.Ordinal));
+    }
+
+    // The disk undid the last change of the file with the machine's end: who was shut out must not come in again.
+    [Fact]
+    public async Task After_a_crash_rights_are_as_the_catalogue_says()
+    {
+        IMailStore store = await StartAsync();
+        MailboxId drafts = Must(await store.CreateAsync(Name("Drafts"), SpecialUse.Drafts, Cancel)).Id!.Value;
+        Must(await store.ShareAsync(drafts, "bob@example.org", Sharing.MailboxRights.Lookup | Sharing.MailboxRights.Read, Cancel));
+        await StopAsync(store);
+        store = await StartAsync();
+        Must(await store.ShareAsync(drafts, "bob@example.org", null, Cancel));
+        await _server!.Journal.CheckpointAsync(Cancel);
+        Assert.False(File.Exists(Root + "/.Drafts/dovecot-acl"));
+        await StopAsync(store, kill: true);
+        Put(".Drafts/dovecot-acl", "user=bob@example.org lr\n");
+        store = await StartAsync();
+        Assert.Empty((await store.FindAsync(drafts, Cancel))!.Acl.Entries);
+        await StopAsync(store);
+        Assert.False(File.Exists(Root + "/.Drafts/dovecot-acl"));
+    }
+
+    [Fact]
+    public async Task A_folder_that_another_server_made_comes_with_its_rights()
+    {
+        IMailStore store = await StartAsync();
+        await StopAsync(store);
+        foreach (string part in (string[])["new", "cur", "tmp"]) Directory.CreateDirectory($"{Root}/.Made/{part}");
+        Put(".Made/dovecot-uidlist", $"3 V1700000000 N1 G{Guid}\n");
+        Put(".Made/dovecot-acl", "user=bob lr\n");
+        store = await StartAsync();
+        Assert.Equal("bob@example.org", Assert.Single((await store.FindAsync(Name("Made"), Cancel))!.Acl.Entries).Identifier);
+        await StopAsync(store);
+    }
+
     /// <summary>Keeps what was said.</summary>
     private sealed class EventLog : ILogger
     {
