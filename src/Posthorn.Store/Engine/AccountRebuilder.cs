@@ -150,6 +150,7 @@ internal sealed class AccountRebuilder(AccountCatalogue catalogue, MaildirTree t
             }
 
             if (Message(found.Folder, disk, entry, row.Highest) is not { } stored) continue;
+            options.Rebuilding?.Invoke(who, 1);
             here.Add(entry.Uid.Value);
             (StoredRow named, bool stands) = WithFlags(stored, disk, letters, found);
             if (exact && !IsKnown(found.State!, named.Row))

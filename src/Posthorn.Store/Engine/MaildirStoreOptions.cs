@@ -19,6 +19,15 @@ public sealed record MaildirStoreOptions
     /// <summary>The directory of the catalogues, <c>DOMAIN/LOCALPART/catalogue.db</c> below it.</summary>
     public required string AccountsDirectory { get; init; }
 
+    /// <summary>
+    /// What the configuration says of an account now, or null. Whoever comes with another word on where its mail lies comes with an older one: a delivery that was decided on before
+    /// a reload, a record of the journal. Null in a store that believes whoever opens an account.
+    /// </summary>
+    public Func<EmailAddress, MailAccount?>? Accounts { get; init; }
+
+    /// <summary>Told how many messages of an account were taken into a new catalogue since the last call; null where nobody looks.</summary>
+    public Action<EmailAddress, int>? Rebuilding { get; init; }
+
     /// <summary>What parts the levels of mailbox names as clients see them. On disk it is always the dot of Maildir++.</summary>
     public char Separator { get; init; } = '.';
 

@@ -44,11 +44,13 @@ internal static class StoreCommand
             // Before the journal is opened: opening it may open accounts, and they would write down what is to be forgotten.
             foreach (MailAccount account in accounts) verifier.SetAside(account, now);
             List<string> failed = [];
-            await using (StoppedServer offline = await StoppedServer.OpenAsync(configuration, TimeProvider.System, cancel))
+            Action<int>? rebuilt = null;
+            await using (StoppedServer offline = await StoppedServer.OpenAsync(configuration, TimeProvider.System, (_, some) => rebuilt?.Invoke(some), cancel))
             {
                 await StoreProgress.RunAsync("rebuild", accounts, parsed.GetValue(options.Json), async (account, count) =>
                 {
-                    if (!await OpenAllAsync(offline.Stores, account, count, cancel)) failed.Add(account.Address.ToString());
+                    rebuilt = count;
+                    if (!await OpenAllAsync(offline.Stores, account, cancel)) failed.Add(account.Address.ToString());
                 });
             }
 
@@ -93,17 +95,14 @@ internal static class StoreCommand
     }, cancel);
 
     // Each mailbox is looked at, so that files which no list names are taken in.
-    private static async Task<bool> OpenAllAsync(MaildirStores stores, MailAccount account, Action<int> count, CancellationToken cancel)
+    private static async Task<bool> OpenAllAsync(MaildirStores stores, MailAccount account, CancellationToken cancel)
     {
         Result<IMailStore> opened = await stores.OpenAsync(account, cancel);
         if (!opened.TryGet(out IMailStore? store, out _)) return false;
         await using (store)
         {
             foreach (MailboxInfo info in await store.ListAsync(cancel))
-            {
-                if (info.Id is null || !(await store.StatusAsync(info.Name, cancel)).TryGet(out MailboxStatus? status, out _)) continue;
-                count(status.Messages);
-            }
+                if (info.Id is not null) await store.StatusAsync(info.Name, cancel);
         }
 
         return true;

@@ -144,7 +144,7 @@ internal sealed class Composition : IAsyncDisposable
         LogOutput log = new(time, Console.Error, configuration.Hostname.Ascii, configuration.Log.Level, configuration.Log.Json, OptionsFor.LogFile(configuration));
         try
         {
-            Foundation foundation = Foundation.Lay(configuration, time, log);
+            Foundation foundation = Foundation.Lay(configuration, time, log, rebuilding: null);
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
@@ -252,13 +252,13 @@ internal sealed class Composition : IAsyncDisposable
 /// <summary>What is made before the journal opens, since the journal replays into it.</summary>
 internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirectory Directory, MaildirStores Stores, FileScriptStore Scripts, MailQueue Queue, LookupTables Tables)
 {
-    public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log)
+    public static Foundation Lay(ServerConfiguration configuration, TimeProvider time, LogOutput log, Action<EmailAddress, int>? rebuilding)
     {
         PrivateFile.KeepToOneself();
         IVolume volume = new LinuxVolume();
         TlsIdentity? tls = configuration.Tls is { } pem ? TlsIdentity.Load(pem.Certificate, pem.Key, time, log.CreateLogger("net")) : null;
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
-        MaildirStores stores = new(OptionsFor.Stores(configuration), volume, time, log.CreateLogger("store"));
+        MaildirStores stores = new(OptionsFor.Stores(configuration) with { Rebuilding = rebuilding }, volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
         LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Posthorn.Configuration;
+using Posthorn.Core;
 using Posthorn.Directory;
 using Posthorn.Logging;
 using Posthorn.Setup;
@@ -28,7 +29,15 @@ internal sealed class StoppedServer : IAsyncDisposable
 
     /// <summary>Opens it. Root acts as the server's user until it is disposed.</summary>
     /// <exception cref="Posthorn.Journal.JournalInUseException">The server runs.</exception>
-    public static async Task<StoppedServer> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel)
+    public static Task<StoppedServer> OpenAsync(ServerConfiguration configuration, TimeProvider time, CancellationToken cancel) => OpenAsync(configuration, time, rebuilding: null, cancel);
+
+    /// <summary>As above.</summary>
+    /// <param name="configuration">Whose.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="rebuilding">Told how many messages of which account were taken into a new catalogue.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="Posthorn.Journal.JournalInUseException">The server runs.</exception>
+    public static async Task<StoppedServer> OpenAsync(ServerConfiguration configuration, TimeProvider time, Action<EmailAddress, int>? rebuilding, CancellationToken cancel)
     {
         if (!System.IO.Directory.Exists(configuration.Data)) throw new IOException($"{configuration.Data} is not there: the server of this configuration has never run.");
         ServerUser? user = ServerUser.Become(configuration.Data);
@@ -36,7 +45,7 @@ internal sealed class StoppedServer : IAsyncDisposable
         try
         {
             log = new(time, Console.Error, configuration.Hostname.Ascii, (LogLevel)Math.Max((int)LogLevel.Warning, (int)configuration.Log.Level), configuration.Log.Json, OptionsFor.LogFile(configuration));
-            Foundation foundation = Foundation.Lay(configuration, time, log);
+            Foundation foundation = Foundation.Lay(configuration, time, log, rebuilding);
             Journal.Journal journal = await Posthorn.Journal.Journal.OpenAsync(
                 OptionsFor.Journal(configuration), foundation.Volume, [foundation.Stores, foundation.Queue], time, log.CreateLogger("journal"), cancel);
             foundation.Stores.Start(journal);
