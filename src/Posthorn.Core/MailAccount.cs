@@ -15,11 +15,21 @@ public sealed record MailAccount
     /// <summary>The folder for Sieve scripts and the like, absolute (Dovecot's <c>mail_home</c>).</summary>
     public required string Home { get; init; }
 
+    /// <summary>Another account that is configured to have its mail in the same tree, and has it there; null where there is none.</summary>
+    public EmailAddress? TreeOf { get; init; }
+
     /// <summary>The most octets its mail may take; null is no limit.</summary>
     public long? QuotaBytes { get; init; }
 
     /// <summary>The most messages it may hold; null is no limit.</summary>
     public long? QuotaMessages { get; init; }
+
+    /// <summary>Whether another word on the same account says the same of where its mail lies.</summary>
+    public bool LiesWhere(MailAccount other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return MailRoot == other.MailRoot && Home == other.Home && TreeOf == other.TreeOf;
+    }
 
     public bool Equals(MailAccount? other) => other is not null && Address.Equals(other.Address);
     public override int GetHashCode() => Address.GetHashCode();

@@ -94,6 +94,10 @@ public sealed class MailDirectory : IDirectory, IAccountLimits, IDisposable
         standing.Add(entry.Line.Password?.Source);
         standing.Add(entry.Line.NoPassword);
         standing.Add(entry.Line.AllowLocal);
+        // What a session has open lies there.
+        standing.Add(entry.Account.MailRoot);
+        standing.Add(entry.Account.Home);
+        standing.Add(entry.Account.TreeOf);
         foreach (IPNetwork network in entry.Line.AllowNets ?? []) standing.Add(network);
         return standing.ToHashCode() | 1;
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using Posthorn.Core;
 
 namespace Posthorn.Directory;
@@ -5,6 +6,9 @@ namespace Posthorn.Directory;
 /// <summary>Where an account's mail lies, as Dovecot's <c>mail_location</c> says it: <c>maildir:PATH[:LAYOUT=…][:INDEX=…][:CONTROL=…]</c>.</summary>
 internal sealed record MailPlace(string Root, MailLayout Layout)
 {
+    /// <summary>Octets of a root at most. 3,400: behind it comes a folder, a directory in it and a file, of 255 octets each, and what nested folders and our own add; Linux takes paths of 4,095.</summary>
+    private const int LongestRoot = 3_400;
+
     /// <summary>The place for an account; null, and what is wrong.</summary>
     internal static MailPlace? Expand(string template, EmailAddress account, string home, out string error)
     {
@@ -17,6 +21,12 @@ internal sealed record MailPlace(string Root, MailLayout Layout)
         }
 
         if (MailTemplate.Expand(hasDriver ? parts[1] : parts[0], account, home, out error) is not { } root) return null;
+        if (Encoding.UTF8.GetByteCount(root) > LongestRoot)
+        {
+            error = $"its path has more than {LongestRoot} octets, and folders and mail must find room behind it";
+            return null;
+        }
+
         MailLayout layout = MailLayout.Plain;
         foreach (string option in parts.Skip(hasDriver ? 2 : 1))
         {

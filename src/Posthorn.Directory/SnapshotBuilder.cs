@@ -46,6 +46,7 @@ internal sealed class SnapshotBuilder
             _problems.AddRange(table.Problems);
             foreach (PasswdEntry entry in table.Entries) AddAccount(entry, domain ?? _default);
         }
+        CheckTrees();
         AliasMap map = BuildAliases(aliases);
         List<AccountEntry> withPassword = [.. _accounts.Where(static a => a.Line.Password is not null)];
         DirectorySnapshot snapshot = new()
@@ -105,6 +106,35 @@ internal sealed class SnapshotBuilder
         _accounts.Add(entry);
         _byAddress.Add(address, entry);
     }
+
+    // Two accounts with their mail in one place would both number it. The first keeps it: the other is known, so that its mail is not refused for good, but is not served.
+    private void CheckTrees()
+    {
+        Dictionary<string, AccountEntry> roots = new(_accounts.Count, StringComparer.Ordinal);
+        foreach (AccountEntry entry in _accounts) roots.TryAdd(Plain(entry.Account.MailRoot), entry);
+        for (int i = 0; i < _accounts.Count; i++)
+        {
+            AccountEntry entry = _accounts[i];
+            if (TreeAround(Plain(entry.Account.MailRoot), entry, roots) is not { } other) continue;
+            Complain(ProblemSeverity.Error, entry.Line.File, entry.Line.Line,
+                $"the mail of {entry.Account} would lie in {entry.Account.MailRoot}, which belongs to the mail of {other.Account} ({other.Line.File}:{other.Line.Line}); give each a place of its own ({{localpart}} alone is not enough with several domains), or make one an alias of the other. Until then the mail of {entry.Account} is not available");
+            AccountEntry shut = entry with { Account = entry.Account with { TreeOf = other.Account.Address } };
+            _accounts[i] = _byAddress[entry.Account.Address] = shut;
+        }
+    }
+
+    // The account whose tree a root is, or in whose tree it would be a folder.
+    private static AccountEntry? TreeAround(string root, AccountEntry own, Dictionary<string, AccountEntry> roots)
+    {
+        if (roots[root] is var same && same.Account != own.Account) return same;
+        string name = Path.GetFileName(root);
+        bool isDirect = true;
+        for (string? above = Path.GetDirectoryName(root); above is not null; above = Path.GetDirectoryName(above), isDirect = false)
+            if (roots.TryGetValue(above, out AccountEntry? outer) && (outer.Account.Layout.IsNested && name[0] != '.' || isDirect && name[0] == '.')) return outer;
+        return null;
+    }
+
+    private static string Plain(string root) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
 
     private AliasMap BuildAliases(IReadOnlyList<(AliasTable Table, IReadOnlyList<DomainName> Domains)> aliases)
     {

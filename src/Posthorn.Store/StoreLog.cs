@@ -3,7 +3,7 @@ using Posthorn.Core;
 
 namespace Posthorn.Store;
 
-/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7024, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
+/// <summary>All log events of the store, numbered 7000-7999; the next free ids are 7026, 7048 and 7051. Numbers are never reused; 7008 is retired.</summary>
 internal static partial class StoreLog
 {
     [LoggerMessage(7000, LogLevel.Warning, "{Account}: a mail file could not be written or renamed; it is tried again, the message is safe in the journal")]
@@ -35,6 +35,12 @@ internal static partial class StoreLog
 
     [LoggerMessage(7018, LogLevel.Warning, "{Account}: the catalogue was made anew; clients are told all flags and removals once more")]
     internal static partial void Repaired(this ILogger log, EmailAddress account);
+
+    [LoggerMessage(7024, LogLevel.Warning, "{Account}: the mail is in {Root} now and was in {Last}; what came into the old place within the last minutes is made here once more. What is still there after that is looked at by nobody")]
+    internal static partial void Moved(this ILogger log, EmailAddress account, string root, string last);
+
+    [LoggerMessage(7025, LogLevel.Warning, "{Account}: the mail is to be in {Root} now and is open in {Last}; sessions are sent away, nothing more is written there, and mail for it waits until it is opened in the new place")]
+    internal static partial void LiesElsewhere(this ILogger log, EmailAddress account, string root, string last);
 
     [LoggerMessage(7009, LogLevel.Information, "{Account}: {Count} messages of {Mailbox} were removed by another program")]
     internal static partial void ForeignRemoval(this ILogger log, EmailAddress account, int count, string mailbox);

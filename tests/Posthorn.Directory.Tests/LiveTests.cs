@@ -65,6 +65,18 @@ public sealed class LiveTests
     }
 
     [Fact]
+    public void What_a_login_rests_on_changes_with_the_place_of_the_mail()
+    {
+        using World world = new("ann:{PLAIN}a\nbob:{PLAIN}b\n");
+        MailAccount ann = world.Directory.FindLogin("ann")!, bob = world.Directory.FindLogin("bob")!;
+        int annThen = world.Directory.Standing(ann), bobThen = world.Directory.Standing(bob);
+        world.Write(world.Users, "ann:{PLAIN}a::::/elsewhere/ann::\nbob:{PLAIN}b\n");
+        world.SecondPasses();
+        Assert.NotEqual(annThen, world.Directory.Standing(ann));
+        Assert.Equal(bobThen, world.Directory.Standing(bob));
+    }
+
+    [Fact]
     public void Aliases_change_too()
     {
         using World world = new("ann:{PLAIN}a\n");

@@ -106,6 +106,46 @@ public sealed class MailDirectoryTests
         Assert.Null(ann.QuotaBytes);
     }
 
+    // Two servers, or two catalogues, on one tree would both number it.
+    [Theory]
+    [InlineData("/srv/mail/bob", true)]
+    [InlineData("/srv//mail/./bob/", true)]
+    [InlineData("/srv/mail/bob/.Sent", true)]
+    [InlineData("/srv/mail/bob/carl", false)]
+    [InlineData("/srv/mail/bob/posthorn/.Sent", false)]
+    [InlineData("/srv/mail/dan/carl", true)]
+    [InlineData("/srv/mail/dan/a/b", true)]
+    [InlineData("/srv/mail/danny", false)]
+    public void An_account_whose_mail_would_lie_in_anothers_is_named_and_not_served(string root, bool isIn)
+    {
+        using World world = new($"carl:{{PLAIN}}c::::::userdb_mail=maildir:{root}\nbob:{{PLAIN}}b::::::userdb_mail=maildir:/srv/mail/bob\ndan:{{PLAIN}}d::::::userdb_mail=maildir:/srv/mail/dan:LAYOUT=fs\n");
+        MailAccount[] accounts = [.. ((string[])["carl", "bob", "dan"]).Select(name => world.Directory.FindLogin(name)!)];
+        string[] named = [.. world.Directory.Problems.Where(problem => problem.Text.Contains("a place of its own", StringComparison.Ordinal)).Select(problem => problem.Text)];
+        Assert.Equal(isIn ? 1 : 0, named.Length);
+        Assert.Equal(isIn ? 1 : 0, accounts.Count(account => account.TreeOf is not null));
+        Assert.All(accounts, account => Assert.True(account.TreeOf is null || account.TreeOf != account.Address));
+        Assert.Equal(accounts.Select(account => account.TreeOf), world.Directory.Accounts.Select(account => account.TreeOf));
+    }
+
+    [Fact]
+    public void A_root_behind_which_no_mail_has_room_is_refused()
+    {
+        string longest = "/" + string.Join('/', Enumerable.Repeat(new string('r', 99), 34))[..3399];
+        using World world = new($"ann:{{PLAIN}}a::::::userdb_mail=maildir:{longest}\nbob:{{PLAIN}}b::::::userdb_mail=maildir:{longest}r\n");
+        Assert.Equal("ann@example.org", Assert.Single(world.Directory.Accounts).ToString());
+        Assert.Contains(world.Directory.Problems, problem => problem.Severity == ProblemSeverity.Error && problem.Text.Contains("3400 octets", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Accounts_of_one_name_in_two_domains_need_places_of_their_own()
+    {
+        using World world = new("ann:{PLAIN}one\n", otherUsers: "ann:{PLAIN}two\n");
+        Assert.All(world.Directory.Accounts, account => Assert.Null(account.TreeOf));
+        world.Directory.Reload(world.Options with { MailLocationTemplate = "maildir:/srv/mail/{localpart}" });
+        Assert.Equal([null, "ann@example.org"], world.Directory.Accounts.Select(account => account.TreeOf?.ToString()));
+        Assert.Contains(world.Directory.Problems, problem => problem.Severity == ProblemSeverity.Error && problem.Text.Contains("ann@other.example would lie in /srv/mail/ann", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("é", "C3A9", PasswordForm.AsSent)]
     [InlineData("é", "65CC81", PasswordForm.OpaqueString)]

@@ -62,4 +62,6 @@ internal enum MetaKey
     Losses = 9,
     /// <summary>When the file of the filter's notes was changed last, as far as we know, and the user's name in it.</summary>
     NotesFile = 10,
+    /// <summary>Where the mail lay when it was whole there last; empty before it was noted first.</summary>
+    Root = 11,
 }

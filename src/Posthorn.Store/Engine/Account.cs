@@ -94,11 +94,14 @@ internal sealed class Account : IDisposable
     /// <summary>Whether its messages may have keywords that none has yet.</summary>
     internal bool TakesKeywords => _catalogue.Keywords.TakesAny(_keywordOctets);
 
-    /// <summary>Whether another object is to take its place, since its catalogue is damaged: nothing more is recorded for it, and whoever has it open must come again.</summary>
+    /// <summary>Whether another object is to take its place, since its catalogue is damaged or its mail lies elsewhere now: nothing more is recorded for it, and whoever has it open must come again.</summary>
     internal bool IsOver => _isOver;
 
     /// <summary>The account's word index.</summary>
     internal required AccountWords Words { get; init; }
+
+    /// <summary>Whether the mail lay elsewhere when the account was open last.</summary>
+    internal bool HasMoved { get; init; }
 
     /// <summary>Whether the catalogue was closed properly before it was opened, and the journal knew no more than it: then the files are what we wrote last.</summary>
     internal bool EndedInOrder { get; set; }
@@ -264,7 +267,7 @@ internal sealed class Account : IDisposable
     {
         lock (_gate)
         {
-            Who = who;
+            if (who.LiesWhere(Who)) Who = who;
             _quota.SetLimits(who.QuotaBytes, who.QuotaMessages);
         }
     }
@@ -449,7 +452,7 @@ internal sealed class Account : IDisposable
         }
     }
 
-    /// <summary>Its catalogue is damaged: from now on nothing is recorded and nothing read. What is on its way, each settled.</summary>
+    /// <summary>Another object is to take its place: from now on nothing is recorded and nothing read. What is on its way, each settled.</summary>
     internal async ValueTask<IReadOnlyList<Operation>> RetireAsync()
     {
         IReadOnlyList<Operation> open;
@@ -460,7 +463,15 @@ internal sealed class Account : IDisposable
         }
 
         foreach (Operation operation in open) await _runner.SettleAsync(operation);
-        Behind.Settle();
+        try
+        {
+            Behind.Settle();
+        }
+        catch (Posthorn.Journal.Volume.VolumeException problem)
+        {
+            _log.FileDelayed(problem, Who.Address); // the journal has it, and whoever takes its place mends it
+        }
+
         Abandon();
         lock (_gate)
         {
@@ -472,7 +483,7 @@ internal sealed class Account : IDisposable
         return open;
     }
 
-    internal static MailUnavailableException Over() => new("The catalogue is damaged and is being made anew.", mustReconnect: true);
+    internal static MailUnavailableException Over() => new("The account is being opened anew.", mustReconnect: true);
 
     /// <summary>Closes the catalogue as a crash would, for tests and after damage.</summary>
     internal void Abandon()

@@ -18,6 +18,9 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
 
     internal const string Marker = "id";
 
+    // Beside the marker: whose the tree is.
+    private const string Owner = "owner";
+
     // Beside the marker for as long as another server's tree is taken in: should that be broken off, it is another server's still.
     private const string Adopting = "adopting";
 
@@ -34,6 +37,16 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         if (_run.IsValueCreated) _run.Value.End();
     }
 
+    /// <summary>The newest word on an account.</summary>
+    internal MailAccount Newest(MailAccount who) => options.Accounts?.Invoke(who.Address) is { } now && now.Equals(who) ? now : who;
+
+    /// <summary>The mail is whole where it lies.</summary>
+    internal static void NoteRoot(Account account) => account.Read(catalogue =>
+    {
+        catalogue.SetMeta(MetaKey.Root, 0, account.Tree.Root);
+        return true;
+    });
+
     /// <summary>Opens an account.</summary>
     /// <param name="who">Whose.</param>
     /// <param name="repair">Whether its catalogue is known to be damaged.</param>
@@ -46,6 +59,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         string directory = DirectoryOf(options, who.Address);
         string path = directory + "/catalogue.db";
         AccountCatalogue? catalogue = null;
+        if (who.TreeOf is { } other) return Wrong(who, null, $"it is that of {other} too; give each account a tree of its own, or make one an alias of the other");
         try
         {
             new ForeignLayout(tree, who, log).TakeIn();
@@ -53,6 +67,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             string mark = Database.DamageMark(path);
             if (known && (repair || File.Exists(mark) || (catalogue = Sound(path)) is null))
             {
+                if (!tree.Exists($"{tree.OwnPath}/{Marker}")) return Wrong(who, catalogue, "the marker is missing; is the volume mounted? The catalogue is damaged, and is made anew when the mail is there");
                 SetAside(path, "damaged", time.GetUtcNow());
                 File.Delete(mark);
                 known = false;
@@ -61,12 +76,16 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
             string adopting = $"{tree.OwnPath}/{Adopting}";
             bool ours = tree.Exists($"{tree.OwnPath}/{Marker}") && !tree.Exists(adopting);
             remade |= !known && ours; // what the journal has of it was applied to the catalogue that is lost now
+            if (!known && ours && OtherOwner(tree, who) is { } first) return Wrong(who, catalogue, $"it is that of {first}, by another path; give each account a tree of its own, or make one an alias of the other");
             bool rebuild = !known && tree.Exists(tree.Root) && AccountRebuilder.HasMail(tree);
             if (!known) MakeNew(tree, directory, adopts: rebuild && !ours);
             Dictionary<string, string> orphans = [];
             HashSet<MailboxId> unlisted = [], incomplete = [];
             string? marker = tree.ReadText($"{tree.OwnPath}/{Marker}")?.Trim();
-            if (marker is null) return Wrong(who, catalogue, "the marker is missing; is the volume mounted?");
+            string last = catalogue?.Meta(MetaKey.Root).Text ?? "";
+            bool moved = last.Length > 0 && last != tree.Root;
+            if (marker is null) return Wrong(who, catalogue, moved ? $"the marker is missing; the mail was in {last}, move it here" : "the marker is missing; is the volume mounted?");
+            if (!known || !tree.Exists($"{tree.OwnPath}/{Owner}")) tree.Replace($"{tree.OwnPath}/{Owner}", $"{who.Address}\n", sync: true);
             catalogue ??= new(path);
             string id = catalogue.Meta(MetaKey.Id).Text;
             if (id.Length > 0 && id != marker) return Wrong(who, catalogue, "its marker is another catalogue's");
@@ -87,9 +106,10 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
                 tree.Volume.Unlink(adopting);
             }
 
-            bool lost = NoteOpening(catalogue, tree);
+            bool lost = NoteOpening(catalogue, tree, moved);
+            if (moved) log.Moved(who.Address, tree.Root, last);
             NotesKeeper.Import(catalogue, volume, who, options.FilterNotes, time.GetUtcNow().ToUnixTimeMilliseconds(), log);
-            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind, Device = volume.TryStat(tree.Root, out VolumeStat stat) ? stat.Device : 0 };
+            Account account = new(who, tree, catalogue, options, time, log) { Orphans = orphans, EndedInOrder = inOrder && !moved, HasMoved = moved, Words = new(directory + "/words.db", who.Address, time, log), Shares = shares, Behind = behind, Device = volume.TryStat(tree.Root, out VolumeStat stat) ? stat.Device : 0 };
             account.NoteShares();
             account.CountKept();
             account.LookAt(unlisted);
@@ -159,6 +179,15 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         return true;
     }
 
+    // The account that has the tree already: its marker would fit the catalogue that is about to be made for this one. An account that was called otherwise before has no place any more.
+    private EmailAddress? OtherOwner(MaildirTree tree, MailAccount who)
+    {
+        if (!EmailAddress.TryParse(tree.ReadText($"{tree.OwnPath}/{Owner}")?.Trim() ?? "", out EmailAddress owner) || owner == who.Address) return null;
+        bool isThere = options.Accounts?.Invoke(owner) is { TreeOf: null } other && other.Address == owner && volume.TryStat(other.MailRoot, out VolumeStat theirs)
+            && volume.TryStat(tree.Root, out VolumeStat ours) && (theirs.Device, theirs.Inode) == (ours.Device, ours.Inode);
+        return isThere ? owner : null;
+    }
+
     private void MakeNew(MaildirTree tree, string directory, bool adopts)
     {
         tree.MakeRoot();
@@ -179,7 +208,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
     }
 
     // After an end without a farewell in another boot of the machine, unsynced changes may be gone that clients have seen. True then.
-    private bool NoteOpening(AccountCatalogue catalogue, MaildirTree tree)
+    private bool NoteOpening(AccountCatalogue catalogue, MaildirTree tree, bool moved)
     {
         string boot = catalogue.Meta(MetaKey.OpenBoot).Text;
         bool lost = boot.Length > 0 && boot != options.BootId || catalogue.Meta(MetaKey.Losses).Number < _run.Value.Losses;
@@ -195,6 +224,7 @@ internal sealed class AccountOpener(MaildirStoreOptions options, IVolume volume,
         if (boot.Length > 0 || catalogue.Meta(MetaKey.Generation).Text.Length == 0) catalogue.SetMeta(MetaKey.Generation, 0, options.Ids.Text());
         catalogue.SetMeta(MetaKey.OpenBoot, 0, options.BootId);
         catalogue.SetMeta(MetaKey.Losses, _run.Value.Losses, "");
+        if (!moved) catalogue.SetMeta(MetaKey.Root, 0, tree.Root);
         catalogue.Commit();
         return lost;
     }

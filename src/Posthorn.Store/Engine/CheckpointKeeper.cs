@@ -19,6 +19,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     private readonly ConcurrentDictionary<EmailAddress, bool> _doubtful = new();
     private readonly ConcurrentDictionary<Lsn, HashSet<EmailAddress>> _held = new();
     private readonly ConcurrentDictionary<EmailAddress, Operation[]> _repairing = new();
+    private readonly ConcurrentDictionary<EmailAddress, bool> _damaged = new();
     private readonly Dictionary<ulong, Task> _hanging = [];
     private volatile bool _cataloguesInDoubt;
     private long _round;
@@ -38,7 +39,7 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     internal void Touch(MailAccount who)
     {
         long round = Interlocked.Read(ref _round);
-        if (_touched.TryGetValue(who.Address, out Touched known))
+        if (_touched.TryGetValue(who.Address, out Touched known) && known.Who.MailRoot == who.MailRoot)
         {
             if (known.Round < round) _touched[who.Address] = known with { Round = round };
         }
@@ -56,8 +57,12 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
     /// <summary>All of that is applied.</summary>
     internal void Caught(EmailAddress account) => _postponed.TryRemove(account, out _);
 
-    /// <summary>The account's catalogue is being made anew: what the journal has of it is needed until that is done.</summary>
-    internal void BeginRepair(EmailAddress account) => _repairing.TryAdd(account, []);
+    /// <summary>The account is being opened anew, since its catalogue is damaged or its mail lies elsewhere: what the journal has of it is needed until that is done.</summary>
+    internal void BeginRepair(EmailAddress account, bool isDamaged)
+    {
+        if (isDamaged) _damaged[account] = true;
+        _repairing.TryAdd(account, []);
+    }
 
     /// <summary>As above, with what was on its way when that began.</summary>
     internal void BeginRepair(EmailAddress account, IReadOnlyList<Operation> open) =>
@@ -65,9 +70,13 @@ internal sealed class CheckpointKeeper(MaildirStoreOptions options, IVolume volu
 
     internal bool IsRepairing(EmailAddress account) => _repairing.ContainsKey(account);
 
-    /// <summary>The new catalogue has all that the journal had.</summary>
+    /// <summary>Whether that is because its catalogue is damaged.</summary>
+    internal bool IsDamaged(EmailAddress account) => _damaged.ContainsKey(account);
+
+    /// <summary>The account has all that the journal had.</summary>
     internal void EndRepair(EmailAddress account)
     {
+        _damaged.TryRemove(account, out _);
         if (!_repairing.TryRemove(account, out Operation[]? open)) return;
         foreach (Operation operation in open)
         {

@@ -284,10 +284,11 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
     private async ValueTask<Result<AccountLease>> LeaseAsync(MailAccount who, CancellationToken cancel)
     {
         Result<AccountLease> leased = await _accounts.LeaseAsync(who, cancel);
-        if (leased.TryGet(out AccountLease? damaged, out _) && damaged.Account.IsDamaged)
+        if (leased.TryGet(out AccountLease? open, out _) && (open.Account.IsDamaged || IsElsewhere(open.Account, ref who)))
         {
-            await _replay.RetireAsync(damaged.Account);
-            damaged.Dispose();
+            if (!open.Account.IsDamaged) _log.LiesElsewhere(who.Address, who.MailRoot, open.Account.Who.MailRoot);
+            await _replay.RetireAsync(open.Account, open.Account.IsDamaged);
+            open.Dispose();
             leased = await _accounts.LeaseAsync(who, cancel);
         }
 
@@ -317,6 +318,14 @@ public sealed class MaildirStores : IMailStores, IJournalParticipant
             leased.Value.Dispose();
             throw;
         }
+    }
+
+    // Whether the mail lies elsewhere than where the account has it open. Whoever comes with an older word gets the newer one.
+    private bool IsElsewhere(Account account, ref MailAccount who)
+    {
+        if (who.LiesWhere(account.Who)) return false;
+        who = _opener.Newest(who);
+        return !who.LiesWhere(account.Who);
     }
 
     // An account's first mailboxes; null, or why they cannot be made.

@@ -49,7 +49,7 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
                 catch (Catalogue.CatalogueException problem) when (problem.IsDamage)
                 {
                     // One account's damage must not keep the server from starting.
-                    await RetireAsync(held.Account);
+                    await RetireAsync(held.Account, isDamaged: true);
                 }
                 catch (Exception problem) when (IsOfTheAccount(problem))
                 {
@@ -78,15 +78,18 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
         _ => true,
     };
 
-    /// <summary>A catalogue was found to be damaged: whoever has the account open is sent away, and the next one who comes gets it with a catalogue made anew.</summary>
-    internal async ValueTask RetireAsync(Account account)
+    /// <summary>
+    /// A catalogue was found to be damaged, or the mail lies elsewhere now: whoever has the account open is sent away, and the next one who comes gets it with a catalogue made anew,
+    /// or from its new place. What was on its way to the old one is in the journal.
+    /// </summary>
+    internal async ValueTask RetireAsync(Account account, bool isDamaged)
     {
         await account.VisitTurn.WaitAsync(CancellationToken.None);
         try
         {
             if (account.IsOver) return;
-            log.Repairing(account.Who.Address);
-            keeper.BeginRepair(account.Who.Address); // first: no checkpoint may pass what the new one needs
+            if (isDamaged) log.Repairing(account.Who.Address);
+            keeper.BeginRepair(account.Who.Address, isDamaged); // first: no checkpoint may pass what the new one needs
             keeper.BeginRepair(account.Who.Address, await account.RetireAsync());
             accounts.Evict(account);
         }
@@ -99,8 +102,11 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
     /// <summary>Opens an account with all that the journal has for it.</summary>
     internal Result<Account> Open(MailAccount who)
     {
-        Result<Account> opened = opener.Open(who, keeper.IsRepairing(who.Address), out bool remade);
+        who = opener.Newest(who);
+        Result<Account> opened = opener.Open(who, keeper.IsDamaged(who.Address), out bool remade);
         if (!opened.IsOk) return opened;
+        // What the old place got and the new one did not: it was copied before, or names were about to follow.
+        remade |= opened.Value.HasMoved || keeper.IsRepairing(who.Address);
         if (remade && (Journal is not null || keeper.IsRepairing(who.Address)) && !CatchUp(opened.Value)) return new Refusal(RefusalKind.Unavailable, "The mailbox is being repaired, try again in a moment");
         if (Journal is not null && keeper.IsPostponed(who.Address))
         {
@@ -144,7 +150,8 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
     private bool CatchUp(Account account)
     {
         EmailAddress address = account.Who.Address;
-        keeper.BeginRepair(address);
+        bool isDamaged = !account.HasMoved && !keeper.IsRepairing(address) || keeper.IsDamaged(address);
+        keeper.BeginRepair(address, isDamaged);
         try
         {
             if (Journal is not { } journal)
@@ -164,8 +171,9 @@ internal sealed class StoreReplay(AccountOpener opener, AccountCache accounts, C
                 }
             }
 
+            if (account.HasMoved) AccountOpener.NoteRoot(account);
             keeper.EndRepair(address);
-            log.Repaired(address);
+            if (isDamaged) log.Repaired(address);
             return true;
         }
         catch (Posthorn.Journal.Volume.VolumeException problem)

@@ -23,6 +23,7 @@ public sealed class StoreVerifier(MaildirStoreOptions options, IVolume volume)
         MaildirTree tree = new(volume, who.MailRoot.TrimEnd('/'), new(options.Separator));
         string directory = AccountOpener.DirectoryOf(options, who.Address);
         int mailboxes = 0;
+        if (who.TreeOf is { } other) Add(StorePart.Tree, null, null, $"{who.MailRoot} belongs to the mail of {other}; give each account a tree of its own");
         try
         {
             if (!File.Exists(directory + "/catalogue.db"))

@@ -258,7 +258,7 @@ internal sealed record Foundation(IVolume Volume, TlsIdentity? Tls, MailDirector
         IVolume volume = new LinuxVolume();
         TlsIdentity? tls = configuration.Tls is { } pem ? TlsIdentity.Load(pem.Certificate, pem.Key, time, log.CreateLogger("net")) : null;
         MailDirectory directory = new(OptionsFor.Directory(configuration), time, log.CreateLogger("auth"));
-        MaildirStores stores = new(OptionsFor.Stores(configuration) with { Rebuilding = rebuilding }, volume, time, log.CreateLogger("store"));
+        MaildirStores stores = new(OptionsFor.Stores(configuration) with { Accounts = directory.FindAccount, Rebuilding = rebuilding }, volume, time, log.CreateLogger("store"));
         MailQueue queue = MailQueue.Load(volume, Path.Combine(configuration.Data, "queue"), OptionsFor.Transport(configuration).Queue, time, log.CreateLogger("queue"));
         FileScriptStore scripts = new(configuration.Sieve.Scripts, volume, time);
         LookupTables tables = new(OptionsFor.Lookups(configuration), time, log.CreateLogger("lookup"));
