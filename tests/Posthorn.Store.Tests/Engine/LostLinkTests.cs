@@ -85,6 +85,7 @@ public sealed class LostLinkTests : IDisposable
             for (int i = 1; i <= moves; i++) at = Must(await store.MoveAsync(at, Uids(1), Name(names[i]), Cancel)).Target;
             Must(await store.ChangeFlagsAsync(at, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
             Assert.Equal(Uids(1), Must(await store.ExpungeAsync(at, null, Cancel)));
+            Assert.Single(Must(await server.Stores.ListExpungedAsync(Ann, Cancel))); // what follows behind the answer is done for whoever looks
             await server.AbandonCatalogues();
             volume.Crash(seed);
             if (Count(volume, "Archive") > 0 || volume.List("/data/mail/ann/posthorn/expunged", times: false).Count == 0)
