@@ -14,8 +14,11 @@ internal sealed record Idle : IImapCommand<Idle>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
+        // The continuation comes first, in a packet of its own. Thunderbird answers news before it with DONE, and then takes the continuation for the end of its command;
+        // what comes compressed in one packet with it, Thunderbird leaves unread until more comes.
         session.Out.Continue("idling"u8);
+        await session.FlushAsync(cancel);
+        await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
         await session.FlushAsync(cancel);
         DateTimeOffset end = session.Services.Time.GetUtcNow() + session.Options.IdleTimeout;
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);

@@ -74,6 +74,28 @@ public sealed class LayersTests
     }
 
     [Fact]
+    public async Task What_has_waited_for_IDLE_comes_in_a_packet_after_the_continuation()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("INBOX has 2 messages");
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel client = host.Connect(ReadSplit.Whole, 4); // no packet is written before the last one is read
+        await new Client(client).SayAsync("NOOP");
+        await host.GivenAsync("INBOX loses 1");
+        await client.SendAsync("a IDLE\r\n"u8.ToArray(), default);
+        Assert.Equal("+ idling\r\n", await PacketAsync());
+        Assert.Equal("* 1 EXPUNGE\r\n* 1 RECENT\r\n", await PacketAsync());
+        await client.SendAsync("DONE\r\nb LOGOUT\r\n"u8.ToArray(), default);
+        while (await PacketAsync() is { Length: > 0 }) { /* what is not read keeps it waiting */ }
+
+        async Task<string> PacketAsync()
+        {
+            byte[] packet = new byte[1000];
+            return Encoding.ASCII.GetString(packet, 0, await client.ReceiveAsync(packet, default).AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
+        }
+    }
+
+    [Fact]
     public async Task Bytes_that_are_not_deflate_end_the_session()
     {
         await using ImapHost host = new();
