@@ -7,10 +7,10 @@ namespace Posthorn.Imap.Tests.Session;
 public sealed class VanishedTests
 {
     [Theory]
-    [InlineData("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)", "1:2,4:69,71:4294966999,4294967001:4294967289")]
-    [InlineData("UID FETCH 60:80,4294967000,7,4294967100:4294967200 (FLAGS) (CHANGEDSINCE 1 VANISHED)", "7,60:69,71:80,4294967100:4294967200")]
-    [InlineData("UID FETCH 3,70,4294967000 (FLAGS) (CHANGEDSINCE 1 VANISHED)", null)]
-    [InlineData("SELECT INBOX (QRESYNC (77 1))", "1:2,4:69,71:4294966999,4294967001:4294967289")]
+    [InlineData("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)", "1:2,4:69,71:3999999999,4000000001:4000000289")]
+    [InlineData("UID FETCH 60:80,4000000000,7,4000000100:4000000200 (FLAGS) (CHANGEDSINCE 1 VANISHED)", "7,60:69,71:80,4000000100:4000000200")]
+    [InlineData("UID FETCH 3,70,4000000000 (FLAGS) (CHANGEDSINCE 1 VANISHED)", null)]
+    [InlineData("SELECT INBOX (QRESYNC (77 1))", "1:2,4:69,71:3999999999,4000000001:4000000289")]
     [InlineData("SELECT INBOX (QRESYNC (77 1 2:4,70:100))", "2,4,71:100")]
     public async Task A_list_with_a_next_UID_of_billions(string command, string? vanished)
     {
@@ -19,7 +19,7 @@ public sealed class VanishedTests
         folder.Write("mail/ann/cur/2.a.b:2,S", "Subject: two\r\n\r\n");
         folder.Write("mail/ann/cur/3.a.b:2,S", "Subject: three\r\n\r\n");
         folder.Write("mail/ann/new/.keep", "");
-        folder.Write("mail/ann/dovecot-uidlist", "3 V77 N4294967290 G0123456789abcdef0123456789abcdef\n3 :1.a.b\n70 :2.a.b\n4294967000 :3.a.b\n");
+        folder.Write("mail/ann/dovecot-uidlist", "3 V77 N4000000290 G0123456789abcdef0123456789abcdef\n3 :1.a.b\n70 :2.a.b\n4000000000 :3.a.b\n");
         await using ImapHost host = new(folder);
         await host.GivenAsync("logged in");
         MemoryChannel channel = host.Connect(ReadSplit.Whole);
