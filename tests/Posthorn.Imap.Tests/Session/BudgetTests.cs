@@ -61,7 +61,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
         }
         long each = (GC.GetTotalMemory(forceFullCollection: true) - before) / Sessions;
         output.WriteLine($"{each} octets for each idle session, the test's own client with its buffer of 8 KiB among them");
-        Assert.InRange(each, 0, 32 * 1024);
+        Assert.True(each < 32 * 1024, $"{each} octets"); // what earlier tests left and is collected meanwhile may make it less than nothing
         GC.KeepAlive(clients);
     }
 

@@ -8,7 +8,12 @@ using Posthorn.Transport.Tests.Fakes;
 
 namespace Posthorn.Transport.Tests.Queue;
 
+/// <summary>Runs when nothing else does, since memory is counted for the whole process.</summary>
+[CollectionDefinition("alone", DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>A long queue on a real disk starts and lists quickly. The bounds are wide: they catch what grows faster than the queue.</summary>
+[Collection("alone")]
 public sealed class QueueScaleTests : IDisposable
 {
     private const int Messages = 20_000;
