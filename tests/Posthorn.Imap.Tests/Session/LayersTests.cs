@@ -74,6 +74,25 @@ public sealed class LayersTests
     }
 
     [Fact]
+    public async Task What_has_waited_for_IDLE_comes_a_moment_after_the_continuation_where_it_is_compressed()
+    {
+        await using ImapHost host = new();
+        await host.GivenAsync("INBOX has 2 messages");
+        await host.GivenAsync("selected INBOX");
+        MemoryChannel client = host.Connect(ReadSplit.Whole);
+        await new Client(client).SayAsync("COMPRESS DEFLATE");
+        await using DeflateStream answers = new(client.AsStream(), CompressionMode.Decompress);
+        using StreamReader reader = new(answers, Encoding.ASCII);
+        await host.GivenAsync("INBOX loses 1");
+        await client.SendAsync(Deflated("a IDLE\r\n", end: false), default);
+        Assert.Equal("+ idling", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        Task<string?> news = reader.ReadLineAsync();
+        Assert.False(news.IsCompleted);
+        await host.GivenAsync("time passes 1s");
+        Assert.Equal("* 1 EXPUNGE", await news.WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public async Task Bytes_that_are_not_deflate_end_the_session()
     {
         await using ImapHost host = new();
