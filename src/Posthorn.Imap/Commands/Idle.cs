@@ -6,6 +6,9 @@ namespace Posthorn.Imap.Commands;
 /// <summary>IDLE: news at once, until the client says DONE (RFC 9051 section 6.3.13, RFC 2177).</summary>
 internal sealed record Idle : IImapCommand<Idle>
 {
+    /// <summary>How long after the continuation news that has waited for IDLE is told where the connection is compressed: what reaches Thunderbird together with the continuation it leaves unread until more comes.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
     public static Idle Parse(ref ImapReader args)
     {
         args.End();
@@ -14,17 +17,16 @@ internal sealed record Idle : IImapCommand<Idle>
 
     public async ValueTask<Completion> RunAsync(ImapSession session, Numbering by, CancellationToken cancel)
     {
-        // The continuation comes first, in a packet of its own. Thunderbird answers news before it with DONE, and then takes the continuation for the end of its command;
-        // what comes compressed in one packet with it, Thunderbird leaves unread until more comes.
-        session.Out.Continue("idling"u8);
-        await session.FlushAsync(cancel);
-        await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
-        await session.FlushAsync(cancel);
         DateTimeOffset end = session.Services.Time.GetUtcNow() + session.Options.IdleTimeout;
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task? pause = session.Connection.IsCompressed ? Task.Delay(Pause, session.Services.Time, done.Token) : null;
+        // The continuation comes first: Thunderbird answers news before it with DONE, and then takes the continuation for the end of its command.
+        session.Out.Continue("idling"u8);
+        if (pause is null) await session.News.TellUnaskedAsync(mayExpunge: true, cancel);
+        await session.FlushAsync(cancel);
         // The line may be here already: iOS sends DONE together with what follows (trap 27).
         Task<bool>? input = session.Connection.Input.Span.Contains((byte)'\n') ? null : session.Connection.Input.FillAsync(cancel).AsTask();
-        Task news = NewsAsync(session, done.Token);
+        Task news = pause ?? NewsAsync(session, done.Token);
         int number = session.Connection.GetHashCode();
         while (input is { IsCompleted: false } && !session.IsEnding)
         {
