@@ -117,7 +117,7 @@ public sealed partial class RealMailTests
         return SeveralFrom().Count(text.Split("\r\n\r\n")[0] + "\r\n") > 1 && reply.StartsWith("550 5.7.1", StringComparison.Ordinal);
     }
 
-    private static List<(string Name, byte[] Bytes)> Corpus(string root)
+    internal static List<(string Name, byte[] Bytes)> Corpus(string root)
     {
         List<(string, byte[])> corpus = [];
         foreach (string path in Folder.EnumerateFiles(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
