@@ -27,5 +27,5 @@ internal sealed class FolderTimes(Database database)
         forget.Run();
     }
 
-    private static DateTimeOffset TimeOf(long ticks) => ticks is > 0 and < 3_155_378_975_999_999_999 ? new(ticks, TimeSpan.Zero) : default;
+    private static DateTimeOffset TimeOf(long ticks) => ticks > 0 && ticks <= DateTimeOffset.MaxValue.UtcTicks ? new(ticks, TimeSpan.Zero) : default;
 }
