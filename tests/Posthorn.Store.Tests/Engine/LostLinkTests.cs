@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Time.Testing;
 using Posthorn.Core;
 using Posthorn.Store.Contract;
 using Posthorn.Testing.Volumes;
@@ -7,15 +6,8 @@ using static Posthorn.Store.Contract.StoreFixture;
 namespace Posthorn.Store.Tests.Engine;
 
 /// <summary>A power cut takes the link of a COPY and leaves the renames of the MOVEs that came after it, and the catalogue is lost as well: the copy is made from wherever its source lies now.</summary>
-public sealed class LostLinkTests : IDisposable
+public sealed class LostLinkTests : OnCutPower
 {
-    private static readonly MailAccount Ann = MaildirHarness.Account("/data", "ann");
-
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthorn-links-").FullName;
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
-
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
-
     [Theory]
     [InlineData(1, false)]
     [InlineData(2, false)]
@@ -28,15 +20,8 @@ public sealed class LostLinkTests : IDisposable
         for (int seed = 0; ; seed++)
         {
             Assert.True(seed < 3000, "no seed leaves the disk as the test wants it");
-            CrashVolume volume = new(_time);
-            volume.MakeDirectory("/data");
-            volume.SyncVolume("/data");
-            string catalogues = $"{_directory}/{seed}";
-            MaildirHarness server = Server(volume, catalogues, "boot 1");
-            await server.StartAsync();
-            IMailStore store = await server.MustOpenAsync(Ann);
-            MailboxId at = (await store.MustAppendAsync(server, "INBOX", Text("one"))).Mailbox;
-            await server.Journal.CheckpointAsync(Cancel);
+            Scene scene = await BeginAsync(seed);
+            (CrashVolume volume, MaildirHarness server, IMailStore store, MailboxId at, string catalogues) = scene;
             Placement copy = Must(await store.CopyAsync(at, Uids(1), Name("Archive"), Cancel));
             for (int i = 0; i < moves; i++) at = Must(await store.MoveAsync(at, Uids(1), Name(names[i]), Cancel)).Target;
             await server.AbandonCatalogues();
@@ -44,11 +29,11 @@ public sealed class LostLinkTests : IDisposable
             string last = names[moves - 1];
             if (Count(volume, "Archive") > 0 || Count(volume, last) == 0)
             {
-                Directory.Delete(catalogues, recursive: true);
+                scene.LoseCatalogues();
                 continue;
             }
 
-            if (!keepCatalogue) Directory.Delete(catalogues, recursive: true);
+            if (!keepCatalogue) scene.LoseCatalogues();
             server = Server(volume, catalogues, "boot 2");
             await server.StartAsync();
             await using (IMailStore after = await server.MustOpenAsync(Ann))
@@ -72,15 +57,8 @@ public sealed class LostLinkTests : IDisposable
         for (int seed = 0; ; seed++)
         {
             Assert.True(seed < 3000, "no seed leaves the disk as the test wants it");
-            CrashVolume volume = new(_time);
-            volume.MakeDirectory("/data");
-            volume.SyncVolume("/data");
-            string catalogues = $"{_directory}/{seed}";
-            MaildirHarness server = Server(volume, catalogues, "boot 1");
-            await server.StartAsync();
-            IMailStore store = await server.MustOpenAsync(Ann);
-            MailboxId at = (await store.MustAppendAsync(server, "INBOX", Text("one"))).Mailbox;
-            await server.Journal.CheckpointAsync(Cancel);
+            Scene scene = await BeginAsync(seed);
+            (CrashVolume volume, MaildirHarness server, IMailStore store, MailboxId at, string catalogues) = scene;
             Placement copy = Must(await store.CopyAsync(at, Uids(1), Name("Archive"), Cancel));
             for (int i = 1; i <= moves; i++) at = Must(await store.MoveAsync(at, Uids(1), Name(names[i]), Cancel)).Target;
             Must(await store.ChangeFlagsAsync(at, Uids(1), new(FlagOperation.Add, SystemFlags.Deleted, KeywordSet.Empty), null, Cancel));
@@ -90,11 +68,11 @@ public sealed class LostLinkTests : IDisposable
             volume.Crash(seed);
             if (Count(volume, "Archive") > 0 || volume.List("/data/mail/ann/posthorn/expunged", times: false).Count == 0)
             {
-                Directory.Delete(catalogues, recursive: true);
+                scene.LoseCatalogues();
                 continue;
             }
 
-            if (!keepCatalogue) Directory.Delete(catalogues, recursive: true);
+            if (!keepCatalogue) scene.LoseCatalogues();
             server = Server(volume, catalogues, "boot 2");
             await server.StartAsync();
             await using (IMailStore after = await server.MustOpenAsync(Ann))
@@ -112,13 +90,6 @@ public sealed class LostLinkTests : IDisposable
             return;
         }
     }
-
-    private MaildirHarness Server(CrashVolume volume, string catalogues, string boot) => new("/data", volume, _time, catalogues)
-    {
-        BootId = boot,
-        Change = options => options with { TidyAfter = TimeSpan.FromDays(40) },
-        JournalOptions = new() { Directory = "/data/journal", SegmentSize = 64 << 10, Segments = 3, BackgroundWork = false },
-    };
 
     private static int Count(CrashVolume volume, string name) =>
         ((string[])["new", "cur"]).Sum(part => volume.TryStat($"/data/mail/ann/.{name}/{part}", out _) ? volume.List($"/data/mail/ann/.{name}/{part}", times: false).Count : 0);
